@@ -1,1 +1,10 @@
-//! x
+//! Keeps Microsoft Entra ID access tokens fresh in Kubernetes Secrets, from one sign-in with user name and password.
+
+pub mod api;
+pub mod cluster;
+pub mod entra;
+pub mod operator;
+pub mod plan;
+pub mod reconcile;
+pub mod secrets;
+pub mod telemetry;

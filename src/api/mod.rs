@@ -1,0 +1,26 @@
+//! What users write and read: the `EntraCredential` resource, its status and its reasons.
+//!
+//! Everything here is API: names and strings are stable, and every other module may depend on it.
+
+#[allow(
+    unreachable_pub,
+    reason = "the KubeSchema derive emits helper types of its own"
+)]
+mod credential;
+mod names;
+mod reason;
+mod status;
+
+pub use credential::{
+    ClientCredential, ClientSecretRef, Cloud, EntraCredential, EntraCredentialSpec, KeyFormat, LoginSpec,
+    RefreshSpec, TokenKey, TokenSpec,
+};
+pub use names::{
+    ANNOTATION_ALLOW_IDENTITY_CHANGE, ANNOTATION_REFRESH_REQUESTED, CLIENT_SECRET_TYPE, FIELD_MANAGER, GROUP,
+    LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_SUFFIX, REFRESH_TOKEN_TYPE, annotation,
+    refresh_token_secret,
+};
+pub use reason::{Reason, Retry, Says, Verdicts};
+pub use status::{
+    AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, RefreshTokenStatus, TokenStatus,
+};

@@ -1,0 +1,68 @@
+//! Names that are part of the contract: types, labels and annotations of the objects in the cluster.
+
+/// API group of the custom resource, and domain of our Secret types and annotations.
+pub const GROUP: &str = "entra-operator.dev";
+
+/// Type of a login Secret. It is the user's consent that the operator may read, use and delete the Secret.
+pub const LOGIN_TYPE: &str = "entra-operator.dev/login";
+
+/// Type of the Secret that holds the sealed refresh token and the sealed record of login attempts.
+pub const REFRESH_TOKEN_TYPE: &str = "entra-operator.dev/refresh-token";
+
+/// Type of a Secret that holds the client secret of a confidential client.
+pub const CLIENT_SECRET_TYPE: &str = "entra-operator.dev/client-secret";
+
+/// Suffix of the refresh-token Secret's name; `metadata.name` is bounded so that it always fits.
+pub const REFRESH_TOKEN_SUFFIX: &str = ".refresh-token";
+
+/// Label on token Secrets by which the operator watches its own.
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// Value of [`LABEL_MANAGED_BY`].
+pub const MANAGED_BY: &str = "entra-operator";
+
+/// The one field manager under which the operator writes.
+pub const FIELD_MANAGER: &str = "entra-operator";
+
+/// On an `EntraCredential`: RFC 3339 time; asks for one renewal, or lifts a block once.
+pub const ANNOTATION_REFRESH_REQUESTED: &str = "entra-operator.dev/refresh-requested-at";
+
+/// On a login Secret: `"true"` allows this login to change the pinned account.
+pub const ANNOTATION_ALLOW_IDENTITY_CHANGE: &str = "entra-operator.dev/allow-identity-change";
+
+/// Annotations that the operator writes on its Secrets.
+pub mod annotation {
+    /// Token and refresh-token Secrets: keyed MAC of (namespace, Secret name, CR name); proof of ownership after a restore.
+    pub const OWNER: &str = "entra-operator.dev/owner";
+    /// Login Secret: `<CR name>/<CR uid>` of the credential that claimed it.
+    pub const CLAIMED_BY: &str = "entra-operator.dev/claimed-by";
+    /// When the answer that the object holds was issued, RFC 3339.
+    pub const ISSUED_AT: &str = "entra-operator.dev/issued-at";
+    /// Token Secret: when the access token expires, RFC 3339.
+    pub const EXPIRES_AT: &str = "entra-operator.dev/expires-at";
+    /// Token Secret: when its renewal is due, RFC 3339.
+    pub const REFRESH_AT: &str = "entra-operator.dev/refresh-at";
+    /// Token Secret: keyed hash of the request and account that the token answers.
+    pub const REQUEST: &str = "entra-operator.dev/request";
+    /// Token Secret: keyed hash of the data that was rendered.
+    pub const RENDERED: &str = "entra-operator.dev/rendered";
+    /// Token Secret: scopes that were granted, space separated.
+    pub const SCOPES: &str = "entra-operator.dev/scopes";
+    /// Refresh-token Secret: id of the key that sealed it.
+    pub const KEY_ID: &str = "entra-operator.dev/key-id";
+    /// Refresh-token Secret: when the identity provider declared the token dead, RFC 3339.
+    pub const DEAD_SINCE: &str = "entra-operator.dev/dead-since";
+    /// Refresh-token Secret: host, tenant as written and client id that the token belongs to, as JSON.
+    pub const BINDING: &str = "entra-operator.dev/binding";
+    /// Refresh-token Secret: tenant GUID from the answer.
+    pub const TENANT_ID: &str = "entra-operator.dev/tenant-id";
+    /// Refresh-token Secret: keyed hash of the pinned account.
+    pub const ACCOUNT: &str = "entra-operator.dev/account";
+    /// Refresh-token Secret: the last login attempt (verdict, login uid, sends, next attempt), as JSON.
+    pub const LAST_LOGIN: &str = "entra-operator.dev/last-login";
+}
+
+/// Name of the refresh-token Secret of a credential.
+pub fn refresh_token_secret(credential: &str) -> String {
+    format!("{credential}{REFRESH_TOKEN_SUFFIX}")
+}

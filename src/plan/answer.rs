@@ -1,0 +1,78 @@
+//! What an answer of the identity provider means, independent of the wire.
+
+use super::Time;
+use crate::api::Reason;
+
+/// What a refusal does to the login content or the refresh token that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Effect {
+    /// User name or password is wrong: the content is condemned and never sent again. Password grants only.
+    Condemned,
+    /// Scope, consent or resource of the entry whose scopes were sent: the other entries are not concerned.
+    Entry,
+    /// Only a person can help (MFA, policy, account, application, client credential): kept, tried again at a slow pace.
+    Person,
+    /// The refresh token is dead. Refresh grants only.
+    Dead,
+    /// The refresh token may be dead; believed when the same answer comes again. Refresh grants only.
+    Suspect,
+    /// Nothing left, or the provider said "later" (429, 5xx): no send is used up.
+    Transient,
+    /// Bytes left and no complete, readable answer came: one of three sends is used up.
+    Unanswered,
+}
+
+/// A refusal, or the lack of an answer, ready to be shown: it never holds the provider's own text.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Refusal {
+    /// What it does to what was sent.
+    pub effect: Effect,
+    /// Reason to show.
+    pub reason: Reason,
+    /// AADSTS number, if one came.
+    pub code: Option<u32>,
+    /// What happened, one sentence.
+    pub message: String,
+    /// What to do, one sentence or more; may be empty.
+    pub remedy: String,
+    /// `client-request-id` of the call.
+    pub correlation_id: Option<String>,
+    /// The provider's trace id.
+    pub trace_id: Option<String>,
+    /// Seconds that the provider asked us to wait; capped at one hour.
+    pub retry_after: Option<i64>,
+}
+
+/// Identity behind a token, as `client_info` and the id_token name it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Account {
+    /// `<uid>.<utid>`: MSAL's account key, and what the pin compares.
+    pub home_account_id: String,
+    /// `oid` of the user in the tenant that issued the token.
+    pub object_id: String,
+    /// GUID of the tenant that issued the token.
+    pub tenant_id: String,
+    /// Display user name.
+    pub username: String,
+}
+
+/// A successful answer without its secrets.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Granted {
+    /// When the request was started, on the corrected wall clock.
+    pub issued_at: Time,
+    /// `issued_at + expires_in`.
+    pub expires_at: Time,
+    /// `issued_at + refresh_in`, if the provider gave one.
+    pub refresh_at: Option<Time>,
+    /// The answer's own time: id_token `iat`, else the `Date` header. Newest refresh token wins by it.
+    pub answered_at: Time,
+    /// Scopes granted.
+    pub scopes: Vec<String>,
+    /// Whose token it is; `None` if the answer did not say.
+    pub account: Option<Account>,
+    /// Whether a refresh token came with it.
+    pub has_refresh_token: bool,
+    /// Seconds by which the provider's clock is ahead of ours, if more than 60.
+    pub clock_skew: Option<i64>,
+}

@@ -1,0 +1,97 @@
+//! Secret material on its way through a pass: redacted in every output, wiped when dropped, never cloned by accident.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use crate::plan::Time;
+use crate::plan::answer::Account;
+
+/// A secret text: password, client secret, access token or refresh token.
+///
+/// `Debug` prints `[redacted]`; there is no `Display`, `Serialize` or `Clone`. The text is wiped on drop.
+pub struct Secret(SecretString);
+
+impl Secret {
+    /// Takes ownership of `text`.
+    pub fn new(text: String) -> Self {
+        Self(SecretString::from(text))
+    }
+
+    /// The text itself. Callers hand it on at once and keep no copy.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// A second copy, made on purpose.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self::new(self.expose().to_owned())
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Data of a Kubernetes Secret. `Debug` prints only the keys; values are wiped on drop.
+#[derive(Default, PartialEq, Eq)]
+pub struct SecretData(BTreeMap<String, Zeroizing<Vec<u8>>>);
+
+impl SecretData {
+    /// Value of `key`.
+    pub fn get(&self, key: &str) -> Option<&[u8]> {
+        self.0.get(key).map(|v| v.as_slice())
+    }
+
+    /// Sets `key` to `value`.
+    pub fn insert(&mut self, key: impl Into<String>, value: Vec<u8>) {
+        self.0.insert(key.into(), Zeroizing::new(value));
+    }
+
+    /// Keys and values, in the order of the keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.0.iter().map(|(k, v)| (k.as_str(), v.as_slice()))
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A second copy, made on purpose.
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl fmt::Debug for SecretData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// A well-formed login content.
+#[derive(Debug)]
+pub struct LoginContent {
+    /// User name. Personal data, so redacted as well.
+    pub username: Secret,
+    /// Password.
+    pub password: Secret,
+}
+
+/// What the refresh-token Secret seals under `token`.
+#[derive(Debug)]
+pub struct StoredSession {
+    /// The refresh token.
+    pub refresh_token: Secret,
+    /// The pinned account.
+    pub account: Account,
+    /// Time of the answer that brought the token.
+    pub answered_at: Time,
+}

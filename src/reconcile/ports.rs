@@ -1,0 +1,335 @@
+//! The ports: everything a pass can do to the world goes through these four traits.
+//!
+//! # Guarantees asked of an implementation
+//!
+//! - Every call ends within its deadline; an error says whether the call may have had its effect.
+//! - [`Cluster`] writes are compare-and-swap: they carry the uid and resourceVersion that the caller last saw.
+//! - [`Provider`] calls never retry by themselves and never wait for a permit.
+//! - No error text holds a secret.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+
+use super::material::{LoginContent, Secret, SecretData, StoredSession};
+use crate::api::{EntraCredentialStatus, Reason, TokenKey};
+use crate::plan::Time;
+use crate::plan::answer::{Granted, Refusal};
+use crate::plan::record::{ContentMac, Record};
+use crate::plan::snapshot::Binding;
+
+/// Namespace and name of an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+}
+
+impl Key {
+    /// Key of `name` in `namespace`.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            namespace: namespace.into(),
+            name: name.into(),
+        }
+    }
+}
+
+/// Controller of an object, from its ownerReferences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Controller {
+    /// It is an `EntraCredential` of our group.
+    pub ours: bool,
+    /// Name of the controller.
+    pub name: String,
+    /// Uid of the controller.
+    pub uid: String,
+}
+
+/// What the operator keeps of a Secret's metadata. Annotations other than ours are dropped on arrival.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SecretMeta {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.resourceVersion`.
+    pub version: String,
+    /// A deletion was asked for.
+    pub deleting: bool,
+    /// Controlling owner.
+    pub controller: Option<Controller>,
+    /// It carries the label by which the operator watches its token Secrets.
+    pub managed: bool,
+    /// Annotations of our domain.
+    pub annotations: BTreeMap<String, String>,
+    /// Whether the object has any annotation at all (a JSON patch must know).
+    pub has_annotations: bool,
+    /// Whether the object has any label at all.
+    pub has_labels: bool,
+}
+
+/// A Secret that was read whole.
+#[derive(Debug)]
+pub struct SecretObject {
+    /// Metadata.
+    pub meta: SecretMeta,
+    /// `type`.
+    pub kind: String,
+    /// `immutable`.
+    pub immutable: bool,
+    /// `data`.
+    pub data: SecretData,
+}
+
+/// A Secret to create: always controlled by the credential, always with our proof of ownership.
+#[derive(Debug)]
+pub struct NewSecret {
+    /// Namespace and name.
+    pub key: Key,
+    /// `type`.
+    pub kind: &'static str,
+    /// Name and uid of the controlling `EntraCredential`.
+    pub owner: Owner,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Data.
+    pub data: SecretData,
+}
+
+/// The credential that owns what a pass writes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Owner {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.uid`.
+    pub uid: String,
+}
+
+/// A change of an existing Secret; what is not named stays as it is.
+#[derive(Debug, Default)]
+pub struct SecretChange {
+    /// Sets (`Some`) or removes (`None`) annotations.
+    pub annotations: BTreeMap<String, Option<String>>,
+    /// Sets (`Some`) or removes (`None`) labels.
+    pub labels: BTreeMap<String, Option<String>>,
+    /// Replaces the whole data.
+    pub data: Option<SecretData>,
+    /// Makes this credential the controller.
+    pub adopt: Option<Owner>,
+}
+
+/// Why a call to the API server did not do what was asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ClusterError {
+    /// The object is not what the caller last saw (409), or exists already.
+    #[error("the object was changed by somebody else")]
+    Conflict,
+    /// The object does not exist.
+    #[error("the object does not exist")]
+    NotFound,
+    /// The API server refused the write for good: forbidden, quota, admission, terminating namespace, immutable.
+    /// The text is bounded and names no value.
+    #[error("the API server refused the write: {0}")]
+    Refused(String),
+    /// The write changes an object that is `immutable`.
+    #[error("the Secret is immutable")]
+    Immutable,
+    /// No answer within the deadline, or the connection failed; a write may have happened.
+    #[error("the API server did not answer: {0}")]
+    Unavailable(String),
+}
+
+/// The API server, as a pass sees it.
+pub trait Cluster: Send + Sync {
+    /// Reads a Secret whole. `Ok(None)` if it does not exist.
+    fn read(&self, key: &Key) -> impl Future<Output = Result<Option<SecretObject>, ClusterError>> + Send;
+    /// Reads a Secret's metadata only: for objects that may be somebody else's.
+    fn peek(&self, key: &Key) -> impl Future<Output = Result<Option<SecretMeta>, ClusterError>> + Send;
+    /// Creates a Secret. [`ClusterError::Conflict`] if it exists.
+    fn create(&self, secret: NewSecret) -> impl Future<Output = Result<SecretMeta, ClusterError>> + Send;
+    /// Changes a Secret, if it still has `seen`'s uid and resourceVersion.
+    fn change(
+        &self,
+        key: &Key,
+        seen: &SecretMeta,
+        change: SecretChange,
+    ) -> impl Future<Output = Result<SecretMeta, ClusterError>> + Send;
+    /// Deletes a Secret, if it still has `seen`'s uid and resourceVersion.
+    fn delete(&self, key: &Key, seen: &SecretMeta) -> impl Future<Output = Result<(), ClusterError>> + Send;
+    /// Whether an `EntraCredential` of that name and uid exists and names `login` as its login Secret.
+    fn claims(
+        &self,
+        namespace: &str,
+        claimant: &Owner,
+        login: &str,
+    ) -> impl Future<Output = Result<bool, ClusterError>> + Send;
+    /// Whether the namespace exists and is not being deleted.
+    fn namespace_active(&self, namespace: &str) -> impl Future<Output = Result<bool, ClusterError>> + Send;
+    /// Writes the whole status of a credential that still has this uid.
+    fn write_status(
+        &self,
+        key: &Key,
+        uid: &str,
+        status: &EntraCredentialStatus,
+    ) -> impl Future<Output = Result<(), ClusterError>> + Send;
+    /// Publishes an Event about a credential. Best effort: failures are logged, never returned.
+    fn event(&self, key: &Key, owner: &Owner, event: Event) -> impl Future<Output = ()> + Send;
+}
+
+/// An Event on a credential: a transition, never a routine success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// Reason.
+    pub reason: Reason,
+    /// `Warning` or `Normal`.
+    pub warning: bool,
+    /// One or two sentences, at most 1024 bytes.
+    pub note: String,
+}
+
+/// How a request reaches the identity provider, and as which application.
+#[derive(Debug)]
+pub struct Request<'a> {
+    /// Namespace of the credential: permits are fair over namespaces.
+    pub namespace: &'a str,
+    /// Named authority of the configuration; `None`: the cloud's own host.
+    pub authority: Option<&'a str>,
+    /// Authority, tenant and client.
+    pub binding: &'a Binding,
+    /// Client secret of a confidential client.
+    pub client_secret: Option<&'a Secret>,
+    /// Scopes of the entry; the reserved ones are added by the provider client.
+    pub scopes: &'a [String],
+    /// When the published token expires: permits go by it, and the deadline shrinks with short lives.
+    pub life: Option<i64>,
+}
+
+/// Tokens from a successful answer.
+#[derive(Debug)]
+pub struct Tokens {
+    /// Facts of the answer.
+    pub granted: Granted,
+    /// The access token.
+    pub access_token: Secret,
+    /// The refresh token, if one came.
+    pub refresh_token: Option<Secret>,
+}
+
+/// Outcome of a call to the identity provider.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Tokens were issued.
+    Granted(Box<Tokens>),
+    /// They were not.
+    Refused(Refusal),
+    /// No permit is free: nothing was sent; come back then.
+    Later(Time),
+}
+
+/// The identity provider, as a pass sees it.
+pub trait Provider: Send + Sync {
+    /// Host or issuer that a credential of `namespace` reaches by this cloud or named authority, for its binding.
+    fn authority(
+        &self,
+        namespace: &str,
+        cloud: Option<crate::api::Cloud>,
+        named: Option<&str>,
+    ) -> Result<String, AuthorityRefused>;
+    /// Signs in with user name and password. `still_valid` is asked as the request is written: nothing is sent if it
+    /// says no, and the outcome is a transient refusal.
+    fn login(
+        &self,
+        request: Request<'_>,
+        content: &LoginContent,
+        still_valid: &(dyn Fn() -> bool + Send + Sync),
+    ) -> impl Future<Output = Outcome> + Send;
+    /// Redeems a refresh token.
+    fn redeem(&self, request: Request<'_>, session: &StoredSession) -> impl Future<Output = Outcome> + Send;
+    /// Learns the GUID of the tenant that `request.binding` names.
+    fn resolve(&self, request: Request<'_>) -> impl Future<Output = Result<String, Refusal>> + Send;
+}
+
+/// The configuration does not offer that authority here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct AuthorityRefused {
+    /// `NotAllowed` (exists, but not for this namespace) or `AppMisconfigured` (does not exist, wrong combination).
+    pub reason: Reason,
+    /// What happened and what to do.
+    pub message: String,
+}
+
+/// A sealed blob and the id of the key that sealed it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Key id, for the annotation.
+    pub key_id: String,
+    /// Blob.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a blob could not be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The sealing key is not among those we hold.
+    #[error("the sealing key {0} is not available")]
+    UnknownKey(String),
+    /// The blob is damaged, or belongs to another object or binding.
+    #[error("the seal is broken or belongs to another object")]
+    Broken,
+}
+
+/// Secret material: sealing, keyed hashes, reading logins, rendering tokens. Local and fast; nothing here does I/O.
+pub trait Vault: Send + Sync {
+    /// Seals a session, bound to the Secret's namespace and name and to the binding.
+    fn seal_session(&self, place: &Key, binding: &Binding, session: &StoredSession) -> Sealed;
+    /// Opens what [`Vault::seal_session`] sealed for the same place and binding.
+    fn open_session(&self, place: &Key, binding: &Binding, blob: &[u8]) -> Result<StoredSession, OpenError>;
+    /// Seals a record, bound to the Secret's namespace and name.
+    fn seal_record(&self, place: &Key, record: &Record) -> Sealed;
+    /// Opens what [`Vault::seal_record`] sealed for the same place.
+    fn open_record(&self, place: &Key, blob: &[u8]) -> Result<Record, OpenError>;
+    /// Reads a login Secret's data for the credential `name`: product §2 (keys, lengths, UTF-8, key `credential`).
+    /// The error says what is wrong, for the user, without any value.
+    fn read_login(&self, name: &str, data: &SecretData) -> Result<LoginContent, String>;
+    /// Keyed hash of a login content for a binding.
+    fn content_mac(&self, content: &LoginContent, binding: &Binding) -> ContentMac;
+    /// Keyed hash of texts, for annotations: 32 hexadecimal digits. `purpose` separates uses.
+    fn mac(&self, purpose: &str, parts: &[&str]) -> String;
+    /// Keyed hash of a token Secret's data, for the annotation that tells edits.
+    fn data_mac(&self, place: &Key, data: &SecretData) -> String;
+    /// Renders the keys of a token Secret.
+    fn render(&self, keys: &[TokenKey], tokens: &Granted, access_token: &Secret) -> SecretData;
+}
+
+/// The two clocks: corrected wall time for people and expiry, monotonic time for short deadlines.
+pub trait Clock: Send + Sync {
+    /// Wall-clock time, whole seconds.
+    fn now(&self) -> Time;
+    /// Monotonic time since some start; does not jump.
+    fn monotonic(&self) -> std::time::Duration;
+    /// Random text that identifies an attempt.
+    fn nonce(&self) -> String;
+}
+
+/// The ports of one process.
+pub trait Ports: Send + Sync + 'static {
+    /// API server.
+    type Cluster: Cluster;
+    /// Identity provider.
+    type Provider: Provider;
+    /// Secret material.
+    type Vault: Vault;
+    /// Clocks.
+    type Clock: Clock;
+    /// API server.
+    fn cluster(&self) -> &Self::Cluster;
+    /// Identity provider.
+    fn provider(&self) -> &Self::Provider;
+    /// Secret material.
+    fn vault(&self) -> &Self::Vault;
+    /// Clocks.
+    fn clock(&self) -> &Self::Clock;
+}
