@@ -56,6 +56,8 @@ pub struct Attempt {
     pub id: String,
     /// Which content is being sent.
     pub content: ContentMac,
+    /// Name of the token entry whose scopes are sent.
+    pub entry: String,
 }
 
 /// All that is remembered of login attempts: the last [`Record::LIMIT`] contents.
