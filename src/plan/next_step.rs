@@ -15,7 +15,9 @@ pub fn next_step(s: &Snapshot, now: Time) -> Decision {
     let login = login::flow(s, now);
     untouchable(s, now)
         .or_else(|| session_in_the_way(s, now))
-        .or_else(|| store(s, now))
+        .or_else(|| write_held(s, now))
+        .or_else(|| adopt_session(s))
+        .or_else(|| store(s))
         .or_else(|| finish_login(&login))
         .or_else(|| publish(s, now))
         .or_else(|| refused_target(s, now))
@@ -80,24 +82,32 @@ fn session_in_the_way(s: &Snapshot, now: Time) -> Option<Decision> {
             wake: Some(now.plus(COLLECTOR)),
             ..act(Step::Wait)
         }),
-        Ownership::Adoptable => Some(act(Step::Adopt(Vec::new()))),
-        Ownership::Absent | Ownership::Ours => None,
+        Ownership::Absent | Ownership::Ours | Ownership::Adoptable => None,
     }
 }
 
-/// What the pocket holds is stored before anything else happens; while the API server refuses, no call is made.
-fn store(s: &Snapshot, now: Time) -> Option<Decision> {
-    if s.pocket.login.is_none() && s.pocket.refresh.is_none() {
-        return None;
-    }
-    let refused = s
+/// Restored from a backup: ours by its proof, but without a controller.
+fn adopt_session(s: &Snapshot) -> Option<Decision> {
+    (s.session.ownership == Ownership::Adoptable).then(|| act(Step::Adopt(Vec::new())))
+}
+
+/// While the API server refuses to store, nothing is written and no call is made: the answer stays in the pocket.
+fn write_held(s: &Snapshot, now: Time) -> Option<Decision> {
+    let failure = s
         .failure
         .as_ref()
-        .filter(|f| f.refusal.reason.verdicts().retry == Retry::Write);
-    match refused.and_then(|f| f.next_attempt_at.map(|at| (f, at))) {
-        Some((f, at)) if at > now => Some(blocked(f.refusal.reason, f.refusal.message.clone(), Some(at))),
-        _ => Some(act(Step::Store)),
-    }
+        .filter(|f| f.refusal.reason.verdicts().retry == Retry::Write)?;
+    let at = failure.next_attempt_at.filter(|at| *at > now)?;
+    Some(blocked(
+        failure.refusal.reason,
+        failure.refusal.message.clone(),
+        Some(earliest(at, next_expiry(s, now))),
+    ))
+}
+
+/// What the pocket holds is stored before anything else happens.
+fn store(s: &Snapshot) -> Option<Decision> {
+    (s.pocket.login.is_some() || s.pocket.refresh.is_some()).then(|| act(Step::Store))
 }
 
 fn finish_login(login: &Flow) -> Option<Decision> {
