@@ -12,6 +12,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use url::Url;
 
+/// Bytes. At Metadata level an event has some hundred, plus the URI.
+const LONGEST_LINE: u64 = 1 << 20;
+
 /// The audit log of one API server. Reading starts anew each time; it holds nothing open.
 #[derive(Debug, Clone)]
 pub struct AuditLog {
@@ -142,9 +145,10 @@ impl AuditLog {
     /// # Errors
     /// [`Error::Io`].
     pub fn mark(&self) -> Result<Mark, Error> {
-        let start = self.start();
-        let text = self.whole_lines(start, None)?;
-        Ok(Mark(start.0 + length(&text)))
+        let end = self.path.metadata().map_or(0, |metadata| metadata.len());
+        let near_end = Mark(end.saturating_sub(LONGEST_LINE));
+        let text = self.whole_lines(near_end, None)?;
+        Ok(Mark(near_end.0 + length(&text)))
     }
 
     /// The beginning of the log.
@@ -321,4 +325,83 @@ fn event(line: &[u8]) -> Result<Event, Error> {
 
 fn length(text: &[u8]) -> u64 {
     u64::try_from(text.len()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error, fs::OpenOptions, io::Write};
+
+    use super::*;
+
+    type Outcome = Result<(), Box<dyn Error>>;
+
+    fn line(id: &str, stage: &str, verb: &str, uri: &str) -> String {
+        format!(
+            r#"{{"auditID":"{id}","stage":"{stage}","requestURI":"{uri}","verb":"{verb}","user":{{"username":"u"}},
+            "objectRef":{{"resource":"secrets","namespace":"n"}},"responseStatus":{{"code":200}},
+            "requestReceivedTimestamp":"2026-01-01T00:00:00.000000Z"}}"#
+        )
+        .replace('\n', "")
+            + "\n"
+    }
+
+    fn append(log: &AuditLog, text: &str) -> io::Result<()> {
+        OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(log.path())?
+            .write_all(text.as_bytes())
+    }
+
+    fn ids(entries: &[Entry]) -> Vec<&str> {
+        entries.iter().map(|entry| entry.id.as_str()).collect()
+    }
+
+    #[test]
+    fn a_watch_counts_once_and_when_it_begins() -> Outcome {
+        let directory = tempfile::tempdir()?;
+        let log = AuditLog::at(directory.path().join("audit.log"));
+        assert!(log.all()?.is_empty(), "there need not be a log yet");
+        append(
+            &log,
+            &line("w", "ResponseStarted", "watch", "/api/v1/secrets?watch=1"),
+        )?;
+        append(&log, &line("g", "ResponseComplete", "get", "/api/v1/secrets/s"))?;
+        let middle = log.mark()?;
+        append(
+            &log,
+            &line("w", "ResponseComplete", "watch", "/api/v1/secrets?watch=1"),
+        )?;
+        append(&log, &line("c", "ResponseComplete", "create", "/api/v1/secrets"))?;
+        assert_eq!(ids(&log.all()?), ["w", "g", "c"]);
+        assert_eq!(ids(&log.since(middle)?), ["c"]);
+        assert_eq!(ids(&log.between(log.start(), middle)?), ["w", "g"]);
+        Ok(())
+    }
+
+    #[test]
+    fn an_unfinished_line_belongs_to_the_future() -> Outcome {
+        let directory = tempfile::tempdir()?;
+        let log = AuditLog::at(directory.path().join("audit.log"));
+        append(&log, &line("a", "ResponseComplete", "get", "/version"))?;
+        let rest = line("b", "ResponseComplete", "get", "/version");
+        let (start, end) = rest.split_at_checked(40).ok_or("a short line")?;
+        append(&log, start)?;
+        let mark = log.mark()?;
+        assert_eq!(ids(&log.all()?), ["a"]);
+        append(&log, end)?;
+        assert_eq!(ids(&log.since(mark)?), ["b"]);
+        Ok(())
+    }
+
+    #[test]
+    fn selectors_are_decoded() -> Outcome {
+        let uri = "/api/v1/secrets?fieldSelector=type%3Da%2Fb&labelSelector=";
+        let entries = entries(line("a", "ResponseComplete", "list", uri).as_bytes())?;
+        let entry = entries.first().ok_or("no entry")?;
+        assert_eq!(entry.field_selector().as_deref(), Some("type=a/b"));
+        assert_eq!(entry.label_selector(), None);
+        assert!(entry.is_list_or_watch() && entry.is_about_secrets() && !entry.is_write());
+        Ok(())
+    }
 }

@@ -286,17 +286,18 @@ impl ControlPlane {
     /// line when a request is over, which may be a moment after the client has its answer.
     ///
     /// # Errors
-    /// [`Error::NotReady`] if the API server does not answer.
+    /// [`Error::NotReady`] if the API server does not answer, [`Error::Audit`].
     pub async fn audit_barrier(&self) -> Result<(), Error> {
         let marker = format!("/version?barrier={}", uuid::Uuid::new_v4());
         let url = format!("{}{marker}", self.server_url());
+        let before = self.audit().mark()?;
         self.wait_until(Component::ApiServer, async || {
             etcd::is_ok(&self.readiness, &url).await
         })
         .await?;
-        let log = self.audit_log_path();
         self.wait_until(Component::ApiServer, async || {
-            std::fs::read(&log).is_ok_and(|text| contains(&text, marker.as_bytes()))
+            let entries = self.audit().since(before);
+            entries.is_ok_and(|entries| entries.iter().any(|entry| entry.uri == marker))
         })
         .await
     }
@@ -400,8 +401,4 @@ async fn eventually(what: &str, holds: impl AsyncFn() -> Result<bool, Error>) ->
         tokio::time::sleep(POLL).await;
     }
     Ok(())
-}
-
-fn contains(text: &[u8], part: &[u8]) -> bool {
-    text.windows(part.len()).any(|window| window == part)
 }

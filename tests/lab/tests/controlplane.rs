@@ -187,7 +187,10 @@ async fn raw_etcd_shows_what_is_and_what_was() -> Outcome {
         .create(&PostParams::default(), &secret("marked", &marker))
         .await?;
     let key = format!("/registry/secrets/{namespace}/marked");
-    assert_eq!(keys_with(plane.etcd_dump().await?, &marker), [key.clone()]);
+    assert_eq!(
+        keys_with(plane.etcd_dump().await?, &marker),
+        std::slice::from_ref(&key)
+    );
     let below = plane
         .etcd_get_raw_prefix(&format!("/registry/secrets/{namespace}/"))
         .await?;
@@ -235,9 +238,9 @@ async fn outages_keep_addresses_and_data() -> Outcome {
     for component in [Component::ApiServer, Component::Etcd] {
         plane.stop(component).await?;
         assert!(!plane.is_running(component)?);
-        assert!(maps.get("kept").await.is_err(), "{component} is stopped");
+        assert!(!answers(&maps).await, "{component} is stopped");
         plane.launch(component).await?;
-        eventually("data is back", async || Ok(maps.get("kept").await.is_ok())).await?;
+        eventually("data is back", async || Ok(answers(&maps).await)).await?;
     }
     plane.kill(Component::Etcd)?;
     plane.kill(Component::ApiServer)?;
@@ -246,12 +249,19 @@ async fn outages_keep_addresses_and_data() -> Outcome {
     maps.get("kept").await?;
 
     plane.pause(Component::ApiServer)?;
-    let frozen = tokio::time::timeout(Duration::from_millis(500), maps.get("kept")).await;
-    assert!(frozen.is_err(), "a frozen server answers nothing");
+    assert!(!answers(&maps).await, "a frozen server answers nothing");
     assert!(plane.is_running(Component::ApiServer)?);
     plane.resume(Component::ApiServer)?;
     maps.get("kept").await?;
     Ok(())
+}
+
+/// Whether the object can be read within a second; without etcd the API server waits for a minute.
+async fn answers(maps: &Api<ConfigMap>) -> bool {
+    matches!(
+        tokio::time::timeout(Duration::from_secs(1), maps.get("kept")).await,
+        Ok(Ok(_))
+    )
 }
 
 #[tokio::test]
@@ -274,8 +284,8 @@ async fn a_failing_start_shows_the_log_and_leaves_nothing() -> Outcome {
     };
     let error = ControlPlane::start(options)
         .await
-        .map(|_| "started")
-        .unwrap_err()
+        .err()
+        .ok_or("it started")?
         .to_string();
     assert!(error.contains("kube-apiserver ended by itself"), "{error}");
     assert!(error.contains("unknown flag: --no-such-flag"), "{error}");

@@ -1,3 +1,4 @@
+// etcd as a program. A module of its own, because etcd's client inside Kubernetes is of another version.
 module entra-lab/etcd
 
 go 1.26.0

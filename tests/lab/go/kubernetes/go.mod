@@ -1,3 +1,5 @@
+// The Kubernetes programs of the test laboratory. To change the version: v1.N.P of k8s.io/kubernetes and v0.N.P
+// of every staging module below (the published go.mod asks for v0.0.0), then `go mod tidy`.
 module entra-lab/kubernetes
 
 go 1.26.0

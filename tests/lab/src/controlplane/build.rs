@@ -195,13 +195,14 @@ mod tests {
     }
 
     #[test]
-    fn linker_flags_carry_the_committed_version() {
-        let flags = linker_flags(Program::ApiServer).unwrap();
-        let version = kubernetes_version().unwrap();
+    fn linker_flags_carry_the_committed_version() -> Result<(), Error> {
+        let flags = linker_flags(Program::ApiServer)?;
+        let version = kubernetes_version()?;
         assert!(
             flags.contains(&format!("version.gitVersion={version} ")),
             "{flags}"
         );
         assert!(flags.contains("version.gitMajor=1 "), "{flags}");
+        Ok(())
     }
 }

@@ -86,6 +86,9 @@ pub enum Error {
     /// etcd answered with something unexpected.
     #[error("unexpected answer from etcd: {0}")]
     Etcd(String),
+    /// The audit log cannot be read.
+    #[error(transparent)]
+    Audit(#[from] crate::audit::Error),
     /// The Kubernetes API refused.
     #[error("request to the Kubernetes API failed")]
     Kube(#[source] Box<kube::Error>),

@@ -123,10 +123,13 @@ impl Etcd {
     /// older.
     async fn replay(&self, start: i64, now: i64, events: &mut Vec<KeyValue>) -> Result<Option<i64>, Error> {
         let mut answer = self.watch(start).await?;
-        let mut lines = Vec::new();
+        let mut line = Vec::new();
         while let Some(chunk) = answer.chunk().await? {
-            lines.extend_from_slice(&chunk);
-            while let Some(result) = next_result(&mut lines)? {
+            for part in chunk.split_inclusive(|byte| *byte == b'\n') {
+                line.extend_from_slice(part);
+                let Some(result) = whole_result(&mut line)? else {
+                    continue;
+                };
                 if let Some(compacted) = result.compact_revision {
                     return revision(&compacted).map(Some);
                 }
@@ -184,13 +187,12 @@ fn range_of(prefix: &str) -> (Vec<u8>, Vec<u8>) {
     (prefix.as_bytes().to_vec(), end)
 }
 
-/// Removes the first whole line and reads it.
-fn next_result(lines: &mut Vec<u8>) -> Result<Option<WatchResult>, Error> {
-    let Some(end) = lines.iter().position(|byte| *byte == b'\n') else {
+/// Reads and empties the line if it is whole: one answer of the gateway.
+fn whole_result(line: &mut Vec<u8>) -> Result<Option<WatchResult>, Error> {
+    if line.last() != Some(&b'\n') {
         return Ok(None);
-    };
-    let line = lines.drain(..=end).collect::<Vec<_>>();
-    let answer = serde_json::from_slice::<WatchAnswer>(&line);
+    }
+    let answer = serde_json::from_slice::<WatchAnswer>(&std::mem::take(line));
     answer
         .map(|answer| Some(answer.result))
         .map_err(|error| Error::Etcd(error.to_string()))

@@ -13,8 +13,9 @@ use super::{
     process::{Process, Processes},
 };
 
-/// How long a server may take to end when asked politely.
-const END_WITHIN: Duration = Duration::from_secs(10);
+/// How long a server may take to end when asked politely. An API server with open watches would take a
+/// minute; it has closed its port long before, and nothing that it confirmed is lost.
+const END_WITHIN: Duration = Duration::from_secs(3);
 
 impl ControlPlane {
     /// Starts a component and waits until it is ready (the controller manager: until it runs). Same ports and
@@ -38,7 +39,7 @@ impl ControlPlane {
         }
     }
 
-    /// Asks a component to end and waits for that; after ten seconds it is killed.
+    /// Asks a component to end and waits for that; after three seconds it is killed.
     ///
     /// # Errors
     /// [`Error::Io`].
