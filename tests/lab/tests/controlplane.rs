@@ -26,7 +26,7 @@ use k8s_openapi::{
 };
 use kube::{
     Api, Client, Config, ResourceExt,
-    api::{DeleteParams, DynamicObject, ListParams, ObjectMeta, PostParams},
+    api::{DeleteParams, DynamicObject, ListParams, ObjectMeta, PostParams, WatchParams},
     config::{KubeConfigOptions, Kubeconfig},
     core::{ApiResource, GroupVersionKind},
 };
@@ -152,11 +152,7 @@ async fn the_audit_log_shows_who_did_what() -> Outcome {
     secrets
         .list(&ListParams::default().labels("a=b").fields("type=Opaque"))
         .await?;
-    drop(
-        secrets
-            .watch(&kube::api::WatchParams::default().labels("w=x"), "0")
-            .await?,
-    );
+    drop(secrets.watch(&WatchParams::default().labels("w=x"), "0").await?);
     plane.audit_barrier().await?;
 
     let entries = plane.audit().by_user_since("admin", before)?;
@@ -174,6 +170,26 @@ async fn the_audit_log_shows_who_did_what() -> Outcome {
     assert_eq!(fields, [Some("type=Opaque".to_owned()), None]);
     assert!(here.iter().all(|entry| entry.succeeded()), "{here:?}");
     assert!(plane.audit().between(before, before)?.is_empty());
+    Ok(())
+}
+
+/// A refused watch never begins, and still it was asked for.
+#[tokio::test]
+async fn the_audit_log_shows_refused_watches() -> Outcome {
+    let plane = shared().await?;
+    let namespace = fresh_namespace(plane, "refused").await?;
+    let token = plane.service_account_token(&namespace, "default", 600).await?;
+    let client = client_of(&plane.kubeconfig_for_token("refused-test", &token, None, None)?).await?;
+    let before = plane.audit().mark()?;
+    let secrets = Api::<Secret>::namespaced(client, &namespace);
+    assert!(secrets.watch(&WatchParams::default(), "0").await.is_err());
+    plane.audit_barrier().await?;
+    let user = audit::service_account(&namespace, "default");
+    let entries = plane.audit().by_user_since(&user, before)?;
+    assert!(
+        matches!(entries.as_slice(), [entry] if entry.verb == "watch" && entry.code == 403),
+        "{entries:?}"
+    );
     Ok(())
 }
 
