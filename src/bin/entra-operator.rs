@@ -1,8 +1,2 @@
-//! x
-fn main() {
-    use kube::CustomResourceExt;
-    println!(
-        "{}",
-        serde_json::to_string_pretty(&entra_operator::api::EntraCredential::crd()).unwrap()
-    );
-}
+//! The operator's program.
+fn main() {}
