@@ -68,6 +68,11 @@ impl Availability {
         std::mem::take(&mut epoch.connections).cancel();
     }
 
+    /// Drops the open connections and goes on accepting.
+    pub(crate) fn cut(&self) {
+        std::mem::take(&mut self.lock().connections).cancel();
+    }
+
     /// Accepts connections again.
     pub(crate) fn up(&self) {
         self.lock().down = false;
