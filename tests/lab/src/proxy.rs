@@ -52,6 +52,8 @@ pub struct Options {
     /// Pass the client's `Host` on, so that URLs in answers lead back through the proxy. For targets that
     /// speak HTTP/1.1, such as the simulator.
     pub forward_host: bool,
+    /// Offer HTTP/2. Without it every request that fails takes only its own connection with it.
+    pub http2: bool,
 }
 
 impl Options {
@@ -63,6 +65,7 @@ impl Options {
             port: 0,
             authority: None,
             forward_host: false,
+            http2: true,
         }
     }
 }
@@ -99,7 +102,12 @@ impl Proxy {
             Some(authority) => authority,
             None => Authority::new("entra-lab proxy")?,
         };
-        let tls = Arc::new(authority.server(&[], &["h2", "http/1.1"])?);
+        let versions: &[&str] = if options.http2 {
+            &["h2", "http/1.1"]
+        } else {
+            &["http/1.1"]
+        };
+        let tls = Arc::new(authority.server(&[], versions)?);
         let upstream = Upstream::new(&options)?;
         let (socket, address) = listener::bind(options.port).await?;
         let stop = CancellationToken::new();

@@ -13,6 +13,7 @@ mod catalogue;
 pub mod cli;
 mod client;
 mod clock;
+mod control;
 mod directory;
 mod discovery;
 mod error;
@@ -35,6 +36,7 @@ mod scope;
 mod service;
 mod sign_in;
 mod signing;
+mod throttle;
 pub mod tls;
 mod token;
 pub mod world;
@@ -45,7 +47,7 @@ use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use behaviour::{Behaviour, Lifetime, LockoutPolicy, Omit, RefreshIn};
+pub use behaviour::{Behaviour, Lifetime, LockoutPolicy, Omit, RateLimit, RefreshIn};
 pub use clock::{Clock, DAY};
 pub use error::{Refusal, Separator};
 pub use faults::{Fault, RetryAfter, Rule};
@@ -171,6 +173,21 @@ impl Simulator {
     pub async fn shutdown(mut self) {
         self.shared.stop.cancel();
         drop((&mut self.task).await);
+    }
+
+    /// Opens the control interface on a port of its own (0: any free one) and returns its URL.
+    pub async fn open_control(&self, port: u16) -> Result<String, StartError> {
+        let (socket, address) = listener::bind(port).await?;
+        let tls = Arc::new(self.authority.server(&[], &["http/1.1"])?);
+        let (availability, stop) = (Availability::default(), self.shared.stop.clone());
+        let listener = Listener {
+            socket,
+            tls,
+            availability,
+            stop,
+        };
+        tokio::spawn(listener.serve(control::handler(self.shared.clone())));
+        Ok(format!("https://localhost:{}", address.port()))
     }
 
     /// `https://localhost:PORT`.

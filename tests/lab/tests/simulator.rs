@@ -12,6 +12,8 @@
 
 #[path = "simulator/client.rs"]
 mod client;
+#[path = "simulator/control.rs"]
+mod control;
 #[path = "simulator/faults.rs"]
 mod faults;
 #[path = "simulator/grants.rs"]

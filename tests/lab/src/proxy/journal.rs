@@ -9,6 +9,8 @@ use hyper::{Request, Version};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::simulator::Clock;
+
 /// One request.
 #[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,7 +51,7 @@ impl Entry {
         let path = request.uri().path_and_query();
         Self {
             sequence: 0,
-            time: Timestamp::now(),
+            time: Clock::default().now(),
             method: request.method().to_string(),
             path: path.map(ToString::to_string).unwrap_or_default(),
             accept: header(ACCEPT),

@@ -51,6 +51,15 @@ pub struct LockoutPolicy {
     pub remembered: usize,
 }
 
+/// How many token requests a client may make in a tenant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Requests per window.
+    pub requests: u32,
+    /// Seconds of the window; `Retry-After` names its end.
+    pub seconds: i64,
+}
+
 /// All switches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
@@ -80,10 +89,14 @@ pub struct Behaviour {
     pub narrowed_scope: Option<String>,
     /// Name of another user for whom the answer is made out.
     pub answer_as: Option<String>,
+    /// Name of another user whose `client_info` is sent; all else is right.
+    pub client_info_of: Option<String>,
     /// Smart lockout.
     pub lockout: LockoutPolicy,
     /// 50196 after 15 equal requests in 5 minutes. Off, because tests renew every few seconds.
     pub loop_detection: bool,
+    /// 429 beyond so many requests. Off: no figure of the real service is published.
+    pub rate_limit: Option<RateLimit>,
     /// Separator in `error_description`.
     pub separator: Separator,
 }
@@ -112,8 +125,10 @@ impl Default for Behaviour {
             token_type: "Bearer".to_owned(),
             narrowed_scope: None,
             answer_as: None,
+            client_info_of: None,
             lockout: LockoutPolicy::default(),
             loop_detection: false,
+            rate_limit: None,
             separator: Separator::default(),
         }
     }

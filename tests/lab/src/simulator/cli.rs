@@ -13,6 +13,10 @@ pub struct Args {
     /// Port on 127.0.0.1; 0 takes any free one.
     #[arg(long, default_value_t = 0)]
     pub port: u16,
+    /// Port of the control interface below `/_sim/`, with the same certificate authority; 0 takes any free
+    /// one, without the option there is none.
+    #[arg(long, value_name = "PORT")]
+    pub control_port: Option<u16>,
     /// YAML file with users, and optionally tenants, applications and resources.
     #[arg(long, value_name = "FILE")]
     pub users: Option<PathBuf>,
@@ -51,12 +55,22 @@ pub enum CliError {
 
 /// Runs until Ctrl-C.
 pub async fn run(args: Args) -> Result<(), CliError> {
-    let simulator = Simulator::start(options(&args)?).await?;
-    write_file(&args.ca_file, &simulator.ca_pem())?;
-    announce(&simulator, &args)?;
+    let (simulator, control) = start(&args).await?;
+    announce(&simulator, control.as_deref(), &args)?;
     tokio::signal::ctrl_c().await?;
     simulator.shutdown().await;
     Ok(())
+}
+
+/// Starts the service as the options say, and returns it with the URL of its control interface.
+pub async fn start(args: &Args) -> Result<(Simulator, Option<String>), CliError> {
+    let simulator = Simulator::start(options(args)?).await?;
+    write_file(&args.ca_file, &simulator.ca_pem())?;
+    let control = match args.control_port {
+        Some(port) => Some(simulator.open_control(port).await?),
+        None => None,
+    };
+    Ok((simulator, control))
 }
 
 fn options(args: &Args) -> Result<Options, CliError> {
@@ -86,9 +100,12 @@ fn write_file(path: &PathBuf, text: &str) -> Result<(), CliError> {
     })
 }
 
-fn announce(simulator: &Simulator, args: &Args) -> std::io::Result<()> {
+fn announce(simulator: &Simulator, control: Option<&str>, args: &Args) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "url: {}", simulator.url())?;
     writeln!(out, "ca: {}", args.ca_file.display())?;
+    if let Some(control) = control {
+        writeln!(out, "control: {control}/_sim/journal")?;
+    }
     out.flush()
 }

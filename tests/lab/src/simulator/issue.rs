@@ -35,6 +35,7 @@ struct Issue<'a> {
     behaviour: &'a Behaviour,
     user: &'a User,
     tenant: &'a str,
+    client_info: String,
     long_lived: bool,
     expires_in: u64,
 }
@@ -55,6 +56,7 @@ pub(crate) fn tokens(
         behaviour: &behaviour,
         user: &sign_in.user,
         tenant: checked.tenant.as_deref().unwrap_or(&sign_in.user.tenant),
+        client_info: client_info(service, &sign_in.user),
         long_lived,
         expires_in: life(behaviour.lifetime, long_lived),
     };
@@ -88,6 +90,17 @@ fn made_out_to(service: &Service, sign_in: SignIn) -> SignIn {
             }
         }
     }
+}
+
+/// The home account, of another user if a test wants the wrong one.
+fn client_info(service: &Service, user: &User) -> String {
+    let other = service
+        .behaviour
+        .client_info_of
+        .as_deref()
+        .and_then(|name| service.directory.user(name));
+    let user = other.unwrap_or(user);
+    encode_json(&json!({"uid": user.oid, "utid": user.tenant}))
 }
 
 fn wants_refresh_token(behaviour: &Behaviour, checked: &Checked, redeemed: bool) -> bool {
@@ -151,7 +164,7 @@ impl Issue<'_> {
             add("id_token", json!(self.id_token()?));
         }
         if self.wants_client_info() {
-            add("client_info", json!(self.client_info()));
+            add("client_info", json!(self.client_info));
         }
         Ok(answer)
     }
@@ -182,10 +195,6 @@ impl Issue<'_> {
 
     fn wants_client_info(&self) -> bool {
         self.request.form.get("client_info") == Some("1") && !self.behaviour.omit_client_info
-    }
-
-    fn client_info(&self) -> String {
-        encode_json(&json!({"uid": self.user.oid, "utid": self.user.tenant}))
     }
 
     fn access_token(&self) -> Result<String, SigningError> {

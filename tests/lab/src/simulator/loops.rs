@@ -19,19 +19,18 @@ pub(crate) struct Loops {
 }
 
 impl Loops {
-    /// Counts this request; true if it is one too many.
-    pub(crate) fn exceeded(&mut self, form: &Form, now: Timestamp) -> bool {
-        let times = self.recent.entry(fingerprint(form)).or_default();
+    /// Counts this request of `owner`; true if it is one too many.
+    pub(crate) fn exceeded(&mut self, form: &Form, owner: &str, now: Timestamp) -> bool {
+        let times = self.recent.entry(fingerprint(form, owner)).or_default();
         times.retain(|&time| now.duration_since(time) < WINDOW);
         times.push_back(now);
         times.len() > REQUESTS
     }
 }
 
-/// The refresh token is left out: it changes with every redemption of a looping client.
-fn fingerprint(form: &Form) -> String {
+/// The refresh token changes with every redemption of a looping client, so its owner stands for it.
+fn fingerprint(form: &Form, owner: &str) -> String {
     let pairs = form.pairs().filter(|(name, _)| *name != "refresh_token");
-    hex(&pairs
-        .flat_map(|(name, value)| [name, "=", value, "\n"])
-        .collect::<String>())
+    let text: String = pairs.flat_map(|(name, value)| [name, "=", value, "\n"]).collect();
+    hex(&format!("{owner}\n{text}"))
 }

@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use serde::Deserialize;
 
 use super::clock::DAY;
 use super::error::Refusal;
@@ -18,7 +19,8 @@ pub const INACTIVITY: i64 = 90 * DAY;
 pub const REFRESH_TOKEN_MARK: &str = "1.RTMARK-";
 
 /// What happened to an account; decides which of its refresh tokens die.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Event {
     /// The password expired: nothing is revoked.
     PasswordExpired,

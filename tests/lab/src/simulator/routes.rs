@@ -102,6 +102,22 @@ fn endpoint(path: &str) -> Endpoint<'_> {
 }
 
 fn token_reply(service: &mut Service, arrived: &Arrived<'_>, tenant: &str, trace: &Trace) -> Reply {
+    let reply = match throttled(service, arrived, tenant) {
+        Some(seconds) => {
+            Reply::refusal(&Refusal::of(90055), trace).header("retry-after", seconds.to_string())
+        }
+        None => decided(service, arrived, tenant, trace),
+    };
+    reply.of_token_service(trace, arrived.wants_correlation_id())
+}
+
+fn throttled(service: &mut Service, arrived: &Arrived<'_>, tenant: &str) -> Option<u64> {
+    let limit = service.behaviour.rate_limit?;
+    let client = arrived.form.get("client_id").unwrap_or_default();
+    service.throttle.count(tenant, client, arrived.now, limit)
+}
+
+fn decided(service: &mut Service, arrived: &Arrived<'_>, tenant: &str, trace: &Trace) -> Reply {
     let answer = acceptable(arrived).and_then(|()| {
         let request = TokenRequest {
             segment: tenant,
@@ -112,11 +128,10 @@ fn token_reply(service: &mut Service, arrived: &Arrived<'_>, tenant: &str, trace
         };
         token::answer(service, request)
     });
-    let reply = match answer {
+    match answer {
         Ok(body) => Reply::json(200, &body),
         Err(refusal) => Reply::refusal(&refusal, trace),
-    };
-    reply.of_token_service(trace, arrived.wants_correlation_id())
+    }
 }
 
 /// Only a POST with a form is looked at.

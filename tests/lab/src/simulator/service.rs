@@ -10,6 +10,7 @@ use super::form::Form;
 use super::lockout::Lockout;
 use super::loops::Loops;
 use super::refresh_tokens::RefreshTokens;
+use super::throttle::Throttle;
 
 /// The state of the service.
 #[derive(Debug, Default)]
@@ -19,6 +20,7 @@ pub(crate) struct Service {
     pub(crate) tokens: RefreshTokens,
     pub(crate) lockout: Lockout,
     pub(crate) loops: Loops,
+    pub(crate) throttle: Throttle,
     pub(crate) issued: Issued,
 }
 

@@ -32,14 +32,24 @@ pub(crate) fn answer(service: &mut Service, request: TokenRequest<'_>) -> Result
     let grant_type = grant_type(request)?;
     let tenant = tenant(service, request, grant_type)?;
     let checked = check(service, request, tenant)?;
-    if service.behaviour.loop_detection && service.loops.exceeded(request.form, request.now) {
-        return Err(Refusal::of(50196));
-    }
+    check_loop(service, request)?;
     let sign_in = match grant_type {
         GrantType::Password => grant_password::sign_in(service, request, &checked),
         GrantType::RefreshToken => grant_refresh::sign_in(service, request, &checked),
     }?;
     issue::tokens(service, request, &checked, sign_in)
+}
+
+fn check_loop(service: &mut Service, request: TokenRequest<'_>) -> Result<(), Refusal> {
+    let owner = request
+        .form
+        .get("refresh_token")
+        .and_then(|token| service.tokens.owner(token));
+    let owner = owner.map_or("", |family| family.user.as_str());
+    if service.behaviour.loop_detection && service.loops.exceeded(request.form, owner, request.now) {
+        return Err(Refusal::of(50196));
+    }
+    Ok(())
 }
 
 fn grant_type(request: TokenRequest<'_>) -> Result<GrantType, Refusal> {
