@@ -63,7 +63,7 @@ pub struct RunArgs {
     )]
     pub config: Option<PathBuf>,
 
-    /// Cluster to serve [default: the pod's own cluster, else what kubectl would use]
+    /// Cluster and user to act as, outside of a pod [default: the ServiceAccount of this pod]
     #[arg(
         long,
         value_name = "FILE",
@@ -186,7 +186,7 @@ mod tests {
         let arguments = command
             .find_subcommand("run")
             .into_iter()
-            .flat_map(|c| c.get_arguments());
+            .flat_map(clap::Command::get_arguments);
         for argument in arguments.filter(|a| !a.is_hide_set()) {
             let flag = argument.get_long().unwrap_or_default();
             let variable = format!("ENTRA_OPERATOR_{}", flag.replace('-', "_").to_uppercase());

@@ -23,7 +23,6 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustls::pki_types::CertificateDer;
 use url::Url;
 
 /// Where the configuration is read from when no other file is named.
@@ -72,6 +71,14 @@ impl Scope {
             Self::Namespaces(names) => names.contains(namespace),
         }
     }
+
+    /// The namespaces by name; `None`: all.
+    pub fn names(&self) -> Option<Vec<String>> {
+        match self {
+            Self::Cluster => None,
+            Self::Namespaces(names) => Some(names.iter().cloned().collect()),
+        }
+    }
 }
 
 /// Where the sealing keys are kept.
@@ -98,7 +105,7 @@ pub struct Authority {
     pub kind: AuthorityKind,
     /// `url`: `https`, a host, maybe a port; no path, because the tenant comes from the object.
     pub url: Url,
-    /// `caFile`: certificates to trust for this authority. Absent: those of the system.
+    /// `caFile`: certificates to trust for this authority instead of the system's. Absent: those of the system.
     pub ca: Option<CaBundle>,
     /// `namespaces`: who may use it. Absent: all.
     pub namespaces: Scope,
@@ -111,23 +118,18 @@ pub enum AuthorityKind {
     Entra,
 }
 
-/// Certificates of one PEM file. `Debug` prints the file and how many there are.
+/// Certificates of one PEM file, trusted instead of the system's. `Debug` prints only the file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CaBundle {
     /// Where they were read from.
     pub file: PathBuf,
-    /// The certificates, at least one.
-    pub certificates: Vec<CertificateDer<'static>>,
+    /// The text of the file: at least one certificate, all of them usable.
+    pub pem: Vec<u8>,
 }
 
 impl fmt::Debug for CaBundle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} ({} certificates)",
-            self.file.display(),
-            self.certificates.len()
-        )
+        f.debug_tuple("CaBundle").field(&self.file).finish()
     }
 }
 

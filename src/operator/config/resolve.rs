@@ -150,22 +150,19 @@ fn authority_url(section: &mut Section) -> Result<Url, ConfigError> {
 fn ca_bundle(node: &Node, read: ReadFile<'_>) -> Result<CaBundle, ConfigError> {
     let file = node.absolute_path("/etc/entra-operator/ca.pem")?;
     let pem = read(&file).map_err(|e| node.invalid(format!("cannot be read: {e}; mount the file there")))?;
-    let certificates = certificates(&pem).ok_or_else(|| {
-        node.invalid(
+    if !holds_certificates(&pem) {
+        return Err(node.invalid(
             "must name a file with one or more certificates in PEM form (-----BEGIN CERTIFICATE-----)",
-        )
-    })?;
-    Ok(CaBundle { file, certificates })
+        ));
+    }
+    Ok(CaBundle { file, pem })
 }
 
-/// The certificates of a PEM text; `None` if there is none, or one that cannot be trusted.
-fn certificates(pem: &[u8]) -> Option<Vec<CertificateDer<'static>>> {
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
-        .collect::<Result<_, _>>()
-        .ok()?;
+/// Whether a PEM text holds at least one certificate, and none that cannot be trusted.
+fn holds_certificates(pem: &[u8]) -> bool {
     let mut store = RootCertStore::empty();
-    let usable = certificates.iter().all(|one| store.add(one.clone()).is_ok());
-    (usable && !certificates.is_empty()).then_some(certificates)
+    let added = CertificateDer::pem_slice_iter(pem).all(|one| one.is_ok_and(|one| store.add(one).is_ok()));
+    added && !store.is_empty()
 }
 
 fn authority_namespaces(node: Node) -> Result<Scope, ConfigError> {

@@ -247,7 +247,7 @@ fn a_certificate_file_is_read_and_checked() {
     let ca = authority.as_ref().and_then(|a| a.ca.as_ref());
     assert_eq!(
         ca.map(|ca| format!("{ca:?}")).as_deref(),
-        Some("/ca.pem (1 certificates)")
+        Some("CaBundle(\"/ca.pem\")")
     );
     assert!(authority.is_some_and(|a| a.namespaces.covers("etl") && !a.namespaces.covers("other")));
 
