@@ -1,1 +1,4 @@
-//! Not written yet.
+//! Wiring: configuration, command line, and what becomes of them.
+
+pub mod cli;
+pub mod config;
