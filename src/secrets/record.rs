@@ -46,6 +46,8 @@ struct StoredEntry {
 struct StoredAttempt {
     id: String,
     content: String,
+    #[serde(default)]
+    entry: String,
 }
 
 /// `record` as JSON.
@@ -147,6 +149,7 @@ impl From<&Attempt> for StoredAttempt {
         Self {
             id: attempt.id.clone(),
             content: attempt.content.0.clone(),
+            entry: attempt.entry.clone(),
         }
     }
 }
@@ -156,6 +159,7 @@ impl From<StoredAttempt> for Attempt {
         Self {
             id: stored.id,
             content: ContentMac(stored.content),
+            entry: stored.entry,
         }
     }
 }
@@ -168,7 +172,7 @@ mod tests {
 
     use super::*;
 
-    const STORED: &str = r#"{"version":1,"entries":[{"content":"ab","verdict":"Kept","reason":"ConsentMissing","unanswered":1,"sends":2,"login_uid":"u","last_sent_at":5,"inputs":"3","refused_entries":["graph"],"postponed":4}],"attempt":{"id":"a1","content":"ab"}}"#;
+    const STORED: &str = r#"{"version":1,"entries":[{"content":"ab","verdict":"Kept","reason":"ConsentMissing","unanswered":1,"sends":2,"login_uid":"u","last_sent_at":5,"inputs":"3","refused_entries":["graph"],"postponed":4}],"attempt":{"id":"a1","content":"ab","entry":"graph"}}"#;
 
     fn entry(number: usize) -> Entry {
         Entry {
@@ -189,6 +193,7 @@ mod tests {
         let attempt = Attempt {
             id: "a1".to_owned(),
             content: ContentMac("ab".to_owned()),
+            entry: "graph".to_owned(),
         };
         Record {
             entries,

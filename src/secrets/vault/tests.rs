@@ -96,6 +96,7 @@ fn record() -> Record {
         attempt: Some(Attempt {
             id: "x".to_owned(),
             content,
+            entry: "graph".to_owned(),
         }),
     }
 }
