@@ -35,7 +35,7 @@ pub const DEADLINE: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
 
 /// A connection that is silent for longer is dead. It must exceed the 295 s after which a quiet watch ends by itself.
-const SILENCE: Duration = Duration::from_secs(300);
+const SILENCE: Duration = Duration::from_mins(5);
 
 /// Asks for metadata only: the answer to a write then repeats no data.
 const ACCEPT_METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";

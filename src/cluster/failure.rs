@@ -40,11 +40,13 @@ impl Verb {
 
 /// The failure of a call, as the reconciler has to know it.
 pub(super) fn classify(verb: Verb, error: &kube::Error) -> ClusterError {
-    match error {
-        kube::Error::Api(status) => refusal(verb, status),
-        kube::Error::Auth(_) => unavailable("the operator's own credentials could not be read"),
-        other => ClusterError::Unavailable(connection_failure(other)),
+    if let kube::Error::Api(status) = error {
+        return refusal(verb, status);
     }
+    if matches!(error, kube::Error::Auth(_)) {
+        return unavailable("the operator's own credentials could not be read");
+    }
+    ClusterError::Unavailable(connection_failure(error))
 }
 
 /// [`ClusterError::Unavailable`] with our words.

@@ -100,7 +100,7 @@ impl SecretStore {
             Change::Applied(secret) => {
                 let (key, meta) = secret.into_parts();
                 state.note_present(watch, &key);
-                return state.upsert(key, meta, watch.selects).into_iter().collect();
+                return state.upsert(&key, meta, watch.selects).into_iter().collect();
             }
             Change::Deleted(secret) => {
                 let (key, meta) = secret.into_parts();
@@ -217,18 +217,18 @@ impl State {
         hidden.collect()
     }
 
-    fn upsert(&mut self, key: Key, meta: SecretMeta, selects: Selects) -> Option<Altered> {
+    fn upsert(&mut self, key: &Key, meta: SecretMeta, selects: Selects) -> Option<Altered> {
         if self.graves.covers(&meta) {
             return None;
         }
-        match self.entries.get_mut(&key) {
+        match self.entries.get_mut(key) {
             Some(entry) if entry.meta.uid == meta.uid => entry.update(meta, selects).then_some(())?,
             Some(entry) if is_older(&meta, &entry.meta) => return None,
             _ => {
                 self.entries.insert(key.clone(), Entry::new(meta, selects));
             }
         }
-        self.altered(&key)
+        self.altered(key)
     }
 
     /// A watch shows a Secret no longer: deleted, or not selected any more.
@@ -251,7 +251,7 @@ impl State {
         let Some(selects) = selects.or_else(|| known.and_then(|e| e.shown_by.first().copied())) else {
             return;
         };
-        self.upsert(key.clone(), meta.clone(), selects);
+        self.upsert(key, meta.clone(), selects);
         self.writes = self.writes.saturating_add(1);
         if let Some(entry) = self.entries.get_mut(key).filter(|e| e.meta.uid == meta.uid) {
             entry.written = self.writes;
