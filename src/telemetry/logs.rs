@@ -12,7 +12,6 @@ use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{Layer, Registry};
 
@@ -118,30 +117,11 @@ fn lines<W>(format: Format, writer: W) -> Box<dyn Layer<Registry> + Send + Sync>
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
+    let text = tracing_subscriber::fmt::layer().with_writer(writer);
     match format {
-        Format::Text => text_lines(writer),
-        Format::Json => json_lines(writer),
+        Format::Text => text.boxed(),
+        Format::Json => text.json().flatten_event(true).with_span_list(false).boxed(),
     }
-}
-
-fn text_lines<S, W>(writer: W) -> Box<dyn Layer<S> + Send + Sync>
-where
-    S: Subscriber + for<'s> LookupSpan<'s>,
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
-    tracing_subscriber::fmt::layer().with_writer(writer).boxed()
-}
-
-fn json_lines<S, W>(writer: W) -> Box<dyn Layer<S> + Send + Sync>
-where
-    S: Subscriber + for<'s> LookupSpan<'s>,
-    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
-{
-    let json = tracing_subscriber::fmt::layer().json();
-    json.flatten_event(true)
-        .with_span_list(false)
-        .with_writer(writer)
-        .boxed()
 }
 
 fn below_ceiling(metadata: &Metadata<'_>) -> bool {
