@@ -34,7 +34,11 @@ async fn the_journal_tells_every_request() {
         .await
         .unwrap();
     let mark = lab.proxy.journal().mark();
-    lab.request("PUT", "/x").send().await.unwrap();
+    lab.request("PUT", "/x")
+        .header("content-type", "application/apply-patch+yaml")
+        .send()
+        .await
+        .unwrap();
     let entries = lab.proxy.journal().requests();
     assert_eq!(entries[0].path, "/api/v1/secrets?limit=5");
     assert_eq!(
@@ -48,6 +52,7 @@ async fn the_journal_tells_every_request() {
     assert!(!entries[0].is_write() && !entries[0].is_watch());
     let later = lab.proxy.journal().since(mark);
     assert!(later.len() == 1 && later[0].is_write());
+    assert_eq!(later[0].content_type, "application/apply-patch+yaml");
 }
 
 #[tokio::test]
