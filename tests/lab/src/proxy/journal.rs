@@ -4,7 +4,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use hyper::header::{ACCEPT, HeaderName, USER_AGENT};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, USER_AGENT};
 use hyper::{Request, Version};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -26,6 +26,8 @@ pub struct Entry {
     pub path: String,
     /// `Accept` header, empty if absent.
     pub accept: String,
+    /// `Content-Type` header, empty if absent: it tells an apply from a merge patch.
+    pub content_type: String,
     /// `User-Agent` header, empty if absent.
     pub user_agent: String,
     /// The client spoke HTTP/2.
@@ -55,6 +57,7 @@ impl Entry {
             method: request.method().to_string(),
             path: path.map(ToString::to_string).unwrap_or_default(),
             accept: header(ACCEPT),
+            content_type: header(CONTENT_TYPE),
             user_agent: header(USER_AGENT),
             http2: request.version() == Version::HTTP_2,
             action: None,

@@ -72,7 +72,8 @@ impl Credentials {
     }
 }
 
-fn unknown(client_id: &str) -> Refusal {
+/// The application does not exist in the tenant.
+pub(crate) fn unknown(client_id: &str) -> Refusal {
     Refusal::of(700016).text(&format!(
         "Application with identifier '{client_id}' was not found in the directory."
     ))

@@ -24,7 +24,11 @@ pub(crate) fn sign_in(
         .get("username")
         .ok_or_else(|| Refusal::missing("username"))?;
     let user = find(service, name, checked.tenant.as_deref())?;
-    sign_in::check_account(service, &user, request.now)?;
+    sign_in::check_account(&user)?;
+    // Smart lockout guards the password only: refresh tokens go on working.
+    if service.lockout.is_locked(&user.oid, request.now) {
+        return Err(Refusal::of(50053));
+    }
     let password = request
         .form
         .get("password")

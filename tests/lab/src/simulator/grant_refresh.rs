@@ -30,7 +30,7 @@ pub(crate) fn sign_in(
     }
     let user = owner(service, &family, checked.tenant.as_deref())?;
     check_age(&family, &user, application.single_page, request)?;
-    sign_in::check_account(service, &user, request.now)?;
+    sign_in::check_account(&user)?;
     sign_in::check_access(&user, checked)?;
     Ok(SignIn {
         family,

@@ -8,6 +8,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::{Bytes, Incoming};
@@ -103,7 +104,12 @@ impl Listener {
     pub(crate) async fn serve(self, handler: Handler) {
         let acceptor = TlsAcceptor::from(Arc::clone(&self.tls));
         while let Some(accepted) = self.stop.run_until_cancelled(self.socket.accept()).await {
-            let (Ok((stream, _)), Some(life)) = (accepted, self.availability.admit()) else {
+            let Ok((stream, _)) = accepted else {
+                // Out of descriptors, most likely: trying again at once would only burn time.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            };
+            let Some(life) = self.availability.admit() else {
                 continue;
             };
             let connection = Connection::new(life, Arc::clone(&handler));

@@ -2,10 +2,8 @@
 //!
 //! Evaluated anew on each redemption, as the real service does.
 
-use jiff::Timestamp;
-
 use super::error::Refusal;
-use super::service::Service;
+
 use super::token::Checked;
 use super::world::{Account, Policy, User};
 
@@ -13,12 +11,12 @@ use super::world::{Account, Policy, User};
 const POLICY_CLAIMS: &str =
     r#"{"access_token":{"capolids":{"essential":true,"values":["c0ffee00-0000-4000-8000-000000000001"]}}}"#;
 
-/// Refuses a disabled or locked account, whatever the password.
-pub(crate) fn check_account(service: &Service, user: &User, now: Timestamp) -> Result<(), Refusal> {
+/// Refuses a disabled or locked account, whatever the credential.
+pub(crate) fn check_account(user: &User) -> Result<(), Refusal> {
     match user.account {
         Account::Disabled => Err(Refusal::of(50057)),
         Account::Locked => Err(Refusal::of(50053)),
-        Account::Active if service.lockout.is_locked(&user.oid, now) => Err(Refusal::of(50053)),
+
         Account::Active => Ok(()),
     }
 }

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 
-use super::client::{Client, Credentials};
+use super::client::{Client, Credentials, unknown};
 use super::directory::Realm;
 use super::error::Refusal;
 use super::scope::Scopes;
@@ -37,6 +37,10 @@ pub(crate) fn answer(service: &mut Service, request: TokenRequest<'_>) -> Result
         GrantType::Password => grant_password::sign_in(service, request, &checked),
         GrantType::RefreshToken => grant_refresh::sign_in(service, request, &checked),
     }?;
+    // Under `organizations` the tenant is known only now.
+    if !checked.client.application.exists_in(&sign_in.user.tenant) {
+        return Err(unknown(&checked.client.application.client_id));
+    }
     issue::tokens(service, request, &checked, sign_in)
 }
 

@@ -1,6 +1,21 @@
 //! The world as a YAML file, for standalone use.
 //!
 //! Field names are those of the types in [`world`](super::world), in camelCase; unknown fields are refused.
+//!
+//! ```yaml
+//! users:
+//! - upn: alice@contoso.example
+//!   password: correct horse
+//! - upn: bob@contoso.example
+//!   password: battery staple
+//!   policy: mfa
+//! applications:
+//! - clientId: aaaaaaaa-0000-4000-8000-000000000001
+//!   publicFlow: true
+//! resources:
+//! - id: api://orders
+//!   scopes: [access]
+//! ```
 
 use super::world::World;
 

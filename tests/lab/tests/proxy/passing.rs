@@ -34,7 +34,11 @@ async fn the_journal_tells_every_request() {
         .await
         .unwrap();
     let mark = lab.proxy.journal().mark();
-    lab.request("PUT", "/x").send().await.unwrap();
+    lab.request("PUT", "/x")
+        .header("content-type", "application/apply-patch+yaml")
+        .send()
+        .await
+        .unwrap();
     let entries = lab.proxy.journal().requests();
     assert_eq!(entries[0].path, "/api/v1/secrets?limit=5");
     assert_eq!(
@@ -48,6 +52,7 @@ async fn the_journal_tells_every_request() {
     assert!(!entries[0].is_write() && !entries[0].is_watch());
     let later = lab.proxy.journal().since(mark);
     assert!(later.len() == 1 && later[0].is_write());
+    assert_eq!(later[0].content_type, "application/apply-patch+yaml");
 }
 
 #[tokio::test]
@@ -61,6 +66,50 @@ async fn both_versions_of_http_are_spoken() {
     );
     let entries = lab.proxy.journal().requests();
     assert_eq!((entries[0].http2, entries[1].http2), (true, false));
+}
+
+#[tokio::test]
+async fn http2_can_be_left_out() {
+    let lab = lab().await;
+    let options = Options {
+        http2: false,
+        ..Options::new(&lab.proxy.url(), &lab.proxy.ca_pem())
+    };
+    let proxy = Proxy::start(options).await.unwrap();
+    let http = client(&proxy.ca_pem()).build().unwrap();
+    assert_eq!(
+        http.get(proxy.url()).send().await.unwrap().version(),
+        reqwest::Version::HTTP_11
+    );
+}
+
+#[tokio::test]
+async fn a_target_that_speaks_http2_over_tls_is_served_so() {
+    let lab = lab().await;
+    let options = Options::new(&lab.proxy.url(), &lab.proxy.ca_pem());
+    let front = Proxy::start(options).await.unwrap();
+    let builders = [client(&front.ca_pem()), client(&front.ca_pem()).http1_only()];
+    for builder in builders {
+        let http = builder.build().unwrap();
+        let answer = http
+            .put(format!("{}/x?y=z", front.url()))
+            .body("body")
+            .send()
+            .await
+            .unwrap();
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!(
+            (&answer["uri"], &answer["body"]),
+            (&"/x?y=z".into(), &"body".into())
+        );
+    }
+    let http = client(&front.ca_pem()).build().unwrap();
+    let mut watch = http.get(format!("{}/watch", front.url())).send().await.unwrap();
+    for event in ["one\n", "two\n"] {
+        lab.events.send(event).unwrap();
+        assert_eq!(watch.chunk().await.unwrap().unwrap(), event);
+    }
+    assert!(lab.proxy.journal().requests().iter().all(|entry| entry.http2));
 }
 
 #[tokio::test]

@@ -264,6 +264,8 @@ async fn a_confidential_client_proves_itself_in_form_or_header() {
         .form(&form)
         .send();
     assert_eq!(sent.await.unwrap().status(), 200);
+    let header = &lab.simulator.journal().requests()[1].headers["authorization"];
+    assert!(header.starts_with("sha256:"), "{header}");
 }
 
 #[tokio::test]

@@ -106,6 +106,25 @@ async fn the_realm_of_a_user_follows_from_the_domain() {
 }
 
 #[tokio::test]
+async fn the_correlation_id_may_come_in_the_query() {
+    let lab = lab().await;
+    let url = lab.url(&format!(
+        "/{TENANT}/oauth2/v2.0/token?client-request-id=from-query"
+    ));
+    let answer: serde_json::Value = lab
+        .http
+        .post(url)
+        .form(&[("x", "y")])
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    assert_eq!(answer["correlation_id"], "from-query");
+}
+
+#[tokio::test]
 async fn unknown_paths_are_not_found() {
     let lab = lab().await;
     assert_eq!(lab.get("/").await.status, 404);

@@ -171,6 +171,15 @@ async fn clients_that_are_not_let_in() {
         lab.post(&unknown).await.verdict(),
         (400, 700016, "unauthorized_client", None)
     );
+    lab.simulator
+        .change(|world| world.applications[0].tenants = [OTHER_TENANT.to_owned()].into());
+    for tenant in [TENANT, "organizations"] {
+        assert_eq!(
+            lab.post_to(tenant, &password_form()).await.unwrap().verdict().1,
+            700016,
+            "{tenant}"
+        );
+    }
     let disabled = but(password_form(), "client_id", Some(OTHER_CLIENT));
     assert_eq!(
         lab.post(&disabled).await.verdict(),
@@ -390,6 +399,7 @@ async fn age_limits_end_a_family() {
 #[tokio::test]
 async fn ten_different_bad_passwords_lock_the_account() {
     let lab = lab().await;
+    let token = lab.sign_in().await;
     let wrong = |n: usize| but(password_form(), "password", Some(&format!("wrong {n}")));
     for n in 0..10 {
         assert_eq!(lab.code(&wrong(n)).await, 50126);
@@ -398,6 +408,11 @@ async fn ten_different_bad_passwords_lock_the_account() {
         lab.code(&password_form()).await,
         50053,
         "locked for the right password too"
+    );
+    assert_eq!(
+        lab.code(&refresh_form(&token)).await,
+        0,
+        "only passwords are locked out"
     );
     lab.simulator.clock().advance(61);
     assert_eq!(lab.code(&wrong(11)).await, 50126);
