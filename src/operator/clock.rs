@@ -13,16 +13,29 @@ pub struct SystemClock {
 
 impl SystemClock {
     /// Clocks that count monotonic time from now.
-    #[expect(clippy::disallowed_methods, reason = "this is where the process reads its clocks")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is where the process reads its clocks"
+    )]
     pub fn start() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 }
 
+/// Wall-clock time, for Events.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where the process reads its clocks"
+)]
+pub fn timestamp() -> jiff::Timestamp {
+    jiff::Timestamp::now()
+}
+
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is where the process reads its clocks")]
     fn now(&self) -> Time {
-        Time(jiff::Timestamp::now().as_second())
+        Time(timestamp().as_second())
     }
 
     fn monotonic(&self) -> Duration {

@@ -51,7 +51,12 @@ pub struct Seen {
 impl<P: Ports> Controller<P> {
     /// A controller without credentials.
     pub fn new(ports: Arc<P>, shared: Arc<Shared>) -> Self {
-        Self { ports, shared, queue: Queue::default(), known: RwLock::default() }
+        Self {
+            ports,
+            shared,
+            queue: Queue::default(),
+            known: RwLock::default(),
+        }
     }
 
     /// A credential is new or changed. A change of nothing but its status is our own and asks for no pass.
@@ -68,13 +73,22 @@ impl<P: Ports> Controller<P> {
 
     /// A credential is gone.
     pub fn removed(&self, key: &Key) {
-        self.known.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+        self.known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
         self.queue.forget(key);
     }
 
     /// Keys of all known credentials.
     pub fn keys(&self) -> Vec<Key> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).credentials.keys().cloned().collect()
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .credentials
+            .keys()
+            .cloned()
+            .collect()
     }
 
     /// Something about a Secret changed; `owner` is the credential that controls it, if one does.
@@ -82,7 +96,10 @@ impl<P: Ports> Controller<P> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let by_owner = owner.map(|name| Key::new(&secret.namespace, name));
         let by_name = known.concerned.get(secret).into_iter().flatten().cloned();
-        for key in by_name.chain(by_owner).filter(|k| known.credentials.contains_key(k)) {
+        for key in by_name
+            .chain(by_owner)
+            .filter(|k| known.credentials.contains_key(k))
+        {
             self.queue.trigger(&key);
         }
     }
@@ -102,11 +119,20 @@ impl<P: Ports> Controller<P> {
     /// What is known of every credential, for metrics. A credential that is being passed over right now is left out.
     pub fn seen(&self) -> Vec<Seen> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.credentials.iter().filter_map(|(key, entry)| entry.seen(key)).collect()
+        known
+            .credentials
+            .iter()
+            .filter_map(|(key, entry)| entry.seen(key))
+            .collect()
     }
 
     /// Runs passes while this process leads, until `stop`; then lets the running ones finish.
-    pub async fn run(self: Arc<Self>, in_flight: usize, mut leads: watch::Receiver<bool>, stop: CancellationToken) {
+    pub async fn run(
+        self: Arc<Self>,
+        in_flight: usize,
+        mut leads: watch::Receiver<bool>,
+        stop: CancellationToken,
+    ) {
         let slots = Arc::new(Semaphore::new(in_flight));
         let tracker = TaskTracker::new();
         let ticking = tokio::spawn(Arc::clone(&self).tick(stop.clone()));
@@ -136,7 +162,9 @@ impl<P: Ports> Controller<P> {
         stop: &CancellationToken,
     ) {
         loop {
-            let Ok(slot) = Arc::clone(slots).acquire_owned().await else { return };
+            let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
+                return;
+            };
             let key = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
@@ -152,7 +180,13 @@ impl<P: Ports> Controller<P> {
     }
 
     async fn pass_over(&self, key: &Key) {
-        let entry = self.known.read().unwrap_or_else(PoisonError::into_inner).credentials.get(key).cloned();
+        let entry = self
+            .known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .credentials
+            .get(key)
+            .cloned();
         let Some(entry) = entry else {
             return self.queue.forget(key);
         };
@@ -184,19 +218,29 @@ impl Known {
     fn apply(&mut self, credential: Credential) -> bool {
         let key = credential.key.clone();
         let before = self.credentials.get(&key).map(Entry::credential);
-        if before.as_ref().is_some_and(|b| differs_in_status_only(b, &credential)) {
+        if before
+            .as_ref()
+            .is_some_and(|b| differs_in_status_only(b, &credential))
+        {
             return false;
         }
         self.unconcern(&key);
         for secret in secrets_of(&credential) {
             self.concerned.entry(secret).or_default().insert(key.clone());
         }
-        match self.credentials.get(&key).filter(|_| before.is_some_and(|b| b.uid == credential.uid)) {
+        match self
+            .credentials
+            .get(&key)
+            .filter(|_| before.is_some_and(|b| b.uid == credential.uid))
+        {
             Some(entry) => {
                 *entry.credential.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credential);
             }
             None => {
-                let entry = Entry { credential: RwLock::new(Arc::new(credential)), memory: Mutex::default() };
+                let entry = Entry {
+                    credential: RwLock::new(Arc::new(credential)),
+                    memory: Mutex::default(),
+                };
                 self.credentials.insert(key, Arc::new(entry));
             }
         }
@@ -209,7 +253,9 @@ impl Known {
     }
 
     fn unconcern(&mut self, key: &Key) {
-        let Some(before) = self.credentials.get(key).map(Entry::credential) else { return };
+        let Some(before) = self.credentials.get(key).map(Entry::credential) else {
+            return;
+        };
         for secret in secrets_of(&before) {
             if let Some(concerned) = self.concerned.get_mut(&secret) {
                 concerned.remove(key);
@@ -229,8 +275,15 @@ impl Entry {
     fn seen(&self, key: &Key) -> Option<Seen> {
         let memory = self.memory.try_lock().ok()?;
         let credential = self.credential.read().unwrap_or_else(PoisonError::into_inner);
-        let status = if memory.restored { Some(memory.written.clone()) } else { credential.status.clone() };
-        Some(Seen { key: key.clone(), status: status.unwrap_or_default() })
+        let status = if memory.restored {
+            Some(memory.written.clone())
+        } else {
+            credential.status.clone()
+        };
+        Some(Seen {
+            key: key.clone(),
+            status: status.unwrap_or_default(),
+        })
     }
 }
 
@@ -245,9 +298,14 @@ fn differs_in_status_only(before: &Credential, after: &Credential) -> bool {
 /// The Secrets that a credential's spec names.
 fn secrets_of(credential: &Credential) -> BTreeSet<Key> {
     let spec = &credential.spec;
-    let client = spec.client_credential.as_ref().map(|ClientCredential::Secret(s)| s.secret_name.as_str());
+    let client = spec
+        .client_credential
+        .as_ref()
+        .map(|ClientCredential::Secret(s)| s.secret_name.as_str());
     let session = refresh_token_secret(&credential.key.name);
     let tokens = spec.tokens.iter().map(|t| t.secret_name.as_str());
-    let names = tokens.chain([spec.login.secret_name.as_str(), session.as_str()]).chain(client);
+    let names = tokens
+        .chain([spec.login.secret_name.as_str(), session.as_str()])
+        .chain(client);
     names.map(|name| credential.sibling(name)).collect()
 }

@@ -1,4 +1,19 @@
-//! Wiring: configuration, command line, and what becomes of them.
+//! Wiring: configuration, watches, the queue, leader election, keys, metrics, and the order of start-up and shutdown.
 
 pub mod cli;
+mod clock;
 pub mod config;
+mod controller;
+mod election;
+mod keys;
+mod measure;
+mod queue;
+mod run;
+mod serve;
+mod view;
+mod watches;
+
+pub use clock::SystemClock;
+pub use keys::chain;
+pub use run::{RunError, run};
+pub use serve::serve;

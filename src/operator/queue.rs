@@ -40,7 +40,13 @@ struct Slot {
 impl Default for Slot {
     /// What is not known to expire goes first: it may be a login that somebody waits for.
     fn default() -> Self {
-        Self { urgency: Time(0), wake: None, ready: false, running: false, again: false }
+        Self {
+            urgency: Time(0),
+            wake: None,
+            ready: false,
+            running: false,
+            again: false,
+        }
     }
 }
 
@@ -89,8 +95,16 @@ impl Queue {
     pub fn overdue(&self, now: Time) -> i64 {
         let state = self.lock();
         let asleep = state.wakes.first().map(|(at, _)| *at);
-        let waiting = state.ready.iter().filter_map(|(_, k)| state.slots.get(k)?.wake).min();
-        asleep.into_iter().chain(waiting).min().map_or(0, |at| now.since(at).max(0))
+        let waiting = state
+            .ready
+            .iter()
+            .filter_map(|(_, k)| state.slots.get(k)?.wake)
+            .min();
+        asleep
+            .into_iter()
+            .chain(waiting)
+            .min()
+            .map_or(0, |at| now.since(at).max(0))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -130,7 +144,9 @@ impl State {
     }
 
     fn done(&mut self, key: &Key, wake: Option<Time>, expires_at: Option<Time>) {
-        let Some(slot) = self.slots.get_mut(key) else { return };
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
         (slot.running, slot.wake) = (false, wake);
         slot.urgency = expires_at.unwrap_or_default();
         let again = slot.again;

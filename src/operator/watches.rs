@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::StreamExt;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::controller::Controller;
 use crate::api::{ANNOTATION_REFRESH_REQUESTED, EntraCredential};
-use crate::cluster::{Change, CredentialChanges, Lean, SecretChanges, SecretStore};
+use crate::cluster::{Altered, Change, CredentialChanges, Lean, SecretChanges, SecretStore};
 use crate::reconcile::Credential;
 use crate::reconcile::ports::{Key, Ports};
 
@@ -48,11 +49,12 @@ pub async fn follow_credentials<P: Ports>(
     }
 }
 
-/// Takes in what happens to Secrets, until the stream ends. `listed` hears of every complete list.
-pub async fn follow_secrets<P: Ports>(
+/// Takes what happens to Secrets into the store, until the stream ends. `altered` hears what is new, `listed` of every
+/// complete list.
+pub async fn store_secrets(
     mut changes: SecretChanges,
-    store: Arc<SecretStore>,
-    controller: Arc<Controller<P>>,
+    store: &SecretStore,
+    altered: impl Fn(Altered),
     listed: impl Fn(),
 ) {
     while let Some((watch, change)) = changes.next().await {
@@ -60,13 +62,18 @@ pub async fn follow_secrets<P: Ports>(
         if let Change::Failed(error) = &change {
             tracing::warn!(%error, selects = ?watch.selects, "watch of Secrets interrupted");
         }
-        for altered in store.apply(&watch, change) {
-            let owner = altered.controller.filter(|c| c.ours).map(|c| c.name);
-            controller.secret_changed(&altered.key, owner.as_deref());
-        }
+        store.apply(&watch, change).into_iter().for_each(&altered);
         if complete {
             listed();
         }
+    }
+}
+
+/// Tells the controller which Secrets changed.
+pub async fn follow_secrets<P: Ports>(changes: &mut UnboundedReceiver<Altered>, controller: &Controller<P>) {
+    while let Some(altered) = changes.recv().await {
+        let owner = altered.controller.filter(|c| c.ours).map(|c| c.name);
+        controller.secret_changed(&altered.key, owner.as_deref());
     }
 }
 
@@ -88,7 +95,9 @@ fn credential(object: EntraCredential) -> Option<Credential> {
         uid: meta.uid?,
         generation: meta.generation.unwrap_or_default(),
         deleting: meta.deletion_timestamp.is_some(),
-        request: meta.annotations.and_then(|mut a| a.remove(ANNOTATION_REFRESH_REQUESTED)),
+        request: meta
+            .annotations
+            .and_then(|mut a| a.remove(ANNOTATION_REFRESH_REQUESTED)),
         spec: object.spec,
         status: object.status,
     })

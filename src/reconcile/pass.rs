@@ -1,6 +1,7 @@
 //! One pass over one credential: observe, decide and act until the plan rests, then report.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::act::Pass;
 use super::credential::Credential;
@@ -10,7 +11,7 @@ use super::ports::{Clock, Cluster, ClusterError, Kind, Ports, View};
 use super::report;
 use crate::api::{Reason, Retry};
 use crate::plan::snapshot::{Login, Ownership, Snapshot, Token};
-use crate::plan::{Decision, Time, next_step};
+use crate::plan::{Decision, Step, Time, next_step};
 
 /// Steps that one pass may take; a whole login of two tokens needs eleven. What is left goes on in the next pass.
 const STEPS: usize = 12;
@@ -35,8 +36,10 @@ pub struct Shared {
 pub trait Observer: Send + Sync + std::fmt::Debug {
     /// A new token was published over what `token` describes.
     fn published(&self, token: &Token, now: Time);
-    /// A pass ended.
-    fn passed(&self, reason: Reason, steps: usize);
+    /// A renewal failed.
+    fn failed(&self, reason: Reason);
+    /// A pass ended with this step, after so much time.
+    fn passed(&self, step: &Step, took: Duration);
 }
 
 /// An observer that does not listen.
@@ -45,7 +48,8 @@ pub struct Deaf;
 
 impl Observer for Deaf {
     fn published(&self, _: &Token, _: Time) {}
-    fn passed(&self, _: Reason, _: usize) {}
+    fn failed(&self, _: Reason) {}
+    fn passed(&self, _: &Step, _: Duration) {}
 }
 
 /// How a pass ended.
@@ -80,7 +84,12 @@ pub async fn pass<P: Ports>(
             passed.outage = passed.outage.or(Some(outage));
         }
     }
-    conclude(ports, memory, shared, passed)
+    if let Some((_, decision, _)) = &passed.decision {
+        shared
+            .observer
+            .passed(&decision.step, ports.clock().monotonic().saturating_sub(start));
+    }
+    conclude(ports, memory, passed)
 }
 
 struct Taken {
@@ -140,13 +149,12 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
     }
 }
 
-fn conclude<P: Ports>(ports: &P, memory: &mut Memory, shared: &Shared, taken: Taken) -> Passed {
+fn conclude<P: Ports>(ports: &P, memory: &mut Memory, taken: Taken) -> Passed {
     let now = ports.clock().now();
     let reason = taken
         .decision
         .as_ref()
         .map_or(Reason::Publishing, |(_, d, _)| d.reason);
-    shared.observer.passed(reason, taken.steps);
     let planned = match &taken.decision {
         Some((_, decision, _)) => decision.wake,
         None => Some(memory.permit_at.take().unwrap_or(now).max(now)),

@@ -162,6 +162,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     fn entry_failed(&mut self, token: &Token, refusal: Refusal) {
+        self.shared.observer.failed(refusal.reason);
         let (now, spread) = (self.now(), self.credential.spread());
         let note = self.memory.note(&token.name);
         note.failure = Some(next_failure(
@@ -206,6 +207,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     fn redeem_failed(&mut self, s: &Snapshot, refusal: Refusal) {
+        self.shared.observer.failed(refusal.reason);
         let (now, spread) = (self.now(), self.credential.spread());
         let soonest = s
             .tokens
