@@ -15,7 +15,11 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            drop(writeln!(std::io::stderr(), "error: {}", entra_operator::operator::chain(&*error)));
+            drop(writeln!(
+                std::io::stderr(),
+                "error: {}",
+                entra_operator::operator::chain(&*error)
+            ));
             ExitCode::FAILURE
         }
     }

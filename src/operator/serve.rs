@@ -17,7 +17,10 @@ pub fn serve(args: RunArgs) -> Result<(), Failed> {
     logs::init(&args.log.parse::<Filter>()?, format)?;
     // Two TLS stacks (Kubernetes, identity provider) share one provider; nobody else installs one before.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     runtime.block_on(async {
         let until = told_to_stop()?;
         tracing::info!(version = super::cli::version(), "starting");

@@ -72,6 +72,7 @@ pub async fn pass<P: Ports>(
     credential: &Credential,
     memory: &mut Memory,
 ) -> Passed {
+    let start = ports.clock().monotonic();
     let stored = ports
         .view()
         .secret(Kind::Session, &credential.session_key())
