@@ -220,7 +220,7 @@ fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
 fn token_wake(s: &Snapshot, t: &super::snapshot::Token, now: Time) -> Option<Time> {
     match t.need(s, now) {
         Need::PublishAt(at) => Some(at),
-        Need::RedeemAt(at) if s.redeemable() => at,
+        Need::RedeemAt(at) if s.redeemable() || s.tenant_unresolved() => at,
         Need::Foreign => Some(now.plus(LOOK_AGAIN)),
         Need::Predecessor => Some(now.plus(COLLECTOR)),
         Need::RedeemAt(_) | Need::Redeem(_) | Need::Adopt | Need::Replace | Need::Publish | Need::Verify => {
