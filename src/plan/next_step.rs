@@ -95,7 +95,10 @@ fn store(s: &Snapshot, now: Time) -> Option<Decision> {
         .as_ref()
         .filter(|f| f.refusal.reason.verdicts().retry == Retry::Write);
     match refused.and_then(|f| f.next_attempt_at.map(|at| (f, at))) {
-        Some((f, at)) if at > now => Some(blocked(f.refusal.reason, f.refusal.message.clone(), Some(at))),
+        Some((f, at)) if at > now => {
+            let wake = Some(earliest(at, next_expiry(s, now)));
+            Some(blocked(f.refusal.reason, f.refusal.message.clone(), wake))
+        }
         _ => Some(act(Step::Store)),
     }
 }
