@@ -135,14 +135,20 @@ fn settled_without_reading(s: &Snapshot, login: &LoginSecret, now: Time) -> Opti
     let same =
         last.login_uid == login.uid && last.login_version == login.version && last.inputs == inputs(s, login);
     let due = last.next_attempt_at.is_some_and(|at| at <= now);
-    let final_verdict = last.verdict == "Accepted" || last.verdict == "Wrong";
-    (same && !due && !final_verdict).then(|| hold_last(s, last))
+    let known = last.verdict == "Kept" || (last.verdict == "Open" && last.next_attempt_at.is_some());
+    (same && !due && known).then(|| hold_last(s, last))
 }
 
 fn hold_last(s: &Snapshot, last: &LastLogin) -> Flow {
     let shown = s.login_failure.as_ref().map(|f| &f.refusal);
-    let reason = shown.map_or(Reason::LoginOutcomeUnknown, |r| r.reason);
-    let message = shown.map_or_else(String::new, |r| r.message.clone());
+    let (reason, message) = match shown {
+        Some(refusal) => (refusal.reason, refusal.message.as_str()),
+        None if last.next_attempt_at.is_some() => (Reason::LoggingIn, "the sign-in is tried again"),
+        None => (
+            Reason::LoginOutcomeUnknown,
+            "the last sign-in did not succeed; check the sign-in log, then change what it names, or ask for another try",
+        ),
+    };
     Flow::hold(reason, message, last.next_attempt_at)
 }
 
