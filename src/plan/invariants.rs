@@ -131,6 +131,10 @@ fn exchanging(s: &Snapshot, attempt: &str, entry: &str, must: &mut Must<'_>) {
         "only the recorded attempt is sent",
     );
     must(
+        owned(s, entry).is_some(),
+        "a login asks for the scopes of an entry of the spec",
+    );
+    must(
         valid_claimed_content(s) == Some(&a.content),
         "only the claimed content is sent",
     );

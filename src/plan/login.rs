@@ -176,16 +176,19 @@ fn claimed(s: &Snapshot, login: &LoginSecret, mac: &ContentMac, not_before: Time
 
 /// An attempt with this content that is recorded and not settled: ours to send now, or to be waited for.
 fn in_flight(s: &Snapshot, record: &Record, mac: &ContentMac, entry: &Entry, now: Time) -> Option<Flow> {
-    let attempt = record.attempt.as_ref().filter(|a| a.content == *mac)?;
+    let attempt = record
+        .attempt
+        .as_ref()
+        .filter(|a| a.content == *mac && entry.verdict == Verdict::Open)?;
     let seen = s.session.attempt.as_ref().filter(|seen| seen.id == attempt.id);
     let fresh = entry
         .last_sent_at
         .is_some_and(|at| (0..=schedule::SEND_WITHIN).contains(&now.since(at)));
-    if seen.is_some_and(|seen| seen.unsent_ours) && fresh {
-        let token = attempt.entry.clone();
+    let wanted = s.tokens.iter().any(|t| t.name == attempt.entry);
+    if seen.is_some_and(|seen| seen.unsent_ours) && fresh && wanted {
         return Some(Flow::Start(Step::Exchange {
             attempt: attempt.id.clone(),
-            entry: token,
+            entry: attempt.entry.clone(),
         }));
     }
     let take_over = seen.map_or(now, |seen| seen.first_seen).plus(schedule::TAKE_OVER);
