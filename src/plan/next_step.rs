@@ -1,7 +1,7 @@
 //! The policy chain: the first rule that applies names the step. Its order is the order of importance.
 
 use super::login::{self, Flow};
-use super::snapshot::{Client, Ownership, Snapshot, Target};
+use super::snapshot::{Client, Failure, Ownership, Snapshot, Target};
 use super::tokens::Need;
 use super::{Decision, Step, Time, conditions};
 use crate::api::{Reason, Retry};
@@ -19,7 +19,7 @@ pub fn next_step(s: &Snapshot, now: Time) -> Decision {
         .or_else(|| finish_login(&login))
         .or_else(|| publish(s, now))
         .or_else(|| refused_target(s, now))
-        .or_else(|| start_login(&login))
+        .or_else(|| start_login(s, &login, now))
         .or_else(|| tend_tokens(s, now))
         .or_else(|| redeem(s, now))
         .or_else(|| prune(s, now))
@@ -90,17 +90,21 @@ fn store(s: &Snapshot, now: Time) -> Option<Decision> {
     if s.pocket.login.is_none() && s.pocket.refresh.is_none() {
         return None;
     }
-    let refused = s
-        .failure
-        .as_ref()
-        .filter(|f| f.refusal.reason.verdicts().retry == Retry::Write);
-    match refused.and_then(|f| f.next_attempt_at.map(|at| (f, at))) {
-        Some((f, at)) if at > now => {
+    match write_hold(s, now) {
+        Some((f, at)) => {
             let wake = Some(earliest(at, next_expiry(s, now)));
             Some(blocked(f.refusal.reason, f.refusal.message.clone(), wake))
         }
-        _ => Some(act(Step::Store)),
+        None => Some(act(Step::Store)),
     }
+}
+
+/// A write that the API server refused and that is not to be tried again yet.
+fn write_hold(s: &Snapshot, now: Time) -> Option<(&Failure, Time)> {
+    let refused = |f: &&Failure| f.refusal.reason.verdicts().retry == Retry::Write;
+    let failure = s.failure.as_ref().filter(refused)?;
+    let at = failure.next_attempt_at.filter(|at| *at > now)?;
+    Some((failure, at))
 }
 
 fn finish_login(login: &Flow) -> Option<Decision> {
@@ -135,9 +139,11 @@ fn refused_target(s: &Snapshot, now: Time) -> Option<Decision> {
     }
 }
 
-fn start_login(login: &Flow) -> Option<Decision> {
+/// A login starts with writes: it waits while the API server refuses them. What was recorded is sent in its time.
+fn start_login(s: &Snapshot, login: &Flow, now: Time) -> Option<Decision> {
     match login {
-        Flow::Start(step) => Some(act(step.clone())),
+        Flow::Start(step @ Step::Exchange { .. }) => Some(act(step.clone())),
+        Flow::Start(step) => write_hold(s, now).is_none().then(|| act(step.clone())),
         Flow::Nothing | Flow::Finish(_) | Flow::Hold { .. } => None,
     }
 }
@@ -201,7 +207,8 @@ fn hold(login: &Flow) -> Option<(Reason, &str)> {
 fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
     let of_login = match login {
         Flow::Hold { wake, .. } => *wake,
-        Flow::Nothing | Flow::Start(_) | Flow::Finish(_) => None,
+        Flow::Start(_) => write_hold(s, now).map(|(_, at)| at),
+        Flow::Nothing | Flow::Finish(_) => None,
     };
     let request = s
         .object
