@@ -203,8 +203,8 @@ fn in_flight(s: &Snapshot, record: &Record, mac: &ContentMac, entry: &Entry, now
 
 fn by_verdict(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now: Time) -> Flow {
     match &entry.verdict {
-        Verdict::Wrong => delete(s, now),
-        Verdict::Accepted if s.redeemable() => delete_accepted(s, now),
+        Verdict::Wrong => delete(s, login, entry, now),
+        Verdict::Accepted if s.redeemable() => delete_accepted(s, login, entry, now),
         Verdict::Accepted => send(s, login, entry, not_before, now),
         Verdict::Kept(reason) => kept(s, login, entry, *reason, not_before, now),
         Verdict::Open => open(s, login, entry, not_before, now),
@@ -212,15 +212,16 @@ fn by_verdict(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time
 }
 
 /// The sealed token must have been read back and opened before the password goes.
-fn delete_accepted(s: &Snapshot, now: Time) -> Flow {
+fn delete_accepted(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
     if s.session.pinned().is_some() {
-        delete(s, now)
+        delete(s, login, entry, now)
     } else {
         Flow::Finish(Step::ReadSession)
     }
 }
 
-fn delete(s: &Snapshot, now: Time) -> Flow {
+fn delete(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
+    let recreated = entry.login_uid != login.uid;
     let refused = s
         .login_failure
         .as_ref()
@@ -231,7 +232,7 @@ fn delete(s: &Snapshot, now: Time) -> Flow {
             "the login Secret was used and could not be deleted; delete it yourself, or allow the operator to",
             Some(at),
         ),
-        _ if s.deleted_login_at.is_some_and(|at| at.plus(60) > now) => Flow::hold(
+        _ if recreated && s.deleted_login_at.is_some_and(|at| at.plus(60) > now) => Flow::hold(
             Reason::LoginSecretNotDeleted,
             "the used login Secret was created again with the same content; it is deleted at most once a minute; remove it from its source",
             s.deleted_login_at.map(|at| at.plus(60)),
