@@ -269,7 +269,7 @@ fn shown_message(s: &Snapshot, reason: Reason) -> String {
 }
 
 fn open(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now: Time) -> Flow {
-    let asked = s.object.request.is_some();
+    let asked = s.object.request.is_some() && entry.inputs != inputs(s, login);
     match entry.next_attempt_at {
         _ if entry.unanswered >= MAX_UNANSWERED && !asked => Flow::hold(
             Reason::LoginOutcomeUnknown,
