@@ -4,7 +4,7 @@
 use super::login::MAX_UNANSWERED;
 use super::record::{ContentMac, Entry, Verdict};
 use super::schedule::{MARGIN, TOGETHER};
-use super::snapshot::{Claim, Content, Login, Ownership, Snapshot, Token};
+use super::snapshot::{Claim, Client, Content, Login, Ownership, Snapshot, Token};
 use super::{Decision, Step, Time};
 
 /// The rules that `decision` breaks, as sentences; empty if all is well.
@@ -276,6 +276,9 @@ fn waking(s: &Snapshot, decision: &Decision, now: Time, must: &mut Must<'_>) {
             && s.failure.is_none()
             && t.failure.is_none()
             && !s.object.suspended
+            && !s.session.immutable
+            && !matches!(s.client, Client::Missing { .. })
+            && !p.unwritable
             && t.held.is_none();
         let margin = MARGIN.min(p.life().seconds() / 4);
         must(
