@@ -77,8 +77,10 @@ fn session_in_the_way(s: &Snapshot, now: Time) -> Option<Decision> {
             wake,
         )),
         Ownership::Predecessor => Some(Decision {
-            wake: Some(now.plus(COLLECTOR)),
-            ..act(Step::Wait)
+            step: Step::Wait,
+            reason: Reason::SpecChanged,
+            message: "waiting for the Secrets of a deleted resource of this name to be collected".to_owned(),
+            wake: Some(earliest(now.plus(COLLECTOR), next_expiry(s, now))),
         }),
         Ownership::Adoptable => Some(act(Step::Adopt(Vec::new()))),
         Ownership::Absent | Ownership::Ours => None,
