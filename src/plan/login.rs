@@ -370,9 +370,14 @@ impl Record {
 }
 
 impl Entry {
+    /// A complete answer came: its send was not one of those that were never answered. Only an accepted login ends
+    /// the count of those, since a proven password locks no account.
     fn answered(&mut self, verdict: Verdict) {
+        self.unanswered = match verdict {
+            Verdict::Accepted => 0,
+            Verdict::Open | Verdict::Wrong | Verdict::Kept(_) => self.unanswered.saturating_sub(1),
+        };
         self.verdict = verdict;
-        self.unanswered = 0;
         self.postponed = 0;
         self.next_attempt_at = None;
     }
