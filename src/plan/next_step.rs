@@ -78,7 +78,11 @@ fn session_in_the_way(s: &Snapshot, now: Time) -> Option<Decision> {
         )),
         Ownership::Predecessor => Some(Decision {
             step: Step::Wait,
-            reason: Reason::SpecChanged,
+            reason: if s.tokens.iter().all(|t| t.is_valid(now)) {
+                Reason::Settled
+            } else {
+                Reason::SpecChanged
+            },
             message: "waiting for the Secrets of a deleted resource of this name to be collected".to_owned(),
             wake: Some(earliest(now.plus(COLLECTOR), next_expiry(s, now))),
         }),

@@ -267,6 +267,22 @@ pub fn any_failure(c: &mut Choice<'_>) -> Option<Failure> {
     Some(failure(effect, reason, Some(c.moment(&[40, -5, 1200]))))
 }
 
+/// The same in five states.
+pub fn brief_failure(c: &mut Choice<'_>) -> Option<Failure> {
+    let transient = |next| Some(failure(Effect::Transient, Reason::ServiceUnavailable, Some(next)));
+    match c.index(5) {
+        0 => None,
+        1 => transient(c.moment(&[40])),
+        2 => transient(c.moment(&[-5])),
+        3 => Some(failure(
+            Effect::Transient,
+            Reason::WriteRefused,
+            Some(c.moment(&[40])),
+        )),
+        _ => Some(failure(Effect::Person, Reason::InteractionRequired, None)),
+    }
+}
+
 /// Failure of a login: none, its deletion was refused, its answer was a refusal.
 pub fn login_failure(c: &mut Choice<'_>) -> Option<Failure> {
     match c.index(4) {

@@ -16,7 +16,6 @@ use super::choice::{Choice, every};
 /// Decides every world that `world` can build; expects at least `at_least` of them. Returns how many kinds of steps
 /// occurred.
 fn explore(at_least: usize, mut world: impl FnMut(&mut Choice<'_>) -> Snapshot) -> usize {
-    let start = std::time::Instant::now();
     let mut kinds = BTreeMap::<String, usize>::new();
     let mut broken = BTreeMap::<String, (usize, String)>::new();
     let count = every(|c| {
@@ -37,6 +36,7 @@ fn explore(at_least: usize, mut world: impl FnMut(&mut Choice<'_>) -> Snapshot) 
         "of {count} worlds: {kinds:?}\n{}",
         broken.concat()
     );
+    println!("{count} worlds");
     assert!(count >= at_least, "only {count} worlds: a domain has shrunk");
     kinds.len()
 }

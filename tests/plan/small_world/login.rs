@@ -107,7 +107,7 @@ fn the_allowance_and_refused_writes_put_a_send_off() {
                 token: facts::refresh_token(c),
                 ..with(record(facts::history(c)))
             },
-            failure: facts::any_failure(c),
+            failure: facts::brief_failure(c),
             last_redeemed_at: Some(NOW.plus(-10)),
             ..first_sight()
         }

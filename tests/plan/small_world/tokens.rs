@@ -19,7 +19,7 @@ fn one_entry_and_the_session() {
             token: facts::refresh_token(c),
             ..session()
         },
-        failure: facts::any_failure(c),
+        failure: facts::brief_failure(c),
         ..first_sight()
     });
 }
@@ -29,7 +29,6 @@ fn one_entry_and_the_object() {
     explore(20_000, |c| Snapshot {
         tokens: vec![facts::any_token(c, "graph")],
         object: facts::object(c),
-        leftovers: facts::leftovers(c),
         last_redeemed_at: if c.flag() {
             Some(c.moment(&[-5, -60]))
         } else {
@@ -57,7 +56,7 @@ fn pairs_of_entries() {
     explore(20_000, |c| Snapshot {
         tokens: vec![brief_token(c, "graph"), brief_token(c, "mail")],
         object: facts::object_asked(c),
-        failure: facts::any_failure(c),
+        failure: facts::brief_failure(c),
         leftovers: facts::leftovers(c),
         session: session(),
         ..first_sight()
