@@ -19,7 +19,7 @@ pub struct Condition {
 
 /// The most important thing to say at rest. `login` is what holds the login up, if anything does.
 pub(super) fn headline(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -> (Reason, String) {
-    let trouble = trouble(s, login);
+    let trouble = trouble(s, login, now);
     if s.tokens.iter().all(|t| t.is_valid(now)) {
         return while_ready(s, trouble);
     }
@@ -27,13 +27,13 @@ pub(super) fn headline(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -
 }
 
 /// The first thing that stands in the way, in the order in which a person would care.
-fn trouble(s: &Snapshot, login: Option<(Reason, &str)>) -> Option<(Reason, String)> {
+fn trouble(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -> Option<(Reason, String)> {
     let of_login = login.map(|(reason, message)| (reason, message.to_owned()));
     let of_session = s
         .failure
         .as_ref()
         .map(|f| (f.refusal.reason, f.refusal.message.clone()));
-    let of_tokens = s.tokens.iter().find_map(trouble_of_token);
+    let of_tokens = s.tokens.iter().find_map(|t| trouble_of_token(t, now));
     let needs_login = !s.redeemable();
     if needs_login {
         of_login.or(of_session).or(of_tokens)
@@ -42,7 +42,7 @@ fn trouble(s: &Snapshot, login: Option<(Reason, &str)>) -> Option<(Reason, Strin
     }
 }
 
-fn trouble_of_token(t: &Token) -> Option<(Reason, String)> {
+fn trouble_of_token(t: &Token, now: Time) -> Option<(Reason, String)> {
     if t.ownership == Ownership::Foreign {
         let message = format!(
             "the Secret {} belongs to somebody else; remove it, or choose another secretName",
@@ -50,9 +50,19 @@ fn trouble_of_token(t: &Token) -> Option<(Reason, String)> {
         );
         return Some((Reason::SecretConflict, message));
     }
-    t.failure
+    let failure = t
+        .failure
         .as_ref()
-        .map(|f| (f.refusal.reason, f.refusal.message.clone()))
+        .map(|f| (f.refusal.reason, f.refusal.message.clone()));
+    failure.or_else(|| t.repair_put_off(now).then(|| repeated_repair(t)))
+}
+
+fn repeated_repair(t: &Token) -> (Reason, String) {
+    let message = format!(
+        "the Secret {} was deleted or edited again right after it was repaired; find out who does it",
+        t.name
+    );
+    (Reason::SecretConflict, message)
 }
 
 fn while_ready(s: &Snapshot, trouble: Option<(Reason, String)>) -> (Reason, String) {
@@ -99,7 +109,7 @@ pub fn conditions(s: &Snapshot, decision: &Decision, now: Time) -> Vec<Condition
     vec![
         condition("Ready", ready, decision.reason, decision.message.clone()),
         logged_in(s, decision),
-        published(s, decision),
+        published(s, decision, now),
         reconciling(s, decision, ready, stalled),
         if stalled {
             condition("Stalled", true, decision.reason, decision.message.clone())
@@ -139,7 +149,7 @@ fn logged_in(s: &Snapshot, decision: &Decision) -> Condition {
     condition("LoggedIn", false, reason, message)
 }
 
-fn published(s: &Snapshot, decision: &Decision) -> Condition {
+fn published(s: &Snapshot, decision: &Decision, now: Time) -> Condition {
     if s.tokens.iter().all(Token::is_published) {
         return condition("Published", true, Reason::UpToDate, String::new());
     }
@@ -147,7 +157,7 @@ fn published(s: &Snapshot, decision: &Decision) -> Condition {
         .tokens
         .iter()
         .find(|t| t.ownership == Ownership::Foreign)
-        .and_then(trouble_of_token);
+        .and_then(|t| trouble_of_token(t, now));
     let (reason, message) = foreign.unwrap_or_else(|| match decision.reason {
         Reason::Fresh | Reason::Expiring | Reason::Expired => (Reason::Publishing, String::new()),
         reason => (reason, decision.message.clone()),

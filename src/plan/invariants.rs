@@ -4,7 +4,7 @@
 use super::login::MAX_UNANSWERED;
 use super::record::{ContentMac, Entry, Verdict};
 use super::schedule::{MARGIN, TOGETHER};
-use super::snapshot::{Claim, Content, Login, Ownership, Snapshot, Token};
+use super::snapshot::{Claim, Client, Content, Login, Ownership, Snapshot, Token};
 use super::{Decision, Step, Time};
 
 /// The rules that `decision` breaks, as sentences; empty if all is well.
@@ -98,9 +98,14 @@ fn recording(s: &Snapshot, content: &ContentMac, entry: &str, must: &mut Must<'_
     };
     may_send(s, past, must);
     must(
-        past.unanswered < MAX_UNANSWERED || s.object.request.is_some(),
-        "three sends without a complete answer are all a content gets",
+        past.unanswered < MAX_UNANSWERED || (s.object.request.is_some() && !answered_request(s, past)),
+        "three sends without a complete answer are all a content gets, and one for each request",
     );
+}
+
+/// Whether the content was last sent under the very request, and all else, that is in force now.
+fn answered_request(s: &Snapshot, past: &Entry) -> bool {
+    past.inputs.starts_with(&format!("{};leave=", s.object.inputs))
 }
 
 fn may_send(s: &Snapshot, past: &Entry, must: &mut Must<'_>) {
@@ -129,6 +134,10 @@ fn exchanging(s: &Snapshot, attempt: &str, entry: &str, must: &mut Must<'_>) {
     must(
         a.id == attempt && a.entry == entry,
         "only the recorded attempt is sent",
+    );
+    must(
+        owned(s, entry).is_some(),
+        "a login asks for the scopes of an entry of the spec",
     );
     must(
         valid_claimed_content(s) == Some(&a.content),
@@ -267,6 +276,9 @@ fn waking(s: &Snapshot, decision: &Decision, now: Time, must: &mut Must<'_>) {
             && s.failure.is_none()
             && t.failure.is_none()
             && !s.object.suspended
+            && !s.session.immutable
+            && !matches!(s.client, Client::Missing { .. })
+            && !p.unwritable
             && t.held.is_none();
         let margin = MARGIN.min(p.life().seconds() / 4);
         must(

@@ -135,14 +135,20 @@ fn settled_without_reading(s: &Snapshot, login: &LoginSecret, now: Time) -> Opti
     let same =
         last.login_uid == login.uid && last.login_version == login.version && last.inputs == inputs(s, login);
     let due = last.next_attempt_at.is_some_and(|at| at <= now);
-    let final_verdict = last.verdict == "Accepted" || last.verdict == "Wrong";
-    (same && !due && !final_verdict).then(|| hold_last(s, last))
+    let known = last.verdict == "Kept" || (last.verdict == "Open" && last.next_attempt_at.is_some());
+    (same && !due && known).then(|| hold_last(s, last))
 }
 
 fn hold_last(s: &Snapshot, last: &LastLogin) -> Flow {
     let shown = s.login_failure.as_ref().map(|f| &f.refusal);
-    let reason = shown.map_or(Reason::LoginOutcomeUnknown, |r| r.reason);
-    let message = shown.map_or_else(String::new, |r| r.message.clone());
+    let (reason, message) = match shown {
+        Some(refusal) => (refusal.reason, refusal.message.as_str()),
+        None if last.next_attempt_at.is_some() => (Reason::LoggingIn, "the sign-in is tried again"),
+        None => (
+            Reason::LoginOutcomeUnknown,
+            "the last sign-in did not succeed; check the sign-in log, then change what it names, or ask for another try",
+        ),
+    };
     Flow::hold(reason, message, last.next_attempt_at)
 }
 
@@ -170,16 +176,19 @@ fn claimed(s: &Snapshot, login: &LoginSecret, mac: &ContentMac, not_before: Time
 
 /// An attempt with this content that is recorded and not settled: ours to send now, or to be waited for.
 fn in_flight(s: &Snapshot, record: &Record, mac: &ContentMac, entry: &Entry, now: Time) -> Option<Flow> {
-    let attempt = record.attempt.as_ref().filter(|a| a.content == *mac)?;
+    let attempt = record
+        .attempt
+        .as_ref()
+        .filter(|a| a.content == *mac && entry.verdict == Verdict::Open)?;
     let seen = s.session.attempt.as_ref().filter(|seen| seen.id == attempt.id);
     let fresh = entry
         .last_sent_at
         .is_some_and(|at| (0..=schedule::SEND_WITHIN).contains(&now.since(at)));
-    if seen.is_some_and(|seen| seen.unsent_ours) && fresh {
-        let token = attempt.entry.clone();
+    let wanted = s.tokens.iter().any(|t| t.name == attempt.entry);
+    if seen.is_some_and(|seen| seen.unsent_ours) && fresh && wanted {
         return Some(Flow::Start(Step::Exchange {
             attempt: attempt.id.clone(),
-            entry: token,
+            entry: attempt.entry.clone(),
         }));
     }
     let take_over = seen.map_or(now, |seen| seen.first_seen).plus(schedule::TAKE_OVER);
@@ -194,8 +203,8 @@ fn in_flight(s: &Snapshot, record: &Record, mac: &ContentMac, entry: &Entry, now
 
 fn by_verdict(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now: Time) -> Flow {
     match &entry.verdict {
-        Verdict::Wrong => delete(s, now),
-        Verdict::Accepted if s.redeemable() => delete_accepted(s, now),
+        Verdict::Wrong => delete(s, login, entry, now),
+        Verdict::Accepted if s.redeemable() => delete_accepted(s, login, entry, now),
         Verdict::Accepted => send(s, login, entry, not_before, now),
         Verdict::Kept(reason) => kept(s, login, entry, *reason, not_before, now),
         Verdict::Open => open(s, login, entry, not_before, now),
@@ -203,15 +212,16 @@ fn by_verdict(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time
 }
 
 /// The sealed token must have been read back and opened before the password goes.
-fn delete_accepted(s: &Snapshot, now: Time) -> Flow {
+fn delete_accepted(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
     if s.session.pinned().is_some() {
-        delete(s, now)
+        delete(s, login, entry, now)
     } else {
         Flow::Finish(Step::ReadSession)
     }
 }
 
-fn delete(s: &Snapshot, now: Time) -> Flow {
+fn delete(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
+    let recreated = entry.login_uid != login.uid;
     let refused = s
         .login_failure
         .as_ref()
@@ -222,7 +232,7 @@ fn delete(s: &Snapshot, now: Time) -> Flow {
             "the login Secret was used and could not be deleted; delete it yourself, or allow the operator to",
             Some(at),
         ),
-        _ if s.deleted_login_at.is_some_and(|at| at.plus(60) > now) => Flow::hold(
+        _ if recreated && s.deleted_login_at.is_some_and(|at| at.plus(60) > now) => Flow::hold(
             Reason::LoginSecretNotDeleted,
             "the used login Secret was created again with the same content; it is deleted at most once a minute; remove it from its source",
             s.deleted_login_at.map(|at| at.plus(60)),
@@ -259,7 +269,7 @@ fn shown_message(s: &Snapshot, reason: Reason) -> String {
 }
 
 fn open(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now: Time) -> Flow {
-    let asked = s.object.request.is_some();
+    let asked = s.object.request.is_some() && entry.inputs != inputs(s, login);
     match entry.next_attempt_at {
         _ if entry.unanswered >= MAX_UNANSWERED && !asked => Flow::hold(
             Reason::LoginOutcomeUnknown,
@@ -360,9 +370,14 @@ impl Record {
 }
 
 impl Entry {
+    /// A complete answer came: its send was not one of those that were never answered. Only an accepted login ends
+    /// the count of those, since a proven password locks no account.
     fn answered(&mut self, verdict: Verdict) {
+        self.unanswered = match verdict {
+            Verdict::Accepted => 0,
+            Verdict::Open | Verdict::Wrong | Verdict::Kept(_) => self.unanswered.saturating_sub(1),
+        };
         self.verdict = verdict;
-        self.unanswered = 0;
         self.postponed = 0;
         self.next_attempt_at = None;
     }

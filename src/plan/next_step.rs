@@ -1,7 +1,7 @@
 //! The policy chain: the first rule that applies names the step. Its order is the order of importance.
 
 use super::login::{self, Flow};
-use super::snapshot::{Client, Ownership, Snapshot, Target};
+use super::snapshot::{Client, Failure, Ownership, Snapshot, Target};
 use super::tokens::Need;
 use super::{Decision, Step, Time, conditions};
 use crate::api::{Reason, Retry};
@@ -21,7 +21,7 @@ pub fn next_step(s: &Snapshot, now: Time) -> Decision {
         .or_else(|| finish_login(&login))
         .or_else(|| publish(s, now))
         .or_else(|| refused_target(s, now))
-        .or_else(|| start_login(&login))
+        .or_else(|| start_login(s, &login, now))
         .or_else(|| tend_tokens(s, now))
         .or_else(|| redeem(s, now))
         .or_else(|| prune(s, now))
@@ -79,8 +79,14 @@ fn session_in_the_way(s: &Snapshot, now: Time) -> Option<Decision> {
             wake,
         )),
         Ownership::Predecessor => Some(Decision {
-            wake: Some(now.plus(COLLECTOR)),
-            ..act(Step::Wait)
+            step: Step::Wait,
+            reason: if s.tokens.iter().all(|t| t.is_valid(now)) {
+                Reason::Settled
+            } else {
+                Reason::SpecChanged
+            },
+            message: "waiting for the Secrets of a deleted resource of this name to be collected".to_owned(),
+            wake: Some(earliest(now.plus(COLLECTOR), next_expiry(s, now))),
         }),
         Ownership::Absent | Ownership::Ours | Ownership::Adoptable => None,
     }
@@ -93,11 +99,7 @@ fn adopt_session(s: &Snapshot) -> Option<Decision> {
 
 /// While the API server refuses to store, nothing is written and no call is made: the answer stays in the pocket.
 fn write_held(s: &Snapshot, now: Time) -> Option<Decision> {
-    let failure = s
-        .failure
-        .as_ref()
-        .filter(|f| f.refusal.reason.verdicts().retry == Retry::Write)?;
-    let at = failure.next_attempt_at.filter(|at| *at > now)?;
+    let (failure, at) = write_hold(s, now)?;
     Some(blocked(
         failure.refusal.reason,
         failure.refusal.message.clone(),
@@ -108,6 +110,14 @@ fn write_held(s: &Snapshot, now: Time) -> Option<Decision> {
 /// What the pocket holds is stored before anything else happens.
 fn store(s: &Snapshot) -> Option<Decision> {
     (s.pocket.login.is_some() || s.pocket.refresh.is_some()).then(|| act(Step::Store))
+}
+
+/// A write that the API server refused and that is not to be tried again yet.
+fn write_hold(s: &Snapshot, now: Time) -> Option<(&Failure, Time)> {
+    let refused = |f: &&Failure| f.refusal.reason.verdicts().retry == Retry::Write;
+    let failure = s.failure.as_ref().filter(refused)?;
+    let at = failure.next_attempt_at.filter(|at| *at > now)?;
+    Some((failure, at))
 }
 
 fn finish_login(login: &Flow) -> Option<Decision> {
@@ -142,9 +152,11 @@ fn refused_target(s: &Snapshot, now: Time) -> Option<Decision> {
     }
 }
 
-fn start_login(login: &Flow) -> Option<Decision> {
+/// A login starts with writes: it waits while the API server refuses them. What was recorded is sent in its time.
+fn start_login(s: &Snapshot, login: &Flow, now: Time) -> Option<Decision> {
     match login {
-        Flow::Start(step) => Some(act(step.clone())),
+        Flow::Start(step @ Step::Exchange { .. }) => Some(act(step.clone())),
+        Flow::Start(step) => write_hold(s, now).is_none().then(|| act(step.clone())),
         Flow::Nothing | Flow::Finish(_) | Flow::Hold { .. } => None,
     }
 }
@@ -208,7 +220,8 @@ fn hold(login: &Flow) -> Option<(Reason, &str)> {
 fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
     let of_login = match login {
         Flow::Hold { wake, .. } => *wake,
-        Flow::Nothing | Flow::Start(_) | Flow::Finish(_) => None,
+        Flow::Start(_) => write_hold(s, now).map(|(_, at)| at),
+        Flow::Nothing | Flow::Finish(_) => None,
     };
     let request = s
         .object
@@ -230,7 +243,7 @@ fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
 fn token_wake(s: &Snapshot, t: &super::snapshot::Token, now: Time) -> Option<Time> {
     match t.need(s, now) {
         Need::PublishAt(at) => Some(at),
-        Need::RedeemAt(at) if s.redeemable() => at,
+        Need::RedeemAt(at) if s.redeemable() || s.tenant_unresolved() => at,
         Need::Foreign => Some(now.plus(LOOK_AGAIN)),
         Need::Predecessor => Some(now.plus(COLLECTOR)),
         Need::RedeemAt(_) | Need::Redeem(_) | Need::Adopt | Need::Replace | Need::Publish | Need::Verify => {

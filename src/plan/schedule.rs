@@ -94,7 +94,7 @@ pub const fn refresh_at(life: Life, at_percent: i64, spread: u32, advised: Optio
     if let Some(advised) = advised {
         due = min(due, advised.since(life.issued_at));
     }
-    life.issued_at.plus(max(due, (seconds + 1) / 2))
+    life.issued_at.plus(max(due, seconds - seconds / 2))
 }
 
 /// When the renewal of a token is due that the last answer did not outlive: at half of its remaining life.

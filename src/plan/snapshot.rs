@@ -402,9 +402,14 @@ impl Session {
         }
     }
 
-    /// Whether a read showed that the stored token cannot be opened.
+    /// Whether a read showed that the stored token cannot be opened: its annotations are there, its content is not.
     pub fn unsealable(&self) -> bool {
-        matches!(self.opened, Opened::Read { unsealable: true, .. })
+        match &self.opened {
+            Opened::Read {
+                account, unsealable, ..
+            } => *unsealable || (self.token.is_some() && account.is_none()),
+            Opened::Unread => false,
+        }
     }
 
     /// The pinned account, if the seal was opened.

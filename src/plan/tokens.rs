@@ -97,6 +97,12 @@ impl Token {
         })
     }
 
+    /// Whether the Secret was repaired before, is gone or edited again, and its next repair is put off.
+    pub fn repair_put_off(&self, now: Time) -> bool {
+        let whole = |p: &Published| !p.edited && !p.unwritable;
+        !self.published.as_ref().is_some_and(whole) && self.repair_due().is_some_and(|at| at > now)
+    }
+
     fn repair_due(&self) -> Option<Time> {
         self.repairs
             .filter(|r| r.count > 0)
