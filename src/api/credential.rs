@@ -50,9 +50,9 @@ use super::EntraCredentialStatus;
         .message("clientId must be the application (client) ID from the app registration, a GUID such as 3f0c1a52-0000-4000-8000-000000000001"),
     validation = Rule::new("self.tokens.all(t, t.secretName != self.login.secretName)")
         .message("a token Secret cannot be the login Secret: the login Secret is deleted after use, name another one in tokens[].secretName"),
-    validation = Rule::new("!has(self.clientCredential) || self.tokens.all(t, t.secretName != self.clientCredential.secret.secretName)")
+    validation = Rule::new("!has(self.clientCredential) || !has(self.clientCredential.secret) || self.tokens.all(t, t.secretName != self.clientCredential.secret.secretName)")
         .message("a token Secret cannot be the client secret's Secret: name another one in tokens[].secretName"),
-    validation = Rule::new("!has(self.clientCredential) || self.login.secretName != self.clientCredential.secret.secretName")
+    validation = Rule::new("!has(self.clientCredential) || !has(self.clientCredential.secret) || self.login.secretName != self.clientCredential.secret.secretName")
         .message("login and client secret need Secrets of their own: they have different types, and the login Secret is deleted after use")
 )]
 #[serde(rename_all = "camelCase")]
@@ -64,12 +64,10 @@ pub struct EntraCredentialSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
-        validation = Rule::new("!self.contains('/') && !self.contains(':') && !self.contains('@')")
-            .message("tenant is the tenant alone, not a URL or user name: write its GUID or domain, for example contoso.example"),
         validation = Rule::new("!(self.lowerAscii() in ['common', 'consumers', '9188040d-6c67-4c5b-b112-36a304b66dad'])")
             .message("user name and password sign-in works for work and school accounts only: write the tenant's GUID, its domain, or organizations instead of common or consumers"),
-        validation = Rule::new("self.matches('^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$') || self.matches('^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$') || self == 'organizations'")
-            .message("tenant must be a GUID, a domain such as contoso.example, or organizations")
+        validation = Rule::new("self.lowerAscii() in ['common', 'consumers', 'organizations'] || self.matches('^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$') || self.matches('^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$')")
+            .message("tenant must be a GUID, a domain such as contoso.example, or organizations; it is the tenant alone, never a URL or user name")
     )]
     pub tenant: Option<String>,
 
@@ -155,9 +153,9 @@ pub struct LoginSpec {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
-            .message("secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
+            .message("login.secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
         validation = Rule::new("!self.endsWith('.refresh-token')")
-            .message("names ending in .refresh-token belong to the operator: choose another Secret name")
+            .message("names ending in .refresh-token belong to the operator: name another login Secret, for example reporting-login")
     )]
     pub secret_name: String,
 }
@@ -178,16 +176,20 @@ pub struct ClientSecretRef {
     ///
     /// Required. Example: `reporting-app`.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
-        .message("secretName must be a Secret's name: lower-case letters, digits, dashes and dots"))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+            .message("clientCredential.secret.secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
+        validation = Rule::new("!self.endsWith('.refresh-token')")
+            .message("names ending in .refresh-token belong to the operator: name another Secret for the client secret")
+    )]
     pub secret_name: String,
 
     /// Key in that Secret whose value is the client secret (the value, not its ID).
     ///
     /// Required. Example: `client-secret`.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")
-        .message("key must be a Secret's key: letters, digits, dashes, underscores and dots"))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && !self.startsWith('..')")
+        .message("clientCredential.secret.key must be a Secret's key: letters, digits, dashes, underscores and dots"))]
     pub key: String,
 }
 
@@ -207,9 +209,9 @@ pub struct TokenSpec {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
-            .message("secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
+            .message("tokens[].secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
         validation = Rule::new("!self.endsWith('.refresh-token')")
-            .message("names ending in .refresh-token belong to the operator: choose another Secret name")
+            .message("names ending in .refresh-token belong to the operator: name another token Secret, for example reporting-graph")
     )]
     pub secret_name: String,
 
@@ -239,7 +241,7 @@ pub struct TokenSpec {
     ///
     /// Default none. Example: `{team: etl}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 16))]
     #[x_kube(
         validation = Rule::new("self.all(k, k.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$') && self[k].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$'))")
             .message("labels must be valid Kubernetes labels: key of at most 63 characters with an optional domain prefix, value of at most 63"),
@@ -252,7 +254,7 @@ pub struct TokenSpec {
     ///
     /// Default none. Example: `{contoso.example/owner: etl}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 1024)))]
+    #[schemars(extend("maxProperties" = 16))]
     #[x_kube(
         validation = Rule::new("self.all(k, k.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))")
             .message("annotation keys must be valid: at most 63 characters with an optional domain prefix"),
@@ -270,8 +272,8 @@ pub struct TokenKey {
     ///
     /// Required. Example: `access_token`.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && self != '..'")
-        .message("name must be a Secret's key: letters, digits, dashes, underscores and dots"))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && !self.startsWith('..')")
+        .message("keys[].name must be a Secret's key: letters, digits, dashes, underscores and dots"))]
     pub name: String,
 
     /// What the key holds.
