@@ -264,7 +264,7 @@ async fn outages_keep_addresses_and_data() -> Outcome {
     plane.launch(Component::ApiServer).await?;
     maps.get("kept").await?;
 
-    plane.pause(Component::ApiServer)?;
+    plane.pause(Component::ApiServer).await?;
     assert!(!answers(&maps).await, "a frozen server answers nothing");
     assert!(plane.is_running(Component::ApiServer)?);
     plane.resume(Component::ApiServer)?;
@@ -280,12 +280,41 @@ async fn answers(maps: &Api<ConfigMap>) -> bool {
     )
 }
 
+/// A signal is not a stop yet: without waiting, one pause in ten returns while threads still run.
+#[tokio::test]
+async fn a_paused_component_stands_still() -> Outcome {
+    let plane = ControlPlane::start(Options::default()).await?;
+    for _ in 0..100 {
+        plane.pause(Component::ApiServer).await?;
+        let states = thread_states(plane.pid(Component::ApiServer).ok_or("no process")?)?;
+        assert!(
+            !states.is_empty() && states.iter().all(|state| state == "T"),
+            "{states:?}"
+        );
+        plane.resume(Component::ApiServer)?;
+    }
+    plane.kill(Component::ApiServer)?;
+    assert!(
+        plane.pause(Component::ApiServer).await.is_err(),
+        "nothing to pause"
+    );
+    Ok(())
+}
+
+/// The third word of each thread's `stat`; the second, the name, has no blank in our programs.
+fn thread_states(pid: u32) -> Result<Vec<String>, Box<dyn Error>> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))?.map_while(Result::ok);
+    let lines = threads.map(|thread| fs::read_to_string(thread.path().join("stat")));
+    let state = |stat: &str| stat.split(' ').nth(2).unwrap_or_default().to_owned();
+    lines.map(|line| Ok(state(&line?))).collect()
+}
+
 #[tokio::test]
 async fn shutdown_leaves_nothing() -> Outcome {
     let plane = ControlPlane::start(Options::default()).await?;
     let directory = plane.directory().to_owned();
     assert_eq!(processes_of(&directory)?.len(), 4, "three programs and the guard");
-    plane.pause(Component::Etcd)?;
+    plane.pause(Component::Etcd).await?;
     plane.shutdown().await;
     assert!(processes_of(&directory)?.is_empty());
     assert!(!directory.exists());

@@ -50,6 +50,9 @@ pub enum Error {
         /// The last lines of its log.
         log: String,
     },
+    /// Something was asked of a program that was not started, or was stopped.
+    #[error("{0} does not run")]
+    NotRunning(Component),
     /// A program runs but does not become ready.
     #[error("{component} was not ready after {waited:?}; end of its log:\n{log}")]
     NotReady {

@@ -60,12 +60,19 @@ impl ControlPlane {
         self.with(component, Process::kill)
     }
 
-    /// Freezes a component (SIGSTOP): connections stay open and nobody answers.
+    /// Freezes a component (SIGSTOP): connections stay open and nobody answers. Returns when it is frozen; a
+    /// signal alone would return while threads still run and answer.
     ///
     /// # Errors
-    /// [`Error::Io`].
-    pub fn pause(&self, component: Component) -> Result<(), Error> {
-        self.with(component, |process| process.signal(Signal::STOP))
+    /// [`Error::NotRunning`] if there is nothing to freeze.
+    pub async fn pause(&self, component: Component) -> Result<(), Error> {
+        if !self.is_running(component)? {
+            return Err(Error::NotRunning(component));
+        }
+        self.with(component, |process| process.signal(Signal::STOP))?;
+        let stopped = || self.with(component, |process| process.has_stopped());
+        self.wait_until(component, async || stopped().unwrap_or(false))
+            .await
     }
 
     /// Lets a frozen component go on (SIGCONT).

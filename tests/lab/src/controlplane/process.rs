@@ -9,7 +9,7 @@ use std::{
     process::{Child, Command, ExitStatus, Stdio},
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use super::{Binaries, Component, Error, Options, flags::Layout, guard::Guard};
 
@@ -126,6 +126,18 @@ impl Process {
                 .map_err(|errno| Error::io(format!("signal {}", self.component))(errno.into())),
             None => Ok(()),
         }
+    }
+
+    /// Whether all of the program's threads have stopped. Neither the answer nor the end of the process is
+    /// consumed: [`Child`] waits for that.
+    pub(super) fn has_stopped(&self) -> Result<bool, Error> {
+        let Some(pid) = self.child.as_ref().map(Pid::from_child) else {
+            return Ok(false);
+        };
+        let options = WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let state = waitid(WaitId::Pid(pid), options)
+            .map_err(|errno| Error::io(format!("ask for the state of {}", self.component))(errno.into()))?;
+        Ok(state.is_some_and(|state| state.stopped()))
     }
 
     /// Asks the program to end, also when it is paused.
