@@ -166,14 +166,14 @@ pub(crate) fn session() -> StoredSession {
 pub(crate) fn granted(outcome: Outcome) -> Tokens {
     match outcome {
         Outcome::Granted(tokens) => *tokens,
-        other => panic!("not granted: {other:?}"),
+        other @ (Outcome::Refused(_) | Outcome::Later(_)) => panic!("not granted: {other:?}"),
     }
 }
 
 pub(crate) fn refused(outcome: Outcome) -> Refusal {
     match outcome {
         Outcome::Refused(refusal) => refusal,
-        other => panic!("not refused: {other:?}"),
+        other @ (Outcome::Granted(_) | Outcome::Later(_)) => panic!("not refused: {other:?}"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Nothing secret in logs, errors and `Debug`, at any level.
 
+use std::fmt::Write as _;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -13,7 +14,8 @@ struct Sink(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        text.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 
@@ -81,8 +83,8 @@ async fn scenario() -> String {
         } else {
             setup.redeem().await
         };
-        shown.push_str(&format!("{:?}", outcome).replace("alice@contoso.example", ""));
+        shown.push_str(&format!("{outcome:?}").replace("alice@contoso.example", ""));
     }
-    shown.push_str(&format!("{:?} {:?}", setup.client, setup.request()));
+    write!(shown, "{:?} {:?}", setup.client, setup.request()).unwrap();
     shown
 }

@@ -1,6 +1,7 @@
 //! A token service of a few lines: TLS, one scripted answer per request, a journal of what arrived.
 
 use std::collections::VecDeque;
+use std::fmt::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -152,24 +153,11 @@ async fn serve(mut stream: TlsStream<TcpStream>, state: &State) {
         match act {
             Some(Act::Answer(bytes)) => stream.write_all(&bytes).await.unwrap(),
             None => stream.write_all(&answer(500, &[], "")).await.unwrap(),
-            Some(Act::Stall) => tokio::time::sleep(Duration::from_secs(600)).await,
+            Some(Act::Stall) => tokio::time::sleep(Duration::from_mins(10)).await,
             Some(Act::Close | Act::CloseAfterHead) => return,
         }
         stream.flush().await.unwrap();
-        if matches!(head_says_close(state, at), Some(true)) {
-            return;
-        }
     }
-}
-
-fn head_says_close(state: &State, at: usize) -> Option<bool> {
-    let journal = state.journal.lock().unwrap();
-    Some(
-        journal
-            .get(at)?
-            .header("connection")?
-            .eq_ignore_ascii_case("close"),
-    )
 }
 
 fn note(state: &State, head: String) -> usize {
@@ -204,7 +192,7 @@ async fn read_body(stream: &mut TlsStream<TcpStream>, state: &State, at: usize) 
 pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
     let mut text = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
-        text.push_str(&format!("{name}: {value}\r\n"));
+        write!(text, "{name}: {value}\r\n").unwrap();
     }
     format!("{text}\r\n{body}").into_bytes()
 }

@@ -131,7 +131,7 @@ async fn a_kept_connection_that_died_is_replaced_without_a_second_send() {
 }
 
 #[tokio::test]
-async fn tls_1_1_and_older_are_refused_by_configuration_of_the_library() {
+async fn tls_1_2_is_enough() {
     let (config, ca_pem) = tls12();
     let server = Server::with_config(config, ca_pem, [Act::Answer(answer(200, &[], &tokens()))]).await;
     crate::client::granted(Setup::new(&server).login().await);
