@@ -88,11 +88,11 @@ impl Identity {
     }
 }
 
-fn joined(uid: &str, utid: &str) -> String {
-    if utid.is_empty() {
-        uid.to_owned()
+fn joined(user: &str, tenant: &str) -> String {
+    if tenant.is_empty() {
+        user.to_owned()
     } else {
-        format!("{uid}.{utid}")
+        format!("{user}.{tenant}")
     }
 }
 

@@ -74,18 +74,18 @@ impl Client {
     }
 
     /// Where a request goes, checked against the configuration before anything else happens.
-    fn authority_of(&self, request: &Request<'_>) -> Result<Authority, Refusal> {
+    fn authority_of(&self, request: &Request<'_>) -> Result<Authority, Box<Refusal>> {
         let host = &request.binding.authority;
         self.authorities
             .bound(request.namespace, request.authority, host)
-            .map_err(failure::not_offered)
+            .map_err(|refused| Box::new(failure::not_offered(refused)))
     }
 
     /// A sign-in or redemption from permit to outcome.
     async fn token(&self, request: &Request<'_>, call: Call<'_>) -> Outcome {
         let authority = match self.authority_of(request) {
             Ok(authority) => authority,
-            Err(refusal) => return Outcome::Refused(refusal),
+            Err(refusal) => return Outcome::Refused(*refusal),
         };
         let url = match authority.token_endpoint(&request.binding.tenant) {
             Ok(url) => url,
@@ -111,21 +111,21 @@ impl Client {
         let read = |reply: &Reply| read_token(&attempt, reply, request.scopes);
         match self.send(&attempt, outgoing, permit, call.may_leave, read).await {
             Ok(tokens) => Outcome::Granted(Box::new(tokens)),
-            Err(refusal) => Outcome::Refused(refusal),
+            Err(refusal) => Outcome::Refused(*refusal),
         }
     }
 
     /// Asks the discovery document for the tenant's GUID.
-    async fn discover(&self, request: &Request<'_>) -> Result<String, Refusal> {
+    async fn discover(&self, request: &Request<'_>) -> Result<String, Box<Refusal>> {
         let authority = self.authority_of(request)?;
         let tenant = &request.binding.tenant;
         let url = authority
             .discovery_document(tenant)
-            .map_err(failure::not_offered)?;
+            .map_err(|refused| Box::new(failure::not_offered(refused)))?;
         let permit = self
             .gate
             .admit(Caller::of(request))
-            .map_err(|later| self.held_back(later))?;
+            .map_err(|later| Box::new(self.held_back(later)))?;
         let correlation_id = self.correlation_id();
         let outgoing = Outgoing {
             url,
@@ -150,8 +150,8 @@ impl Client {
         outgoing: Outgoing,
         permit: Permit,
         may_leave: &(dyn Fn() -> bool + Send + Sync),
-        read: impl FnOnce(&Reply) -> Result<T, Refusal> + Send,
-    ) -> Result<T, Refusal> {
+        read: impl FnOnce(&Reply) -> Result<T, Box<Refusal>> + Send,
+    ) -> Result<T, Box<Refusal>> {
         let start = self.clock.monotonic();
         let answer = wire::exchange(
             &self.connections,
@@ -165,9 +165,9 @@ impl Client {
         let status = answer.as_ref().map_or(0, |reply| reply.status);
         let outcome = match answer {
             Ok(reply) => read(&reply),
-            Err(lost) => Err(attempt.lost(lost)),
+            Err(lost) => Err(Box::new(attempt.lost(lost))),
         };
-        let refusal = outcome.as_ref().err();
+        let refusal = outcome.as_ref().err().map(Box::as_ref);
         let seconds = self.clock.monotonic().saturating_sub(start).as_secs_f64();
         self.observer.on_request(
             attempt.grant,
@@ -243,7 +243,9 @@ impl Provider for Client {
         if let Some(guid) = self.resolved.get(authority, tenant, self.clock.monotonic()) {
             return Ok(guid);
         }
-        let guid = Box::pin(self.discover(&request)).await?;
+        let guid = Box::pin(self.discover(&request))
+            .await
+            .map_err(|refusal| *refusal)?;
         self.resolved
             .insert(authority, tenant, &guid, self.clock.monotonic());
         Ok(guid)
@@ -259,23 +261,23 @@ fn no_single_tenant() -> Refusal {
     failure::unsent(Effect::Person, Reason::AppMisconfigured, message)
 }
 
-fn read_token(attempt: &Attempt<'_>, reply: &Reply, requested: &[String]) -> Result<Tokens, Refusal> {
+fn read_token(attempt: &Attempt<'_>, reply: &Reply, requested: &[String]) -> Result<Tokens, Box<Refusal>> {
     if reply.status != 200 {
-        return Err(attempt.refused(reply));
+        return Err(Box::new(attempt.refused(reply)));
     }
     let body = reply.body.as_deref().map(Vec::as_slice).unwrap_or_default();
     response::read(body, reply.started, requested).map_err(|unusable| {
         tracing::debug!(error = %unusable, correlation_id = attempt.correlation_id, "token response is not usable");
-        attempt.unusable(reply)
+        Box::new(attempt.unusable(reply))
     })
 }
 
-fn read_tenant(attempt: &Attempt<'_>, reply: &Reply) -> Result<String, Refusal> {
+fn read_tenant(attempt: &Attempt<'_>, reply: &Reply) -> Result<String, Box<Refusal>> {
     if reply.status != 200 {
-        return Err(attempt.refused(reply));
+        return Err(Box::new(attempt.refused(reply)));
     }
     let body = reply.body.as_deref().map(Vec::as_slice).unwrap_or_default();
-    tenant_of(body).ok_or_else(|| attempt.unusable(reply))
+    tenant_of(body).ok_or_else(|| Box::new(attempt.unusable(reply)))
 }
 
 /// What the limits learn from an answer.

@@ -64,7 +64,7 @@ mod tests {
         }
         assert_eq!(parse_retry_after("Sun, 06 Nov 1994 08:49:00 GMT", NOW), Some(0));
         assert_eq!(
-            parse_retry_after("Sun, 06 Nov 2094 08:49:00 GMT", NOW),
+            parse_retry_after("Mon, 06 Nov 1995 08:49:00 GMT", NOW),
             Some(3600)
         );
     }

@@ -240,12 +240,14 @@ fn cause(error: &reqwest::Error) -> Cause {
     }
 }
 
-fn is_tls(error: &reqwest::Error) -> bool {
-    let first: &(dyn Error + 'static) = error;
-    std::iter::successors(Some(first), |error| (*error).source()).any(|error| {
-        let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        error.is::<rustls::Error>() || inner.is_some_and(|inner| inner.is::<rustls::Error>())
-    })
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    error.is::<rustls::Error>() || wrapped(error).is_some_and(is_tls)
+}
+
+/// The next error inside. An `io::Error` does not name its content as its source, but the source of that.
+fn wrapped<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let content = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    content.map(|content| content as _).or_else(|| error.source())
 }
 
 /// What is kept of an answer's head.

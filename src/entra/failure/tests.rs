@@ -405,7 +405,8 @@ proptest! {
         let mut body = json!({"error": "invalid_grant", "error_codes": [65001]});
         body[field] = json!("MARKER user@contoso.example");
         let refusal = answered(grant, status, &body);
-        prop_assert!(!format!("{refusal:?}").contains("MARKER"));
+        let shown = format!("{refusal:?}");
+        prop_assert!(!shown.contains("MARKER"));
         prop_assert!(refusal.message.len() < 256 && refusal.remedy.len() < 512);
     }
 

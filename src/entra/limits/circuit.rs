@@ -7,7 +7,7 @@ use std::time::Duration;
 pub(super) const TRIPS: u32 = 5;
 
 /// Within which they must fall.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 
 /// How long it stays open.
 const OPEN: Duration = Duration::from_secs(30);

@@ -15,7 +15,7 @@ use super::Caller;
 use crate::reconcile::ports::Clock;
 
 /// Longest time to come back: who was told so asks again then, and by then the queue may be shorter.
-const WAIT_MAX: Duration = Duration::from_secs(60);
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Tenants that are remembered before idle ones are dropped.
 const TENANTS_MAX: usize = 4096;
