@@ -23,7 +23,7 @@ pub mod command;
 mod error;
 mod etcd;
 mod flags;
-mod guard;
+pub(crate) mod guard;
 mod kubeconfig;
 mod outages;
 mod process;

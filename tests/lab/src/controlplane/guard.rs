@@ -11,7 +11,7 @@ use std::{
 use super::Error;
 
 /// The prefix of directories that the guard agrees to remove.
-pub(super) const DIRECTORY_PREFIX: &str = "entra-lab-";
+pub(crate) const DIRECTORY_PREFIX: &str = "entra-lab-";
 
 /// Reads one pid per line until the pipe closes; that is when its only writer, the harness, is gone.
 /// A shell and not a copy of the harness, because in `cargo test` that would be some test program.
@@ -47,7 +47,7 @@ esac
 
 /// A shell that outlives the harness by moments. Dropping it cleans up and waits for that.
 #[derive(Debug)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     shell: Child,
     pids: Option<ChildStdin>,
     acknowledgements: BufReader<ChildStdout>,
@@ -58,7 +58,7 @@ pub(super) struct Guard {
 impl Guard {
     /// Starts to guard `directory`. In a process group of its own, so that Ctrl-C in the terminal does not
     /// reach it.
-    pub(super) fn over(directory: &Path) -> Result<Self, Error> {
+    pub(crate) fn over(directory: &Path) -> Result<Self, Error> {
         let mut shell = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "entra-lab-guard"])
             .arg(directory)
@@ -80,7 +80,7 @@ impl Guard {
     }
 
     /// Returns when the guard knows the process, which must not have been waited for yet.
-    pub(super) fn watch(&mut self, pid: u32) -> Result<(), Error> {
+    pub(crate) fn watch(&mut self, pid: u32) -> Result<(), Error> {
         self.send(pid)
             .map_err(Error::io("tell the guard about a process"))
     }
