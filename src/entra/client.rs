@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
+use url::Url;
 use uuid::{Builder, Uuid};
 
 use super::authority::{Authorities, Authority};
@@ -74,22 +75,24 @@ impl Client {
     }
 
     /// Where a request goes, checked against the configuration before anything else happens.
-    fn authority_of(&self, request: &Request<'_>) -> Result<Authority, Box<Refusal>> {
-        let host = &request.binding.authority;
+    fn endpoint(
+        &self,
+        request: &Request<'_>,
+        of: impl Fn(&Authority, &str) -> Result<Url, AuthorityRefused>,
+    ) -> Result<(Authority, Url), Box<Refusal>> {
+        let binding = request.binding;
         self.authorities
-            .bound(request.namespace, request.authority, host)
+            .bound(request.namespace, request.authority, &binding.authority)
+            .and_then(|authority| of(&authority, &binding.tenant).map(|url| (authority, url)))
             .map_err(|refused| Box::new(failure::not_offered(refused)))
     }
 
     /// A sign-in or redemption from permit to outcome.
     async fn token(&self, request: &Request<'_>, call: Call<'_>) -> Outcome {
-        let authority = match self.authority_of(request) {
-            Ok(authority) => authority,
+        let endpoint = self.endpoint(request, Authority::token_endpoint);
+        let (authority, url) = match endpoint {
+            Ok(endpoint) => endpoint,
             Err(refusal) => return Outcome::Refused(*refusal),
-        };
-        let url = match authority.token_endpoint(&request.binding.tenant) {
-            Ok(url) => url,
-            Err(refused) => return Outcome::Refused(failure::not_offered(refused)),
         };
         let permit = match self.gate.admit(Caller::of(request)) {
             Ok(permit) => permit,
@@ -102,12 +105,7 @@ impl Client {
             form: Some(call.form),
             deadline: deadline(request.life),
         };
-        let attempt = Attempt {
-            grant: call.grant,
-            authority: &authority,
-            binding: request.binding,
-            correlation_id: &correlation_id,
-        };
+        let attempt = Attempt::new(call.grant, &authority, request.binding, &correlation_id);
         let read = |reply: &Reply| read_token(&attempt, reply, request.scopes);
         match self.send(&attempt, outgoing, permit, call.may_leave, read).await {
             Ok(tokens) => Outcome::Granted(Box::new(tokens)),
@@ -117,14 +115,11 @@ impl Client {
 
     /// Asks the discovery document for the tenant's GUID.
     async fn discover(&self, request: &Request<'_>) -> Result<String, Box<Refusal>> {
-        let authority = self.authority_of(request)?;
-        let tenant = &request.binding.tenant;
-        let url = authority
-            .discovery_document(tenant)
-            .map_err(|refused| Box::new(failure::not_offered(refused)))?;
+        let (authority, url) = self.endpoint(request, Authority::discovery_document)?;
+        let caller = Caller::of(request);
         let permit = self
             .gate
-            .admit(Caller::of(request))
+            .admit(caller)
             .map_err(|later| Box::new(self.held_back(later)))?;
         let correlation_id = self.correlation_id();
         let outgoing = Outgoing {
@@ -133,12 +128,7 @@ impl Client {
             form: None,
             deadline: deadline(request.life),
         };
-        let attempt = Attempt {
-            grant: Grant::Discovery,
-            authority: &authority,
-            binding: request.binding,
-            correlation_id: &correlation_id,
-        };
+        let attempt = Attempt::new(Grant::Discovery, &authority, request.binding, &correlation_id);
         let read = |reply: &Reply| read_tenant(&attempt, reply);
         self.send(&attempt, outgoing, permit, &always, read).await
     }

@@ -1,8 +1,10 @@
 //! The same guarantees over HTTP/2, which is what the service speaks.
 
 use std::convert::Infallible;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use entra_operator::plan::answer::Effect;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
@@ -94,4 +96,44 @@ async fn a_withheld_body_does_not_leave() {
     let journal = journal.lock().unwrap();
     let bodies: Vec<_> = journal.iter().filter_map(|seen| seen.body.as_ref()).collect();
     assert_eq!(bodies.len(), 1, "{journal:?}");
+}
+
+/// Reads every request whole, then says "not processed": a library may repeat such a request by the letter of
+/// RFC 9113 §8.7, and must not repeat ours.
+async fn refuse_streams(listener: TcpListener, tls: TlsAcceptor, arrived: Arc<AtomicUsize>) {
+    while let Ok((tcp, _)) = listener.accept().await {
+        let Ok(stream) = tls.accept(tcp).await else {
+            continue;
+        };
+        let mut connection = h2::server::handshake(stream).await.unwrap();
+        let arrived = Arc::clone(&arrived);
+        tokio::spawn(async move {
+            while let Some(Ok((request, mut respond))) = connection.accept().await {
+                let mut body = request.into_body();
+                let arrived = Arc::clone(&arrived);
+                tokio::spawn(async move {
+                    while let Some(Ok(_)) = body.data().await {}
+                    arrived.fetch_add(1, Ordering::SeqCst);
+                    respond.send_reset(h2::Reason::REFUSED_STREAM);
+                });
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_refused_stream_is_not_sent_again() {
+    let (mut config, ca_pem) = certificate();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = format!("localhost:{}", listener.local_addr().unwrap().port());
+    let arrived = Arc::new(AtomicUsize::new(0));
+    tokio::spawn(refuse_streams(
+        listener,
+        TlsAcceptor::from(Arc::new(config)),
+        Arc::clone(&arrived),
+    ));
+    let refusal = refused(Setup::trusting(&host, &ca_pem).login().await);
+    assert_eq!(refusal.effect, Effect::Unanswered);
+    assert_eq!(arrived.load(Ordering::SeqCst), 1);
 }

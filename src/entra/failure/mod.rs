@@ -34,12 +34,12 @@ use crate::reconcile::ports::AuthorityRefused;
 const LOOP_PAUSE: i64 = 300;
 const LOOP_DETECTED: u32 = 50196;
 
-/// The request that failed.
+/// A request: what a refusal of it is judged and explained by.
 #[derive(Debug)]
 pub(super) struct Attempt<'a> {
     pub(super) grant: Grant,
     pub(super) authority: &'a Authority,
-    pub(super) binding: &'a Binding,
+    binding: &'a Binding,
     pub(super) correlation_id: &'a str,
 }
 
@@ -72,7 +72,21 @@ impl Verdict {
     }
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
+    pub(super) const fn new(
+        grant: Grant,
+        authority: &'a Authority,
+        binding: &'a Binding,
+        correlation_id: &'a str,
+    ) -> Self {
+        Self {
+            grant,
+            authority,
+            binding,
+            correlation_id,
+        }
+    }
+
     /// The refusal behind an answer that is not a success.
     pub(super) fn refused(&self, reply: &Reply) -> Refusal {
         let body = reply.body.as_deref().and_then(|body| ErrorBody::read(body));
@@ -98,28 +112,12 @@ impl Attempt<'_> {
         }
     }
 
-    /// No complete answer.
+    /// No complete answer. A password that may have left is one send used up.
     pub(super) fn lost(&self, lost: Lost) -> Refusal {
-        let host = self.authority.host();
-        let left = lost.departure == Departure::Left;
-        let (message, remedy) = match (lost.departure, lost.cause) {
-            (Departure::Withheld, _) => (
-                "The login was not sent: too much time had passed when the connection was ready.".to_owned(),
-                Class::Transient.remedy(),
-            ),
-            (Departure::Waiting, Cause::Certificate) => (
-                format!("The certificate of {host} is not trusted; nothing was sent."),
-                "Check for a proxy that intercepts TLS, and the certificates that the operator trusts.",
-            ),
-            (Departure::Waiting, _) => (format!("{host} cannot be reached; nothing was sent."), REACH),
-            (Departure::Left, Cause::Deadline) => (format!("{host} did not answer in time."), REACH),
-            (Departure::Left, _) => (
-                format!("The connection to {host} broke before the answer was complete."),
-                REACH,
-            ),
-        };
+        let sent = lost.departure == Departure::Left && self.grant == Grant::Password;
+        let (message, remedy) = silence(lost, &self.authority.host());
         Refusal {
-            effect: if left && self.grant == Grant::Password {
+            effect: if sent {
                 Effect::Unanswered
             } else {
                 Effect::Transient
@@ -176,7 +174,26 @@ impl Attempt<'_> {
     }
 }
 
-const REACH: &str = "It is tried again by itself; check DNS, proxies and egress rules between the operator and the sign-in host.";
+/// What happened when no complete answer came, and what to do.
+fn silence(lost: Lost, host: &str) -> (String, &'static str) {
+    const REACH: &str = "It is tried again by itself; check DNS, proxies and egress rules between the operator and the sign-in host.";
+    const TRUST: &str =
+        "Check for a proxy that intercepts TLS, and the certificates that the operator trusts.";
+    const LATE: &str = "The login was not sent: too much time had passed when the connection was ready.";
+    match (lost.departure, lost.cause) {
+        (Departure::Withheld, _) => (LATE.to_owned(), Class::Transient.remedy()),
+        (Departure::Waiting, Cause::Certificate) => (
+            format!("The certificate of {host} is not trusted; nothing was sent."),
+            TRUST,
+        ),
+        (Departure::Waiting, _) => (format!("{host} cannot be reached; nothing was sent."), REACH),
+        (Departure::Left, Cause::Deadline) => (format!("{host} did not answer in time."), REACH),
+        (Departure::Left, _) => (
+            format!("The connection to {host} broke before the answer was complete."),
+            REACH,
+        ),
+    }
+}
 
 /// A refusal before anything was sent, because the configuration does not offer the authority.
 pub(super) fn not_offered(refused: AuthorityRefused) -> Refusal {

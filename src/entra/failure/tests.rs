@@ -29,12 +29,7 @@ fn with_attempt<T>(grant: Grant, act: impl FnOnce(&Attempt<'_>) -> T) -> T {
         tenant: "contoso.example".to_owned(),
         client_id: "3f0c1a52-0000-4000-8000-000000000001".to_owned(),
     };
-    act(&Attempt {
-        grant,
-        authority: &authority,
-        binding: &binding,
-        correlation_id: CORRELATION,
-    })
+    act(&Attempt::new(grant, &authority, &binding, CORRELATION))
 }
 
 fn refused(grant: Grant, status: u16, body: &[u8]) -> Refusal {
