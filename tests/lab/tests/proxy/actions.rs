@@ -194,10 +194,17 @@ async fn what_was_begun_is_finished_without_the_client() {
         _ = lab.status("/x") => panic!("it was not held"),
         () = gate.reached() => {}
     }
+    // The proxy must have noticed that the client is gone.
+    tokio::time::sleep(Duration::from_millis(50)).await;
     gate.release();
-    while lab.seen() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let finished = async {
+        while lab.seen() == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), finished)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -178,10 +178,17 @@ async fn a_request_that_was_read_is_finished_without_its_client() {
         _ = lab.try_post(&form) => panic!("it was not held"),
         () = gate.reached() => {}
     }
+    // The service must have noticed that the client is gone.
+    tokio::time::sleep(Duration::from_millis(50)).await;
     gate.release();
-    while lab.simulator.secrets_issued().is_empty() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    let finished = async {
+        while lab.simulator.secrets_issued().is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(5), finished)
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

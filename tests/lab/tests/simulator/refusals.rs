@@ -259,6 +259,13 @@ async fn passwords_that_do_not_do() {
         lab.post(&wrong).await.verdict(),
         (400, 50126, "invalid_grant", None)
     );
+    for close in [password(0).to_lowercase(), format!("{} ", password(0))] {
+        assert_eq!(
+            lab.code(&but(password_form(), "password", Some(&close))).await,
+            50126,
+            "{close}"
+        );
+    }
     let long = "x".repeat(257);
     assert_eq!(
         lab.code(&but(password_form(), "password", Some(&long))).await,
@@ -463,6 +470,31 @@ async fn the_loop_detector_stops_equal_requests() {
     assert_eq!(lab.code(&other).await, 0);
     lab.simulator.clock().advance(301);
     assert_eq!(lab.code(&password_form()).await, 0);
+}
+
+#[tokio::test]
+async fn refreshes_of_different_users_are_no_loop() {
+    let lab = with(Options::new(World::with_users(16))).await;
+    let mut tokens = Vec::new();
+    for index in 0..16 {
+        let form = but(password_form(), "username", Some(&user_name(index)));
+        let answer = lab.post(&but(form, "password", Some(&password(index)))).await;
+        tokens.push(answer.text("refresh_token").to_owned());
+    }
+    lab.simulator
+        .configure(|behaviour| behaviour.loop_detection = true);
+    for token in &tokens {
+        assert_eq!(lab.code(&refresh_form(token)).await, 0);
+    }
+    let mut token = tokens[0].clone();
+    for _ in 1..15 {
+        token = lab.redeem(&token).await.text("refresh_token").to_owned();
+    }
+    assert_eq!(
+        lab.redeem(&token).await.verdict().1,
+        50196,
+        "rotating tokens hide nothing"
+    );
 }
 
 #[tokio::test]
