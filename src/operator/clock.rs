@@ -29,7 +29,7 @@ impl SystemClock {
     clippy::disallowed_methods,
     reason = "this is where the process reads its clocks"
 )]
-pub fn timestamp() -> jiff::Timestamp {
+pub(super) fn timestamp() -> jiff::Timestamp {
     jiff::Timestamp::now()
 }
 

@@ -19,7 +19,7 @@ const TICK: Duration = Duration::from_millis(500);
 
 /// Runs the passes of one process.
 #[derive(Debug)]
-pub struct Controller<P: Ports> {
+pub(super) struct Controller<P: Ports> {
     ports: Arc<P>,
     shared: Arc<Shared>,
     queue: Queue,
@@ -41,7 +41,7 @@ struct Entry {
 
 /// What the metrics show of one credential.
 #[derive(Clone, Debug)]
-pub struct Seen {
+pub(super) struct Seen {
     /// The resource.
     pub key: Key,
     /// Status as it was written last; the stored one before the first pass.
@@ -50,7 +50,7 @@ pub struct Seen {
 
 impl<P: Ports> Controller<P> {
     /// A controller without credentials.
-    pub fn new(ports: Arc<P>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(ports: Arc<P>, shared: Arc<Shared>) -> Self {
         Self {
             ports,
             shared,
@@ -60,7 +60,7 @@ impl<P: Ports> Controller<P> {
     }
 
     /// A credential is new or changed. A change of nothing but its status is our own and asks for no pass.
-    pub fn applied(&self, credential: Credential) {
+    pub(super) fn applied(&self, credential: Credential) {
         let key = credential.key.clone();
         let changed = {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
@@ -72,7 +72,7 @@ impl<P: Ports> Controller<P> {
     }
 
     /// A credential is gone.
-    pub fn removed(&self, key: &Key) {
+    pub(super) fn removed(&self, key: &Key) {
         self.known
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -81,7 +81,7 @@ impl<P: Ports> Controller<P> {
     }
 
     /// Keys of all known credentials.
-    pub fn keys(&self) -> Vec<Key> {
+    pub(super) fn keys(&self) -> Vec<Key> {
         self.known
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -92,7 +92,7 @@ impl<P: Ports> Controller<P> {
     }
 
     /// Something about a Secret changed; `owner` is the credential that controls it, if one does.
-    pub fn secret_changed(&self, secret: &Key, owner: Option<&str>) {
+    pub(super) fn secret_changed(&self, secret: &Key, owner: Option<&str>) {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let by_owner = owner.map(|name| Key::new(&secret.namespace, name));
         let by_name = known.concerned.get(secret).into_iter().flatten().cloned();
@@ -105,19 +105,19 @@ impl<P: Ports> Controller<P> {
     }
 
     /// Everything gets a look: leadership was gained, or the keys changed.
-    pub fn look_at_all(&self) {
+    pub(super) fn look_at_all(&self) {
         for key in self.keys() {
             self.queue.trigger(&key);
         }
     }
 
     /// Seconds by which the oldest wake time has passed without a pass.
-    pub fn overdue(&self, now: Time) -> i64 {
+    pub(super) fn overdue(&self, now: Time) -> i64 {
         self.queue.overdue(now)
     }
 
     /// What is known of every credential, for metrics. A credential that is being passed over right now is left out.
-    pub fn seen(&self) -> Vec<Seen> {
+    pub(super) fn seen(&self) -> Vec<Seen> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known
             .credentials
@@ -127,7 +127,7 @@ impl<P: Ports> Controller<P> {
     }
 
     /// Runs passes while this process leads, until `stop`; then lets the running ones finish.
-    pub async fn run(
+    pub(super) async fn run(
         self: Arc<Self>,
         in_flight: usize,
         mut leads: watch::Receiver<bool>,

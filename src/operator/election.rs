@@ -14,7 +14,7 @@ const RELEASE: Duration = Duration::from_secs(3);
 
 /// Whether this process leads, and the task that finds out.
 #[derive(Debug)]
-pub struct Election {
+pub(super) struct Election {
     leads: watch::Receiver<bool>,
     task: Option<JoinHandle<Result<LeaseManager, LeaseManagerError>>>,
     always: Option<watch::Sender<bool>>,
@@ -22,7 +22,7 @@ pub struct Election {
 
 impl Election {
     /// Takes part as `identity`; without an election this process always leads.
-    pub async fn start(
+    pub(super) async fn start(
         client: Client,
         namespace: &str,
         identity: &str,
@@ -55,12 +55,12 @@ impl Election {
     }
 
     /// Whether this process leads.
-    pub fn leads(&self) -> watch::Receiver<bool> {
+    pub(super) fn leads(&self) -> watch::Receiver<bool> {
         self.leads.clone()
     }
 
     /// Gives the Lease up, so that another replica need not wait for it to expire. Call it after the last write.
-    pub async fn release(self) {
+    pub(super) async fn release(self) {
         drop(self.leads);
         drop(self.always);
         if let Some(task) = self.task {

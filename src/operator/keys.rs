@@ -23,7 +23,7 @@ const KIND: &str = "Opaque";
 
 /// Why there are no keys yet.
 #[derive(Debug, thiserror::Error)]
-pub enum KeysError {
+pub(super) enum KeysError {
     /// Sealed Secrets exist, but the key Secret does not: a new key would make them useless.
     #[error(
         "the key Secret {0} does not exist, but sealed refresh tokens do: restore it from a backup, or delete the Secrets of type entra-operator.dev/refresh-token to start afresh"
@@ -39,7 +39,7 @@ pub enum KeysError {
 
 /// Where the keys are kept.
 #[derive(Debug)]
-pub struct Keys {
+pub(super) struct Keys {
     cluster: Arc<KubeCluster>,
     store: Arc<SecretStore>,
     sealing: Sealing,
@@ -48,7 +48,7 @@ pub struct Keys {
 
 impl Keys {
     /// Keys of an operator that runs in `namespace`.
-    pub const fn new(
+    pub(super) const fn new(
         cluster: Arc<KubeCluster>,
         store: Arc<SecretStore>,
         sealing: Sealing,
@@ -63,7 +63,7 @@ impl Keys {
     }
 
     /// Loads the keys, or creates them if nothing is sealed yet. The watches must have been listed before.
-    pub async fn load(&self, now: Time) -> Result<KeySet, KeysError> {
+    pub(super) async fn load(&self, now: Time) -> Result<KeySet, KeysError> {
         match &self.sealing {
             Sealing::KeyFile(path) => read_file(path).await,
             Sealing::KeySecret(name) => self.load_secret(name, now).await,
@@ -111,7 +111,7 @@ impl Keys {
     }
 
     /// Keeps `ring` and the stored keys alike, until `stop`. `changed` hears of new keys.
-    pub async fn keep(self, ring: Keyring, changed: impl Fn(), stop: CancellationToken) {
+    pub(super) async fn keep(self, ring: Keyring, changed: impl Fn(), stop: CancellationToken) {
         while !stopped_within(&stop, LOOK).await {
             let before = ring.keys();
             match self.look(&ring).await {

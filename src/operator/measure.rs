@@ -17,7 +17,7 @@ use crate::telemetry::metrics::Metrics;
 
 /// Passes what happens on to the metrics.
 #[derive(Debug)]
-pub struct Measure(pub Arc<Metrics>);
+pub(super) struct Measure(pub Arc<Metrics>);
 
 impl Observer for Measure {
     fn published(&self, token: &Token, now: Time) {
@@ -59,7 +59,7 @@ impl entra::Observer for Measure {
 }
 
 /// The state of all credentials, for a scrape.
-pub fn observed<P: Ports>(controller: &Controller<P>, store: &SecretStore, clock: &dyn Clock) -> Observed {
+pub(super) fn observed<P: Ports>(controller: &Controller<P>, store: &SecretStore, clock: &dyn Clock) -> Observed {
     Observed {
         now: clock.now(),
         rows: controller

@@ -13,7 +13,7 @@ use crate::reconcile::ports::Key;
 
 /// The queue of one process.
 #[derive(Debug, Default)]
-pub struct Queue {
+pub(super) struct Queue {
     state: Mutex<State>,
     filled: Notify,
 }
@@ -52,13 +52,13 @@ impl Default for Slot {
 
 impl Queue {
     /// Something about this credential changed.
-    pub fn trigger(&self, key: &Key) {
+    pub(super) fn trigger(&self, key: &Key) {
         self.lock().trigger(key);
         self.filled.notify_one();
     }
 
     /// Moves what is due at `now` to the ready ones.
-    pub fn tick(&self, now: Time) {
+    pub(super) fn tick(&self, now: Time) {
         let moved = self.lock().tick(now);
         if moved {
             self.filled.notify_one();
@@ -66,7 +66,7 @@ impl Queue {
     }
 
     /// The next credential to pass over; it counts as running until [`Queue::done`].
-    pub async fn next(&self) -> Key {
+    pub(super) async fn next(&self) -> Key {
         loop {
             let filled = self.filled.notified();
             if let Some(key) = self.lock().take() {
@@ -77,13 +77,13 @@ impl Queue {
     }
 
     /// The pass over `key` is over. `expires_at` orders it among the others the next time.
-    pub fn done(&self, key: &Key, wake: Option<Time>, expires_at: Option<Time>) {
+    pub(super) fn done(&self, key: &Key, wake: Option<Time>, expires_at: Option<Time>) {
         self.lock().done(key, wake, expires_at);
         self.filled.notify_one();
     }
 
     /// The credential no longer exists.
-    pub fn forget(&self, key: &Key) {
+    pub(super) fn forget(&self, key: &Key) {
         let mut state = self.lock();
         if let Some(slot) = state.slots.remove(key) {
             state.ready.remove(&(slot.urgency, key.clone()));
@@ -92,7 +92,7 @@ impl Queue {
     }
 
     /// Seconds by which the oldest wake time has passed without a pass; 0 if none has.
-    pub fn overdue(&self, now: Time) -> i64 {
+    pub(super) fn overdue(&self, now: Time) -> i64 {
         let state = self.lock();
         let asleep = state.wakes.first().map(|(at, _)| *at);
         let waiting = state

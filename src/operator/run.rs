@@ -66,7 +66,7 @@ pub enum RunError {
 
 /// The ports of the real process.
 #[derive(Debug)]
-pub struct RealPorts {
+pub(super) struct RealPorts {
     cluster: Arc<KubeCluster>,
     provider: entra::Client,
     vault: Keyring,

@@ -7,11 +7,11 @@ use crate::reconcile::ports::{Key, Kind, Owner, SecretMeta, View};
 
 /// What the watches saw last, with our own writes on top.
 #[derive(Clone, Debug)]
-pub struct StoreView(Arc<SecretStore>);
+pub(super) struct StoreView(Arc<SecretStore>);
 
 impl StoreView {
     /// A view of `store`.
-    pub const fn new(store: Arc<SecretStore>) -> Self {
+    pub(super) const fn new(store: Arc<SecretStore>) -> Self {
         Self(store)
     }
 }

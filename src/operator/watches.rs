@@ -13,7 +13,7 @@ use crate::reconcile::Credential;
 use crate::reconcile::ports::{Key, Ports};
 
 /// Takes in what happens to credentials, until the stream ends. `listed` hears of every complete list.
-pub async fn follow_credentials<P: Ports>(
+pub(super) async fn follow_credentials<P: Ports>(
     mut changes: CredentialChanges,
     controller: Arc<Controller<P>>,
     listed: impl Fn(),
@@ -51,7 +51,7 @@ pub async fn follow_credentials<P: Ports>(
 
 /// Takes what happens to Secrets into the store, until the stream ends. `altered` hears what is new, `listed` of every
 /// complete list.
-pub async fn store_secrets(
+pub(super) async fn store_secrets(
     mut changes: SecretChanges,
     store: &SecretStore,
     altered: impl Fn(Altered),
@@ -70,7 +70,7 @@ pub async fn store_secrets(
 }
 
 /// Tells the controller which Secrets changed.
-pub async fn follow_secrets<P: Ports>(changes: &mut UnboundedReceiver<Altered>, controller: &Controller<P>) {
+pub(super) async fn follow_secrets<P: Ports>(changes: &mut UnboundedReceiver<Altered>, controller: &Controller<P>) {
     while let Some(altered) = changes.recv().await {
         let owner = altered.controller.filter(|c| c.ours).map(|c| c.name);
         controller.secret_changed(&altered.key, owner.as_deref());

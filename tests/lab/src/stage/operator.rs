@@ -150,7 +150,7 @@ impl Operator {
     /// Sends a signal to this process.
     pub fn signal(&self, signal: Signal) {
         if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
-            drop(kill_process(pid, signal));
+            let _gone = kill_process(pid, signal);
         }
     }
 
