@@ -63,7 +63,9 @@ fn tidy(schema: &mut JSONSchemaProps) {
 
 /// Lines of a paragraph are joined; paragraphs stay apart.
 fn flowing(text: &str) -> String {
-    let paragraphs = text.split("\n\n").map(|p| p.split_whitespace().collect::<Vec<_>>().join(" "));
+    let paragraphs = text
+        .split("\n\n")
+        .map(|p| p.split_whitespace().collect::<Vec<_>>().join(" "));
     paragraphs.collect::<Vec<_>>().join("\n\n")
 }
 
@@ -169,11 +171,14 @@ mod tests {
     #[test]
     fn every_list_and_text_of_the_spec_is_bounded() {
         let mut schema = schema();
-        every(at(&mut schema, &["spec"]).unwrap(), &mut |s| match s.type_.as_deref() {
-            Some("string") => assert!(s.max_length.is_some() || s.enum_.is_some(), "{:?}", s.description),
-            Some("array") => assert!(s.max_items.is_some(), "{:?}", s.description),
-            _ => {}
-        });
+        every(
+            at(&mut schema, &["spec"]).unwrap(),
+            &mut |s| match s.type_.as_deref() {
+                Some("string") => assert!(s.max_length.is_some() || s.enum_.is_some(), "{:?}", s.description),
+                Some("array") => assert!(s.max_items.is_some(), "{:?}", s.description),
+                _ => {}
+            },
+        );
     }
 
     #[test]

@@ -2,21 +2,21 @@
 //!
 //! Everything here is API: names and strings are stable, and every other module may depend on it.
 
+mod crd;
 #[allow(
     unreachable_pub,
     reason = "the KubeSchema derive emits helper types of its own"
 )]
 mod credential;
-mod crd;
 mod names;
 mod reason;
 mod status;
 
+pub use crd::{crd, crd_yaml};
 pub use credential::{
     ClientCredential, ClientSecretRef, Cloud, EntraCredential, EntraCredentialSpec, KeyFormat, LoginSpec,
     RefreshSpec, TokenKey, TokenSpec,
 };
-pub use crd::{crd, crd_yaml};
 pub use names::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, ANNOTATION_REFRESH_REQUESTED, CLIENT_SECRET_TYPE, FIELD_MANAGER, GROUP,
     LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_SUFFIX, REFRESH_TOKEN_TYPE, annotation,

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{Client, Resource};
 use serde_json::Value;
 
-use super::client::Calls;
+use super::client::{Answer, Calls};
 use super::events::{Events, Reporter};
 use super::failure::unavailable;
 use super::secrets::Secrets;
@@ -132,9 +132,9 @@ fn names_login(object: &Value, uid: &str, login: &str) -> bool {
     text("/metadata/uid") == Some(uid) && text("/spec/login/secretName") == Some(login)
 }
 
-fn found(answer: Result<impl AsRef<str>, ClusterError>) -> Result<Option<Value>, ClusterError> {
+fn found(answer: Result<Answer, ClusterError>) -> Result<Option<Value>, ClusterError> {
     match answer {
-        Ok(text) => serde_json::from_str(text.as_ref())
+        Ok(answer) => serde_json::from_slice(&answer)
             .map(Some)
             .map_err(|_| unavailable("its answer could not be understood")),
         Err(ClusterError::NotFound) => Ok(None),
@@ -159,8 +159,12 @@ mod tests {
 
     #[test]
     fn what_does_not_exist_is_no_error() {
-        assert_eq!(found(Err::<String, _>(ClusterError::NotFound)), Ok(None));
-        assert_eq!(found(Ok("{}")), Ok(Some(json!({}))));
-        assert!(matches!(found(Ok("<html>")), Err(ClusterError::Unavailable(_))));
+        let answer = |text: &str| Ok(Answer::new(text.as_bytes().to_vec()));
+        assert_eq!(found(Err(ClusterError::NotFound)), Ok(None));
+        assert_eq!(found(answer("{}")), Ok(Some(json!({}))));
+        assert!(matches!(
+            found(answer("<html>")),
+            Err(ClusterError::Unavailable(_))
+        ));
     }
 }

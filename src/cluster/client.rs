@@ -4,26 +4,28 @@
 //!
 //! - A call ends within [`DEADLINE`]; nothing is sent twice behind the caller's back, because kube's own retries
 //!   (which repeat even a POST) are off.
-//! - Answers are decoded here and not by kube, which logs a whole body at WARN when it cannot decode it.
+//! - Answers are decoded here and not by kube, which logs a whole body at WARN when it cannot decode it, and every
+//!   refusal at DEBUG; the API server quotes whole objects in some.
 //! - Answers are wiped when they are dropped.
 //!
 //! # Caveats
 //!
-//! Buffers of the HTTP and TLS layers are not wiped, and kube logs the `Status` of a refusal at DEBUG, which may quote
-//! an object: the log filter must keep `kube_client` above that level.
+//! Buffers of the HTTP and TLS layers are not wiped. Watches go through kube's own decoding, of metadata only.
 
-use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::{ACCEPT, CONTENT_TYPE};
 use kube::api::{DeleteParams, GetParams, Patch, PatchParams, PostParams};
+use kube::client::Body;
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
-use kube::core::Request;
+use kube::core::{Request, Status};
 use kube::{Client, Config};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
-use super::failure::{Verb, classify, unavailable};
+use super::failure::{Verb, classify, refusal, unavailable};
 use super::patch::Op;
 use crate::api::FIELD_MANAGER;
 use crate::reconcile::ports::ClusterError;
@@ -38,9 +40,10 @@ const CONNECT: Duration = Duration::from_secs(5);
 const SILENCE: Duration = Duration::from_mins(5);
 
 /// Asks for metadata only: the answer to a write then repeats no data.
-const ACCEPT_METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1";
+const METADATA: HeaderValue =
+    HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
 
-const JSON_PATCH: &str = "application/json-patch+json";
+const JSON_PATCH: HeaderValue = HeaderValue::from_static("application/json-patch+json");
 
 /// Why no client could be built.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +86,9 @@ fn tighten(config: &mut Config) {
     config.reset_reader_on_write = true;
 }
 
+/// Body of an answer.
+pub(super) type Answer = Zeroizing<Vec<u8>>;
+
 /// The calls that the adapter makes, each with its deadline.
 #[derive(Clone)]
 pub(super) struct Calls(Client);
@@ -99,21 +105,15 @@ impl Calls {
     }
 
     /// Gets `name` of `collection`, whole.
-    pub(super) async fn get(&self, collection: &str, name: &str) -> Result<Zeroizing<String>, ClusterError> {
+    pub(super) async fn get(&self, collection: &str, name: &str) -> Result<Answer, ClusterError> {
         let request = Request::new(collection).get(name, &GetParams::default());
-        let request = request.map_err(|_| unbuildable())?;
-        within(Verb::Read, self.0.request_text(request)).await
+        self.send(Verb::Read, request.map_err(|_| unbuildable())?).await
     }
 
     /// Gets the metadata of `name` of `collection`.
-    pub(super) async fn get_metadata(
-        &self,
-        collection: &str,
-        name: &str,
-    ) -> Result<Zeroizing<String>, ClusterError> {
+    pub(super) async fn get_metadata(&self, collection: &str, name: &str) -> Result<Answer, ClusterError> {
         let request = Request::new(collection).get_metadata(name, &GetParams::default());
-        let request = request.map_err(|_| unbuildable())?;
-        within(Verb::Read, self.0.request_text(request)).await
+        self.send(Verb::Read, request.map_err(|_| unbuildable())?).await
     }
 
     /// Creates an object; the answer holds its metadata only.
@@ -121,18 +121,16 @@ impl Calls {
         &self,
         collection: &str,
         object: &T,
-    ) -> Result<Zeroizing<String>, ClusterError> {
+    ) -> Result<Answer, ClusterError> {
         let body = serde_json::to_vec(object).map_err(|_| unbuildable())?;
         let params = PostParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PostParams::default()
         };
-        let mut request = Request::new(collection)
-            .create(&params, body)
-            .map_err(|_| unbuildable())?;
-        let accept = ACCEPT_METADATA.parse().map_err(|_| unbuildable())?;
-        request.headers_mut().insert("accept", accept);
-        within(Verb::Create, self.0.request_text(request)).await
+        let request = Request::new(collection).create(&params, body);
+        let mut request = request.map_err(|_| unbuildable())?;
+        request.headers_mut().insert(ACCEPT, METADATA);
+        self.send(Verb::Create, request).await
     }
 
     /// Applies a JSON patch; the answer holds metadata only. A subresource is a child: `name` is `status` in the
@@ -142,31 +140,23 @@ impl Calls {
         collection: &str,
         name: &str,
         ops: &[Op<'_>],
-    ) -> Result<Zeroizing<String>, ClusterError> {
-        let params = PatchParams {
-            field_manager: Some(FIELD_MANAGER.to_owned()),
-            ..PatchParams::default()
-        };
+    ) -> Result<Answer, ClusterError> {
         // kube's own JSON patch wants a tree of values, one more copy of what is secret in memory. A merge patch
         // takes anything that serializes; only its content type has to be corrected.
-        let request = Request::new(collection).patch_metadata(name, &params, &Patch::Merge(ops));
-        let mut request = request.map_err(|_| unbuildable())?;
-        let content_type = JSON_PATCH.parse().map_err(|_| unbuildable())?;
-        request.headers_mut().insert("content-type", content_type);
-        within(Verb::Patch, self.0.request_text(request)).await
+        let mut request = merge_request(collection, name, &ops)?;
+        request.headers_mut().insert(CONTENT_TYPE, JSON_PATCH);
+        self.send(Verb::Patch, request).await
     }
 
-    /// Applies a merge patch; the answer holds metadata only.
+    /// Applies a merge patch.
     pub(super) async fn merge_patch<T: Serialize>(
         &self,
         collection: &str,
         name: &str,
         patch: &T,
     ) -> Result<(), ClusterError> {
-        let request =
-            Request::new(collection).patch_metadata(name, &PatchParams::default(), &Patch::Merge(patch));
-        let request = request.map_err(|_| unbuildable())?;
-        within(Verb::Patch, self.0.request_text(request)).await.map(drop)
+        let request = merge_request(collection, name, patch)?;
+        self.send(Verb::Patch, request).await.map(drop)
     }
 
     /// Deletes `name` of `collection`. The answer may repeat the whole object and is dropped unread.
@@ -178,20 +168,46 @@ impl Calls {
     ) -> Result<(), ClusterError> {
         let request = Request::new(collection).delete(name, params);
         let request = request.map_err(|_| unbuildable())?;
-        within(Verb::Delete, self.0.request_text(request)).await.map(drop)
+        self.send(Verb::Delete, request).await.map(drop)
+    }
+
+    /// The one place through which every call goes: it gives it its deadline and its failure a meaning.
+    async fn send(&self, verb: Verb, request: http::Request<Vec<u8>>) -> Result<Answer, ClusterError> {
+        let call = exchange(&self.0, request);
+        match tokio::time::timeout(DEADLINE, call).await {
+            Ok(Ok((code, answer))) if code < 400 => Ok(answer),
+            Ok(Ok((code, answer))) => Err(refusal(verb, &status(code, &answer))),
+            Ok(Err(error)) => Err(classify(verb, &error)),
+            Err(_) => Err(unavailable("no answer within 10 s")),
+        }
     }
 }
 
-/// The one place where a call gets its deadline and its error its meaning.
-async fn within(
-    verb: Verb,
-    call: impl Future<Output = kube::Result<String>>,
-) -> Result<Zeroizing<String>, ClusterError> {
-    match tokio::time::timeout(DEADLINE, call).await {
-        Ok(Ok(text)) => Ok(Zeroizing::new(text)),
-        Ok(Err(error)) => Err(classify(verb, &error)),
-        Err(_) => Err(unavailable("no answer within 10 s")),
-    }
+/// Sends a request and reads the whole answer, whatever it says.
+async fn exchange(client: &Client, request: http::Request<Vec<u8>>) -> kube::Result<(u16, Answer)> {
+    let response = client.send(request.map(Body::from)).await?;
+    let code = response.status().as_u16();
+    let body = response.into_body().collect_bytes().await?;
+    Ok((code, Zeroizing::new(body.to_vec())))
+}
+
+/// What the API server says about a refusal; a proxy in between says nothing that counts.
+fn status(code: u16, answer: &[u8]) -> Status {
+    let status = serde_json::from_slice(answer).unwrap_or_else(|_| Status::failure("", ""));
+    Status { code, ..status }
+}
+
+fn merge_request<T: Serialize>(
+    collection: &str,
+    name: &str,
+    patch: &T,
+) -> Result<http::Request<Vec<u8>>, ClusterError> {
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let request = Request::new(collection).patch_metadata(name, &params, &Patch::Merge(patch));
+    request.map_err(|_| unbuildable())
 }
 
 fn unbuildable() -> ClusterError {
@@ -211,8 +227,23 @@ pub(super) mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_hangs_ends_at_the_deadline() {
-        let outcome = within(Verb::Read, std::future::pending()).await;
-        assert!(matches!(outcome, Err(ClusterError::Unavailable(_))));
+        // It takes connections and never answers.
+        let server = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let mut config = Config::new(url.parse().unwrap());
+        config.connect_timeout = None;
+        let calls = Calls::new(Client::try_from(config).unwrap());
+        let outcome = calls.get("/api/v1/namespaces/a/secrets", "b").await;
+        assert_eq!(outcome.unwrap_err(), unavailable("no answer within 10 s"));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_status_keeps_its_code_only() {
+        let status = status(503, b"<html>hunter2</html>");
+        assert_eq!(
+            (status.code, status.message.as_str(), status.reason.as_str()),
+            (503, "", "")
+        );
     }
 
     #[test]

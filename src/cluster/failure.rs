@@ -54,7 +54,8 @@ pub(super) fn unavailable(what: &str) -> ClusterError {
     ClusterError::Unavailable(what.to_owned())
 }
 
-fn refusal(verb: Verb, status: &Status) -> ClusterError {
+/// What a `Status` means for the caller.
+pub(super) fn refusal(verb: Verb, status: &Status) -> ClusterError {
     if let Some(text) = denied_by_admission(status) {
         return ClusterError::Refused(text);
     }

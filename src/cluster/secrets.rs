@@ -38,7 +38,7 @@ impl Secrets {
     /// Reads a Secret whole.
     pub(super) async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
         match self.0.get(&collection(key), &key.name).await {
-            Ok(text) => decode_object(&text).map(Some),
+            Ok(answer) => decode_object(&answer).map(Some),
             Err(ClusterError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
@@ -51,7 +51,7 @@ impl Secrets {
 
     async fn metadata(&self, key: &Key) -> Result<Option<Value>, ClusterError> {
         match self.0.get_metadata(&collection(key), &key.name).await {
-            Ok(text) => decode_metadata(&text).map(Some),
+            Ok(answer) => decode_metadata(&answer).map(Some),
             Err(ClusterError::NotFound) => Ok(None),
             Err(error) => Err(error),
         }
@@ -75,8 +75,8 @@ impl Secrets {
 
     async fn post(&self, manifest: &Manifest<'_>) -> Result<SecretMeta, ClusterError> {
         let collection = Secret::url_path(&(), Some(manifest.metadata.namespace));
-        let text = self.0.create(&collection, manifest).await?;
-        decode_metadata(&text).map(|m| secret_meta(&m))
+        let answer = self.0.create(&collection, manifest).await?;
+        decode_metadata(&answer).map(|m| secret_meta(&m))
     }
 
     /// Changes a Secret that is still what was seen.
@@ -90,8 +90,8 @@ impl Secrets {
         if let Some(owner) = &change.adopt {
             ops.push(self.adoption(key, seen, owner).await?);
         }
-        let text = self.0.json_patch(&collection(key), &key.name, &ops).await?;
-        decode_metadata(&text).map(|m| secret_meta(&m))
+        let answer = self.0.json_patch(&collection(key), &key.name, &ops).await?;
+        decode_metadata(&answer).map(|m| secret_meta(&m))
     }
 
     /// Other owners stay. They are not among what is kept of a Secret, so they are asked for; adoption is rare.
@@ -225,8 +225,8 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-fn decode_object(text: &str) -> Result<SecretObject, ClusterError> {
-    let received: Received = serde_json::from_str(text).map_err(|_| incomprehensible())?;
+fn decode_object(answer: &[u8]) -> Result<SecretObject, ClusterError> {
+    let received: Received = serde_json::from_slice(answer).map_err(|_| incomprehensible())?;
     let mut data = SecretData::default();
     for (key, mut value) in received.data.unwrap_or_default() {
         data.insert(key, std::mem::take(&mut *value.0));
@@ -239,13 +239,13 @@ fn decode_object(text: &str) -> Result<SecretObject, ClusterError> {
     })
 }
 
-fn decode_metadata(text: &str) -> Result<Value, ClusterError> {
+fn decode_metadata(answer: &[u8]) -> Result<Value, ClusterError> {
     #[derive(Deserialize)]
     struct Partial {
         #[serde(default)]
         metadata: Value,
     }
-    let partial: Partial = serde_json::from_str(text).map_err(|_| incomprehensible())?;
+    let partial: Partial = serde_json::from_slice(answer).map_err(|_| incomprehensible())?;
     Ok(partial.metadata)
 }
 
@@ -317,7 +317,7 @@ mod tests {
     #[test]
     fn a_received_secret_decodes() {
         let text = r#"{"metadata": {"uid": "u"}, "type": "x/y", "immutable": true, "data": {"a": "aGk=", "b": null}}"#;
-        let object = decode_object(text).unwrap();
+        let object = decode_object(text.as_bytes()).unwrap();
         assert_eq!(
             (object.meta.uid.as_str(), object.kind.as_str(), object.immutable),
             ("u", "x/y", true)
@@ -328,13 +328,13 @@ mod tests {
 
     #[test]
     fn an_empty_secret_decodes() {
-        let object = decode_object("{}").unwrap();
+        let object = decode_object(b"{}").unwrap();
         assert!(object.data.is_empty() && object.kind.is_empty() && !object.immutable);
     }
 
     #[test]
     fn an_answer_that_is_no_secret_is_not_quoted() {
-        let error = decode_object(r#"{"data": "aHVudGVyMg"#).unwrap_err();
+        let error = decode_object(br#"{"data": "aHVudGVyMg"#).unwrap_err();
         assert!(!format!("{error} {error:?}").contains("aHVudGVyMg"));
     }
 }

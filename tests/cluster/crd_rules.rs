@@ -39,7 +39,11 @@ pub(crate) async fn namespace(client: &Client) -> String {
     let name = format!("test-{}", uuid::Uuid::new_v4().simple());
     let namespace: Namespace = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
     let namespaces = Api::<Namespace>::all(client.clone());
-    namespaces.create(&PostParams::default(), &namespace).await.unwrap().name_any()
+    namespaces
+        .create(&PostParams::default(), &namespace)
+        .await
+        .unwrap()
+        .name_any()
 }
 
 /// The complete object of the documentation.
@@ -152,8 +156,14 @@ fn object_rules() -> Vec<Case> {
         ),
         case(
             "clientId must be the application (client) ID",
-            [spec(json!({"clientId": GUID})), spec(json!({"authority": "lab", "clientId": "reporting-app"}))],
-            [spec(json!({"clientId": "reporting-app"})), spec(json!({"clientId": format!("{GUID}0")}))],
+            [
+                spec(json!({"clientId": GUID})),
+                spec(json!({"authority": "lab", "clientId": "reporting-app"})),
+            ],
+            [
+                spec(json!({"clientId": "reporting-app"})),
+                spec(json!({"clientId": format!("{GUID}0")})),
+            ],
         ),
         case(
             "a token Secret cannot be the login Secret",
@@ -186,11 +196,19 @@ fn sign_in_rules() -> Vec<Case> {
         case(
             "user name and password sign-in works for work and school accounts only",
             [tenant("organizations"), tenant("common.example")],
-            [tenant("common"), tenant("Consumers"), tenant("9188040d-6c67-4c5b-b112-36a304b66dad")],
+            [
+                tenant("common"),
+                tenant("Consumers"),
+                tenant("9188040d-6c67-4c5b-b112-36a304b66dad"),
+            ],
         ),
         case(
             "tenant must be a GUID, a domain such as contoso.example, or organizations",
-            [tenant(GUID), tenant("Contoso.onmicrosoft.com"), tenant("a-b.c1.example")],
+            [
+                tenant(GUID),
+                tenant("Contoso.onmicrosoft.com"),
+                tenant("a-b.c1.example"),
+            ],
             [
                 tenant("contoso"),
                 tenant("https://contoso.example"),
@@ -205,7 +223,11 @@ fn sign_in_rules() -> Vec<Case> {
         case(
             "authority is the name of an authority in the operator's configuration",
             [authority("lab"), authority("a-1")],
-            [authority("https://fs.contoso.example"), authority("Lab"), authority("lab-")],
+            [
+                authority("https://fs.contoso.example"),
+                authority("Lab"),
+                authority("lab-"),
+            ],
         ),
         case(
             "names ending in .refresh-token belong to the operator: name another login Secret",
@@ -215,7 +237,13 @@ fn sign_in_rules() -> Vec<Case> {
         case(
             "login.secretName must be a Secret's name",
             [login("a.b-c.1"), login(&"a".repeat(253))],
-            [login("Reporting"), login("a..b"), login("a/b"), login("-a"), login("a.")],
+            [
+                login("Reporting"),
+                login("a..b"),
+                login("a/b"),
+                login("-a"),
+                login("a."),
+            ],
         ),
         case(
             "clientCredential.secret.secretName must be a Secret's name",
@@ -230,7 +258,11 @@ fn sign_in_rules() -> Vec<Case> {
         case(
             "clientCredential.secret.key must be a Secret's key",
             [app(json!({"key": "Client_Secret.1"})), app(json!({"key": ".a"}))],
-            [app(json!({"key": "a b"})), app(json!({"key": "."})), app(json!({"key": "..a"}))],
+            [
+                app(json!({"key": "a b"})),
+                app(json!({"key": "."})),
+                app(json!({"key": "..a"})),
+            ],
         ),
     ]
 }
@@ -241,7 +273,10 @@ fn scope_rules() -> Vec<Case> {
         case(
             ".default cannot be mixed with other scopes",
             [scopes(json!([".default"])), scopes(json!(["api://app/.default"]))],
-            [scopes(json!([".default", "User.Read"])), scopes(json!(["api://app/.default", "api://app/x"]))],
+            [
+                scopes(json!([".default", "User.Read"])),
+                scopes(json!(["api://app/.default", "api://app/x"])),
+            ],
         ),
         case(
             "a token is for one resource",
@@ -252,7 +287,10 @@ fn scope_rules() -> Vec<Case> {
             ],
             [
                 scopes(json!(["User.Read", "api://app/a"])),
-                scopes(json!(["https://graph.microsoft.com/User.Read", "https://outlook.office.com/Mail.Read"])),
+                scopes(json!([
+                    "https://graph.microsoft.com/User.Read",
+                    "https://outlook.office.com/Mail.Read"
+                ])),
             ],
         ),
         case(
@@ -269,7 +307,10 @@ fn scope_rules() -> Vec<Case> {
         case(
             "openid, profile and offline_access are added by the operator",
             [scopes(json!(["User.Read", "email"]))],
-            [scopes(json!(["User.Read", "OpenID"])), scopes(json!(["offline_access"]))],
+            [
+                scopes(json!(["User.Read", "OpenID"])),
+                scopes(json!(["offline_access"])),
+            ],
         ),
     ]
 }
@@ -279,9 +320,20 @@ fn token_rules() -> Vec<Case> {
     let key = |value: &str| token(json!({"keys": [{"name": value, "format": "AccessToken"}]}));
     let labels = |value: Value| token(json!({"labels": value}));
     let annotations = |value: Value| token(json!({"annotations": value}));
-    let reserved = ["kubernetes.io/x", "node.kubernetes.io/x", "k8s.io/x", "a.k8s.io/x", "meta.helm.sh/x"];
-    let reserved = reserved.into_iter().chain(["helm.sh/x", "entra-operator.dev/owner", "x.entra-operator.dev/x"]);
-    let reserved: Vec<_> = reserved.chain(["app.kubernetes.io/managed-by", "x.app.kubernetes.io/name"]).collect();
+    let reserved = [
+        "kubernetes.io/x",
+        "node.kubernetes.io/x",
+        "k8s.io/x",
+        "a.k8s.io/x",
+        "meta.helm.sh/x",
+    ];
+    let reserved =
+        reserved
+            .into_iter()
+            .chain(["helm.sh/x", "entra-operator.dev/owner", "x.entra-operator.dev/x"]);
+    let reserved: Vec<_> = reserved
+        .chain(["app.kubernetes.io/managed-by", "x.app.kubernetes.io/name"])
+        .collect();
     let long = "a".repeat(63);
     vec![
         case(
@@ -317,24 +369,37 @@ fn token_rules() -> Vec<Case> {
         ),
         case(
             "labels of kubernetes.io, k8s.io, helm.sh and entra-operator.dev are reserved",
-            [labels(json!({"app.kubernetes.io/name": "a", "notkubernetes.io/x": "a", "kubernetes.io.example/x": "a"}))],
+            [labels(
+                json!({"app.kubernetes.io/name": "a", "notkubernetes.io/x": "a", "kubernetes.io.example/x": "a"}),
+            )],
             reserved.iter().map(|k| labels(json!({*k: "a"}))),
         ),
         case(
             "annotation keys must be valid",
-            [annotations(json!({"contoso.example/owner": "any text: ä \n", "x": ""}))],
-            [annotations(json!({"a b": ""})), annotations(json!({"a/b/c": ""})), annotations(json!({"": ""}))],
+            [annotations(
+                json!({"contoso.example/owner": "any text: ä \n", "x": ""}),
+            )],
+            [
+                annotations(json!({"a b": ""})),
+                annotations(json!({"a/b/c": ""})),
+                annotations(json!({"": ""})),
+            ],
         ),
         case(
             "annotations of kubernetes.io, k8s.io, helm.sh and entra-operator.dev are reserved",
-            [annotations(json!({"app.kubernetes.io/part-of": "a", "argocd.argoproj.io/sync-wave": "1"}))],
+            [annotations(
+                json!({"app.kubernetes.io/part-of": "a", "argocd.argoproj.io/sync-wave": "1"}),
+            )],
             reserved.iter().map(|k| annotations(json!({*k: "a"}))),
         ),
     ]
 }
 
 fn rules() -> Vec<Case> {
-    [object_rules(), sign_in_rules(), scope_rules(), token_rules()].into_iter().flatten().collect()
+    [object_rules(), sign_in_rules(), scope_rules(), token_rules()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// What plain schema (bounds, enums, unions) stops; the messages are the API server's.
@@ -344,39 +409,83 @@ fn schema_bounds() -> Vec<Case> {
         let entry = |n| json!({"secretName": format!("t{n}"), "scopes": ["User.Read"]});
         spec(json!({"tokens": (0..count).map(entry).collect::<Vec<_>>()}))
     };
-    let scopes = |count: usize| {
-        token(json!({"scopes": (0..count).map(|n| format!("s{n}")).collect::<Vec<_>>()}))
-    };
+    let scopes =
+        |count: usize| token(json!({"scopes": (0..count).map(|n| format!("s{n}")).collect::<Vec<_>>()}));
     let keys = |names: Vec<String>| {
         let key = |n: String| json!({"name": n, "format": "TokenJson"});
         token(json!({"keys": names.into_iter().map(key).collect::<Vec<_>>()}))
     };
     let many = |count: usize| (0..count).map(|n| format!("k{n}")).collect::<Vec<_>>();
-    let map = |count: usize| many(count).into_iter().map(|k| (k, Value::from(""))).collect::<Value>();
+    let map = |count: usize| {
+        many(count)
+            .into_iter()
+            .map(|k| (k, Value::from("")))
+            .collect::<Value>()
+    };
     vec![
         case("less than or equal to 66", [percent(66)], [percent(67)]),
         case("greater than or equal to 50", [percent(50)], [percent(49)]),
-        case("Unsupported value", [spec(json!({"cloud": "GovSG"}))], [spec(json!({"cloud": "Mars"}))]),
-        case("Unsupported value", [keys(many(1))], [token(json!({"keys": [{"name": "a", "format": "Template"}]}))]),
+        case(
+            "Unsupported value",
+            [spec(json!({"cloud": "GovSG"}))],
+            [spec(json!({"cloud": "Mars"}))],
+        ),
+        case(
+            "Unsupported value",
+            [keys(many(1))],
+            [token(json!({"keys": [{"name": "a", "format": "Template"}]}))],
+        ),
         case("Too many", [tokens(16)], [tokens(17)]),
         case("should have at least 1 items", [tokens(1)], [tokens(0)]),
         case("Too many", [scopes(20)], [scopes(21)]),
         case("should have at least 1 items", [scopes(1)], [scopes(0)]),
         case("Too many", [keys(many(16)), keys(many(0))], [keys(many(17))]),
-        case("Too many", [token(json!({"labels": map(16)}))], [token(json!({"labels": map(17)}))]),
-        case("Too many", [token(json!({"annotations": map(16)}))], [token(json!({"annotations": map(17)}))]),
-        case("may not be more than 63", [], [token(json!({"labels": {"a": "a".repeat(64)}}))]),
+        case(
+            "Too many",
+            [token(json!({"labels": map(16)}))],
+            [token(json!({"labels": map(17)}))],
+        ),
+        case(
+            "Too many",
+            [token(json!({"annotations": map(16)}))],
+            [token(json!({"annotations": map(17)}))],
+        ),
+        case(
+            "may not be more than 63",
+            [],
+            [token(json!({"labels": {"a": "a".repeat(64)}}))],
+        ),
         case(
             "may not be more than 1024",
             [token(json!({"annotations": {"a": "a".repeat(1024)}}))],
             [token(json!({"annotations": {"a": "a".repeat(1025)}}))],
         ),
-        case("may not be more than 256", [], [token(json!({"scopes": ["a".repeat(257)]}))]),
-        case("Duplicate value", [], [keys(vec!["a".to_owned(), "a".to_owned()])]),
-        case("Duplicate value", [], [spec(json!({"tokens": [
-            {"secretName": "t", "scopes": ["a"]}, {"secretName": "t", "scopes": ["b"]}]}))]),
-        case("Required value", [], [spec(json!({"login": null})), spec(json!({"clientId": null}))]),
-        case("must validate one and only one schema", [], [spec(json!({"clientCredential": {}}))]),
+        case(
+            "may not be more than 256",
+            [],
+            [token(json!({"scopes": ["a".repeat(257)]}))],
+        ),
+        case(
+            "Duplicate value",
+            [],
+            [keys(vec!["a".to_owned(), "a".to_owned()])],
+        ),
+        case(
+            "Duplicate value",
+            [],
+            [spec(json!({"tokens": [
+            {"secretName": "t", "scopes": ["a"]}, {"secretName": "t", "scopes": ["b"]}]}))],
+        ),
+        case(
+            "Required value",
+            [],
+            [spec(json!({"login": null})), spec(json!({"clientId": null}))],
+        ),
+        case(
+            "must validate one and only one schema",
+            [],
+            [spec(json!({"clientCredential": {}}))],
+        ),
     ]
 }
 
@@ -386,8 +495,15 @@ async fn check(client: &Client, case: Case) {
         assert!(outcome.is_ok(), "{}: refused {object}: {outcome:?}", case.message);
     }
     for object in case.refused {
-        let status = send(client, object.clone()).await.expect_err(&format!("{}: accepted {object}", case.message));
-        assert!(status.message.contains(case.message), "{}: {object}: {}", case.message, status.message);
+        let status = send(client, object.clone())
+            .await
+            .expect_err(&format!("{}: accepted {object}", case.message));
+        assert!(
+            status.message.contains(case.message),
+            "{}: {object}: {}",
+            case.message,
+            status.message
+        );
     }
 }
 
@@ -395,7 +511,11 @@ async fn check(client: &Client, case: Case) {
 async fn every_rule_accepts_and_refuses() {
     let client = installed_client().await;
     for case in rules() {
-        assert!(!case.accepted.is_empty() && !case.refused.is_empty(), "{}", case.message);
+        assert!(
+            !case.accepted.is_empty() && !case.refused.is_empty(),
+            "{}",
+            case.message
+        );
         check(&client, case).await;
     }
 }
@@ -462,7 +582,12 @@ fn collect_messages(value: &Value, found: &mut BTreeSet<String>) {
         Value::Object(fields) => {
             let rules = fields.get("x-kubernetes-validations").and_then(Value::as_array);
             for rule in rules.into_iter().flatten() {
-                found.insert(rule["message"].as_str().unwrap_or("(a rule without message)").to_owned());
+                found.insert(
+                    rule["message"]
+                        .as_str()
+                        .unwrap_or("(a rule without message)")
+                        .to_owned(),
+                );
             }
             fields.values().for_each(|v| collect_messages(v, found));
         }

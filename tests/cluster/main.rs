@@ -4,5 +4,12 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod adapter;
+mod crd_rules;
 mod lifecycle;
 mod scene;
+
+/// The control plane that all tests share.
+async fn plane() -> &'static entra_lab::controlplane::ControlPlane {
+    &scene::stage().await.plane
+}
