@@ -32,6 +32,9 @@ pub(super) enum Op<'a> {
     /// Adds or replaces a Secret's whole data.
     #[serde(rename = "add")]
     AddData { path: String, value: Encoded<'a> },
+    /// Adds or replaces one key of a Secret's data.
+    #[serde(rename = "add")]
+    AddKey { path: String, value: EncodedValue<'a> },
     /// Removes what must be there.
     Remove { path: String },
 }
@@ -41,7 +44,9 @@ impl fmt::Debug for Op<'_> {
         match self {
             Self::Test { path, .. } => write!(f, "test {path}"),
             Self::Replace { path, .. } => write!(f, "replace {path}"),
-            Self::Add { path, .. } | Self::AddData { path, .. } => write!(f, "add {path}"),
+            Self::Add { path, .. } | Self::AddData { path, .. } | Self::AddKey { path, .. } => {
+                write!(f, "add {path}")
+            }
             Self::Remove { path } => write!(f, "remove {path}"),
         }
     }
@@ -60,6 +65,30 @@ impl Serialize for Encoded<'_> {
         }
         map.end()
     }
+}
+
+/// One value of a Secret's data, in base64. `Debug` prints nothing of it.
+pub(super) struct EncodedValue<'a>(&'a [u8]);
+
+impl fmt::Debug for EncodedValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Serialize for EncodedValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = Zeroizing::new(STANDARD.encode(self.0));
+        serializer.serialize_str(&text)
+    }
+}
+
+/// Sets single keys of the data, and leaves the others as they are.
+pub(super) fn set_keys<'a>(keys: &'a SecretData) -> impl Iterator<Item = Op<'a>> + 'a {
+    keys.iter().map(|(key, value)| Op::AddKey {
+        path: format!("/data/{}", escape(key)),
+        value: EncodedValue(value),
+    })
 }
 
 /// The operations that pin an object to what was last seen of it.

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use super::client::Calls;
 use super::failure::unavailable;
 use super::metadata::{owners, secret_meta};
-use super::patch::{Encoded, Op, edit, pin};
+use super::patch::{Encoded, Op, edit, pin, set_keys};
 use crate::api::EntraCredential;
 use crate::reconcile::material::SecretData;
 use crate::reconcile::ports::{ClusterError, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject};
@@ -151,6 +151,7 @@ fn changes<'a>(seen: &SecretMeta, change: &'a SecretChange) -> Result<Vec<Op<'a>
         path: "/data".to_owned(),
         value: Encoded(data),
     }));
+    ops.extend(set_keys(&change.keys));
     Ok(ops)
 }
 

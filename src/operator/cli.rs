@@ -5,10 +5,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kube::CustomResourceExt;
 use tracing_subscriber::EnvFilter;
-
-use crate::api::EntraCredential;
 
 const AFTER_HELP: &str = "\
 First steps:

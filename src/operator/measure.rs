@@ -59,7 +59,11 @@ impl entra::Observer for Measure {
 }
 
 /// The state of all credentials, for a scrape.
-pub(super) fn observed<P: Ports>(controller: &Controller<P>, store: &SecretStore, clock: &dyn Clock) -> Observed {
+pub(super) fn observed<P: Ports>(
+    controller: &Controller<P>,
+    store: &SecretStore,
+    clock: &dyn Clock,
+) -> Observed {
     Observed {
         now: clock.now(),
         rows: controller

@@ -70,7 +70,10 @@ pub(super) async fn store_secrets(
 }
 
 /// Tells the controller which Secrets changed.
-pub(super) async fn follow_secrets<P: Ports>(changes: &mut UnboundedReceiver<Altered>, controller: &Controller<P>) {
+pub(super) async fn follow_secrets<P: Ports>(
+    changes: &mut UnboundedReceiver<Altered>,
+    controller: &Controller<P>,
+) {
     while let Some(altered) = changes.recv().await {
         let owner = altered.controller.filter(|c| c.ours).map(|c| c.name);
         controller.secret_changed(&altered.key, owner.as_deref());

@@ -217,7 +217,7 @@ async fn a_change_touches_only_what_it_names() {
             data.insert("other_key", b"second".to_vec());
             data
         }),
-        adopt: None,
+        ..SecretChange::default()
     };
     let meta = world
         .cluster
@@ -259,7 +259,7 @@ async fn a_secret_without_labels_annotations_and_data_can_be_changed() {
         ]),
         labels: edits(&[("a", Some("b"))]),
         data: Some(data("x")),
-        adopt: None,
+        ..SecretChange::default()
     };
     let meta = world
         .cluster

@@ -2,7 +2,12 @@
 //!
 //! One control plane and one simulator serve the whole test binary; every test has a namespace of its own.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod adapter;
 mod crd_rules;

@@ -21,13 +21,16 @@ const USERS: usize = 600;
 
 static STAGE: OnceCell<Stage> = OnceCell::const_new();
 /// The simulator lives on a runtime of its own, because a test's runtime ends with the test.
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Builder::new_multi_thread().enable_all().build().unwrap());
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_multi_thread().enable_all().build().unwrap());
 static NEXT_USER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
 
 /// The stage that all tests share.
 pub(crate) async fn stage() -> &'static Stage {
-    let start = || async { RUNTIME.spawn(Stage::with_users(USERS, LIFE)).await.unwrap().unwrap() };
-    STAGE.get_or_init(start).await
+    let start = || RUNTIME.block_on(Stage::with_users(USERS, LIFE)).unwrap();
+    STAGE
+        .get_or_init(|| async { tokio::task::spawn_blocking(start).await.unwrap() })
+        .await
 }
 
 /// The binary under test.
@@ -39,7 +42,10 @@ pub(crate) fn program() -> &'static Path {
 pub(crate) fn user() -> (String, String) {
     let index = NEXT_USER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     assert!(index < USERS, "raise USERS");
-    (entra_lab::simulator::world::user_name(index), entra_lab::simulator::world::password(index))
+    (
+        entra_lab::simulator::world::user_name(index),
+        entra_lab::simulator::world::password(index),
+    )
 }
 
 /// A namespace of a test, and an administrator's client.
@@ -53,17 +59,30 @@ impl Place {
     pub(crate) async fn new(name: &str) -> Self {
         let client = stage().await.plane.client().await.unwrap();
         let object = Namespace {
-            metadata: ObjectMeta { generate_name: Some(format!("{name}-")), ..ObjectMeta::default() },
+            metadata: ObjectMeta {
+                generate_name: Some(format!("{name}-")),
+                ..ObjectMeta::default()
+            },
             ..Namespace::default()
         };
-        let made = Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &object).await.unwrap();
-        Self { namespace: made.name_any(), client }
+        let made = Api::<Namespace>::all(client.clone())
+            .create(&PostParams::default(), &object)
+            .await
+            .unwrap();
+        Self {
+            namespace: made.name_any(),
+            client,
+        }
     }
 
     /// Starts an operator that serves this namespace only, so that tests do not meet.
     pub(crate) async fn operator(&self, options: OperatorOptions) -> Operator {
         let config = format!("watch: {{namespaces: [{}]}}\n{}", self.namespace, options.config);
-        let options = OperatorOptions { config, election: false, ..options };
+        let options = OperatorOptions {
+            config,
+            election: false,
+            ..options
+        };
         stage().await.operator(program(), options).await.unwrap()
     }
 
@@ -78,16 +97,25 @@ impl Place {
             "metadata": {"name": name}, "stringData": {"username": user, "password": password},
         });
         let secret = serde_json::from_value(secret).unwrap();
-        self.secrets().create(&PostParams::default(), &secret).await.unwrap();
+        self.secrets()
+            .create(&PostParams::default(), &secret)
+            .await
+            .unwrap();
     }
 
     /// Applies an EntraCredential with these token Secrets (name, scope).
     pub(crate) async fn credential(&self, name: &str, tokens: &[(&str, &str)]) {
-        let tokens: Vec<_> = tokens.iter().map(|(n, s)| json!({"secretName": n, "scopes": [s]})).collect();
-        self.apply(name, json!({
-            "tenant": TENANT, "clientId": PUBLIC_CLIENT, "authority": AUTHORITY,
-            "login": {"secretName": format!("{name}-login")}, "tokens": tokens,
-        }))
+        let tokens: Vec<_> = tokens
+            .iter()
+            .map(|(n, s)| json!({"secretName": n, "scopes": [s]}))
+            .collect();
+        self.apply(
+            name,
+            json!({
+                "tenant": TENANT, "clientId": PUBLIC_CLIENT, "authority": AUTHORITY,
+                "login": {"secretName": format!("{name}-login")}, "tokens": tokens,
+            }),
+        )
         .await;
     }
 
@@ -98,7 +126,10 @@ impl Place {
             "metadata": {"name": name}, "spec": spec,
         });
         let params = PatchParams::apply("test").force();
-        self.credentials().patch(name, &params, &Patch::Apply(&object)).await.unwrap();
+        self.credentials()
+            .patch(name, &params, &Patch::Apply(&object))
+            .await
+            .unwrap();
     }
 
     pub(crate) fn credentials(&self) -> Api<entra_operator::api::EntraCredential> {
@@ -117,7 +148,11 @@ impl Place {
         let conditions = status["conditions"].as_array().cloned().unwrap_or_default();
         let found = conditions.iter().find(|c| c["type"] == kind);
         found.map_or_else(String::new, |c| {
-            format!("{}/{}", c["status"].as_str().unwrap_or(""), c["reason"].as_str().unwrap_or(""))
+            format!(
+                "{}/{}",
+                c["status"].as_str().unwrap_or(""),
+                c["reason"].as_str().unwrap_or("")
+            )
         })
     }
 
@@ -131,7 +166,10 @@ impl Place {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("{kind} of {name} is {last}, not {expected}: {:#}", self.status(name).await);
+        panic!(
+            "{kind} of {name} is {last}, not {expected}: {:#}",
+            self.status(name).await
+        );
     }
 
     /// The Secret of that name.
@@ -161,12 +199,19 @@ impl Place {
 
     /// Names of all Secrets in the namespace.
     pub(crate) async fn secret_names(&self) -> Vec<String> {
-        let list = self.secrets().list_metadata(&ListParams::default()).await.unwrap();
+        let list = self
+            .secrets()
+            .list_metadata(&ListParams::default())
+            .await
+            .unwrap();
         list.items.iter().map(ResourceExt::name_any).collect()
     }
 
     pub(crate) async fn delete_secret(&self, name: &str) {
-        self.secrets().delete(name, &DeleteParams::default()).await.unwrap();
+        self.secrets()
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap();
     }
 }
 

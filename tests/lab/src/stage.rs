@@ -77,10 +77,18 @@ impl Stage {
     pub async fn start(world: simulator::Options, options: controlplane::Options) -> Result<Self, Error> {
         let kubectl = blocking(Binaries::kubectl).await?;
         let binaries = blocking(Binaries::locate).await?;
-        let options = controlplane::Options { binaries: Some(binaries), crds: vec![crd()?], ..options };
+        let options = controlplane::Options {
+            binaries: Some(binaries),
+            crds: vec![crd()?],
+            ..options
+        };
         let plane = ControlPlane::start(options).await?;
         let simulator = Simulator::start(world).await?;
-        let stage = Self { plane, simulator, kubectl };
+        let stage = Self {
+            plane,
+            simulator,
+            kubectl,
+        };
         stage.install()?;
         Ok(stage)
     }
@@ -93,12 +101,16 @@ impl Stage {
 
     fn install(&self) -> Result<(), Error> {
         let manifests = repository().join("deploy/manifests").display().to_string();
-        self.kubectl(&["apply", "--server-side", "-k", &manifests], None).map(drop)
+        self.kubectl(&["apply", "--server-side", "-k", &manifests], None)
+            .map(drop)
     }
 
     /// Runs kubectl as administrator and gives what it printed.
     pub fn kubectl(&self, arguments: &[&str], input: Option<&str>) -> Result<String, Error> {
-        let io = |source| Error::Io { action: "run kubectl".to_owned(), source };
+        let io = |source| Error::Io {
+            action: "run kubectl".to_owned(),
+            source,
+        };
         let mut child = Command::new(&self.kubectl)
             .args(arguments)
             .env("KUBECONFIG", self.plane.admin_kubeconfig())
@@ -108,14 +120,19 @@ impl Stage {
             .spawn()
             .map_err(io)?;
         if let Some(mut stdin) = child.stdin.take() {
-            stdin.write_all(input.unwrap_or_default().as_bytes()).map_err(io)?;
+            stdin
+                .write_all(input.unwrap_or_default().as_bytes())
+                .map_err(io)?;
         }
         let output = child.wait_with_output().map_err(io)?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         if output.status.success() {
             return Ok(text(&output.stdout));
         }
-        Err(Error::Kubectl { command: arguments.join(" "), output: text(&output.stderr) })
+        Err(Error::Kubectl {
+            command: arguments.join(" "),
+            output: text(&output.stderr),
+        })
     }
 
     /// Starts an operator from `program`.
@@ -132,8 +149,10 @@ pub fn repository() -> PathBuf {
 
 fn crd() -> Result<CustomResourceDefinition, Error> {
     let path = repository().join("crds/entracredentials.yaml");
-    let text = std::fs::read_to_string(&path)
-        .map_err(|source| Error::Io { action: format!("read {}", path.display()), source })?;
+    let text = std::fs::read_to_string(&path).map_err(|source| Error::Io {
+        action: format!("read {}", path.display()),
+        source,
+    })?;
     serde_saphyr::from_str(&text).map_err(|_| Error::Manifest(path))
 }
 
@@ -142,6 +161,9 @@ async fn blocking<T: Send + 'static>(
 ) -> Result<T, Error> {
     match tokio::task::spawn_blocking(work).await {
         Ok(result) => Ok(result?),
-        Err(_) => Err(Error::Io { action: "build the control plane".to_owned(), source: std::io::ErrorKind::Interrupted.into() }),
+        Err(_) => Err(Error::Io {
+            action: "build the control plane".to_owned(),
+            source: std::io::ErrorKind::Interrupted.into(),
+        }),
     }
 }

@@ -60,14 +60,24 @@ pub struct Operator {
 }
 
 impl Operator {
-    pub(super) async fn start(stage: &Stage, program: &Path, options: OperatorOptions) -> Result<Self, Error> {
+    pub(super) async fn start(
+        stage: &Stage,
+        program: &Path,
+        options: OperatorOptions,
+    ) -> Result<Self, Error> {
         let directory = directory()?;
         let mut guard = Guard::over(&directory)?;
         let (kubeconfig, config) = files(stage, &directory, &options).await?;
         let log = directory.join("operator.log");
         let child = spawn(program, &kubeconfig, &config, &log, &options)?;
         guard.watch(child.id())?;
-        let operator = Self { child, log, started: Instant::now(), directory, _guard: guard };
+        let operator = Self {
+            child,
+            log,
+            started: Instant::now(),
+            directory,
+            _guard: guard,
+        };
         if options.wait {
             operator.ready().await?;
         }
@@ -158,7 +168,10 @@ impl Operator {
         let log = self.log();
         let lines: Vec<_> = log.lines().rev().take(25).collect();
         let log = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
-        Error::Operator { what: what.to_owned(), log }
+        Error::Operator {
+            what: what.to_owned(),
+            log,
+        }
     }
 }
 
@@ -174,13 +187,28 @@ fn directory() -> Result<PathBuf, Error> {
     made.map(tempfile::TempDir::keep).map_err(io("make a directory"))
 }
 
-async fn files(stage: &Stage, directory: &Path, options: &OperatorOptions) -> Result<(PathBuf, PathBuf), Error> {
-    let token = stage.plane.service_account_token(OPERATOR, OPERATOR, TOKEN_SECONDS).await?;
+async fn files(
+    stage: &Stage,
+    directory: &Path,
+    options: &OperatorOptions,
+) -> Result<(PathBuf, PathBuf), Error> {
+    let token = stage
+        .plane
+        .service_account_token(OPERATOR, OPERATOR, TOKEN_SECONDS)
+        .await?;
     let (url, ca) = options.api.clone().unzip();
-    let name = format!("{}-{}", options.identity, directory.file_name().unwrap_or_default().display());
-    let kubeconfig = stage.plane.kubeconfig_for_token(&name, &token, url.as_deref(), ca.as_deref())?;
-    let (entra, entra_ca) =
-        options.entra.clone().unwrap_or_else(|| (stage.simulator.url(), stage.simulator.ca_pem()));
+    let name = format!(
+        "{}-{}",
+        options.identity,
+        directory.file_name().unwrap_or_default().display()
+    );
+    let kubeconfig = stage
+        .plane
+        .kubeconfig_for_token(&name, &token, url.as_deref(), ca.as_deref())?;
+    let (entra, entra_ca) = options
+        .entra
+        .clone()
+        .unwrap_or_else(|| (stage.simulator.url(), stage.simulator.ca_pem()));
     let ca_file = directory.join("entra-ca.pem");
     std::fs::write(&ca_file, entra_ca).map_err(io("write the simulator's CA"))?;
     let config = directory.join("config.yaml");
@@ -196,7 +224,13 @@ async fn files(stage: &Stage, directory: &Path, options: &OperatorOptions) -> Re
     Ok((kubeconfig, config))
 }
 
-fn spawn(program: &Path, kubeconfig: &Path, config: &Path, log: &Path, options: &OperatorOptions) -> Result<Child, Error> {
+fn spawn(
+    program: &Path,
+    kubeconfig: &Path,
+    config: &Path,
+    log: &Path,
+    options: &OperatorOptions,
+) -> Result<Child, Error> {
     let log = File::create(log).map_err(io("create the log"))?;
     Command::new(program)
         .args(["run", "--kubeconfig"])
