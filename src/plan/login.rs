@@ -49,7 +49,23 @@ pub(super) fn flow(s: &Snapshot, now: Time) -> Flow {
         Login::Absent => absent(s),
         Login::WrongType => wrong_type(s),
         Login::Present(login) if login.deleting => absent(s),
-        Login::Present(login) => present(s, login, now),
+        Login::Present(login) => used_first(s, login, present(s, login, now)),
+    }
+}
+
+/// What must be read to delete a used login comes before anything else: its password is to be gone.
+fn used_first(s: &Snapshot, login: &LoginSecret, flow: Flow) -> Flow {
+    let last = s
+        .session
+        .last_login
+        .as_ref()
+        .filter(|last| last.login_uid == login.uid);
+    let used = last.is_some_and(|last| last.verdict == "Accepted" || last.verdict == "Wrong");
+    match flow {
+        Flow::Start(step @ (Step::ReadLogin | Step::ReadSession)) if used && s.binding().is_some() => {
+            Flow::Finish(step)
+        }
+        flow => flow,
     }
 }
 
