@@ -60,7 +60,7 @@ pub struct EntraCredentialSpec {
     /// Tenant to sign in to: its GUID, a verified domain, or `organizations` (the tenant follows from the user name).
     ///
     /// Required unless `authority` is set. `common`, `consumers` and personal Microsoft accounts
-    /// cannot use this grant. No default. Example: `contoso.example`.
+    /// cannot use this grant. Example: `contoso.example`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
@@ -77,9 +77,7 @@ pub struct EntraCredentialSpec {
     #[schemars(length(min = 1, max = 256))]
     pub client_id: String,
 
-    /// National cloud whose fixed sign-in host is used.
-    ///
-    /// Absent means `Public`. Excludes `authority`. Example: `USGovernment`.
+    /// National cloud whose fixed sign-in host is used. Absent means `Public`. Excludes `authority`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud: Option<Cloud>,
 
@@ -92,7 +90,7 @@ pub struct EntraCredentialSpec {
         .message("authority is the name of an authority in the operator's configuration (lower-case letters, digits and dashes), never a URL"))]
     pub authority: Option<String>,
 
-    /// The one-shot login.
+    /// The one-shot login: which Secret holds the user name and password.
     ///
     /// Required. Example: `{secretName: reporting-login}`.
     pub login: LoginSpec,
@@ -106,15 +104,15 @@ pub struct EntraCredentialSpec {
 
     /// Token Secrets to keep fresh: 1 to 16 entries, one per Secret.
     ///
-    /// One login serves many resources. An entry that is removed has its Secret deleted.
+    /// Required. One login serves many resources. An entry that is removed has its Secret deleted.
     /// Example: `[{secretName: reporting-graph, scopes: ["https://graph.microsoft.com/.default"]}]`.
     #[schemars(length(min = 1, max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["secretName"]))]
     pub tokens: Vec<TokenSpec>,
 
-    /// When tokens are renewed. Absent means `{atPercent: 60}`.
+    /// When tokens are renewed.
     ///
-    /// Example: `{atPercent: 55}`.
+    /// Absent means `{atPercent: 60}`. Example: `{atPercent: 55}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<RefreshSpec>,
 
@@ -125,7 +123,12 @@ pub struct EntraCredentialSpec {
     pub suspend: bool,
 }
 
-/// National clouds and their fixed sign-in hosts.
+/// National cloud whose fixed sign-in host is used: `Public` (login.microsoftonline.com), `USGovernment`
+/// (login.microsoftonline.us), `China` (login.partner.microsoftonline.cn), `Bleu` (login.sovcloud-identity.fr), `Delos`
+/// (login.sovcloud-identity.de) or `GovSG` (login.sovcloud-identity.sg).
+///
+/// Absent means `Public`. Excludes `authority`. Example: `USGovernment`.
+// This text is what `kubectl explain` shows for `spec.cloud`: a field's own text gets lost when its type is an enum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Cloud {
     /// login.microsoftonline.com
@@ -165,6 +168,8 @@ pub struct LoginSpec {
 #[serde(rename_all = "camelCase")]
 pub enum ClientCredential {
     /// A client secret from a Secret of type `entra-operator.dev/client-secret`.
+    ///
+    /// No default: a public client has none. Example: `{secretName: reporting-app, key: client-secret}`.
     Secret(ClientSecretRef),
 }
 
@@ -276,7 +281,9 @@ pub struct TokenKey {
         .message("keys[].name must be a Secret's key: letters, digits, dashes, underscores and dots"))]
     pub name: String,
 
-    /// What the key holds.
+    /// What the key holds: `AccessToken` (the token alone), `ExpiresOn` (its expiry in Unix seconds), `ExpiresAt` (its expiry
+    /// in RFC 3339), `AuthorizationHeader` (`Bearer` and the token), `TokenJson` (object with token_type, access_token,
+    /// expires_on, scope and tenant) or `AzureCliJson` (what `az account get-access-token` prints).
     ///
     /// Required. Example: `AccessToken`.
     pub format: KeyFormat,
