@@ -200,6 +200,29 @@ fn an_accepted_login_is_deleted_only_after_the_sealed_token_was_read_back() {
 }
 
 #[test]
+fn a_used_login_goes_even_while_nothing_can_be_called() {
+    let client = entra_operator::plan::snapshot::Client::Missing {
+        secret: "client-secret".to_owned(),
+    };
+    let unread = LoginSecret {
+        content: Content::Unread,
+        ..login("A")
+    };
+    let s = accepted(|_| Opened::Unread);
+    let session = Session {
+        last_login: Some(last("Accepted")),
+        ..s.session.clone()
+    };
+    let s = Snapshot {
+        client,
+        session,
+        login: present(unread),
+        ..s
+    };
+    assert_eq!(step(&s), Step::ReadLogin, "after a crash, to delete it");
+}
+
+#[test]
 fn a_refused_deletion_is_said_and_does_not_hold_back_publishing() {
     let not_deleted = failure(
         Effect::Transient,
