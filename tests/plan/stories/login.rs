@@ -433,6 +433,37 @@ fn a_bad_scope_makes_way_for_another_entry_s_scopes_after_half_a_minute() {
 }
 
 #[test]
+fn a_refusal_does_not_give_a_content_new_sends() {
+    let lost = Entry {
+        unanswered: 2,
+        ..tried(Verdict::Open)
+    };
+    let after = |effect, reason| {
+        let mut record = Record {
+            attempt: Some(attempt("A")),
+            ..record(Entry {
+                unanswered: 3,
+                ..lost.clone()
+            })
+        };
+        let entry = "graph".to_owned();
+        let result = Err(refusal(effect, reason));
+        let outcome = LoginOutcome {
+            content: mac("A"),
+            attempt: "attempt-1".to_owned(),
+            entry,
+            result,
+        };
+        record.settle(&outcome, &names(&["graph", "mail"]), NOW);
+        record.entries.remove(0).unanswered
+    };
+    assert_eq!(after(Effect::Entry, Reason::ConsentMissing), 2);
+    assert_eq!(after(Effect::Person, Reason::InteractionRequired), 2);
+    assert_eq!(after(Effect::Transient, Reason::Throttled), 2);
+    assert_eq!(after(Effect::Unanswered, Reason::UnexpectedResponse), 3);
+}
+
+#[test]
 fn being_throttled_uses_no_send_and_obeys_retry_after() {
     let put_off = |retry_after| {
         let mut record = in_flight(NOW);
