@@ -50,9 +50,9 @@ use super::EntraCredentialStatus;
         .message("clientId must be the application (client) ID from the app registration, a GUID such as 3f0c1a52-0000-4000-8000-000000000001"),
     validation = Rule::new("self.tokens.all(t, t.secretName != self.login.secretName)")
         .message("a token Secret cannot be the login Secret: the login Secret is deleted after use, name another one in tokens[].secretName"),
-    validation = Rule::new("!has(self.clientCredential) || self.tokens.all(t, t.secretName != self.clientCredential.secret.secretName)")
+    validation = Rule::new("!has(self.clientCredential) || !has(self.clientCredential.secret) || self.tokens.all(t, t.secretName != self.clientCredential.secret.secretName)")
         .message("a token Secret cannot be the client secret's Secret: name another one in tokens[].secretName"),
-    validation = Rule::new("!has(self.clientCredential) || self.login.secretName != self.clientCredential.secret.secretName")
+    validation = Rule::new("!has(self.clientCredential) || !has(self.clientCredential.secret) || self.login.secretName != self.clientCredential.secret.secretName")
         .message("login and client secret need Secrets of their own: they have different types, and the login Secret is deleted after use")
 )]
 #[serde(rename_all = "camelCase")]
@@ -60,16 +60,14 @@ pub struct EntraCredentialSpec {
     /// Tenant to sign in to: its GUID, a verified domain, or `organizations` (the tenant follows from the user name).
     ///
     /// Required unless `authority` is set. `common`, `consumers` and personal Microsoft accounts
-    /// cannot use this grant. No default. Example: `contoso.example`.
+    /// cannot use this grant. Example: `contoso.example`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
-        validation = Rule::new("!self.contains('/') && !self.contains(':') && !self.contains('@')")
-            .message("tenant is the tenant alone, not a URL or user name: write its GUID or domain, for example contoso.example"),
         validation = Rule::new("!(self.lowerAscii() in ['common', 'consumers', '9188040d-6c67-4c5b-b112-36a304b66dad'])")
             .message("user name and password sign-in works for work and school accounts only: write the tenant's GUID, its domain, or organizations instead of common or consumers"),
-        validation = Rule::new("self.matches('^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$') || self.matches('^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$') || self == 'organizations'")
-            .message("tenant must be a GUID, a domain such as contoso.example, or organizations")
+        validation = Rule::new("self.lowerAscii() in ['common', 'consumers', 'organizations'] || self.matches('^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$') || self.matches('^([A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?[.])+[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$')")
+            .message("tenant must be a GUID, a domain such as contoso.example, or organizations; it is the tenant alone, never a URL or user name")
     )]
     pub tenant: Option<String>,
 
@@ -79,9 +77,7 @@ pub struct EntraCredentialSpec {
     #[schemars(length(min = 1, max = 256))]
     pub client_id: String,
 
-    /// National cloud whose fixed sign-in host is used.
-    ///
-    /// Absent means `Public`. Excludes `authority`. Example: `USGovernment`.
+    /// National cloud whose fixed sign-in host is used. Absent means `Public`. Excludes `authority`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cloud: Option<Cloud>,
 
@@ -94,7 +90,7 @@ pub struct EntraCredentialSpec {
         .message("authority is the name of an authority in the operator's configuration (lower-case letters, digits and dashes), never a URL"))]
     pub authority: Option<String>,
 
-    /// The one-shot login.
+    /// The one-shot login: which Secret holds the user name and password.
     ///
     /// Required. Example: `{secretName: reporting-login}`.
     pub login: LoginSpec,
@@ -108,15 +104,15 @@ pub struct EntraCredentialSpec {
 
     /// Token Secrets to keep fresh: 1 to 16 entries, one per Secret.
     ///
-    /// One login serves many resources. An entry that is removed has its Secret deleted.
+    /// Required. One login serves many resources. An entry that is removed has its Secret deleted.
     /// Example: `[{secretName: reporting-graph, scopes: ["https://graph.microsoft.com/.default"]}]`.
     #[schemars(length(min = 1, max = 16))]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["secretName"]))]
     pub tokens: Vec<TokenSpec>,
 
-    /// When tokens are renewed. Absent means `{atPercent: 60}`.
+    /// When tokens are renewed.
     ///
-    /// Example: `{atPercent: 55}`.
+    /// Absent means `{atPercent: 60}`. Example: `{atPercent: 55}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refresh: Option<RefreshSpec>,
 
@@ -127,7 +123,12 @@ pub struct EntraCredentialSpec {
     pub suspend: bool,
 }
 
-/// National clouds and their fixed sign-in hosts.
+/// National cloud whose fixed sign-in host is used: `Public` (login.microsoftonline.com), `USGovernment`
+/// (login.microsoftonline.us), `China` (login.partner.microsoftonline.cn), `Bleu` (login.sovcloud-identity.fr), `Delos`
+/// (login.sovcloud-identity.de) or `GovSG` (login.sovcloud-identity.sg).
+///
+/// Absent means `Public`. Excludes `authority`. Example: `USGovernment`.
+// This text is what `kubectl explain` shows for `spec.cloud`: a field's own text gets lost when its type is an enum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Cloud {
     /// login.microsoftonline.com
@@ -155,9 +156,9 @@ pub struct LoginSpec {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
-            .message("secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
+            .message("login.secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
         validation = Rule::new("!self.endsWith('.refresh-token')")
-            .message("names ending in .refresh-token belong to the operator: choose another Secret name")
+            .message("names ending in .refresh-token belong to the operator: name another login Secret, for example reporting-login")
     )]
     pub secret_name: String,
 }
@@ -167,6 +168,8 @@ pub struct LoginSpec {
 #[serde(rename_all = "camelCase")]
 pub enum ClientCredential {
     /// A client secret from a Secret of type `entra-operator.dev/client-secret`.
+    ///
+    /// No default: a public client has none. Example: `{secretName: reporting-app, key: client-secret}`.
     Secret(ClientSecretRef),
 }
 
@@ -178,16 +181,20 @@ pub struct ClientSecretRef {
     ///
     /// Required. Example: `reporting-app`.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
-        .message("secretName must be a Secret's name: lower-case letters, digits, dashes and dots"))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+            .message("clientCredential.secret.secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
+        validation = Rule::new("!self.endsWith('.refresh-token')")
+            .message("names ending in .refresh-token belong to the operator: name another Secret for the client secret")
+    )]
     pub secret_name: String,
 
     /// Key in that Secret whose value is the client secret (the value, not its ID).
     ///
     /// Required. Example: `client-secret`.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$')")
-        .message("key must be a Secret's key: letters, digits, dashes, underscores and dots"))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && !self.startsWith('..')")
+        .message("clientCredential.secret.key must be a Secret's key: letters, digits, dashes, underscores and dots"))]
     pub key: String,
 }
 
@@ -207,9 +214,9 @@ pub struct TokenSpec {
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
         validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
-            .message("secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
+            .message("tokens[].secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
         validation = Rule::new("!self.endsWith('.refresh-token')")
-            .message("names ending in .refresh-token belong to the operator: choose another Secret name")
+            .message("names ending in .refresh-token belong to the operator: name another token Secret, for example reporting-graph")
     )]
     pub secret_name: String,
 
@@ -239,7 +246,7 @@ pub struct TokenSpec {
     ///
     /// Default none. Example: `{team: etl}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 16))]
     #[x_kube(
         validation = Rule::new("self.all(k, k.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$') && self[k].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$'))")
             .message("labels must be valid Kubernetes labels: key of at most 63 characters with an optional domain prefix, value of at most 63"),
@@ -252,7 +259,7 @@ pub struct TokenSpec {
     ///
     /// Default none. Example: `{contoso.example/owner: etl}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 16), inner(length(max = 1024)))]
+    #[schemars(extend("maxProperties" = 16))]
     #[x_kube(
         validation = Rule::new("self.all(k, k.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$'))")
             .message("annotation keys must be valid: at most 63 characters with an optional domain prefix"),
@@ -270,11 +277,13 @@ pub struct TokenKey {
     ///
     /// Required. Example: `access_token`.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && self != '..'")
-        .message("name must be a Secret's key: letters, digits, dashes, underscores and dots"))]
+    #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && !self.startsWith('..')")
+        .message("keys[].name must be a Secret's key: letters, digits, dashes, underscores and dots"))]
     pub name: String,
 
-    /// What the key holds.
+    /// What the key holds: `AccessToken` (the token alone), `ExpiresOn` (its expiry in Unix seconds), `ExpiresAt` (its expiry
+    /// in RFC 3339), `AuthorizationHeader` (`Bearer` and the token), `TokenJson` (object with token_type, access_token,
+    /// expires_on, scope and tenant) or `AzureCliJson` (what `az account get-access-token` prints).
     ///
     /// Required. Example: `AccessToken`.
     pub format: KeyFormat,

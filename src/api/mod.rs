@@ -2,6 +2,7 @@
 //!
 //! Everything here is API: names and strings are stable, and every other module may depend on it.
 
+mod crd;
 #[allow(
     unreachable_pub,
     reason = "the KubeSchema derive emits helper types of its own"
@@ -11,6 +12,7 @@ mod names;
 mod reason;
 mod status;
 
+pub use crd::{crd, crd_yaml};
 pub use credential::{
     ClientCredential, ClientSecretRef, Cloud, EntraCredential, EntraCredentialSpec, KeyFormat, LoginSpec,
     RefreshSpec, TokenKey, TokenSpec,

@@ -4,7 +4,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::{AsRefStr, Display, EnumIter, IntoStaticStr};
+use strum::{AsRefStr, Display, EnumIter, EnumString, IntoStaticStr};
 
 /// Why a condition is what it is.
 #[derive(
@@ -21,6 +21,7 @@ use strum::{AsRefStr, Display, EnumIter, IntoStaticStr};
     JsonSchema,
     Display,
     EnumIter,
+    EnumString,
     IntoStaticStr,
     AsRefStr,
 )]

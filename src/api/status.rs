@@ -42,8 +42,9 @@ pub struct EntraCredentialStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<FailureStatus>,
     /// Value of the annotation `entra-operator.dev/refresh-requested-at` that was handled last.
+    ///
+    /// Not bounded: it repeats what a user wrote, and a value that is too long must not stop the status.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 64))]
     pub last_handled_refresh_request: Option<String>,
 }
 
@@ -53,6 +54,7 @@ pub struct EntraCredentialStatus {
 pub struct AccountStatus {
     /// User name. Example: `svc-reporting@contoso.example`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
     pub username: Option<String>,
     /// Object id (`oid`) of the user. Example: `7f0c1a52-0000-4000-8000-000000000001`.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,1 +1,38 @@
-//! Not written yet.
+//! The Kubernetes adapter: what the reconciler asks of an API server, over a kube client.
+//!
+//! # Guarantees
+//!
+//! - Every call but a watch ends within [`DEADLINE`] and is sent once.
+//! - Every write of a Secret is compare-and-swap: it takes effect only on the uid and resourceVersion last seen.
+//! - No log line, error or `Debug` output holds a value of a Secret. Foreign annotations are dropped on arrival.
+//! - The watches see what they select by type or label, as metadata, and nothing else; [`SecretStore`] survives lost,
+//!   late and repeated events.
+//!
+//! # Map
+//!
+//! `client` deadlines and requests · `failure` what an error means · `lean` custom resources as they are kept ·
+//! `metadata` Secrets as they are kept · `patch` JSON patch operations · `secrets`, `status`, `events` the writes ·
+//! `watch` the streams · `store` what the streams and writes add up to · `adapter` the port
+
+mod adapter;
+mod client;
+mod events;
+mod failure;
+mod lean;
+mod metadata;
+mod patch;
+mod secrets;
+mod status;
+mod store;
+mod watch;
+
+pub use adapter::KubeCluster;
+pub use client::{ConnectError, DEADLINE, connect};
+pub use events::Reporter;
+pub use lean::{Lean, Undecodable};
+pub use metadata::SeenSecret;
+pub use store::{Altered, SecretStore};
+pub use watch::{
+    Change, CredentialChanges, Scope, SecretChanges, Selects, Watch, scopes, secret_watches,
+    watch_credentials, watch_secrets,
+};

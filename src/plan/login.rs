@@ -178,7 +178,7 @@ fn claimed(s: &Snapshot, login: &LoginSecret, mac: &ContentMac, not_before: Time
         return send(s, login, &Entry::new(mac.clone()), not_before, now);
     }
     let Some(record) = s.session.record() else {
-        return Flow::Start(Step::ReadSession);
+        return Flow::Finish(Step::ReadSession);
     };
     let entry = record
         .entry(mac)

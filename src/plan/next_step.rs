@@ -15,7 +15,9 @@ pub fn next_step(s: &Snapshot, now: Time) -> Decision {
     let login = login::flow(s, now);
     untouchable(s, now)
         .or_else(|| session_in_the_way(s, now))
-        .or_else(|| store(s, now))
+        .or_else(|| write_held(s, now))
+        .or_else(|| adopt_session(s))
+        .or_else(|| store(s))
         .or_else(|| finish_login(&login))
         .or_else(|| publish(s, now))
         .or_else(|| refused_target(s, &login, now))
@@ -86,23 +88,28 @@ fn session_in_the_way(s: &Snapshot, now: Time) -> Option<Decision> {
             message: "waiting for the Secrets of a deleted resource of this name to be collected".to_owned(),
             wake: Some(earliest(now.plus(COLLECTOR), next_expiry(s, now))),
         }),
-        Ownership::Adoptable => Some(act(Step::Adopt(Vec::new()))),
-        Ownership::Absent | Ownership::Ours => None,
+        Ownership::Absent | Ownership::Ours | Ownership::Adoptable => None,
     }
 }
 
-/// What the pocket holds is stored before anything else happens; while the API server refuses, no call is made.
-fn store(s: &Snapshot, now: Time) -> Option<Decision> {
-    if s.pocket.login.is_none() && s.pocket.refresh.is_none() {
-        return None;
-    }
-    match write_hold(s, now) {
-        Some((f, at)) => {
-            let wake = Some(earliest(at, next_expiry(s, now)));
-            Some(blocked(f.refusal.reason, f.refusal.message.clone(), wake))
-        }
-        None => Some(act(Step::Store)),
-    }
+/// Restored from a backup: ours by its proof, but without a controller.
+fn adopt_session(s: &Snapshot) -> Option<Decision> {
+    (s.session.ownership == Ownership::Adoptable).then(|| act(Step::Adopt(Vec::new())))
+}
+
+/// While the API server refuses to store, nothing is written and no call is made: the answer stays in the pocket.
+fn write_held(s: &Snapshot, now: Time) -> Option<Decision> {
+    let (failure, at) = write_hold(s, now)?;
+    Some(blocked(
+        failure.refusal.reason,
+        failure.refusal.message.clone(),
+        Some(earliest(at, next_expiry(s, now))),
+    ))
+}
+
+/// What the pocket holds is stored before anything else happens.
+fn store(s: &Snapshot) -> Option<Decision> {
+    (s.pocket.login.is_some() || s.pocket.refresh.is_some()).then(|| act(Step::Store))
 }
 
 /// A write that the API server refused and that is not to be tried again yet.

@@ -1,1 +1,13 @@
-//! x
+//! Rules about the source itself, so that the layout stays what the architecture says.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a test reads files and its environment, and fails by panicking"
+)]
+
+mod api_surface;
+mod dependencies;
+mod files;
+mod source;

@@ -1,0 +1,170 @@
+//! The port [`Cluster`] over a kube client.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{Client, Resource};
+use serde_json::Value;
+
+use super::client::{Answer, Calls};
+use super::events::{Events, Reporter};
+use super::failure::unavailable;
+use super::secrets::Secrets;
+use super::status;
+use super::store::SecretStore;
+use super::watch::Selects;
+use crate::api::{EntraCredential, EntraCredentialStatus};
+use crate::reconcile::material::SecretData;
+use crate::reconcile::ports::{
+    Cluster, ClusterError, Event, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject,
+};
+
+/// The API server, as a pass sees it. What it writes is known to the store at once.
+#[derive(Debug)]
+pub struct KubeCluster {
+    calls: Calls,
+    secrets: Secrets,
+    events: Events,
+    store: Arc<SecretStore>,
+}
+
+impl KubeCluster {
+    /// An adapter over `client` (see [`super::connect`]) that keeps `store` up to date with its own writes.
+    pub fn new(client: Client, store: Arc<SecretStore>, reporter: Reporter) -> Self {
+        let calls = Calls::new(client);
+        Self {
+            secrets: Secrets::new(calls.clone()),
+            events: Events::new(calls.clone(), reporter),
+            calls,
+            store,
+        }
+    }
+
+    /// Creates a Secret of the operator's own, such as the key Secret: no owner, no labels, not in the store.
+    pub async fn create_unowned(
+        &self,
+        key: &Key,
+        kind: &str,
+        data: &SecretData,
+    ) -> Result<SecretMeta, ClusterError> {
+        self.secrets.create_unowned(key, kind, data).await
+    }
+
+    /// An object as JSON; `None` if it does not exist.
+    async fn object(&self, collection: &str, name: &str) -> Result<Option<Value>, ClusterError> {
+        found(self.calls.get(collection, name).await)
+    }
+
+    async fn metadata(&self, collection: &str, name: &str) -> Result<Option<Value>, ClusterError> {
+        found(self.calls.get_metadata(collection, name).await)
+    }
+}
+
+impl Cluster for KubeCluster {
+    async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
+        self.secrets.read(key).await
+    }
+
+    async fn peek(&self, key: &Key) -> Result<Option<SecretMeta>, ClusterError> {
+        self.secrets.peek(key).await
+    }
+
+    async fn create(&self, secret: NewSecret) -> Result<SecretMeta, ClusterError> {
+        let meta = self.secrets.create(&secret).await?;
+        let selects = Selects::of_type(secret.kind).or_else(|| by_label(&meta));
+        self.store.wrote(&secret.key, &meta, selects);
+        Ok(meta)
+    }
+
+    async fn change(
+        &self,
+        key: &Key,
+        seen: &SecretMeta,
+        change: SecretChange,
+    ) -> Result<SecretMeta, ClusterError> {
+        let meta = self.secrets.change(key, seen, &change).await?;
+        self.store.wrote(key, &meta, by_label(&meta));
+        Ok(meta)
+    }
+
+    async fn delete(&self, key: &Key, seen: &SecretMeta) -> Result<(), ClusterError> {
+        self.secrets.delete(key, seen).await?;
+        self.store.deleted(key, seen);
+        Ok(())
+    }
+
+    async fn claims(&self, namespace: &str, claimant: &Owner, login: &str) -> Result<bool, ClusterError> {
+        let collection = EntraCredential::url_path(&(), Some(namespace));
+        let object = self.object(&collection, &claimant.name).await?;
+        Ok(object.is_some_and(|o| names_login(&o, &claimant.uid, login)))
+    }
+
+    async fn namespace_active(&self, namespace: &str) -> Result<bool, ClusterError> {
+        let object = self.metadata(&Namespace::url_path(&(), None), namespace).await?;
+        let deleting = |o: &Value| {
+            o.pointer("/metadata/deletionTimestamp")
+                .is_some_and(|t| !t.is_null())
+        };
+        Ok(object.is_some_and(|o| !deleting(&o)))
+    }
+
+    async fn write_status(
+        &self,
+        key: &Key,
+        uid: &str,
+        status: &EntraCredentialStatus,
+    ) -> Result<(), ClusterError> {
+        status::write(&self.calls, key, uid, status).await
+    }
+
+    async fn event(&self, key: &Key, owner: &Owner, event: Event) {
+        self.events.publish(key, owner, event).await;
+    }
+}
+
+fn by_label(meta: &SecretMeta) -> Option<Selects> {
+    meta.managed.then_some(Selects::Tokens)
+}
+
+/// Decoded leniently: whether a claim is void must not depend on the rest of the object.
+fn names_login(object: &Value, uid: &str, login: &str) -> bool {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
+    text("/metadata/uid") == Some(uid) && text("/spec/login/secretName") == Some(login)
+}
+
+fn found(answer: Result<Answer, ClusterError>) -> Result<Option<Value>, ClusterError> {
+    match answer {
+        Ok(answer) => serde_json::from_slice(&answer)
+            .map(Some)
+            .map_err(|_| unavailable("its answer could not be understood")),
+        Err(ClusterError::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_claim_holds_for_this_uid_and_this_login_only() {
+        let object = json!({"metadata": {"uid": "u"}, "spec": {"login": {"secretName": "l"}}});
+        assert!(names_login(&object, "u", "l"));
+        assert!(!names_login(&object, "other", "l"));
+        assert!(!names_login(&object, "u", "other"));
+        assert!(!names_login(&json!({}), "u", "l"));
+    }
+
+    #[test]
+    fn what_does_not_exist_is_no_error() {
+        let answer = |text: &str| Ok(Answer::new(text.as_bytes().to_vec()));
+        assert_eq!(found(Err(ClusterError::NotFound)), Ok(None));
+        assert_eq!(found(answer("{}")), Ok(Some(json!({}))));
+        assert!(matches!(
+            found(answer("<html>")),
+            Err(ClusterError::Unavailable(_))
+        ));
+    }
+}

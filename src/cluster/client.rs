@@ -1,0 +1,263 @@
+//! Clients for the API server, and the one place through which every call but a watch goes.
+//!
+//! # Guarantees
+//!
+//! - A call ends within [`DEADLINE`]; nothing is sent twice behind the caller's back, because kube's own retries
+//!   (which repeat even a POST) are off.
+//! - Answers are decoded here and not by kube, which logs a whole body at WARN when it cannot decode it, and every
+//!   refusal at DEBUG; the API server quotes whole objects in some.
+//! - Answers are wiped when they are dropped.
+//!
+//! # Caveats
+//!
+//! Buffers of the HTTP and TLS layers are not wiped. Watches go through kube's own decoding, of metadata only.
+
+use std::path::Path;
+use std::time::Duration;
+
+use http::HeaderValue;
+use http::header::{ACCEPT, CONTENT_TYPE};
+use kube::api::{DeleteParams, GetParams, Patch, PatchParams, PostParams};
+use kube::client::Body;
+use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::core::{Request, Status};
+use kube::{Client, Config};
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use super::failure::{Verb, classify, refusal, unavailable};
+use super::patch::Op;
+use crate::api::FIELD_MANAGER;
+use crate::reconcile::ports::ClusterError;
+
+/// Longest that a call may take: product §5, "10 s to the API server".
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+/// A connection is made within this time or not at all, so that one attempt fits into [`DEADLINE`].
+const CONNECT: Duration = Duration::from_secs(5);
+
+/// A connection that is silent for longer is dead. It must exceed the 295 s after which a quiet watch ends by itself.
+const SILENCE: Duration = Duration::from_mins(5);
+
+/// Asks for metadata only: the answer to a write then repeats no data.
+const METADATA: HeaderValue =
+    HeaderValue::from_static("application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1");
+
+const JSON_PATCH: HeaderValue = HeaderValue::from_static("application/json-patch+json");
+
+/// Why no client could be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// The kubeconfig file cannot be read or used.
+    #[error("the kubeconfig file cannot be used")]
+    Kubeconfig(#[source] Box<KubeconfigError>),
+    /// There is no ServiceAccount of a pod to act as.
+    #[error("this is not a pod with a ServiceAccount, and no kubeconfig file was given")]
+    InCluster(#[source] Box<InClusterError>),
+    /// The TLS or HTTP stack could not be set up.
+    #[error("the client could not be set up")]
+    Client(#[source] Box<kube::Error>),
+}
+
+/// A client from a kubeconfig file, or as the ServiceAccount of this pod if none is given.
+///
+/// No call is made. It never looks at `KUBECONFIG` or the home directory: what is not given is not used.
+pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> {
+    let mut config = match kubeconfig {
+        Some(path) => from_file(path)
+            .await
+            .map_err(|e| ConnectError::Kubeconfig(Box::new(e)))?,
+        None => Config::incluster().map_err(|e| ConnectError::InCluster(Box::new(e)))?,
+    };
+    tighten(&mut config);
+    Client::try_from(config).map_err(|e| ConnectError::Client(Box::new(e)))
+}
+
+async fn from_file(path: &Path) -> Result<Config, KubeconfigError> {
+    let file = Kubeconfig::read_from(path)?;
+    Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await
+}
+
+fn tighten(config: &mut Config) {
+    config.default_retry = false;
+    config.connect_timeout = Some(CONNECT);
+    config.read_timeout = Some(SILENCE);
+    // Otherwise the time that a pooled connection was idle counts as silence.
+    config.reset_reader_on_write = true;
+}
+
+/// Body of an answer.
+pub(super) type Answer = Zeroizing<Vec<u8>>;
+
+/// The calls that the adapter makes, each with its deadline.
+#[derive(Clone)]
+pub(super) struct Calls(Client);
+
+impl std::fmt::Debug for Calls {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Calls")
+    }
+}
+
+impl Calls {
+    pub(super) fn new(client: Client) -> Self {
+        Self(client)
+    }
+
+    /// Gets `name` of `collection`, whole.
+    pub(super) async fn get(&self, collection: &str, name: &str) -> Result<Answer, ClusterError> {
+        let request = Request::new(collection).get(name, &GetParams::default());
+        self.send(Verb::Read, request.map_err(|_| unbuildable())?).await
+    }
+
+    /// Gets the metadata of `name` of `collection`.
+    pub(super) async fn get_metadata(&self, collection: &str, name: &str) -> Result<Answer, ClusterError> {
+        let request = Request::new(collection).get_metadata(name, &GetParams::default());
+        self.send(Verb::Read, request.map_err(|_| unbuildable())?).await
+    }
+
+    /// Creates an object; the answer holds its metadata only.
+    pub(super) async fn create<T: Serialize>(
+        &self,
+        collection: &str,
+        object: &T,
+    ) -> Result<Answer, ClusterError> {
+        let body = serde_json::to_vec(object).map_err(|_| unbuildable())?;
+        let params = PostParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PostParams::default()
+        };
+        let request = Request::new(collection).create(&params, body);
+        let mut request = request.map_err(|_| unbuildable())?;
+        request.headers_mut().insert(ACCEPT, METADATA);
+        self.send(Verb::Create, request).await
+    }
+
+    /// Applies a JSON patch; the answer holds metadata only. A subresource is a child: `name` is `status` in the
+    /// collection `…/<object>`.
+    pub(super) async fn json_patch(
+        &self,
+        collection: &str,
+        name: &str,
+        ops: &[Op<'_>],
+    ) -> Result<Answer, ClusterError> {
+        // kube's own JSON patch wants a tree of values, one more copy of what is secret in memory. A merge patch
+        // takes anything that serializes; only its content type has to be corrected.
+        let mut request = merge_request(collection, name, &ops)?;
+        request.headers_mut().insert(CONTENT_TYPE, JSON_PATCH);
+        self.send(Verb::Patch, request).await
+    }
+
+    /// Applies a merge patch.
+    pub(super) async fn merge_patch<T: Serialize>(
+        &self,
+        collection: &str,
+        name: &str,
+        patch: &T,
+    ) -> Result<(), ClusterError> {
+        let request = merge_request(collection, name, patch)?;
+        self.send(Verb::Patch, request).await.map(drop)
+    }
+
+    /// Deletes `name` of `collection`. The answer may repeat the whole object and is dropped unread.
+    pub(super) async fn delete(
+        &self,
+        collection: &str,
+        name: &str,
+        params: &DeleteParams,
+    ) -> Result<(), ClusterError> {
+        let request = Request::new(collection).delete(name, params);
+        let request = request.map_err(|_| unbuildable())?;
+        self.send(Verb::Delete, request).await.map(drop)
+    }
+
+    /// The one place through which every call goes: it gives it its deadline and its failure a meaning.
+    async fn send(&self, verb: Verb, request: http::Request<Vec<u8>>) -> Result<Answer, ClusterError> {
+        let call = exchange(&self.0, request);
+        match tokio::time::timeout(DEADLINE, call).await {
+            Ok(Ok((code, answer))) if code < 400 => Ok(answer),
+            Ok(Ok((code, answer))) => Err(refusal(verb, &status(code, &answer))),
+            Ok(Err(error)) => Err(classify(verb, &error)),
+            Err(_) => Err(unavailable("no answer within 10 s")),
+        }
+    }
+}
+
+/// Sends a request and reads the whole answer, whatever it says.
+async fn exchange(client: &Client, request: http::Request<Vec<u8>>) -> kube::Result<(u16, Answer)> {
+    let response = client.send(request.map(Body::from)).await?;
+    let code = response.status().as_u16();
+    let body = response.into_body().collect_bytes().await?;
+    Ok((code, Zeroizing::new(body.to_vec())))
+}
+
+/// What the API server says about a refusal; a proxy in between says nothing that counts.
+fn status(code: u16, answer: &[u8]) -> Status {
+    let status = serde_json::from_slice(answer).unwrap_or_else(|_| Status::failure("", ""));
+    Status { code, ..status }
+}
+
+fn merge_request<T: Serialize>(
+    collection: &str,
+    name: &str,
+    patch: &T,
+) -> Result<http::Request<Vec<u8>>, ClusterError> {
+    let params = PatchParams {
+        field_manager: Some(FIELD_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    let request = Request::new(collection).patch_metadata(name, &params, &Patch::Merge(patch));
+    request.map_err(|_| unbuildable())
+}
+
+fn unbuildable() -> ClusterError {
+    ClusterError::Refused("the request could not be built: a name in it is not a valid name".to_owned())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A client for a server that does not exist.
+    pub(in super::super) fn unreachable() -> Client {
+        let mut config = Config::new("http://127.0.0.1:1".parse().unwrap());
+        tighten(&mut config);
+        Client::try_from(config).unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_hangs_ends_at_the_deadline() {
+        // It takes connections and never answers.
+        let server = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let url = format!("http://{}", server.local_addr().unwrap());
+        let mut config = Config::new(url.parse().unwrap());
+        config.connect_timeout = None;
+        let calls = Calls::new(Client::try_from(config).unwrap());
+        let outcome = calls.get("/api/v1/namespaces/a/secrets", "b").await;
+        assert_eq!(outcome.unwrap_err(), unavailable("no answer within 10 s"));
+    }
+
+    #[test]
+    fn an_answer_that_is_no_status_keeps_its_code_only() {
+        let status = status(503, b"<html>hunter2</html>");
+        assert_eq!(
+            (status.code, status.message.as_str(), status.reason.as_str()),
+            (503, "", "")
+        );
+    }
+
+    #[test]
+    fn the_client_neither_retries_nor_waits_for_ever() {
+        let mut config = Config::new("https://127.0.0.1:1".parse().unwrap());
+        tighten(&mut config);
+        assert!(!config.default_retry);
+        assert!(config.read_timeout.is_some_and(|t| t > Duration::from_secs(295)));
+        assert!(config.connect_timeout.is_some_and(|t| t < DEADLINE));
+    }
+
+    #[tokio::test]
+    async fn a_missing_kubeconfig_is_an_error_and_not_a_fallback() {
+        let missing = connect(Some(Path::new("/nonexistent/kubeconfig"))).await;
+        assert!(matches!(missing, Err(ConnectError::Kubeconfig(_))));
+    }
+}

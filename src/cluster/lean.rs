@@ -1,0 +1,217 @@
+//! What is kept of a watched custom resource, and how a broken one is survived.
+//!
+//! # Guarantees
+//!
+//! - Every object decodes. One that does not fit this version's schema (written under a newer CRD, say) becomes a
+//!   value that says so; undecoded, it would fail the list of the whole kind, again and again.
+//! - `managedFields` and kubectl's copy of the last applied object are dropped on arrival: three quarters of the memory.
+//! - Nothing of an object's values is in the text that says why it did not decode.
+
+use std::borrow::Cow;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+/// kubectl's copy of the last applied object.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Longest text about an object that did not decode.
+const PROBLEM_MAX: usize = 200;
+
+/// An object as the operator keeps it: pruned, and possibly not decodable.
+#[derive(Clone, Debug)]
+pub struct Lean<K>(Result<Box<K>, Box<Undecodable>>);
+
+/// An object that exists but does not fit the schema of this version.
+#[derive(Clone, Debug)]
+pub struct Undecodable {
+    /// Its metadata, as far as it could be read.
+    pub meta: ObjectMeta,
+    /// What does not fit, without any value.
+    pub problem: String,
+}
+
+impl<K> Lean<K> {
+    /// The object, or what is known of one that does not decode.
+    pub fn get(&self) -> Result<&K, &Undecodable> {
+        self.0.as_deref().map_err(AsRef::as_ref)
+    }
+
+    /// Takes the object out.
+    pub fn into_inner(self) -> Result<Box<K>, Box<Undecodable>> {
+        self.0
+    }
+}
+
+impl<K: Resource<DynamicType = ()>> Lean<K> {
+    /// Wraps an object that was made here.
+    pub fn new(mut object: K) -> Self {
+        prune(object.meta_mut());
+        Self(Ok(Box::new(object)))
+    }
+}
+
+impl<K: Resource<DynamicType = ()>> Resource for Lean<K> {
+    type DynamicType = ();
+    type Scope = K::Scope;
+
+    fn kind(dt: &()) -> Cow<'_, str> {
+        K::kind(dt)
+    }
+
+    fn group(dt: &()) -> Cow<'_, str> {
+        K::group(dt)
+    }
+
+    fn version(dt: &()) -> Cow<'_, str> {
+        K::version(dt)
+    }
+
+    fn plural(dt: &()) -> Cow<'_, str> {
+        K::plural(dt)
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        match &self.0 {
+            Ok(object) => object.meta(),
+            Err(broken) => &broken.meta,
+        }
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        match &mut self.0 {
+            Ok(object) => object.meta_mut(),
+            Err(broken) => &mut broken.meta,
+        }
+    }
+}
+
+impl<'de, K> Deserialize<'de> for Lean<K>
+where
+    K: Resource<DynamicType = ()> + DeserializeOwned,
+{
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = strip(Value::deserialize(deserializer)?);
+        let meta = metadata(&value);
+        Ok(match serde_json::from_value::<K>(value) {
+            Ok(object) => Self::new(object),
+            Err(error) => Self(Err(Box::new(Undecodable {
+                meta,
+                problem: without_values(&error.to_string()),
+            }))),
+        })
+    }
+}
+
+/// Drops the bulk before anything is copied.
+fn strip(mut value: Value) -> Value {
+    if let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) {
+        meta.remove("managedFields");
+        if let Some(annotations) = meta.get_mut("annotations").and_then(Value::as_object_mut) {
+            annotations.remove(LAST_APPLIED);
+        }
+    }
+    value
+}
+
+fn prune(meta: &mut ObjectMeta) {
+    meta.managed_fields = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.remove(LAST_APPLIED);
+    }
+}
+
+/// Metadata of any object: whole if it decodes, else what identifies it.
+fn metadata(value: &Value) -> ObjectMeta {
+    let meta = value.get("metadata").cloned().unwrap_or_default();
+    let identity = ObjectMeta {
+        name: text(&meta, "name"),
+        namespace: text(&meta, "namespace"),
+        uid: text(&meta, "uid"),
+        resource_version: text(&meta, "resourceVersion"),
+        ..ObjectMeta::default()
+    };
+    serde_json::from_value(meta).unwrap_or(identity)
+}
+
+fn text(value: &Value, key: &str) -> Option<String> {
+    value.get(key).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The decoder's text up to the first value that it quotes.
+fn without_values(problem: &str) -> String {
+    let end = match problem.strip_prefix("unknown variant") {
+        Some(_) => problem.find('`'),
+        None => problem.find('"'),
+    };
+    let kept = problem.get(..end.unwrap_or(problem.len())).unwrap_or_default();
+    kept.trim_end().chars().take(PROBLEM_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::EntraCredential;
+
+    fn object() -> Value {
+        json!({
+            "apiVersion": "entra-operator.dev/v1alpha1", "kind": "EntraCredential",
+            "metadata": {
+                "name": "reporting", "namespace": "etl", "uid": "u", "resourceVersion": "5",
+                "managedFields": [{"manager": "kubectl"}],
+                "annotations": {LAST_APPLIED: "{}", "entra-operator.dev/refresh-requested-at": "now"},
+            },
+            "spec": {
+                "tenant": "contoso.example", "clientId": "c", "login": {"secretName": "l"},
+                "tokens": [{"secretName": "t", "scopes": ["s"]}],
+            },
+        })
+    }
+
+    fn decode(value: Value) -> Lean<EntraCredential> {
+        serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn the_bulk_is_dropped_on_arrival() {
+        let lean = decode(object());
+        let meta = lean.get().unwrap().meta();
+        assert_eq!(meta.managed_fields, None);
+        let keys: Vec<_> = meta
+            .annotations
+            .iter()
+            .flatten()
+            .map(|(k, _)| k.as_str())
+            .collect();
+        assert_eq!(keys, ["entra-operator.dev/refresh-requested-at"]);
+    }
+
+    #[test]
+    fn an_object_that_does_not_fit_keeps_its_name() {
+        let mut broken = object();
+        broken["spec"]["cloud"] = json!("Mars");
+        let lean = decode(broken);
+        assert_eq!(lean.meta().name.as_deref(), Some("reporting"));
+        assert_eq!(lean.get().unwrap_err().problem, "unknown variant");
+    }
+
+    #[test]
+    fn no_value_is_in_the_text() {
+        let mut broken = object();
+        broken["spec"]["suspend"] = json!("hunter2");
+        let problem = decode(broken).get().unwrap_err().problem.clone();
+        assert_eq!(problem, "invalid type: string");
+    }
+
+    #[test]
+    fn even_nonsense_decodes() {
+        for nonsense in [json!(null), json!(7), json!([]), json!({"metadata": {"name": 1}})] {
+            assert!(decode(nonsense).get().is_err());
+        }
+    }
+}

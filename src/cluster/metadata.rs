@@ -1,0 +1,235 @@
+//! What is kept of a Secret's metadata, whether it comes from a watch, a read or the answer to a write.
+//!
+//! # Guarantees
+//!
+//! - Annotations that are not ours are dropped while decoding: on a login Secret,
+//!   `kubectl.kubernetes.io/last-applied-configuration` holds the password.
+//! - Every Secret decodes, whatever its metadata looks like, so that no decoder ever has a reason to log one.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Resource;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::api::{EntraCredential, GROUP, LABEL_MANAGED_BY, MANAGED_BY};
+use crate::reconcile::ports::{Controller, Key, SecretMeta};
+
+/// A Secret in a metadata watch.
+#[derive(Clone, Debug, Default)]
+pub struct SeenSecret {
+    /// Name, namespace, uid and resourceVersion, for the watcher.
+    identity: ObjectMeta,
+    meta: SecretMeta,
+}
+
+impl SeenSecret {
+    /// Namespace and name.
+    pub fn key(&self) -> Key {
+        let text = |t: &Option<String>| t.clone().unwrap_or_default();
+        Key::new(text(&self.identity.namespace), text(&self.identity.name))
+    }
+
+    /// What is kept of it.
+    pub fn meta(&self) -> &SecretMeta {
+        &self.meta
+    }
+
+    /// Takes apart.
+    pub fn into_parts(self) -> (Key, SecretMeta) {
+        (self.key(), self.meta)
+    }
+}
+
+impl Resource for SeenSecret {
+    type DynamicType = ();
+    type Scope = <Secret as Resource>::Scope;
+
+    fn metadata_api() -> bool {
+        true
+    }
+
+    fn kind(dt: &()) -> Cow<'_, str> {
+        Secret::kind(dt)
+    }
+
+    fn group(dt: &()) -> Cow<'_, str> {
+        Secret::group(dt)
+    }
+
+    fn version(dt: &()) -> Cow<'_, str> {
+        Secret::version(dt)
+    }
+
+    fn plural(dt: &()) -> Cow<'_, str> {
+        Secret::plural(dt)
+    }
+
+    fn meta(&self) -> &ObjectMeta {
+        &self.identity
+    }
+
+    fn meta_mut(&mut self) -> &mut ObjectMeta {
+        &mut self.identity
+    }
+}
+
+impl<'de> Deserialize<'de> for SeenSecret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let object = Value::deserialize(deserializer)?;
+        let metadata = object.get("metadata").unwrap_or(&Value::Null);
+        Ok(Self {
+            identity: identity(metadata),
+            meta: secret_meta(metadata),
+        })
+    }
+}
+
+fn identity(metadata: &Value) -> ObjectMeta {
+    let field = |key| text(metadata, key).map(str::to_owned);
+    ObjectMeta {
+        name: field("name"),
+        namespace: field("namespace"),
+        uid: field("uid"),
+        resource_version: field("resourceVersion"),
+        ..ObjectMeta::default()
+    }
+}
+
+/// What is kept of `metadata`. What is missing or of another type counts as absent.
+pub(super) fn secret_meta(metadata: &Value) -> SecretMeta {
+    let field = |key| text(metadata, key).unwrap_or_default().to_owned();
+    let labels = metadata.get("labels").unwrap_or(&Value::Null);
+    let annotations = metadata.get("annotations").unwrap_or(&Value::Null);
+    SecretMeta {
+        uid: field("uid"),
+        version: field("resourceVersion"),
+        deleting: metadata.get("deletionTimestamp").is_some_and(|t| !t.is_null()),
+        controller: controller(metadata),
+        managed: text(labels, LABEL_MANAGED_BY) == Some(MANAGED_BY),
+        annotations: our_annotations(annotations),
+        has_annotations: has_entries(annotations),
+        has_labels: has_entries(labels),
+    }
+}
+
+/// ownerReferences of `metadata`, as they are.
+pub(super) fn owners(metadata: &Value) -> &[Value] {
+    let owners = metadata.get("ownerReferences").and_then(Value::as_array);
+    owners.map_or(&[], Vec::as_slice)
+}
+
+fn controller(metadata: &Value) -> Option<Controller> {
+    let controls = |o: &&Value| o.get("controller") == Some(&Value::Bool(true));
+    let owner = owners(metadata).iter().find(controls)?;
+    let field = |key| text(owner, key).unwrap_or_default();
+    let group = field("apiVersion").split('/').next().unwrap_or_default();
+    Some(Controller {
+        ours: group == GROUP && field("kind") == EntraCredential::kind(&()),
+        name: field("name").to_owned(),
+        uid: field("uid").to_owned(),
+    })
+}
+
+fn our_annotations(annotations: &Value) -> BTreeMap<String, String> {
+    let all = annotations.as_object().into_iter().flatten();
+    let ours = all.filter(|(key, _)| is_ours(key));
+    ours.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+fn is_ours(annotation: &str) -> bool {
+    let domain = annotation.split_once('/').map(|(domain, _)| domain);
+    domain == Some(GROUP)
+}
+
+fn has_entries(map: &Value) -> bool {
+    map.as_object().is_some_and(|m| !m.is_empty())
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
+    value.get(key).and_then(Value::as_str)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn seen(object: Value) -> SeenSecret {
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn token_secret() -> Value {
+        json!({"metadata": {
+            "name": "t", "namespace": "etl", "uid": "u", "resourceVersion": "7",
+            "labels": {"app.kubernetes.io/managed-by": "entra-operator"},
+            "annotations": {
+                "kubectl.kubernetes.io/last-applied-configuration": "{\"password\": \"hunter2\"}",
+                "entra-operator.dev/owner": "mac", "evil-entra-operator.dev/owner": "no",
+            },
+            "ownerReferences": [
+                {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "x"},
+                {"apiVersion": "entra-operator.dev/v1alpha1", "kind": "EntraCredential", "name": "reporting",
+                 "uid": "cr", "controller": true},
+            ],
+        }})
+    }
+
+    #[test]
+    fn only_our_annotations_are_kept() {
+        let secret = seen(token_secret());
+        let keys: Vec<_> = secret.meta().annotations.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["entra-operator.dev/owner"]);
+        assert!(!format!("{secret:?}").contains("hunter2"));
+    }
+
+    #[test]
+    fn the_controller_is_found_among_the_owners() {
+        let controller = seen(token_secret()).meta().controller.clone().unwrap();
+        assert!(controller.ours);
+        assert_eq!(
+            (controller.name.as_str(), controller.uid.as_str()),
+            ("reporting", "cr")
+        );
+    }
+
+    #[test]
+    fn a_controller_of_another_group_is_not_ours() {
+        let mut object = token_secret();
+        object["metadata"]["ownerReferences"][1]["apiVersion"] = json!("entra-operator.dev.evil/v1alpha1");
+        assert!(!seen(object).meta().controller.as_ref().unwrap().ours);
+    }
+
+    #[test]
+    fn flags_say_whether_maps_exist() {
+        let secret = seen(token_secret());
+        let meta = secret.meta();
+        assert!(meta.managed && meta.has_annotations && meta.has_labels && !meta.deleting);
+        let bare = seen(json!({"metadata": {"name": "x", "deletionTimestamp": "2026-11-22T07:24:37Z"}}));
+        let meta = bare.meta();
+        assert!(meta.deleting && !meta.managed && !meta.has_annotations && !meta.has_labels);
+    }
+
+    #[test]
+    fn a_foreign_annotation_still_counts_as_an_annotation() {
+        let secret = seen(json!({"metadata": {"annotations": {"a/b": "c"}}}));
+        assert!(secret.meta().has_annotations && secret.meta().annotations.is_empty());
+    }
+
+    #[test]
+    fn everything_decodes() {
+        for odd in [
+            json!(null),
+            json!(1),
+            json!({}),
+            json!({"metadata": {"uid": 1, "annotations": [1]}}),
+        ] {
+            assert_eq!(seen(odd).meta(), &SecretMeta::default());
+        }
+    }
+}

@@ -1,0 +1,341 @@
+//! Reads and writes of Secrets.
+//!
+//! # Guarantees
+//!
+//! - A change is one JSON patch pinned to the uid and resourceVersion last seen; a delete carries both as
+//!   preconditions. Whoever lost the race gets [`ClusterError::Conflict`].
+//! - Labels and annotations are set and removed one by one: what others wrote survives. Data is replaced whole.
+//! - Answers to writes hold no data, and no type here shows a value in `Debug`.
+
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use k8s_openapi::api::core::v1::Secret;
+use kube::Resource;
+use kube::api::{DeleteParams, Preconditions};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Value, json};
+use zeroize::Zeroizing;
+
+use super::client::Calls;
+use super::failure::unavailable;
+use super::metadata::{owners, secret_meta};
+use super::patch::{Encoded, Op, edit, pin, set_keys};
+use crate::api::EntraCredential;
+use crate::reconcile::material::SecretData;
+use crate::reconcile::ports::{ClusterError, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject};
+
+/// Secrets of one API server.
+#[derive(Clone, Debug)]
+pub(super) struct Secrets(Calls);
+
+impl Secrets {
+    pub(super) fn new(calls: Calls) -> Self {
+        Self(calls)
+    }
+
+    /// Reads a Secret whole.
+    pub(super) async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
+        match self.0.get(&collection(key), &key.name).await {
+            Ok(answer) => decode_object(&answer).map(Some),
+            Err(ClusterError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Reads a Secret's metadata.
+    pub(super) async fn peek(&self, key: &Key) -> Result<Option<SecretMeta>, ClusterError> {
+        Ok(self.metadata(key).await?.map(|m| secret_meta(&m)))
+    }
+
+    async fn metadata(&self, key: &Key) -> Result<Option<Value>, ClusterError> {
+        match self.0.get_metadata(&collection(key), &key.name).await {
+            Ok(answer) => decode_metadata(&answer).map(Some),
+            Err(ClusterError::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Creates a Secret that a credential controls.
+    pub(super) async fn create(&self, secret: &NewSecret) -> Result<SecretMeta, ClusterError> {
+        let owners = vec![owner_reference(&secret.owner)];
+        self.post(&Manifest::new(secret, owners)).await
+    }
+
+    /// Creates a Secret without owner: the operator's own, in its own namespace.
+    pub(super) async fn create_unowned(
+        &self,
+        key: &Key,
+        kind: &str,
+        data: &SecretData,
+    ) -> Result<SecretMeta, ClusterError> {
+        self.post(&Manifest::unowned(key, kind, data)).await
+    }
+
+    async fn post(&self, manifest: &Manifest<'_>) -> Result<SecretMeta, ClusterError> {
+        let collection = Secret::url_path(&(), Some(manifest.metadata.namespace));
+        let answer = self.0.create(&collection, manifest).await?;
+        decode_metadata(&answer).map(|m| secret_meta(&m))
+    }
+
+    /// Changes a Secret that is still what was seen.
+    pub(super) async fn change(
+        &self,
+        key: &Key,
+        seen: &SecretMeta,
+        change: &SecretChange,
+    ) -> Result<SecretMeta, ClusterError> {
+        let mut ops = changes(seen, change)?;
+        if let Some(owner) = &change.adopt {
+            ops.push(self.adoption(key, seen, owner).await?);
+        }
+        let answer = self.0.json_patch(&collection(key), &key.name, &ops).await?;
+        decode_metadata(&answer).map(|m| secret_meta(&m))
+    }
+
+    /// Other owners stay. They are not among what is kept of a Secret, so they are asked for; adoption is rare.
+    async fn adoption(&self, key: &Key, seen: &SecretMeta, owner: &Owner) -> Result<Op<'_>, ClusterError> {
+        let metadata = self.metadata(key).await?.ok_or(ClusterError::NotFound)?;
+        let live = secret_meta(&metadata);
+        if live.uid != seen.uid || live.version != seen.version || live.controller.is_some() {
+            return Err(ClusterError::Conflict);
+        }
+        let mut all = owners(&metadata).to_vec();
+        all.retain(|o| o.get("uid").and_then(Value::as_str) != Some(owner.uid.as_str()));
+        all.push(owner_reference(owner));
+        Ok(Op::Add {
+            path: "/metadata/ownerReferences".to_owned(),
+            value: Value::Array(all),
+        })
+    }
+
+    /// Deletes a Secret that is still what was seen. What it owns, if anything, is left to the garbage collector.
+    pub(super) async fn delete(&self, key: &Key, seen: &SecretMeta) -> Result<(), ClusterError> {
+        if seen.uid.is_empty() || seen.version.is_empty() {
+            return Err(ClusterError::Conflict);
+        }
+        let params = DeleteParams::background().preconditions(Preconditions {
+            uid: Some(seen.uid.clone()),
+            resource_version: Some(seen.version.clone()),
+        });
+        self.0.delete(&collection(key), &key.name, &params).await
+    }
+}
+
+fn collection(key: &Key) -> String {
+    Secret::url_path(&(), Some(&key.namespace))
+}
+
+/// The credential as controller. It does not block: deleting the credential must never wait for us.
+fn owner_reference(owner: &Owner) -> Value {
+    json!({
+        "apiVersion": EntraCredential::api_version(&()),
+        "kind": EntraCredential::kind(&()),
+        "name": owner.name,
+        "uid": owner.uid,
+        "controller": true,
+        "blockOwnerDeletion": false,
+    })
+}
+
+fn changes<'a>(seen: &SecretMeta, change: &'a SecretChange) -> Result<Vec<Op<'a>>, ClusterError> {
+    let mut ops = pin(seen)?;
+    ops.extend(edit("/metadata/labels", seen.has_labels, &change.labels));
+    ops.extend(edit(
+        "/metadata/annotations",
+        seen.has_annotations,
+        &change.annotations,
+    ));
+    ops.extend(change.data.as_ref().map(|data| Op::AddData {
+        path: "/data".to_owned(),
+        value: Encoded(data),
+    }));
+    ops.extend(set_keys(&change.keys));
+    Ok(ops)
+}
+
+/// A Secret on its way to the API server.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Manifest<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    metadata: ManifestMeta<'a>,
+    r#type: &'a str,
+    data: Encoded<'a>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ManifestMeta<'a> {
+    namespace: &'a str,
+    name: &'a str,
+    labels: Option<&'a BTreeMap<String, String>>,
+    annotations: Option<&'a BTreeMap<String, String>>,
+    owner_references: Vec<Value>,
+}
+
+impl<'a> Manifest<'a> {
+    fn new(secret: &'a NewSecret, owners: Vec<Value>) -> Self {
+        let mut manifest = Self::unowned(&secret.key, secret.kind, &secret.data);
+        manifest.metadata.labels = Some(&secret.labels);
+        manifest.metadata.annotations = Some(&secret.annotations);
+        manifest.metadata.owner_references = owners;
+        manifest
+    }
+
+    fn unowned(key: &'a Key, kind: &'a str, data: &'a SecretData) -> Self {
+        Self {
+            api_version: "v1",
+            kind: "Secret",
+            metadata: ManifestMeta {
+                namespace: &key.namespace,
+                name: &key.name,
+                labels: None,
+                annotations: None,
+                owner_references: Vec::new(),
+            },
+            r#type: kind,
+            data: Encoded(data),
+        }
+    }
+}
+
+/// A Secret on its way from the API server; its values are wiped when it is dropped.
+#[derive(Deserialize)]
+struct Received {
+    #[serde(default)]
+    metadata: Value,
+    #[serde(default)]
+    r#type: Option<String>,
+    #[serde(default)]
+    immutable: Option<bool>,
+    #[serde(default)]
+    data: Option<BTreeMap<String, Bytes>>,
+}
+
+/// A value of `data`. What is not base64 (the API server never sends that) counts as empty.
+struct Bytes(Zeroizing<Vec<u8>>);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Zeroizing::new(Option::<String>::deserialize(deserializer)?.unwrap_or_default());
+        let bytes = STANDARD.decode(text.as_bytes()).unwrap_or_default();
+        Ok(Self(Zeroizing::new(bytes)))
+    }
+}
+
+fn decode_object(answer: &[u8]) -> Result<SecretObject, ClusterError> {
+    let received: Received = serde_json::from_slice(answer).map_err(|_| incomprehensible())?;
+    let mut data = SecretData::default();
+    for (key, mut value) in received.data.unwrap_or_default() {
+        data.insert(key, std::mem::take(&mut *value.0));
+    }
+    Ok(SecretObject {
+        meta: secret_meta(&received.metadata),
+        kind: received.r#type.unwrap_or_default(),
+        immutable: received.immutable.unwrap_or_default(),
+        data,
+    })
+}
+
+fn decode_metadata(answer: &[u8]) -> Result<Value, ClusterError> {
+    #[derive(Deserialize)]
+    struct Partial {
+        #[serde(default)]
+        metadata: Value,
+    }
+    let partial: Partial = serde_json::from_slice(answer).map_err(|_| incomprehensible())?;
+    Ok(partial.metadata)
+}
+
+/// Never says why: the decoder might quote the answer.
+fn incomprehensible() -> ClusterError {
+    unavailable("its answer could not be understood")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owner() -> Owner {
+        Owner {
+            name: "reporting".to_owned(),
+            uid: "cr".to_owned(),
+        }
+    }
+
+    fn data(value: &str) -> SecretData {
+        let mut data = SecretData::default();
+        data.insert("access_token", value.as_bytes().to_vec());
+        data
+    }
+
+    fn new_secret() -> NewSecret {
+        NewSecret {
+            key: Key::new("etl", "reporting-graph"),
+            kind: "Opaque",
+            owner: owner(),
+            labels: [("l".to_owned(), "1".to_owned())].into(),
+            annotations: [("a".to_owned(), "2".to_owned())].into(),
+            data: data("hunter2"),
+        }
+    }
+
+    #[test]
+    fn a_new_secret_is_controlled_without_blocking() {
+        let secret = new_secret();
+        let json =
+            serde_json::to_value(Manifest::new(&secret, vec![owner_reference(&secret.owner)])).unwrap();
+        assert_eq!(json["metadata"]["ownerReferences"][0]["controller"], true);
+        assert_eq!(
+            json["metadata"]["ownerReferences"][0]["blockOwnerDeletion"],
+            false
+        );
+        assert_eq!(
+            json["metadata"]["ownerReferences"][0]["apiVersion"],
+            "entra-operator.dev/v1alpha1"
+        );
+        assert_eq!(json["type"], "Opaque");
+        assert_eq!(json["data"]["access_token"], "aHVudGVyMg==");
+    }
+
+    #[test]
+    fn nothing_that_is_sent_shows_its_values() {
+        let secret = new_secret();
+        let change = SecretChange {
+            data: Some(data("hunter2")),
+            ..SecretChange::default()
+        };
+        let shown = format!("{:?} {change:?} {secret:?}", Manifest::new(&secret, Vec::new()));
+        assert!(
+            !shown.contains("hunter2") && !shown.contains("aHVudGVyMg"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn a_received_secret_decodes() {
+        let text = r#"{"metadata": {"uid": "u"}, "type": "x/y", "immutable": true, "data": {"a": "aGk=", "b": null}}"#;
+        let object = decode_object(text.as_bytes()).unwrap();
+        assert_eq!(
+            (object.meta.uid.as_str(), object.kind.as_str(), object.immutable),
+            ("u", "x/y", true)
+        );
+        assert_eq!(object.data.get("a"), Some(&b"hi"[..]));
+        assert_eq!(object.data.get("b"), Some(&b""[..]));
+    }
+
+    #[test]
+    fn an_empty_secret_decodes() {
+        let object = decode_object(b"{}").unwrap();
+        assert!(object.data.is_empty() && object.kind.is_empty() && !object.immutable);
+    }
+
+    #[test]
+    fn an_answer_that_is_no_secret_is_not_quoted() {
+        let error = decode_object(br#"{"data": "aHVudGVyMg"#).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("aHVudGVyMg"));
+    }
+}

@@ -1,0 +1,339 @@
+//! What is known of Secrets: fed by the watches and by the answers to our own writes.
+//!
+//! # Guarantees
+//!
+//! - Nothing older replaces anything newer: resourceVersions are compared as numbers. Late and repeated events change
+//!   nothing, and a pass sees at once what it has written itself.
+//! - A deletion counts only for the uid it names, and an event that is older than a deletion does not undo it.
+//! - After a list, what it did not contain is gone, unless we wrote it while the list was under way.
+//! - A Secret is known as a login only if the watch on logins shows it: the type is the user's consent.
+//!
+//! # Assumptions
+//!
+//! A [`Change::Restarted`] is applied before its list is asked for: feed the store from the stream itself.
+//!
+//! # Caveats
+//!
+//! After a restore of etcd, resourceVersions start again from lower numbers, and what is known stays until they have
+//! caught up: Kubernetes asks to restart controllers then.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::metadata::SeenSecret;
+use super::watch::{Change, Selects, Watch};
+use crate::reconcile::ports::{Controller, Key, SecretMeta};
+
+/// Deletions that are remembered against late events.
+const GRAVES: usize = 4096;
+
+/// Metadata of the Secrets that the watches select.
+#[derive(Debug)]
+pub struct SecretStore(RwLock<State>);
+
+/// A Secret about which something new is known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Altered {
+    /// Namespace and name.
+    pub key: Key,
+    /// Its controller, or the one it had before it was deleted.
+    pub controller: Option<Controller>,
+}
+
+#[derive(Debug)]
+struct State {
+    entries: BTreeMap<Key, Entry>,
+    lists: BTreeMap<Watch, List>,
+    graves: Graves,
+    writes: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    meta: SecretMeta,
+    /// Watches that show it, or will.
+    shown_by: BTreeSet<Selects>,
+    /// Number of our last write to it; 0 if none.
+    written: u64,
+}
+
+/// How far the lists of a watch are.
+#[derive(Debug, Default)]
+struct List {
+    complete_once: bool,
+    open: Option<OpenList>,
+}
+
+#[derive(Debug)]
+struct OpenList {
+    /// Number of our last write when it began.
+    since: u64,
+    present: BTreeSet<Key>,
+}
+
+/// Until which resourceVersion events about a uid are history.
+#[derive(Debug, Default)]
+struct Graves {
+    dead_at: HashMap<String, u64>,
+    order: VecDeque<String>,
+}
+
+// === impl SecretStore ===
+
+impl SecretStore {
+    /// An empty store that is fed by `watches`.
+    pub fn new(watches: &[Watch]) -> Self {
+        let lists = watches.iter().map(|w| (w.clone(), List::default()));
+        Self(RwLock::new(State {
+            entries: BTreeMap::new(),
+            lists: lists.collect(),
+            graves: Graves::default(),
+            writes: 0,
+        }))
+    }
+
+    /// Takes in what a watch reports, and says about which Secrets something new is known.
+    pub fn apply(&self, watch: &Watch, change: Change<SeenSecret>) -> Vec<Altered> {
+        let mut state = self.write();
+        match change {
+            Change::Restarted => state.begin(watch),
+            Change::Applied(secret) => {
+                let (key, meta) = secret.into_parts();
+                state.note_present(watch, &key);
+                return state.upsert(&key, meta, watch.selects).into_iter().collect();
+            }
+            Change::Deleted(secret) => {
+                let (key, meta) = secret.into_parts();
+                return state.hide(&key, &meta, watch.selects).into_iter().collect();
+            }
+            Change::Listed => return state.complete(watch),
+            Change::Failed(_) => {}
+        }
+        Vec::new()
+    }
+
+    /// Takes in the answer to our own write. `selects` is the watch that will show the Secret, if that is known;
+    /// without it, only a Secret that is known already is updated.
+    pub fn wrote(&self, key: &Key, meta: &SecretMeta, selects: Option<Selects>) {
+        self.write().wrote(key, meta, selects);
+    }
+
+    /// Takes in our own deletion of what was `seen`. A Secret that a finalizer holds comes back as being deleted.
+    pub fn deleted(&self, key: &Key, seen: &SecretMeta) {
+        let mut state = self.write();
+        state.graves.bury(seen);
+        let same = |entry: &Entry| entry.meta.uid == seen.uid && !is_older(seen, &entry.meta);
+        if state.entries.get(key).is_some_and(same) {
+            state.entries.remove(key);
+        }
+    }
+
+    /// Whether every watch has had a complete list: before that, absence means nothing.
+    pub fn synced(&self) -> bool {
+        self.read().lists.values().all(|l| l.complete_once)
+    }
+
+    /// What is known of a Secret.
+    pub fn get(&self, key: &Key) -> Option<SecretMeta> {
+        self.read().entries.get(key).map(|e| e.meta.clone())
+    }
+
+    /// What is known of a Secret, if that watch shows it.
+    pub fn get_as(&self, key: &Key, selects: Selects) -> Option<SecretMeta> {
+        let state = self.read();
+        let entry = state.entries.get(key)?;
+        entry.shown_by.contains(&selects).then(|| entry.meta.clone())
+    }
+
+    /// Secrets of a namespace that `uid` controls, in the order of their names.
+    pub fn controlled_by(&self, namespace: &str, uid: &str) -> Vec<(Key, SecretMeta)> {
+        let state = self.read();
+        let inside = state.entries.range(Key::new(namespace, "")..);
+        let inside = inside.take_while(|(key, _)| key.namespace == namespace);
+        let theirs = inside.filter(|(_, e)| e.meta.controller.as_ref().is_some_and(|c| c.uid == uid));
+        theirs.map(|(key, e)| (key.clone(), e.meta.clone())).collect()
+    }
+
+    /// All Secrets that a watch shows, in the order of their keys.
+    pub fn all(&self, selects: Selects) -> Vec<(Key, SecretMeta)> {
+        let state = self.read();
+        let shown = state
+            .entries
+            .iter()
+            .filter(|(_, e)| e.shown_by.contains(&selects));
+        shown.map(|(key, e)| (key.clone(), e.meta.clone())).collect()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, State> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+// === impl State ===
+
+impl State {
+    fn begin(&mut self, watch: &Watch) {
+        let since = self.writes;
+        if let Some(list) = self.lists.get_mut(watch) {
+            list.open = Some(OpenList {
+                since,
+                present: BTreeSet::new(),
+            });
+        }
+    }
+
+    fn note_present(&mut self, watch: &Watch, key: &Key) {
+        if let Some(open) = self.lists.get_mut(watch).and_then(|l| l.open.as_mut()) {
+            open.present.insert(key.clone());
+        }
+    }
+
+    /// Ends a list: what it did not contain is hidden from this watch, unless it was written since the list began.
+    fn complete(&mut self, watch: &Watch) -> Vec<Altered> {
+        let Some(list) = self.lists.get_mut(watch) else {
+            return Vec::new();
+        };
+        list.complete_once = true;
+        let Some(open) = list.open.take() else {
+            return Vec::new();
+        };
+        let absent = |(key, entry): &(&Key, &Entry)| {
+            in_scope(watch, key)
+                && entry.shown_by.contains(&watch.selects)
+                && entry.written <= open.since
+                && !open.present.contains(*key)
+        };
+        let gone = self.entries.iter().filter(absent);
+        let gone: Vec<_> = gone
+            .map(|(key, entry)| (key.clone(), entry.meta.clone()))
+            .collect();
+        let hidden = gone
+            .iter()
+            .filter_map(|(key, meta)| self.hide(key, meta, watch.selects));
+        hidden.collect()
+    }
+
+    fn upsert(&mut self, key: &Key, meta: SecretMeta, selects: Selects) -> Option<Altered> {
+        if self.graves.covers(&meta) {
+            return None;
+        }
+        match self.entries.get_mut(key) {
+            Some(entry) if entry.meta.uid == meta.uid => entry.update(meta, selects).then_some(())?,
+            Some(entry) if is_older(&meta, &entry.meta) => return None,
+            _ => {
+                self.entries.insert(key.clone(), Entry::new(meta, selects));
+            }
+        }
+        self.altered(key)
+    }
+
+    /// A watch shows a Secret no longer: deleted, or not selected any more.
+    fn hide(&mut self, key: &Key, last: &SecretMeta, selects: Selects) -> Option<Altered> {
+        let entry = self.entries.get_mut(key)?;
+        if entry.meta.uid != last.uid || is_older(last, &entry.meta) {
+            return None;
+        }
+        entry.shown_by.remove(&selects);
+        let altered = self.altered(key);
+        if self.entries.get(key).is_some_and(|e| e.shown_by.is_empty()) {
+            self.entries.remove(key);
+            self.graves.bury(last);
+        }
+        altered
+    }
+
+    fn wrote(&mut self, key: &Key, meta: &SecretMeta, selects: Option<Selects>) {
+        let known = self.entries.get(key).filter(|e| e.meta.uid == meta.uid);
+        let Some(selects) = selects.or_else(|| known.and_then(|e| e.shown_by.first().copied())) else {
+            return;
+        };
+        self.upsert(key, meta.clone(), selects);
+        self.writes = self.writes.saturating_add(1);
+        if let Some(entry) = self.entries.get_mut(key).filter(|e| e.meta.uid == meta.uid) {
+            entry.written = self.writes;
+        }
+    }
+
+    fn altered(&self, key: &Key) -> Option<Altered> {
+        let entry = self.entries.get(key)?;
+        Some(Altered {
+            key: key.clone(),
+            controller: entry.meta.controller.clone(),
+        })
+    }
+}
+
+// === impl Entry ===
+
+impl Entry {
+    fn new(meta: SecretMeta, selects: Selects) -> Self {
+        Self {
+            meta,
+            shown_by: BTreeSet::from([selects]),
+            written: 0,
+        }
+    }
+
+    /// Takes in another sight of the same object; says whether anything is new.
+    fn update(&mut self, meta: SecretMeta, selects: Selects) -> bool {
+        let shown_anew = self.shown_by.insert(selects);
+        if is_older(&meta, &self.meta) || meta == self.meta {
+            return shown_anew;
+        }
+        self.meta = meta;
+        true
+    }
+}
+
+// === impl Graves ===
+
+impl Graves {
+    fn bury(&mut self, last: &SecretMeta) {
+        let Some(version) = number(&last.version) else {
+            return;
+        };
+        if let Some(dead_at) = self.dead_at.get_mut(&last.uid) {
+            *dead_at = version.max(*dead_at);
+            return;
+        }
+        self.dead_at.insert(last.uid.clone(), version);
+        self.order.push_back(last.uid.clone());
+        if self.order.len() > GRAVES
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.dead_at.remove(&oldest);
+        }
+    }
+
+    fn covers(&self, meta: &SecretMeta) -> bool {
+        let dead_at = self.dead_at.get(&meta.uid);
+        dead_at.is_some_and(|dead_at| number(&meta.version).is_some_and(|v| v <= *dead_at))
+    }
+}
+
+fn in_scope(watch: &Watch, key: &Key) -> bool {
+    watch
+        .scope
+        .as_ref()
+        .is_none_or(|namespace| **namespace == *key.namespace)
+}
+
+/// Whether `one` is certainly older than `other`. Versions of one kind of object come from one counter, whatever the
+/// uid; those that are no numbers are never older.
+fn is_older(one: &SecretMeta, other: &SecretMeta) -> bool {
+    match (number(&one.version), number(&other.version)) {
+        (Some(one), Some(other)) => one < other,
+        _ => false,
+    }
+}
+
+fn number(version: &str) -> Option<u64> {
+    version.parse().ok()
+}
+
+#[cfg(test)]
+mod tests;

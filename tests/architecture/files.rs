@@ -1,0 +1,25 @@
+//! Files stay small and say what they are for.
+
+use crate::source::{File, files};
+
+/// Longest file of the operator, tests in it included.
+const LINES_MAX: usize = 500;
+
+#[test]
+fn no_file_is_too_long() {
+    let length = |f: &File| f.text.lines().count();
+    let files = files("src");
+    let long = files.iter().filter(|f| length(f) > LINES_MAX);
+    let long: Vec<_> = long.map(|f| format!("{}: {} lines", f.path, length(f))).collect();
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn every_file_says_what_it_is_for() {
+    let all = files("src").into_iter().chain(files("tests"));
+    let silent: Vec<_> = all
+        .filter(|f| !f.text.starts_with("//! "))
+        .map(|f| f.path)
+        .collect();
+    assert!(silent.is_empty(), "{silent:#?}");
+}
