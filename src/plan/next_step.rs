@@ -20,7 +20,7 @@ pub fn next_step(s: &Snapshot, now: Time) -> Decision {
         .or_else(|| store(s))
         .or_else(|| finish_login(&login))
         .or_else(|| publish(s, now))
-        .or_else(|| refused_target(s, now))
+        .or_else(|| refused_target(s, &login, now))
         .or_else(|| start_login(s, &login, now))
         .or_else(|| tend_tokens(s, now))
         .or_else(|| redeem(s, now))
@@ -135,8 +135,8 @@ fn publish(s: &Snapshot, now: Time) -> Option<Decision> {
 }
 
 /// No call can be made without a known authority and the client's credential.
-fn refused_target(s: &Snapshot, now: Time) -> Option<Decision> {
-    let wake = next_expiry(s, now);
+fn refused_target(s: &Snapshot, login: &Flow, now: Time) -> Option<Decision> {
+    let wake = wake(s, login, now);
     if let Target::Refused { reason, message } = &s.target {
         return Some(blocked(*reason, message, wake));
     }

@@ -53,7 +53,8 @@ pub struct Object {
     pub at_percent: i64,
     /// Value of the annotation that asks for a renewal, if it was not handled yet.
     pub request: Option<String>,
-    /// What decides whether a kept login is sent again: spec generation, client credential, request. Compared as text.
+    /// What decides whether a kept login is sent again: spec generation, client credential, request. Compared as text,
+    /// in which the request occurs as it was written.
     pub inputs: String,
     /// The node's clock differs from the identity provider's by more than a minute.
     pub clock_skewed: bool,
