@@ -166,8 +166,8 @@ mod tests {
     }
 
     fn changes(pairs: &[(&str, Option<&str>)]) -> BTreeMap<String, Option<String>> {
-        let owned = |v: &Option<&str>| v.map(str::to_owned);
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), owned(v))).collect()
+        let owned = |(key, value): &(&str, Option<&str>)| ((*key).to_owned(), value.map(str::to_owned));
+        pairs.iter().map(owned).collect()
     }
 
     #[test]
