@@ -561,7 +561,7 @@ fn a_login_waits_while_the_api_server_refuses_writes() {
         failure: Some(refused),
         ..first_login()
     };
-    assert_eq!(rests(&s), (Step::Idle, Reason::WriteRefused, Some(20)));
+    assert_eq!(rests(&s), (Step::Blocked, Reason::WriteRefused, Some(20)));
     assert_eq!(step_in(&s, 20), record_a());
 }
 
