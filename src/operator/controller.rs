@@ -228,21 +228,18 @@ impl Known {
         for secret in secrets_of(&credential) {
             self.concerned.entry(secret).or_default().insert(key.clone());
         }
-        match self
+        let known = self
             .credentials
             .get(&key)
-            .filter(|_| before.is_some_and(|b| b.uid == credential.uid))
-        {
-            Some(entry) => {
-                *entry.credential.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credential);
-            }
-            None => {
-                let entry = Entry {
-                    credential: RwLock::new(Arc::new(credential)),
-                    memory: Mutex::default(),
-                };
-                self.credentials.insert(key, Arc::new(entry));
-            }
+            .filter(|_| before.is_some_and(|b| b.uid == credential.uid));
+        if let Some(entry) = known {
+            *entry.credential.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credential);
+        } else {
+            let entry = Entry {
+                credential: RwLock::new(Arc::new(credential)),
+                memory: Mutex::default(),
+            };
+            self.credentials.insert(key, Arc::new(entry));
         }
         true
     }

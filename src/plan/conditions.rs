@@ -176,9 +176,16 @@ fn published(s: &Snapshot, decision: &Decision, now: Time) -> Condition {
         .iter()
         .find(|t| t.ownership == Ownership::Foreign)
         .and_then(|t| trouble_of_token(t, now));
-    let (reason, message) = foreign.unwrap_or_else(|| match decision.reason {
-        Reason::Fresh | Reason::Expiring | Reason::Expired => (Reason::Publishing, String::new()),
-        reason => (reason, decision.message.clone()),
+    let about_time = matches!(
+        decision.reason,
+        Reason::Fresh | Reason::Expiring | Reason::Expired
+    );
+    let (reason, message) = foreign.unwrap_or_else(|| {
+        if about_time {
+            (Reason::Publishing, String::new())
+        } else {
+            (decision.reason, decision.message.clone())
+        }
     });
     condition("Published", false, reason, message)
 }

@@ -37,6 +37,7 @@ pub struct Snapshot {
 }
 
 /// Facts of the custom resource.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Object {
     /// `metadata.generation`.

@@ -203,11 +203,10 @@ pub(super) fn ownership<P: Ports>(
     match &meta.controller {
         Some(c) if c.ours && c.uid == credential.uid => Ownership::Ours,
         Some(c) if c.ours && c.name == credential.key.name => Ownership::Predecessor,
-        Some(_) => Ownership::Foreign,
         None if meta.annotations.get(annotation::OWNER) == Some(&proof(ports, credential, key)) => {
             Ownership::Adoptable
         }
-        None => Ownership::Foreign,
+        Some(_) | None => Ownership::Foreign,
     }
 }
 
@@ -280,21 +279,21 @@ fn reduced(meta: &SecretMeta, asked: &[String]) -> bool {
         .flat_map(|s| s.split_whitespace())
         .map(short)
         .collect();
-    let missing = |scope: &String| short(scope) != ".default" && !granted.contains(&short(scope));
-    !granted.is_empty() && asked.iter().any(missing)
+    let declined = |scope: &String| short(scope) != ".default" && !granted.contains(&short(scope));
+    !granted.is_empty() && asked.iter().any(declined)
 }
 
 /// Keyed hash of the request and account that `spec` asks for.
 pub(super) fn request<P: Ports>(ports: &P, s: &Snapshot, account: &str, spec: &TokenSpec) -> Option<String> {
     let binding = s.binding()?;
-    let mut parts = vec![
+    let mut texts = vec![
         binding.authority.as_str(),
         &binding.tenant,
         &binding.client_id,
         account,
     ];
-    parts.extend(spec.scopes.iter().map(String::as_str));
-    Some(ports.vault().mac("request", &parts))
+    texts.extend(spec.scopes.iter().map(String::as_str));
+    Some(ports.vault().mac("request", &texts))
 }
 
 fn shape<P: Ports>(ports: &P, spec: &TokenSpec) -> String {

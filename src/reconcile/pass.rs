@@ -80,10 +80,8 @@ pub async fn pass<P: Ports>(
     memory.restore(credential, stored);
     lift_failures(ports, credential, memory);
     let mut passed = steps(ports, shared, credential, memory).await;
-    if !credential.deleting {
-        if let Err(outage) = report::report(ports, credential, memory, passed.decision.as_ref()).await {
-            passed.outage = passed.outage.or(Some(outage));
-        }
+    if let Err(outage) = report::report(ports, credential, memory, passed.decision.as_ref()).await {
+        passed.outage = passed.outage.or(Some(outage));
     }
     if let Some((_, decision, _)) = &passed.decision {
         shared

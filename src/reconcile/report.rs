@@ -23,7 +23,7 @@ pub(super) async fn report<P: Ports>(
     memory: &mut Memory,
     decided: Option<&(Snapshot, Decision, Time)>,
 ) -> Result<(), ClusterError> {
-    let Some((snapshot, decision, now)) = decided else {
+    let Some((snapshot, decision, now)) = decided.filter(|_| !credential.deleting) else {
         return Ok(());
     };
     note_handled(memory, snapshot, *now);
@@ -126,7 +126,7 @@ fn bounded(text: &str) -> String {
 }
 
 fn account(s: &Snapshot) -> Option<AccountStatus> {
-    let a = s.account.as_ref().or(s.session.pinned())?;
+    let a = s.account.as_ref().or_else(|| s.session.pinned())?;
     let text = |t: &String| (!t.is_empty()).then(|| t.clone());
     Some(AccountStatus {
         username: text(&a.username),
@@ -248,7 +248,7 @@ fn note(condition: &KubeCondition, status: &EntraCredentialStatus) -> String {
     let expires = status
         .expires_at
         .as_ref()
-        .map(|t| super::stamp::from_kube(t))
+        .map(super::stamp::from_kube)
         .map(to_text);
     let until = expires
         .map(|t| format!(" (published tokens expire from {t})"))
