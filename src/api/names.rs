@@ -44,6 +44,8 @@ pub mod annotation {
     pub const REFRESH_AT: &str = "entra-operator.dev/refresh-at";
     /// Token Secret: keyed hash of the request and account that the token answers.
     pub const REQUEST: &str = "entra-operator.dev/request";
+    /// Token Secret: hash of the keys, labels and annotations that it was written with.
+    pub const SHAPE: &str = "entra-operator.dev/shape";
     /// Token Secret: keyed hash of the data that was rendered.
     pub const RENDERED: &str = "entra-operator.dev/rendered";
     /// Token Secret: scopes that were granted, space separated.

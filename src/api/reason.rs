@@ -4,7 +4,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::{AsRefStr, Display, EnumIter, IntoStaticStr};
+use strum::{AsRefStr, Display, EnumIter, EnumString, IntoStaticStr};
 
 /// Why a condition is what it is.
 #[derive(
@@ -21,6 +21,7 @@ use strum::{AsRefStr, Display, EnumIter, IntoStaticStr};
     JsonSchema,
     Display,
     EnumIter,
+    EnumString,
     IntoStaticStr,
     AsRefStr,
 )]
@@ -166,7 +167,7 @@ impl Reason {
             Self::Expired               => row(False, Facts,   Facts,    False, false, Retry::BackOff),
             Self::AwaitingLogin         => row(Facts, Facts,   Facts,    True,  false, Retry::None),
             Self::LoggingIn             => row(Facts, Facts,   Facts,    True,  false, Retry::None),
-            Self::LoginRequired         => row(Facts, False,   Facts,    False, true,  Retry::Person),
+            Self::LoginRequired         => row(Facts, Facts,   Facts,    False, true,  Retry::Person),
             Self::WrongPassword         => row(Facts, Facts,   Facts,    False, true,  Retry::Person),
             Self::LoginOutcomeUnknown   => row(Facts, Facts,   Facts,    False, true,  Retry::Person),
             Self::InteractionRequired   => row(Facts, Facts,   Facts,    False, true,  Retry::Probe),
@@ -182,7 +183,7 @@ impl Reason {
             Self::IdentityChanged       => row(Facts, Facts,   Facts,    False, true,  Retry::Probe),
             Self::InvalidLoginSecret    => row(Facts, Facts,   Facts,    False, true,  Retry::Person),
             Self::LoginSecretNotDeleted => row(Facts, Facts,   Facts,    Facts, false, Retry::Write),
-            Self::SecretConflict        => row(Facts, Facts,   False,    False, true,  Retry::Write),
+            Self::SecretConflict        => row(Facts, Facts,   Facts,    False, true,  Retry::Write),
             Self::WriteRefused          => row(Facts, Facts,   Facts,    Facts, false, Retry::Write),
             Self::NotAllowed            => row(Facts, Facts,   Facts,    False, true,  Retry::Probe),
             Self::Unsealable            => row(Facts, False,   Facts,    False, true,  Retry::Person),

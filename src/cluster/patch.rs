@@ -32,6 +32,9 @@ pub(super) enum Op<'a> {
     /// Adds or replaces a Secret's whole data.
     #[serde(rename = "add")]
     AddData { path: String, value: Encoded<'a> },
+    /// Adds or replaces one key of a Secret's data.
+    #[serde(rename = "add")]
+    AddKey { path: String, value: EncodedValue<'a> },
     /// Removes what must be there.
     Remove { path: String },
 }
@@ -41,7 +44,9 @@ impl fmt::Debug for Op<'_> {
         match self {
             Self::Test { path, .. } => write!(f, "test {path}"),
             Self::Replace { path, .. } => write!(f, "replace {path}"),
-            Self::Add { path, .. } | Self::AddData { path, .. } => write!(f, "add {path}"),
+            Self::Add { path, .. } | Self::AddData { path, .. } | Self::AddKey { path, .. } => {
+                write!(f, "add {path}")
+            }
             Self::Remove { path } => write!(f, "remove {path}"),
         }
     }
@@ -60,6 +65,38 @@ impl Serialize for Encoded<'_> {
         }
         map.end()
     }
+}
+
+/// One value of a Secret's data, in base64. `Debug` prints nothing of it.
+pub(super) struct EncodedValue<'a>(&'a [u8]);
+
+impl fmt::Debug for EncodedValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+impl Serialize for EncodedValue<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = Zeroizing::new(STANDARD.encode(self.0));
+        serializer.serialize_str(&text)
+    }
+}
+
+/// Replaces the data whole, whether there was any or not.
+pub(super) fn replace_data(data: &SecretData) -> Op<'_> {
+    Op::AddData {
+        path: "/data".to_owned(),
+        value: Encoded(data),
+    }
+}
+
+/// Sets single keys of the data, and leaves the others as they are.
+pub(super) fn set_keys<'a>(keys: &'a SecretData) -> impl Iterator<Item = Op<'a>> + 'a {
+    keys.iter().map(|(key, value)| Op::AddKey {
+        path: format!("/data/{}", escape(key)),
+        value: EncodedValue(value),
+    })
 }
 
 /// The operations that pin an object to what was last seen of it.
@@ -201,21 +238,24 @@ mod tests {
     fn data_is_encoded_and_never_shown() {
         let mut data = SecretData::default();
         data.insert("k", b"hunter2".to_vec());
-        let op = Op::AddData {
-            path: "/data".to_owned(),
-            value: Encoded(&data),
-        };
+        let op = replace_data(&data);
         assert_eq!(
             json_of(&[op]),
             json!([{"op": "add", "path": "/data", "value": {"k": "aHVudGVyMg=="}}])
         );
-        let op = Op::AddData {
-            path: "/data".to_owned(),
-            value: Encoded(&data),
-        };
+        let shown = format!("{:?} {:?}", replace_data(&data), Encoded(&data));
+        assert_eq!(shown, r#"add /data Encoded({"k"})"#);
+    }
+
+    #[test]
+    fn single_keys_are_set_and_never_shown() {
+        let mut data = SecretData::default();
+        data.insert("a/b", b"hunter2".to_vec());
+        let ops: Vec<_> = set_keys(&data).collect();
         assert_eq!(
-            format!("{op:?} {:?}", Encoded(&data)),
-            r#"add /data Encoded({"k"})"#
+            json_of(&ops),
+            json!([{"op": "add", "path": "/data/a~1b", "value": "aHVudGVyMg=="}])
         );
+        assert_eq!(format!("{ops:?}"), "[add /data/a~1b]");
     }
 }

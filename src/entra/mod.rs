@@ -1,1 +1,64 @@
-//! Not written yet.
+//! The identity provider: Microsoft Entra ID over HTTPS. Knows nothing of Kubernetes.
+//!
+//! # Guarantees
+//!
+//! - A password or refresh token goes only to the host of its binding, and only if the configuration still offers it.
+//! - Nothing is ever sent twice by this module or a library below it. A caller learns whether bytes of a password may
+//!   have left ([`Effect::Unanswered`](crate::plan::answer::Effect::Unanswered)) or not.
+//! - No error, log line, header or `Debug` output holds a secret, a user name or the provider's own text.
+//! - No pass ever waits for a permit.
+//!
+//! # Layout
+//!
+//! | module | question it answers |
+//! |---|---|
+//! | [`authority`] | which hosts are there, and who may use them? |
+//! | `grant`, `headers` | what is sent? |
+//! | `body` | may it leave now? |
+//! | `wire` | what came back, and had anything left? |
+//! | `response`, `account`, `clock` | which tokens came, for whom, until when? |
+//! | [`failure`] | what does a refusal mean? |
+//! | `retry_after` | when may it be tried again? |
+//! | [`limits`] | who may call now? |
+//! | `discovery` | which GUID has a tenant? |
+
+pub mod authority;
+pub mod failure;
+pub mod limits;
+
+mod account;
+mod body;
+mod client;
+mod clock;
+mod discovery;
+mod grant;
+mod headers;
+mod observe;
+mod response;
+mod retry_after;
+mod wire;
+
+pub use authority::{Authorities, DeclarationError, Declared};
+pub use client::Client;
+pub use clock::SKEW_MIN;
+pub use grant::{Grant, RESERVED_SCOPES};
+pub use limits::Limits;
+pub use observe::{Observer, RESULTS};
+pub use retry_after::{RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX};
+pub use wire::BODY_MAX;
+
+/// Product name and version, for `User-Agent`.
+const USER_AGENT: &str = concat!("entra-operator/", env!("CARGO_PKG_VERSION"));
+
+/// Why a [`Client`] could not be built.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BuildError {
+    /// The certificates of a declared authority cannot be read.
+    #[error(
+        "the certificates of authority {0} cannot be read: a PEM file with at least one certificate is needed"
+    )]
+    Certificates(String),
+    /// No TLS client can be set up.
+    #[error("no TLS client can be set up: are the system's root certificates there?")]
+    Tls,
+}

@@ -1,1 +1,19 @@
-//! Not written yet.
+//! Wiring: configuration, watches, the queue, leader election, keys, metrics, and the order of start-up and shutdown.
+
+pub mod cli;
+mod clock;
+pub mod config;
+mod controller;
+mod election;
+mod keys;
+mod measure;
+mod queue;
+mod run;
+mod serve;
+mod view;
+mod watches;
+
+pub use clock::SystemClock;
+pub use keys::chain;
+pub use run::{RunError, run};
+pub use serve::serve;

@@ -22,6 +22,18 @@ pub enum Verdict {
     Kept(Reason),
 }
 
+impl Verdict {
+    /// Name for annotations and status.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Open => "Open",
+            Self::Accepted => "Accepted",
+            Self::Wrong => "Wrong",
+            Self::Kept(_) => "Kept",
+        }
+    }
+}
+
 /// History of one content.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
@@ -56,6 +68,8 @@ pub struct Attempt {
     pub id: String,
     /// Which content is being sent.
     pub content: ContentMac,
+    /// Name of the token entry whose scopes are sent.
+    pub entry: String,
 }
 
 /// All that is remembered of login attempts: the last [`Record::LIMIT`] contents.

@@ -1,1 +1,241 @@
-//! Not written yet.
+//! When: renewal, retries, probes and repairs. Pure arithmetic over whole seconds; the numbers are product §5.
+
+use super::Time;
+
+/// Seconds a new token must be out before the old one expires: 390 s for the slowest kubelet to show it
+/// (Secret cache with TTL on large clusters), 300 s that careful clients subtract, and 300 s for retries.
+pub const LEAD: i64 = 990;
+
+/// Seconds that the replaced token still lives when its successor is written: propagation plus consumer skew.
+pub const MARGIN: i64 = 690;
+
+/// Pause between probes of a failure that only a person can end.
+pub const PROBE: i64 = 1800;
+
+/// Shortest pause between two renewals that people ask for.
+pub const REQUEST_SPACING: i64 = 20;
+
+/// Tokens that fall due within this many seconds of each other are renewed together.
+pub const TOGETHER: i64 = 60;
+
+/// An attempt must be sent within this many seconds of its record.
+pub const SEND_WITHIN: i64 = 10;
+
+/// An unfinished attempt is taken over this many seconds after it was first seen.
+pub const TAKE_OVER: i64 = 60;
+
+/// Pause after a login whose answer was lost.
+pub const AFTER_LOST: i64 = 60;
+
+/// Pause before the next entry's scopes are tried with a login.
+pub const NEXT_ENTRY: i64 = 30;
+
+/// Same content in a re-created login Secret: shortest pause between sends while nothing else changed.
+pub const SAME_CONTENT: i64 = 1800;
+
+/// Longest `Retry-After` that is obeyed.
+pub const RETRY_AFTER_CAP: i64 = 3600;
+
+const REFRESH: [i64; 4] = [20, 60, 180, 600];
+const WRITE: [i64; 4] = [20, 60, 300, 600];
+const LOGIN: [i64; 5] = [60, 120, 240, 480, 600];
+const REPAIR: [i64; 3] = [20, 60, 300];
+const CAP_AFTER_EXPIRY: i64 = 120;
+/// Jitter spreads renewals over this many thousandths of the token's life.
+const JITTER_PER_MILLE: i64 = 60;
+
+/// Life of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Life {
+    /// When it was issued.
+    pub issued_at: Time,
+    /// When it expires.
+    pub expires_at: Time,
+}
+
+impl Life {
+    /// Seconds from issue to expiry, never negative.
+    pub const fn seconds(self) -> i64 {
+        let life = self.expires_at.since(self.issued_at);
+        if life < 0 { 0 } else { life }
+    }
+
+    /// Seconds left at `now`, never negative.
+    pub const fn remaining(self, now: Time) -> i64 {
+        let left = self.expires_at.since(now);
+        if left < 0 { 0 } else { left }
+    }
+
+    /// Smallest pause between two tries while the token is valid: Entra's loop detector trips at about 15 equal
+    /// requests in 5 minutes.
+    const fn spacing(self) -> i64 {
+        min(20, self.seconds() / 8)
+    }
+}
+
+const fn min(a: i64, b: i64) -> i64 {
+    if a < b { a } else { b }
+}
+
+const fn max(a: i64, b: i64) -> i64 {
+    if a > b { a } else { b }
+}
+
+/// When a token's renewal is due: at `at_percent` of its life plus up to 6 % jitter, [`LEAD`] before its expiry, or
+/// when the provider advises (`advised`), whichever is first; never before half of its life.
+pub const fn refresh_at(life: Life, at_percent: i64, spread: u32, advised: Option<Time>) -> Time {
+    let seconds = life.seconds();
+    let share = seconds.saturating_mul(at_percent) / 100;
+    let jitter = seconds
+        .saturating_mul(JITTER_PER_MILLE)
+        .saturating_mul((spread % 1000) as i64)
+        / 1_000_000;
+    let mut due = min(share.saturating_add(jitter), seconds - LEAD);
+    if let Some(advised) = advised {
+        due = min(due, advised.since(life.issued_at));
+    }
+    life.issued_at.plus(max(due, seconds - seconds / 2))
+}
+
+/// When the renewal of a token is due that the last answer did not outlive: at half of its remaining life.
+pub const fn deferred(life: Life, now: Time) -> Time {
+    now.plus(max(life.remaining(now) / 2, 1))
+}
+
+/// When a failed renewal is tried again. `life` is that of the published token, if there is one.
+///
+/// The steps are 20 s, 60 s, 3 min, 10 min, spread by object. While the token is valid it is sooner (an eighth of what
+/// is left), but never closer than min(20 s, life/8); after its expiry the steps are capped at 2 min.
+/// `Retry-After` wins.
+pub fn retry_refresh(
+    now: Time,
+    consecutive: u32,
+    spread: u32,
+    life: Option<Life>,
+    retry_after: Option<i64>,
+) -> Time {
+    if let Some(seconds) = retry_after {
+        return now.plus(seconds.clamp(1, RETRY_AFTER_CAP));
+    }
+    let step = spread_out(step(&REFRESH, consecutive), spread, consecutive);
+    let pause = match life {
+        Some(life) if life.remaining(now) > 0 => step.min((life.remaining(now) / 8).max(life.spacing())),
+        Some(_) => step.min(CAP_AFTER_EXPIRY),
+        None => step,
+    };
+    now.plus(pause.max(1))
+}
+
+/// When a refused write is tried again.
+pub fn retry_write(now: Time, consecutive: u32) -> Time {
+    now.plus(step(&WRITE, consecutive))
+}
+
+/// When a login that was put off (429, 5xx, refused connection) is tried again: 60 s, doubling to 10 min;
+/// `Retry-After` wins, but never below 60 s.
+pub fn retry_login(now: Time, postponed: u32, retry_after: Option<i64>) -> Time {
+    let pause = retry_after.map_or_else(|| step(&LOGIN, postponed), |s| s.clamp(60, RETRY_AFTER_CAP));
+    now.plus(pause)
+}
+
+/// When a token Secret that keeps being deleted or edited may be repaired again.
+pub fn next_repair(last: Time, count: u32) -> Time {
+    last.plus(step(&REPAIR, count))
+}
+
+/// The pause for the `nth` failure in a row, counted from 1.
+fn step(steps: &[i64], nth: u32) -> i64 {
+    let at = (nth.max(1) as usize - 1).min(steps.len().saturating_sub(1));
+    steps.get(at).copied().unwrap_or_default()
+}
+
+/// Adds up to a fifth, so that objects that failed together do not come back together.
+fn spread_out(pause: i64, spread: u32, consecutive: u32) -> i64 {
+    let mixed = spread.wrapping_add(consecutive.wrapping_mul(0x9E37_79B9)) >> 7;
+    pause + pause * i64::from(mixed % 100) / 500
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn life(seconds: i64) -> Life {
+        Life {
+            issued_at: Time(1000),
+            expires_at: Time(1000 + seconds),
+        }
+    }
+
+    fn due(seconds: i64, at_percent: i64, spread: u32) -> i64 {
+        refresh_at(life(seconds), at_percent, spread, None).since(Time(1000))
+    }
+
+    #[test]
+    fn an_hour_is_renewed_at_sixty_percent() {
+        assert_eq!(due(3600, 60, 0), 2160);
+        assert_eq!(due(3600, 60, 999), 2160 + 215);
+        assert_eq!(due(3600, 66, 999), 2376 + 215);
+    }
+
+    #[test]
+    fn a_short_life_is_renewed_at_half() {
+        assert_eq!(due(24, 60, 0), 12);
+        assert_eq!(due(25, 60, 0), 13);
+        assert_eq!(due(600, 66, 999), 300);
+    }
+
+    #[test]
+    fn advice_of_the_provider_moves_it_forward_but_not_before_half() {
+        assert_eq!(
+            refresh_at(life(86_400), 60, 0, Some(Time(1000 + 43_300))),
+            Time(1000 + 43_300)
+        );
+        assert_eq!(
+            refresh_at(life(86_400), 60, 0, Some(Time(1001))),
+            Time(1000 + 43_200)
+        );
+    }
+
+    #[test]
+    fn the_replaced_token_keeps_its_margin_whatever_the_life() {
+        for seconds in (1..200_000).step_by(37) {
+            for at_percent in 50..=66 {
+                for spread in [0, 1, 500, 999, u32::MAX] {
+                    let due = refresh_at(life(seconds), at_percent, spread, None);
+                    let left = life(seconds).expires_at.since(due);
+                    assert!(
+                        left >= MARGIN.min(seconds / 4),
+                        "{seconds} s at {at_percent} %: {left} s left"
+                    );
+                    assert!(due.since(Time(1000)) * 2 >= seconds);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn retries_come_sooner_while_the_token_is_valid() {
+        let now = Time(1000 + 3000);
+        let plain = retry_refresh(now, 4, 0, None, None).since(now);
+        let valid = retry_refresh(now, 4, 0, Some(life(3600)), None).since(now);
+        let expired = retry_refresh(Time(1000 + 4000), 4, 0, Some(life(3600)), None).since(Time(1000 + 4000));
+        assert!((600..=720).contains(&plain));
+        assert_eq!(valid, 75);
+        assert_eq!(expired, 120);
+    }
+
+    #[test]
+    fn retries_are_never_closer_than_the_loop_detector_allows() {
+        let now = Time(1000 + 3590);
+        assert_eq!(retry_refresh(now, 1, 0, Some(life(3600)), None).since(now), 20);
+        let now = Time(1000 + 20);
+        assert_eq!(retry_refresh(now, 1, 0, Some(life(24)), None).since(now), 3);
+    }
+
+    #[test]
+    fn retry_after_wins_and_is_capped_at_an_hour() {
+        assert_eq!(retry_refresh(Time(0), 1, 0, Some(life(24)), Some(7)), Time(7));
+        assert_eq!(retry_refresh(Time(0), 1, 0, None, Some(90_000)), Time(3600));
+        assert_eq!(retry_login(Time(0), 1, Some(5)), Time(60));
+    }
+}

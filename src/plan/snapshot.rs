@@ -24,8 +24,12 @@ pub struct Snapshot {
     pub leftovers: Vec<Leftover>,
     /// Answers that are not stored yet.
     pub pocket: Pocket,
-    /// Failure of the login, refresh token, client or tenant, and its back-off.
+    /// Failure of the refresh token, client or tenant, and its back-off: no call before it allows one.
     pub failure: Option<Failure>,
+    /// Failure of the last login attempt, for showing. What decides about a login is its record.
+    pub login_failure: Option<Failure>,
+    /// When this process deleted a used login Secret last.
+    pub deleted_login_at: Option<Time>,
     /// When a refresh token was redeemed last.
     pub last_redeemed_at: Option<Time>,
     /// Who signed in, as far as it is known without opening the seal.
@@ -341,8 +345,8 @@ pub struct Held {
 pub struct Leftover {
     /// Name.
     pub name: String,
-    /// `metadata.resourceVersion`.
-    pub version: String,
+    /// Its deletion was refused and is tried again then.
+    pub retry_at: Option<Time>,
 }
 
 /// Answers that are not stored yet.
@@ -398,9 +402,14 @@ impl Session {
         }
     }
 
-    /// Whether a read showed that the stored token cannot be opened.
+    /// Whether a read showed that the stored token cannot be opened: its annotations are there, its content is not.
     pub fn unsealable(&self) -> bool {
-        matches!(self.opened, Opened::Read { unsealable: true, .. })
+        match &self.opened {
+            Opened::Read {
+                account, unsealable, ..
+            } => *unsealable || (self.token.is_some() && account.is_none()),
+            Opened::Unread => false,
+        }
     }
 
     /// The pinned account, if the seal was opened.

@@ -54,6 +54,29 @@ pub enum Step {
 }
 
 impl Step {
+    /// Name for logs and metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::ReadLogin => "ReadLogin",
+            Self::ReadSession => "ReadSession",
+            Self::ClaimLogin => "ClaimLogin",
+            Self::RecordAttempt { .. } => "RecordAttempt",
+            Self::Exchange { .. } => "Exchange",
+            Self::Store => "Store",
+            Self::DeleteLogin => "DeleteLogin",
+            Self::Resolve => "Resolve",
+            Self::Redeem(_) => "Redeem",
+            Self::Verify(_) => "Verify",
+            Self::Publish(_) => "Publish",
+            Self::Replace(_) => "Replace",
+            Self::Prune(_) => "Prune",
+            Self::Adopt(_) => "Adopt",
+            Self::Idle => "Idle",
+            Self::Wait => "Wait",
+            Self::Blocked => "Blocked",
+        }
+    }
+
     /// Whether the pass ends with this step.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Idle | Self::Wait | Self::Blocked)

@@ -1,4 +1,35 @@
 //! The shell around the plan: observe, decide, act, report; one object at a time.
+//!
+//! # Guarantees
+//!
+//! - Every pass starts from what is stored, so a crash at any point is the same as starting again.
+//! - Exactly one step is performed at a time, and its outcome is a fact of the next look.
+//! - Secrets live in a pass or in the pocket, redacted; no error, log field or status holds one.
+//!
+//! # Layout
+//!
+//! | module | job |
+//! |---|---|
+//! | [`pass`](mod@pass) | the loop |
+//! | `observe` | resource, watches and memory → facts |
+//! | `act` | one step through the ports |
+//! | `report` | status and Events |
+//! | [`ports`] | what the shell needs of the world |
+//! | [`memory`] | what a process remembers of one credential |
+//! | [`material`] | secrets on their way through |
+//! | [`annotations`], [`stamp`] | facts and times in text |
 
+mod act;
+pub mod annotations;
+pub mod credential;
 pub mod material;
+pub mod memory;
+mod observe;
+pub mod pass;
 pub mod ports;
+mod report;
+pub mod stamp;
+
+pub use credential::Credential;
+pub use memory::Memory;
+pub use pass::{Deaf, Observer, Passed, Shared, pass};

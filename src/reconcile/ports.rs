@@ -116,6 +116,8 @@ pub struct SecretChange {
     pub labels: BTreeMap<String, Option<String>>,
     /// Replaces the whole data.
     pub data: Option<SecretData>,
+    /// Sets these keys and leaves the others; not together with `data`.
+    pub keys: SecretData,
     /// Makes this credential the controller.
     pub adopt: Option<Owner>,
 }
@@ -314,6 +316,31 @@ pub trait Clock: Send + Sync {
     fn nonce(&self) -> String;
 }
 
+/// Which watch knows a Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Login Secrets, by type.
+    Login,
+    /// Refresh-token Secrets, by type.
+    Session,
+    /// Client secrets, by type.
+    ClientSecret,
+    /// Token Secrets, by our label.
+    Token,
+}
+
+/// What the watches saw last, with our own writes on top.
+pub trait View: Send + Sync {
+    /// Metadata of a Secret.
+    fn secret(&self, kind: Kind, key: &Key) -> Option<SecretMeta>;
+    /// Names and metadata of the token Secrets that this credential controls.
+    fn controlled(&self, namespace: &str, owner: &Owner) -> Vec<(String, SecretMeta)>;
+    /// Takes over what a write or a read of ours returned.
+    fn wrote(&self, kind: Kind, key: &Key, meta: SecretMeta);
+    /// Takes over that the object with this uid no longer exists.
+    fn gone(&self, kind: Kind, key: &Key, uid: &str);
+}
+
 /// The ports of one process.
 pub trait Ports: Send + Sync + 'static {
     /// API server.
@@ -322,6 +349,8 @@ pub trait Ports: Send + Sync + 'static {
     type Provider: Provider;
     /// Secret material.
     type Vault: Vault;
+    /// What the watches saw.
+    type View: View;
     /// Clocks.
     type Clock: Clock;
     /// API server.
@@ -330,6 +359,8 @@ pub trait Ports: Send + Sync + 'static {
     fn provider(&self) -> &Self::Provider;
     /// Secret material.
     fn vault(&self) -> &Self::Vault;
+    /// What the watches saw.
+    fn view(&self) -> &Self::View;
     /// Clocks.
     fn clock(&self) -> &Self::Clock;
 }

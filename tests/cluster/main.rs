@@ -1,1 +1,20 @@
-//! x
+//! Promises kept on a real API server: control plane, simulator, the shipped manifests and the real binary.
+//!
+//! One control plane and one simulator serve the whole test binary; every test has a namespace of its own.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod adapter;
+mod crd_rules;
+mod lifecycle;
+mod scene;
+
+/// The control plane that all tests share.
+async fn plane() -> &'static entra_lab::controlplane::ControlPlane {
+    &scene::stage().await.plane
+}

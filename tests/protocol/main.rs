@@ -1,1 +1,22 @@
-//! x
+//! The wire: what leaves, what may not leave, and what every kind of answer or silence means.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test stops at its first surprise, prints its figures and reads real clocks"
+)]
+
+mod answers;
+mod client;
+mod departure;
+mod http2;
+mod leaks;
+mod pace;
+mod requests;
+mod rows;
+mod server;
+mod tenants;
+mod transport;

@@ -75,7 +75,7 @@ async fn a_change_touches_only_what_it_names() {
             data.insert("other_key", b"second".to_vec());
             data
         }),
-        adopt: None,
+        ..SecretChange::default()
     };
     let meta = world
         .cluster
@@ -117,7 +117,7 @@ async fn a_secret_without_labels_annotations_and_data_can_be_changed() {
         ]),
         labels: edits(&[("a", Some("b"))]),
         data: Some(data("x")),
-        adopt: None,
+        ..SecretChange::default()
     };
     let meta = world
         .cluster
@@ -139,6 +139,39 @@ async fn a_secret_without_labels_annotations_and_data_can_be_changed() {
         .await
         .unwrap();
     assert!(!meta.has_annotations && !meta.has_labels);
+}
+
+#[tokio::test]
+async fn single_keys_are_set_and_others_stay() {
+    let world = World::new().await;
+    let seen = world.created("t").await;
+    let sets = |value: &str| SecretChange {
+        keys: {
+            let mut keys = SecretData::default();
+            keys.insert("record", value.as_bytes().to_vec());
+            keys
+        },
+        ..SecretChange::default()
+    };
+    let seen = world
+        .cluster
+        .change(&world.key("t"), &seen, sets("one"))
+        .await
+        .unwrap();
+    let stored = world.cluster.read(&world.key("t")).await.unwrap().unwrap();
+    assert_eq!(stored.data.get("record"), Some(&b"one"[..]));
+    assert_eq!(stored.data.get("access_token"), Some(VALUE.as_bytes()));
+    world.patch("t", json!({"data": null})).await;
+    let late = world.cluster.change(&world.key("t"), &seen, sets("late")).await;
+    assert_eq!(late.unwrap_err(), ClusterError::Conflict);
+    let seen = world.cluster.peek(&world.key("t")).await.unwrap().unwrap();
+    world
+        .cluster
+        .change(&world.key("t"), &seen, sets("two"))
+        .await
+        .unwrap();
+    let stored = world.cluster.read(&world.key("t")).await.unwrap().unwrap();
+    assert_eq!(stored.data.get("record"), Some(&b"two"[..]));
 }
 
 #[tokio::test]

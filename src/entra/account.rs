@@ -1,0 +1,214 @@
+//! Whose token an answer brings: `client_info` and the payload of the id_token (entra-protocol §5).
+//!
+//! The id_token's signature is not checked: it comes straight from the token endpoint over TLS (OpenID Connect Core
+//! 1.0 §3.1.3.7 item 6), as in every MSAL.
+
+use base64::Engine;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde_json::Value;
+
+use crate::plan::Time;
+use crate::plan::answer::Account;
+
+/// base64url with or without padding: JWTs have none (RFC 7515 §2), some issuers add it.
+const BASE64URL: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// Longest identifier that is believed: GUIDs have 36 characters, pairwise subjects 43.
+const IDENTIFIER_MAX: usize = 128;
+
+/// Longest user name that is kept: the directory's limit for a UPN is 113 characters, an address has 254.
+const USERNAME_MAX: usize = 256;
+
+/// Claims of an id_token and of `client_info`; absent or damaged ones count as empty.
+#[derive(Debug, Default)]
+pub(super) struct Identity {
+    id_token: Value,
+    client_info: Value,
+}
+
+impl Identity {
+    /// Decodes both; neither is required.
+    pub(super) fn new(id_token: Option<&str>, client_info: Option<&str>) -> Self {
+        Self {
+            id_token: id_token.and_then(payload).unwrap_or_default(),
+            client_info: client_info.and_then(json).unwrap_or_default(),
+        }
+    }
+
+    /// `iat` of the id_token.
+    pub(super) fn issued_at(&self) -> Option<Time> {
+        self.id_token.get("iat").and_then(Value::as_i64).map(Time)
+    }
+
+    /// The account, unless the answer names none.
+    pub(super) fn account(&self) -> Option<Account> {
+        let object_id = self.object_id()?;
+        let tenant_id = self
+            .claim("tid")
+            .or_else(|| self.info("utid"))
+            .unwrap_or_default();
+        Some(Account {
+            home_account_id: self.home().unwrap_or_else(|| joined(&object_id, &tenant_id)),
+            username: self.username(),
+            object_id,
+            tenant_id,
+        })
+    }
+
+    /// `oid`, else `sub`, else the home account's own id.
+    fn object_id(&self) -> Option<String> {
+        self.claim("oid")
+            .or_else(|| self.claim("sub"))
+            .or_else(|| self.info("uid"))
+    }
+
+    /// `uid.utid`, MSAL's account key. For a guest both differ from `oid` and `tid`.
+    fn home(&self) -> Option<String> {
+        Some(joined(&self.info("uid")?, &self.info("utid")?))
+    }
+
+    fn username(&self) -> String {
+        ["preferred_username", "upn", "email", "name"]
+            .iter()
+            .find_map(|claim| self.id_token.get(claim)?.as_str().filter(|text| !text.is_empty()))
+            .map(printable)
+            .unwrap_or_default()
+    }
+
+    fn claim(&self, name: &str) -> Option<String> {
+        identifier(self.id_token.get(name)?)
+    }
+
+    fn info(&self, name: &str) -> Option<String> {
+        identifier(self.client_info.get(name)?)
+    }
+}
+
+fn joined(user: &str, tenant: &str) -> String {
+    if tenant.is_empty() {
+        user.to_owned()
+    } else {
+        format!("{user}.{tenant}")
+    }
+}
+
+/// Payload of a JWT in compact form.
+fn payload(jwt: &str) -> Option<Value> {
+    json(jwt.split('.').nth(1)?)
+}
+
+fn json(base64url: &str) -> Option<Value> {
+    serde_json::from_slice(&BASE64URL.decode(base64url).ok()?).ok()
+}
+
+/// A GUID or pairwise subject; anything else is not an identifier.
+fn identifier(value: &Value) -> Option<String> {
+    let text = value.as_str()?;
+    let well_formed = (1..=IDENTIFIER_MAX).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+    well_formed.then(|| text.to_owned())
+}
+
+fn printable(text: &str) -> String {
+    text.chars()
+        .filter(|c| !c.is_control())
+        .take(USERNAME_MAX)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn encoded(value: &Value) -> String {
+        BASE64URL.encode(value.to_string())
+    }
+
+    fn jwt(claims: &Value) -> String {
+        format!("e30.{}.sig", encoded(claims))
+    }
+
+    #[test]
+    fn a_guests_home_account_differs_from_oid_and_tid() {
+        let id_token = jwt(&json!({"oid": "o-1", "sub": "s", "tid": "t-1", "upn": "u@x", "iat": 7}));
+        let client_info = encoded(&json!({"uid": "u-2", "utid": "t-2"}));
+        let identity = Identity::new(Some(&id_token), Some(&client_info));
+        let account = identity.account().unwrap();
+        assert_eq!(account.home_account_id, "u-2.t-2");
+        assert_eq!(
+            (account.object_id.as_str(), account.tenant_id.as_str()),
+            ("o-1", "t-1")
+        );
+        assert_eq!(account.username, "u@x");
+        assert_eq!(identity.issued_at(), Some(Time(7)));
+    }
+
+    #[test]
+    fn either_part_suffices() {
+        let only_token = Identity::new(Some(&jwt(&json!({"sub": "s", "tid": "t"}))), None);
+        assert_eq!(only_token.account().unwrap().home_account_id, "s.t");
+        let only_info = Identity::new(None, Some(&encoded(&json!({"uid": "u", "utid": "t"}))));
+        let account = only_info.account().unwrap();
+        assert_eq!(
+            (account.home_account_id.as_str(), account.object_id.as_str()),
+            ("u.t", "u")
+        );
+        assert!(Identity::new(None, None).account().is_none());
+    }
+
+    #[test]
+    fn display_name_falls_back_claim_by_claim() {
+        let name = |claims: &Value| Identity::new(Some(&jwt(claims)), None).username();
+        assert_eq!(
+            name(&json!({"preferred_username": "p", "upn": "u", "email": "e", "name": "n"})),
+            "p"
+        );
+        assert_eq!(
+            name(&json!({"preferred_username": "", "email": "e", "name": "n"})),
+            "e"
+        );
+        assert_eq!(name(&json!({"name": "n\n\u{7}"})), "n");
+        assert_eq!(name(&json!({"name": 3})), "");
+    }
+
+    #[test]
+    fn texts_that_are_no_identifiers_are_ignored() {
+        for bad in [
+            json!(""),
+            json!("a b"),
+            json!("a\nb"),
+            json!("x".repeat(129)),
+            json!(1),
+            json!(null),
+        ] {
+            assert!(
+                Identity::new(Some(&jwt(&json!({"oid": bad}))), None)
+                    .account()
+                    .is_none()
+            );
+        }
+    }
+
+    #[test]
+    fn padding_is_tolerated() {
+        assert_eq!(json("e30="), Some(json!({})));
+        assert_eq!(json("e30"), Some(json!({})));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(id_token in ".{0,80}", client_info in ".{0,80}") {
+            let identity = Identity::new(Some(&id_token), Some(&client_info));
+            let _seen = (identity.account(), identity.issued_at());
+        }
+    }
+}

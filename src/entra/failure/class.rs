@@ -1,0 +1,172 @@
+//! Classes of failure, and what each means for a grant: the effect on what was sent, and the reason to show.
+
+use strum::{EnumIter, IntoStaticStr};
+
+use crate::api::Reason;
+use crate::entra::Grant;
+use crate::plan::answer::Effect;
+
+/// What kind of failure it is (entra-protocol §7.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
+pub enum Class {
+    /// User name or password is wrong.
+    WrongPassword,
+    /// The account must do something interactive.
+    UserAction,
+    /// Consent to the scopes is missing.
+    Consent,
+    /// Scope or resource of the one entry is wrong.
+    Scope,
+    /// Application, client credential or authority is set up wrongly.
+    Application,
+    /// The user does not exist in the tenant.
+    UserUnknown,
+    /// The tenant does not exist in the cloud.
+    TenantUnknown,
+    /// The account is locked or disabled.
+    Locked,
+    /// A policy forbids it.
+    Policy,
+    /// The refresh token is dead.
+    Dead,
+    /// The refresh token could not be read: dead, if the same answer comes again.
+    Suspect,
+    /// Too many requests.
+    Throttled,
+    /// The service is failing for a while.
+    Transient,
+    /// Not an answer of Entra ID: a gateway, a captive proxy, or a shape that nobody documented.
+    Unexpected,
+}
+
+impl Class {
+    /// Reason to show for this class on this grant.
+    pub const fn reason(self, grant: Grant) -> Reason {
+        match (self, grant) {
+            (Self::WrongPassword, Grant::Password) => Reason::WrongPassword,
+            (Self::Dead | Self::Suspect, Grant::Refresh) => Reason::LoginRequired,
+            (Self::WrongPassword | Self::UserAction | Self::Dead, _) => Reason::InteractionRequired,
+            (Self::Consent, _) => Reason::ConsentMissing,
+            (Self::Scope | Self::Application | Self::Suspect, _) => Reason::AppMisconfigured,
+            (Self::UserUnknown, _) => Reason::UserNotFound,
+            (Self::TenantUnknown, _) => Reason::TenantNotFound,
+            (Self::Locked, _) => Reason::AccountLocked,
+            (Self::Policy, _) => Reason::BlockedByPolicy,
+            (Self::Throttled, _) => Reason::Throttled,
+            (Self::Transient, _) => Reason::ServiceUnavailable,
+            (Self::Unexpected, _) => Reason::UnexpectedResponse,
+        }
+    }
+
+    /// Effect of this class on what was sent.
+    pub const fn effect(self, grant: Grant) -> Effect {
+        match (self, grant) {
+            (Self::WrongPassword, Grant::Password) => Effect::Condemned,
+            (Self::Dead, Grant::Refresh) => Effect::Dead,
+            (Self::Suspect, Grant::Refresh) => Effect::Suspect,
+            (Self::Unexpected, Grant::Password) => Effect::Unanswered,
+            (Self::Consent | Self::Scope, Grant::Password | Grant::Refresh) => Effect::Entry,
+            (Self::Throttled | Self::Transient | Self::Unexpected, _) => Effect::Transient,
+            (
+                Self::WrongPassword
+                | Self::UserAction
+                | Self::Consent
+                | Self::Scope
+                | Self::Application
+                | Self::UserUnknown
+                | Self::TenantUnknown
+                | Self::Locked
+                | Self::Policy
+                | Self::Dead
+                | Self::Suspect,
+                _,
+            ) => Effect::Person,
+        }
+    }
+
+    /// What happened, when only the class is known.
+    pub(super) const fn message(self) -> &'static str {
+        match self {
+            Self::WrongPassword => "Entra ID refused the user name and password",
+            Self::UserAction => "Entra ID asks for an interactive sign-in of this account",
+            Self::Consent => "Nobody has consented to the scopes for this application",
+            Self::Scope => "Entra ID does not accept the scopes",
+            Self::Application => "Entra ID does not accept the request of this application",
+            Self::UserUnknown => "The user does not exist in this tenant",
+            Self::TenantUnknown => "The tenant does not exist in this cloud",
+            Self::Locked => "The account is locked or disabled",
+            Self::Policy => "A policy of the tenant blocks this sign-in",
+            Self::Dead => "The refresh token has expired or was revoked",
+            Self::Suspect => "Entra ID does not accept the refresh token",
+            Self::Throttled => "Entra ID asks to slow down",
+            Self::Transient => "Entra ID is failing at the moment",
+            Self::Unexpected => {
+                "The answer is not one of Entra ID; perhaps a proxy or gateway answered instead"
+            }
+        }
+    }
+
+    /// What to do, when only the class is known.
+    pub(super) const fn remedy(self) -> &'static str {
+        match self {
+            Self::WrongPassword => "Check user name and password, then create the login Secret anew.",
+            Self::UserAction => {
+                "This grant cannot answer prompts: exclude the account from the requirement, or sign in interactively \
+                 once if that settles it."
+            }
+            Self::Consent => "Grant admin consent for the scopes.",
+            Self::Scope => "Correct the scopes of this token entry.",
+            Self::Application => "Check client id, client credential and the app registration.",
+            Self::UserUnknown => "Check user name and tenant.",
+            Self::TenantUnknown => "Check spec.tenant and spec.cloud.",
+            Self::Locked => "Unlock or enable the account; nothing is sent meanwhile but slow probes.",
+            Self::Policy => "Look at the sign-in log of the tenant and adjust the policy for this account.",
+            Self::Dead | Self::Suspect => "Create a new login Secret.",
+            Self::Throttled | Self::Transient => "Nothing to do: it is tried again by itself.",
+            Self::Unexpected => "Check proxies and egress rules between the operator and the sign-in host.",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::IntoEnumIterator;
+
+    use super::*;
+
+    #[test]
+    fn only_a_password_is_condemned_and_only_a_refresh_token_dies() {
+        for class in Class::iter() {
+            let password = class.effect(Grant::Password);
+            assert!(!matches!(password, Effect::Dead | Effect::Suspect), "{class:?}");
+            for grant in [Grant::Refresh, Grant::Discovery] {
+                let effect = class.effect(grant);
+                assert!(
+                    !matches!(effect, Effect::Condemned | Effect::Unanswered),
+                    "{class:?} {grant:?}"
+                );
+            }
+        }
+        assert_eq!(Class::WrongPassword.effect(Grant::Password), Effect::Condemned);
+        assert_eq!(Class::Dead.effect(Grant::Refresh), Effect::Dead);
+    }
+
+    #[test]
+    fn application_errors_never_kill_the_refresh_token() {
+        assert_eq!(Class::Application.effect(Grant::Refresh), Effect::Person);
+        assert_eq!(Class::Policy.effect(Grant::Refresh), Effect::Person);
+        assert_eq!(Class::Consent.effect(Grant::Refresh), Effect::Entry);
+        assert_eq!(Class::Unexpected.effect(Grant::Refresh), Effect::Transient);
+    }
+
+    #[test]
+    fn every_class_has_sentences() {
+        for class in Class::iter() {
+            assert!(
+                !class.message().is_empty() && !class.message().ends_with('.'),
+                "{class:?}"
+            );
+            assert!(class.remedy().ends_with('.'), "{class:?}");
+        }
+    }
+}

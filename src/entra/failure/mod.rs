@@ -1,0 +1,343 @@
+//! What a refusal means: AADSTS codes, `suberror`, OAuth `error` and HTTP status → effect, reason, message, remedy.
+//!
+//! # Guarantees
+//!
+//! - Message and remedy are our own sentences plus numbers, the authority's host and a link built from the spec; the
+//!   provider's text never gets in.
+//! - An unknown refusal of a password counts as a wrong password: it is never sent again.
+//! - Only what Entra ID says about the refresh token itself kills it; never a client error, policy, 429 or 5xx.
+//!
+//! The order of judgement is that of entra-protocol §7.1: HTTP status, known codes, `suberror`, `error`, default.
+
+mod class;
+mod error_body;
+mod table;
+
+pub use class::Class;
+pub use table::{ROWS, Row, find};
+
+pub(super) use error_body::guid_like;
+
+use error_body::ErrorBody;
+
+use super::Grant;
+use super::authority::Authority;
+use super::retry_after::RETRY_AFTER_DEFAULT;
+use super::wire::{Cause, Departure, Lost, Reply};
+use crate::api::Reason;
+use crate::plan::answer::{Effect, Refusal};
+use crate::plan::snapshot::Binding;
+use crate::reconcile::ports::AuthorityRefused;
+
+/// Pause after the loop detector (50196) tripped: it counts over five minutes (Microsoft's page of breaking changes,
+/// "client loop").
+const LOOP_PAUSE: i64 = 300;
+const LOOP_DETECTED: u32 = 50196;
+
+/// A request: what a refusal of it is judged and explained by.
+#[derive(Debug)]
+pub(super) struct Attempt<'a> {
+    pub(super) grant: Grant,
+    pub(super) authority: &'a Authority,
+    binding: &'a Binding,
+    pub(super) correlation_id: &'a str,
+}
+
+/// What was found out about a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Verdict {
+    class: Class,
+    code: Option<u32>,
+    message: &'static str,
+    remedy: &'static str,
+}
+
+impl Verdict {
+    const fn of(class: Class, code: Option<u32>) -> Self {
+        Self {
+            class,
+            code,
+            message: class.message(),
+            remedy: class.remedy(),
+        }
+    }
+
+    const fn known(row: &Row) -> Self {
+        Self {
+            class: row.class,
+            code: Some(row.code),
+            message: row.message,
+            remedy: row.remedy,
+        }
+    }
+}
+
+impl<'a> Attempt<'a> {
+    pub(super) const fn new(
+        grant: Grant,
+        authority: &'a Authority,
+        binding: &'a Binding,
+        correlation_id: &'a str,
+    ) -> Self {
+        Self {
+            grant,
+            authority,
+            binding,
+            correlation_id,
+        }
+    }
+
+    /// The refusal behind an answer that is not a success.
+    pub(super) fn refused(&self, reply: &Reply) -> Refusal {
+        let body = reply.body.as_deref().and_then(|body| ErrorBody::read(body));
+        let verdict = judge(self.grant, reply.status, body.as_ref());
+        Refusal {
+            trace_id: body
+                .and_then(|body| body.trace_id)
+                .or_else(|| reply.trace_id.clone()),
+            retry_after: pause(verdict, reply.retry_after),
+            ..self.refusal(verdict)
+        }
+    }
+
+    /// A success that cannot be used.
+    pub(super) fn unusable(&self, reply: &Reply) -> Refusal {
+        Refusal {
+            message: format!(
+                "{} answered with success, but not with a usable token.",
+                self.authority.host()
+            ),
+            trace_id: reply.trace_id.clone(),
+            ..self.refusal(Verdict::of(Class::Unexpected, None))
+        }
+    }
+
+    /// No complete answer. A password that may have left is one send used up.
+    pub(super) fn lost(&self, lost: Lost) -> Refusal {
+        let sent = lost.departure == Departure::Left && self.grant == Grant::Password;
+        let (message, remedy) = silence(lost, &self.authority.host());
+        Refusal {
+            effect: if sent {
+                Effect::Unanswered
+            } else {
+                Effect::Transient
+            },
+            message,
+            remedy: remedy.to_owned(),
+            ..self.refusal(Verdict::of(Class::Transient, None))
+        }
+    }
+
+    fn refusal(&self, verdict: Verdict) -> Refusal {
+        let Verdict {
+            class,
+            code,
+            message,
+            remedy,
+        } = self.fitting(verdict);
+        Refusal {
+            effect: class.effect(self.grant),
+            reason: class.reason(self.grant),
+            code,
+            message: code.map_or_else(
+                || format!("{message}."),
+                |code| format!("{message} (AADSTS{code})."),
+            ),
+            remedy: self.with_link(class, remedy),
+            correlation_id: Some(self.correlation_id.to_owned()),
+            trace_id: None,
+            retry_after: None,
+        }
+    }
+
+    /// The sentences about a dead refresh token make no sense for a password: there it means a fresh sign-in.
+    fn fitting(&self, verdict: Verdict) -> Verdict {
+        if verdict.class != Class::Dead || self.grant == Grant::Refresh {
+            return verdict;
+        }
+        Verdict {
+            message: "Entra ID asks for a fresh interactive sign-in of this account",
+            remedy: "Sign in interactively once with this account, or exclude it from the policy that asks for it.",
+            ..verdict
+        }
+    }
+
+    fn with_link(&self, class: Class, remedy: &str) -> String {
+        let link = || {
+            self.authority
+                .admin_consent(&self.binding.tenant, &self.binding.client_id)
+        };
+        match (class == Class::Consent).then(link).flatten() {
+            Some(url) => format!("{remedy} An administrator of the tenant can do so at {url}"),
+            None => remedy.to_owned(),
+        }
+    }
+}
+
+/// What happened when no complete answer came, and what to do.
+fn silence(lost: Lost, host: &str) -> (String, &'static str) {
+    const REACH: &str = "It is tried again by itself; check DNS, proxies and egress rules between the operator and the sign-in host.";
+    const TRUST: &str =
+        "Check for a proxy that intercepts TLS, and the certificates that the operator trusts.";
+    const LATE: &str = "The login was not sent: too much time had passed when the connection was ready.";
+    match (lost.departure, lost.cause) {
+        (Departure::Withheld, _) => (LATE.to_owned(), Class::Transient.remedy()),
+        (Departure::Waiting, Cause::Certificate) => (
+            format!("The certificate of {host} is not trusted; nothing was sent."),
+            TRUST,
+        ),
+        (Departure::Waiting, _) => (format!("{host} cannot be reached; nothing was sent."), REACH),
+        (Departure::Left, Cause::Deadline) => (format!("{host} did not answer in time."), REACH),
+        (Departure::Left, _) => (
+            format!("The connection to {host} broke before the answer was complete."),
+            REACH,
+        ),
+    }
+}
+
+/// A refusal before anything was sent, because the configuration does not offer the authority.
+pub(super) fn not_offered(refused: AuthorityRefused) -> Refusal {
+    unsent(Effect::Person, refused.reason, refused.message)
+}
+
+/// A refusal by our own limits.
+pub(super) fn held_back(seconds: i64) -> Refusal {
+    let message = "The operator's own limits hold this request back; nothing was sent.".to_owned();
+    Refusal {
+        retry_after: Some(seconds),
+        ..unsent(Effect::Transient, Reason::Throttled, message)
+    }
+}
+
+/// A refusal before anything was sent.
+pub(super) const fn unsent(effect: Effect, reason: Reason, message: String) -> Refusal {
+    Refusal {
+        effect,
+        reason,
+        code: None,
+        message,
+        remedy: String::new(),
+        correlation_id: None,
+        trace_id: None,
+        retry_after: None,
+    }
+}
+
+/// HTTP status first; then what the body says, if it is an answer of Entra ID at all.
+fn judge(grant: Grant, status: u16, body: Option<&ErrorBody>) -> Verdict {
+    match (status, body) {
+        (429, body) => by_status(Class::Throttled, body),
+        (408 | 500..=599, body) => by_status(Class::Transient, body),
+        (403, Some(body)) if body.codes.is_empty() => Verdict::of(Class::Unexpected, None),
+        (400..=406 | 409..=499, Some(body)) => by_body(grant, body),
+        _ => Verdict::of(Class::Unexpected, None),
+    }
+}
+
+/// The status decides the class; a code of the same class may tell more.
+fn by_status(class: Class, body: Option<&ErrorBody>) -> Verdict {
+    let codes = body.map(|body| body.codes.as_slice()).unwrap_or_default();
+    telling(codes)
+        .filter(|row| row.class == class)
+        .map_or_else(|| Verdict::of(class, codes.last().copied()), Verdict::known)
+}
+
+fn by_body(grant: Grant, body: &ErrorBody) -> Verdict {
+    let class = || by_suberror(grant, &body.suberror).or_else(|| by_error(grant, &body.error));
+    telling(&body.codes).map_or_else(
+        || {
+            Verdict::of(
+                class().unwrap_or_else(|| unheard_of(body)),
+                body.codes.last().copied(),
+            )
+        },
+        Verdict::known,
+    )
+}
+
+/// The most telling code: the innermost known one. An outer code counts only if it is alone.
+fn telling(codes: &[u32]) -> Option<&'static Row> {
+    let inner = codes
+        .iter()
+        .rev()
+        .filter(|code| !table::OUTER.contains(code))
+        .find_map(|code| find(*code));
+    inner.or_else(|| match codes {
+        [only] => find(*only),
+        _ => None,
+    })
+}
+
+/// `suberror` by grant: `bad_token` was seen on a password answer for an unknown user, so it counts on refresh only.
+fn by_suberror(grant: Grant, suberror: &str) -> Option<Class> {
+    match suberror {
+        "basic_action"
+        | "additional_action"
+        | "user_password_expired"
+        | "ui_not_allowed"
+        | "interrupted_user" => Some(Class::UserAction),
+        "message_only" | "protection_policy_required" | "device_authentication_failed" => Some(Class::Policy),
+        "consent_required" => Some(Class::Consent),
+        "client_mismatch" => Some(Class::Application),
+        "bad_token" | "token_expired" if grant == Grant::Refresh => Some(Class::Dead),
+        _ => None,
+    }
+}
+
+/// The OAuth error (RFC 6749 §5.2, OpenID Connect Core 1.0 §3.1.2.6, and Entra ID's own).
+fn by_error(grant: Grant, error: &str) -> Option<Class> {
+    match error {
+        "invalid_grant" => Some(unknown_grant_error(grant)),
+        "invalid_scope" | "invalid_resource" | "invalid_target" => Some(Class::Scope),
+        "invalid_client"
+        | "invalid_request"
+        | "unauthorized_client"
+        | "unsupported_grant_type"
+        | "unsupported_response_type"
+        | "invalid_instance" => Some(Class::Application),
+        "interaction_required" | "login_required" | "user_password_expired" => Some(Class::UserAction),
+        "consent_required" => Some(Class::Consent),
+        "access_denied" => Some(Class::Policy),
+        "invalid_tenant" => Some(Class::TenantUnknown),
+        "slow_down" => Some(Class::Throttled),
+        "temporarily_unavailable" | "server_error" | "request_timeout" => Some(Class::Transient),
+        _ => None,
+    }
+}
+
+/// `invalid_grant` without anything known: the worst is assumed of a password, and a 90-day refresh token is not
+/// given up for a single odd answer.
+const fn unknown_grant_error(grant: Grant) -> Class {
+    match grant {
+        Grant::Password => Class::WrongPassword,
+        Grant::Refresh => Class::Suspect,
+        Grant::Discovery => Class::Unexpected,
+    }
+}
+
+/// An `error` that nobody documented: with a code it is Entra ID's, without it anybody's.
+fn unheard_of(body: &ErrorBody) -> Class {
+    if body.codes.is_empty() {
+        Class::Unexpected
+    } else {
+        Class::Application
+    }
+}
+
+/// How long to wait: as told; else a default where the provider asks to slow down.
+fn pause(verdict: Verdict, told: Option<i64>) -> Option<i64> {
+    told.or(match verdict {
+        Verdict {
+            code: Some(LOOP_DETECTED),
+            ..
+        } => Some(LOOP_PAUSE),
+        Verdict {
+            class: Class::Throttled,
+            ..
+        } => Some(RETRY_AFTER_DEFAULT),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! The form bodies of the grants, and the scopes that go with them (RFC 6749 §4.3.2, §6; entra-protocol §3, §6).
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use url::form_urlencoded::Serializer;
+use zeroize::Zeroizing;
+
+use crate::reconcile::material::Secret;
+use crate::reconcile::ports::Request;
+
+/// Scopes that every MSAL adds: without `offline_access` no refresh token comes, without `openid` no id_token.
+pub const RESERVED_SCOPES: [&str; 3] = ["offline_access", "openid", "profile"];
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Grant {
+    /// User name and password (RFC 6749 §4.3).
+    Password,
+    /// A refresh token (RFC 6749 §6).
+    Refresh,
+    /// No grant: the discovery document.
+    Discovery,
+}
+
+impl Grant {
+    /// Name for logs and metrics: the `grant_type`, or `discovery`.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Refresh => "refresh_token",
+            Self::Discovery => "discovery",
+        }
+    }
+}
+
+/// An `application/x-www-form-urlencoded` body. Redacted, and wiped when dropped.
+pub(super) struct Form(Zeroizing<Vec<u8>>);
+
+impl Form {
+    /// Body of a sign-in with user name and password.
+    pub(super) fn password(request: &Request<'_>, username: &Secret, password: &Secret) -> Self {
+        let credentials = [("username", username.expose()), ("password", password.expose())];
+        Self::encode(request, Grant::Password, &credentials)
+    }
+
+    /// Body of a redemption.
+    pub(super) fn refresh(request: &Request<'_>, refresh_token: &Secret) -> Self {
+        Self::encode(
+            request,
+            Grant::Refresh,
+            &[("refresh_token", refresh_token.expose())],
+        )
+    }
+
+    fn encode(request: &Request<'_>, grant: Grant, credentials: &[(&str, &str)]) -> Self {
+        let scope = scope_parameter(request.scopes);
+        let secret = request
+            .client_secret
+            .map(|secret| ("client_secret", secret.expose()));
+        let mut form = Serializer::new(String::with_capacity(CAPACITY));
+        form.append_pair("client_id", &request.binding.client_id)
+            .append_pair("grant_type", grant.label())
+            .append_pair("client_info", "1")
+            .extend_pairs(credentials)
+            .append_pair("scope", &scope)
+            .extend_pairs(secret);
+        Self(Zeroizing::new(form.finish().into_bytes()))
+    }
+
+    /// The bytes to send.
+    pub(super) fn into_bytes(self) -> Zeroizing<Vec<u8>> {
+        self.0
+    }
+}
+
+/// Room for a refresh token of usual size (1–2 kB), so that the buffer does not grow and leave copies behind.
+const CAPACITY: usize = 8 * 1024;
+
+impl fmt::Debug for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Form([redacted])")
+    }
+}
+
+/// The entry's scopes and the reserved ones, sorted and without duplicates, compared without case (MSAL.NET, Go and
+/// Java merge them so).
+fn scope_parameter(entry: &[String]) -> String {
+    let mut scopes = BTreeMap::new();
+    for scope in entry.iter().map(String::as_str).chain(RESERVED_SCOPES) {
+        scopes.entry(scope.to_lowercase()).or_insert(scope);
+    }
+    scopes.into_values().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::snapshot::Binding;
+
+    fn text(form: Form) -> String {
+        String::from_utf8(form.into_bytes().to_vec()).unwrap()
+    }
+
+    fn binding() -> Binding {
+        Binding {
+            authority: "login.microsoftonline.com".to_owned(),
+            tenant: "contoso.example".to_owned(),
+            client_id: "3f0c1a52-0000-4000-8000-000000000001".to_owned(),
+        }
+    }
+
+    fn request<'a>(
+        binding: &'a Binding,
+        scopes: &'a [String],
+        client_secret: Option<&'a Secret>,
+    ) -> Request<'a> {
+        Request {
+            namespace: "etl",
+            authority: None,
+            binding,
+            client_secret,
+            scopes,
+            life: None,
+        }
+    }
+
+    #[test]
+    fn password_form_is_msals() {
+        let (binding, scopes) = (binding(), ["api://x/.default".to_owned()]);
+        let username = Secret::new("alice@managed.example".to_owned());
+        let password = Secret::new("p+ä &=".to_owned());
+        let form = Form::password(&request(&binding, &scopes, None), &username, &password);
+        assert_eq!(
+            text(form),
+            "client_id=3f0c1a52-0000-4000-8000-000000000001&grant_type=password&client_info=1\
+             &username=alice%40managed.example&password=p%2B%C3%A4+%26%3D\
+             &scope=api%3A%2F%2Fx%2F.default+offline_access+openid+profile"
+        );
+    }
+
+    #[test]
+    fn refresh_form_of_a_confidential_client() {
+        let (binding, scopes) = (binding(), ["User.Read".to_owned()]);
+        let client = Secret::new("s~1".to_owned());
+        let form = Form::refresh(
+            &request(&binding, &scopes, Some(&client)),
+            &Secret::new("1.AX".to_owned()),
+        );
+        assert_eq!(
+            text(form),
+            "client_id=3f0c1a52-0000-4000-8000-000000000001&grant_type=refresh_token&client_info=1\
+             &refresh_token=1.AX&scope=offline_access+openid+profile+User.Read&client_secret=s%7E1"
+        );
+    }
+
+    #[test]
+    fn scopes_are_merged_without_case() {
+        let entry = ["User.Read", "user.read", "OPENID", "a.b"].map(str::to_owned);
+        assert_eq!(
+            scope_parameter(&entry),
+            "a.b offline_access OPENID profile User.Read"
+        );
+    }
+
+    #[test]
+    fn debug_shows_nothing() {
+        let (binding, scopes) = (binding(), Vec::new());
+        let form = Form::refresh(
+            &request(&binding, &scopes, None),
+            &Secret::new("marker".to_owned()),
+        );
+        assert_eq!(format!("{form:?}"), "Form([redacted])");
+    }
+}

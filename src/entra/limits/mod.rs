@@ -1,0 +1,192 @@
+//! Who may call the identity provider now. Nobody waits here: a caller gets a [`Permit`] or a time to come back.
+//!
+//! # Guarantees
+//!
+//! - At most [`Limits::in_flight`] requests run, and at most [`Limits::per_second_per_tenant`] start per second and
+//!   tenant.
+//! - After a 429 nothing goes to that authority, tenant and client before its pause is over.
+//! - An authority that fails [`circuit::TRIPS`] times in a row within a minute is left alone for half a minute, then
+//!   probed by one request.
+//! - A permit that is dropped, by a cancelled pass too, gives everything back.
+//!
+//! # Caveats
+//!
+//! Fairness is best effort: it sees only callers that were turned away within the last seconds.
+
+mod circuit;
+mod pauses;
+mod slots;
+mod tenants;
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use circuit::Circuits;
+use pauses::Pauses;
+use slots::Slots;
+use tenants::Tenants;
+
+use crate::plan::Time;
+use crate::reconcile::ports::{Clock, Request};
+
+/// How much may go to the identity provider (product §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Requests at the same time; 0 counts as 1.
+    pub in_flight: usize,
+    /// Requests per second for one tenant; 0 counts as 1.
+    pub per_second_per_tenant: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            in_flight: 32,
+            per_second_per_tenant: 10,
+        }
+    }
+}
+
+/// Who asks.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct Caller {
+    pub(super) namespace: String,
+    pub(super) authority: String,
+    pub(super) tenant: String,
+    pub(super) client: String,
+    /// Seconds of life; the shorter, the more urgent. `None`: nothing is published, or it is unknown.
+    pub(super) life: Option<i64>,
+}
+
+impl Caller {
+    pub(super) fn of(request: &Request<'_>) -> Self {
+        Self {
+            namespace: request.namespace.to_owned(),
+            authority: request.binding.authority.clone(),
+            tenant: request.binding.tenant.to_ascii_lowercase(),
+            client: request.binding.client_id.to_ascii_lowercase(),
+            life: request.life,
+        }
+    }
+}
+
+/// What came of a permitted request, as far as limits go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Experience {
+    /// The authority answered.
+    Answered,
+    /// 5xx, a timeout or no connection.
+    Failing,
+    /// 429 with these seconds to wait.
+    Throttled(i64),
+    /// Nothing that says anything about the authority.
+    Nothing,
+}
+
+/// The gate in front of every request.
+pub(super) struct Gate {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+}
+
+struct State {
+    slots: Slots,
+    tenants: Tenants,
+    pauses: Pauses,
+    circuits: Circuits,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
+impl Gate {
+    pub(super) fn new(limits: Limits, clock: Arc<dyn Clock>) -> Arc<Self> {
+        let state = State {
+            slots: Slots::new(limits.in_flight),
+            tenants: Tenants::new(limits.per_second_per_tenant, Arc::clone(&clock)),
+            pauses: Pauses::default(),
+            circuits: Circuits::default(),
+        };
+        Arc::new(Self {
+            clock,
+            state: Mutex::new(state),
+        })
+    }
+
+    /// A permit for this caller, or when to come back.
+    pub(super) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Permit, Time> {
+        let now = self.clock.monotonic();
+        self.lock().admit(&caller, now).map_err(|wait| self.after(wait))?;
+        Ok(Permit {
+            gate: Arc::clone(self),
+            caller,
+            experience: Experience::Nothing,
+        })
+    }
+
+    fn after(&self, wait: Duration) -> Time {
+        let seconds = i64::try_from(wait.as_millis().div_ceil(1000)).unwrap_or(i64::MAX);
+        self.clock.now().plus(seconds.max(1))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Pauses and circuits first, for they cost nothing; the tenant's rate last, for it is used up by asking.
+    fn admit(&mut self, caller: &Caller, now: Duration) -> Result<(), Duration> {
+        self.pauses.check(caller, now)?;
+        self.circuits.check(&caller.authority, now)?;
+        self.slots.take(caller, now)?;
+        if let Err(wait) = self.tenants.check(caller, now) {
+            self.slots.give_back(caller);
+            return Err(wait);
+        }
+        self.circuits.begin(&caller.authority, now);
+        Ok(())
+    }
+
+    fn finish(&mut self, caller: &Caller, experience: Experience, now: Duration) {
+        self.slots.give_back(caller);
+        match experience {
+            Experience::Answered => self.circuits.succeeded(&caller.authority),
+            Experience::Failing => self.circuits.failed(&caller.authority, now),
+            Experience::Throttled(seconds) => {
+                self.circuits.succeeded(&caller.authority);
+                self.pauses.pause(caller, now, seconds);
+            }
+            Experience::Nothing => self.circuits.abandoned(&caller.authority),
+        }
+    }
+}
+
+/// Leave for one request.
+#[derive(Debug)]
+pub(super) struct Permit {
+    gate: Arc<Gate>,
+    caller: Caller,
+    experience: Experience,
+}
+
+impl Permit {
+    /// Says what came of the request, and gives the permit back.
+    pub(super) fn finish(mut self, experience: Experience) {
+        self.experience = experience;
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let now = self.gate.clock.monotonic();
+        self.gate.lock().finish(&self.caller, self.experience, now);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,261 @@
+//! The gate under a clock that the test moves.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// Wall and monotonic clock in milliseconds.
+#[derive(Default)]
+struct Hand(AtomicU64);
+
+impl Hand {
+    fn forward(&self, milliseconds: u64) {
+        self.0.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Hand {
+    fn now(&self) -> Time {
+        Time(i64::try_from(self.0.load(Ordering::SeqCst) / 1000).unwrap())
+    }
+
+    fn monotonic(&self) -> Duration {
+        Duration::from_millis(self.0.load(Ordering::SeqCst))
+    }
+
+    fn nonce(&self) -> String {
+        String::new()
+    }
+}
+
+fn gate(in_flight: usize, per_second: u32) -> (Arc<Gate>, Arc<Hand>) {
+    let hand = Arc::new(Hand::default());
+    let clock: Arc<dyn Clock> = Arc::<Hand>::clone(&hand);
+    (
+        Gate::new(
+            Limits {
+                in_flight,
+                per_second_per_tenant: per_second,
+            },
+            clock,
+        ),
+        hand,
+    )
+}
+
+fn caller(namespace: &str, authority: &str, tenant: &str) -> Caller {
+    Caller {
+        namespace: namespace.to_owned(),
+        authority: authority.to_owned(),
+        tenant: tenant.to_owned(),
+        client: "c".to_owned(),
+        life: None,
+    }
+}
+
+fn one() -> Caller {
+    caller("n", "a", "t")
+}
+
+#[test]
+fn slots_are_counted_and_given_back() {
+    let (gate, _hand) = gate(2, 1000);
+    let first = gate.admit(one()).unwrap();
+    let _second = gate.admit(one()).unwrap();
+    assert_eq!(gate.admit(one()).unwrap_err(), Time(1));
+    drop(first);
+    assert!(gate.admit(one()).is_ok());
+}
+
+#[test]
+fn a_tenants_rate_is_kept_and_the_crowd_comes_back_one_by_one() {
+    let (gate, hand) = gate(1000, 10);
+    let permits: Vec<_> = (0..10).map(|_| gate.admit(one()).unwrap()).collect();
+    let turns: Vec<i64> = (0..25).map(|_| gate.admit(one()).unwrap_err().0).collect();
+    assert_eq!(turns.iter().filter(|t| **t == 1).count(), 10, "{turns:?}");
+    assert_eq!(turns.iter().filter(|t| **t == 2).count(), 10, "{turns:?}");
+    assert!(gate.admit(caller("n", "a", "other")).is_ok());
+    drop(permits);
+    hand.forward(1000);
+    let served = (0..25).filter(|_| gate.admit(one()).is_ok()).count();
+    assert_eq!(served, 10);
+}
+
+#[test]
+fn the_time_to_come_back_is_at_most_a_minute() {
+    let (gate, _hand) = gate(1000, 1);
+    let last = (0..500).filter_map(|_| gate.admit(one()).err()).max().unwrap();
+    assert_eq!(last, Time(60));
+}
+
+#[test]
+fn a_429_pauses_its_own_client_only() {
+    let (gate, hand) = gate(32, 1000);
+    gate.admit(one()).unwrap().finish(Experience::Throttled(17));
+    assert_eq!(gate.admit(one()).unwrap_err(), Time(17));
+    assert!(
+        gate.admit(Caller {
+            client: "d".to_owned(),
+            ..one()
+        })
+        .is_ok()
+    );
+    assert!(gate.admit(caller("n", "b", "t")).is_ok());
+    hand.forward(16_999);
+    assert_eq!(gate.admit(one()).unwrap_err(), Time(17));
+    hand.forward(1);
+    assert!(gate.admit(one()).is_ok());
+}
+
+#[test]
+fn five_failures_open_the_circuit_and_one_probe_closes_it() {
+    let (gate, hand) = gate(32, 1000);
+    for _ in 0..circuit::TRIPS {
+        gate.admit(one()).unwrap().finish(Experience::Failing);
+    }
+    assert_eq!(gate.admit(one()).unwrap_err(), Time(30));
+    assert!(
+        gate.admit(caller("n", "b", "t")).is_ok(),
+        "another authority is not concerned"
+    );
+    hand.forward(30_000);
+    let probe = gate.admit(one()).unwrap();
+    assert_eq!(gate.admit(one()).unwrap_err(), Time(35), "one probe at a time");
+    probe.finish(Experience::Failing);
+    assert_eq!(gate.admit(one()).unwrap_err(), Time(60));
+    hand.forward(30_000);
+    gate.admit(one()).unwrap().finish(Experience::Answered);
+    let _first = gate.admit(one()).unwrap();
+    assert!(gate.admit(one()).is_ok());
+}
+
+#[test]
+fn a_cancelled_probe_lets_the_next_one_probe() {
+    let (gate, hand) = gate(32, 1000);
+    for _ in 0..circuit::TRIPS {
+        gate.admit(one()).unwrap().finish(Experience::Failing);
+    }
+    hand.forward(30_000);
+    drop(gate.admit(one()).unwrap());
+    let _next = gate.admit(one()).unwrap();
+    assert!(gate.admit(one()).is_err());
+}
+
+#[test]
+fn an_answer_in_between_or_a_minute_starts_the_count_anew() {
+    let (gate, hand) = gate(32, 1000);
+    for experience in [Experience::Failing; 4]
+        .into_iter()
+        .chain([Experience::Answered])
+        .chain([Experience::Failing; 4])
+    {
+        gate.admit(one()).unwrap().finish(experience);
+    }
+    assert!(gate.admit(one()).is_ok());
+    hand.forward(61_000);
+    for _ in 0..4 {
+        gate.admit(one()).unwrap().finish(Experience::Failing);
+    }
+    assert!(gate.admit(one()).is_ok());
+}
+
+#[test]
+fn a_429_closes_the_circuit_for_others() {
+    let (gate, _hand) = gate(32, 1000);
+    for _ in 0..4 {
+        gate.admit(one()).unwrap().finish(Experience::Failing);
+    }
+    gate.admit(one()).unwrap().finish(Experience::Throttled(5));
+    gate.admit(caller("n", "a", "t2"))
+        .unwrap()
+        .finish(Experience::Failing);
+    assert!(gate.admit(caller("n", "a", "t2")).is_ok());
+}
+
+#[test]
+fn a_host_keeps_a_quarter_while_another_waits() {
+    let (gate, hand) = gate(8, 1000);
+    let mut slow: Vec<_> = (0..8)
+        .map(|_| gate.admit(caller("n", "slow", "t")).unwrap())
+        .collect();
+    assert!(gate.admit(caller("n", "fast", "t")).is_err());
+    slow.truncate(7);
+    assert!(
+        gate.admit(caller("n", "slow", "t")).is_err(),
+        "holds 7, its share is 2"
+    );
+    let _fast = gate.admit(caller("n", "fast", "t")).unwrap();
+    slow.truncate(4);
+    hand.forward(5_000);
+    assert!(
+        gate.admit(caller("n", "slow", "t")).is_ok(),
+        "nobody else waits any more"
+    );
+}
+
+#[test]
+fn a_namespace_cannot_keep_another_out() {
+    let (gate, _hand) = gate(4, 1000);
+    let mut greedy: Vec<_> = (0..4)
+        .map(|_| gate.admit(caller("greedy", "a", "t")).unwrap())
+        .collect();
+    assert!(gate.admit(caller("modest", "a", "t")).is_err());
+    greedy.truncate(3);
+    assert!(gate.admit(caller("greedy", "a", "t")).is_err());
+    assert!(gate.admit(caller("modest", "a", "t")).is_ok());
+}
+
+#[test]
+fn the_shorter_life_goes_first() {
+    let (gate, _hand) = gate(1, 1000);
+    let lives = |namespace: &str, life| Caller {
+        life: Some(life),
+        ..caller(namespace, "a", "t")
+    };
+    let busy = gate.admit(one()).unwrap();
+    assert!(gate.admit(lives("calm", 3000)).is_err());
+    assert!(gate.admit(lives("urgent", 60)).is_err());
+    drop(busy);
+    assert!(gate.admit(lives("calm", 3000)).is_err());
+    assert!(gate.admit(lives("urgent", 60)).is_ok());
+}
+
+#[test]
+fn zero_limits_count_as_one() {
+    let (gate, _hand) = gate(0, 0);
+    let permit = gate.admit(one()).unwrap();
+    assert!(gate.admit(one()).is_err());
+    drop(permit);
+}
+
+proptest! {
+    #[test]
+    fn never_more_than_the_capacity_and_always_a_later_time(
+        capacity in 1_usize..6,
+        moves in prop::collection::vec((0_u8..4, 0_u8..3, 0_u8..3, 0_u64..2000), 1..200),
+    ) {
+        let (gate, hand) = gate(capacity, 5);
+        let mut held = Vec::new();
+        for (action, namespace, authority, milliseconds) in moves {
+            hand.forward(milliseconds);
+            if action == 0 && !held.is_empty() {
+                let permit: Permit = held.swap_remove(0);
+                permit.finish(Experience::Failing);
+                continue;
+            }
+            match gate.admit(caller(&namespace.to_string(), &authority.to_string(), "t")) {
+                Ok(permit) => held.push(permit),
+                Err(later) => {
+                    prop_assert!(later > hand.now());
+                    prop_assert!(later <= hand.now().plus(62));
+                }
+            }
+            prop_assert!(held.len() <= capacity);
+        }
+        drop(held);
+        hand.forward(120_000);
+        prop_assert!(gate.admit(caller("last", "other", "t")).is_ok(), "nothing leaks");
+    }
+}

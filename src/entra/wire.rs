@@ -1,0 +1,285 @@
+//! One HTTPS request and its answer; nothing is ever sent twice.
+//!
+//! # Guarantees
+//!
+//! - No redirect is followed, no cookie kept, no request repeated by a library; https only, TLS 1.2 or newer.
+//! - [`Lost`] says exactly whether any byte of the body may have left.
+//! - At most [`BODY_MAX`] bytes of an answer are read, and the whole ends within the deadline.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use reqwest::header::{self, HeaderMap};
+use reqwest::{Certificate, redirect, retry, tls};
+use url::Url;
+use zeroize::Zeroizing;
+
+use super::authority::{Authorities, Authority};
+use super::body::{Door, guarded};
+use super::clock::Started;
+use super::failure::guid_like;
+use super::grant::Form;
+use super::retry_after::{parse_http_date, parse_retry_after};
+use super::{BuildError, USER_AGENT};
+use crate::plan::Time;
+use crate::reconcile::ports::Clock;
+
+/// Most bytes of an answer's body: real ones have 5 to 10 kB.
+pub const BODY_MAX: usize = 64 * 1024;
+
+/// Idle connections are dropped before the service does it: a connection that dies under a password costs a send.
+const POOL_IDLE: Duration = Duration::from_secs(30);
+
+/// Time for TCP and TLS, within the deadline of the request.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// HTTP clients: one for the system's certificates, one for each authority that brings its own.
+#[derive(Debug)]
+pub(super) struct Connections {
+    system: reqwest::Client,
+    private: BTreeMap<String, reqwest::Client>,
+}
+
+impl Connections {
+    pub(super) fn new(authorities: &Authorities) -> Result<Self, BuildError> {
+        let private = authorities.private_roots().map(|(name, pem)| {
+            let roots = roots(pem).ok_or_else(|| BuildError::Certificates(name.to_owned()))?;
+            Ok((name.to_owned(), build(builder().tls_certs_only(roots))?))
+        });
+        Ok(Self {
+            private: private.collect::<Result<_, BuildError>>()?,
+            system: build(builder())?,
+        })
+    }
+
+    fn to(&self, authority: &Authority) -> &reqwest::Client {
+        authority
+            .name()
+            .and_then(|name| self.private.get(name))
+            .unwrap_or(&self.system)
+    }
+}
+
+fn roots(pem: &[u8]) -> Option<Vec<Certificate>> {
+    Certificate::from_pem_bundle(pem)
+        .ok()
+        .filter(|roots| !roots.is_empty())
+}
+
+fn builder() -> reqwest::ClientBuilder {
+    reqwest::Client::builder()
+        .user_agent(USER_AGENT)
+        .https_only(true)
+        .tls_version_min(tls::Version::TLS_1_2)
+        .redirect(redirect::Policy::none())
+        .referer(false)
+        .retry(retry::never())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(POOL_IDLE)
+}
+
+fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, BuildError> {
+    builder.build().map_err(|_| BuildError::Tls)
+}
+
+/// A request that is ready to go.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    pub(super) url: Url,
+    pub(super) headers: HeaderMap,
+    /// Body of a POST; `None`: a GET.
+    pub(super) form: Option<Form>,
+    pub(super) deadline: Duration,
+}
+
+/// An answer with its head and whole body.
+#[derive(Debug)]
+pub(super) struct Reply {
+    pub(super) status: u16,
+    pub(super) started: Started,
+    /// Seconds, if the answer asks to wait.
+    pub(super) retry_after: Option<i64>,
+    /// `x-ms-request-id`, which equals the trace id.
+    pub(super) trace_id: Option<String>,
+    /// `None` if it was longer than [`BODY_MAX`].
+    pub(super) body: Option<Zeroizing<Vec<u8>>>,
+}
+
+/// How far the body of a request got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Departure {
+    /// Not asked for: no connection, or no body at all.
+    Waiting,
+    /// Asked for, and held back.
+    Withheld,
+    /// Handed to the connection: any byte of it may have left.
+    Left,
+}
+
+/// Why no answer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// No connection.
+    Connect,
+    /// The peer's certificate is not trusted, or TLS failed otherwise.
+    Certificate,
+    /// The deadline passed.
+    Deadline,
+    /// The connection broke.
+    Broken,
+}
+
+/// No complete answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) departure: Departure,
+    pub(super) cause: Cause,
+}
+
+/// Sends the request, unless `may_leave` says no when its body is about to be written.
+pub(super) async fn exchange(
+    connections: &Connections,
+    authority: &Authority,
+    outgoing: Outgoing,
+    clock: &dyn Clock,
+    may_leave: &(dyn Fn() -> bool + Send + Sync),
+) -> Result<Reply, Lost> {
+    let mut departure = Departure::Waiting;
+    let deadline = outgoing.deadline;
+    let (request, door) = assemble(connections.to(authority), outgoing);
+    let start = clock.now();
+    let talk = converse(request, door, may_leave, &mut departure);
+    let answer = tokio::time::timeout(deadline, talk)
+        .await
+        .unwrap_or(Err(Cause::Deadline));
+    match answer {
+        Ok((head, body)) => Ok(head.reply(start, clock.now(), body)),
+        Err(cause) => Err(Lost { departure, cause }),
+    }
+}
+
+fn assemble(client: &reqwest::Client, outgoing: Outgoing) -> (reqwest::RequestBuilder, Option<Door>) {
+    let Outgoing {
+        url, headers, form, ..
+    } = outgoing;
+    let Some(form) = form else {
+        return (client.get(url).headers(headers), None);
+    };
+    let (body, door) = guarded(form.into_bytes());
+    let request = client
+        .post(url)
+        .headers(headers)
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(reqwest::Body::wrap(body));
+    (request, Some(door))
+}
+
+type Answer = (Head, Option<Zeroizing<Vec<u8>>>);
+
+/// Drives the request, and answers the body's question when it comes.
+async fn converse(
+    request: reqwest::RequestBuilder,
+    door: Option<Door>,
+    may_leave: &(dyn Fn() -> bool + Send + Sync),
+    departure: &mut Departure,
+) -> Result<Answer, Cause> {
+    let mut answer = std::pin::pin!(receive(request));
+    let Some(mut door) = door else {
+        return answer.await;
+    };
+    tokio::select! {
+        biased;
+        () = door.knock() => {}
+        early = &mut answer => return early,
+    }
+    let leave = may_leave();
+    *departure = if leave {
+        Departure::Left
+    } else {
+        Departure::Withheld
+    };
+    door.open(leave);
+    answer.await
+}
+
+async fn receive(request: reqwest::RequestBuilder) -> Result<Answer, Cause> {
+    let response = request.send().await.map_err(|error| cause(&error))?;
+    let head = Head::of(&response);
+    let body = read_body(response).await?;
+    Ok((head, body))
+}
+
+/// Reads the body piece by piece; `None` as soon as it is too long.
+async fn read_body(mut response: reqwest::Response) -> Result<Option<Zeroizing<Vec<u8>>>, Cause> {
+    let announced = response.content_length().unwrap_or(0);
+    if announced > BODY_MAX as u64 {
+        return Ok(None);
+    }
+    let mut body = Zeroizing::new(Vec::with_capacity(BODY_MAX));
+    while let Some(piece) = response.chunk().await.map_err(|error| cause(&error))? {
+        if body.len().saturating_add(piece.len()) > BODY_MAX {
+            return Ok(None);
+        }
+        body.extend_from_slice(&piece);
+    }
+    Ok(Some(body))
+}
+
+/// Tells causes apart. The error itself is dropped: its text names URLs.
+fn cause(error: &reqwest::Error) -> Cause {
+    if is_tls(error) {
+        Cause::Certificate
+    } else if error.is_connect() {
+        Cause::Connect
+    } else if error.is_timeout() {
+        Cause::Deadline
+    } else {
+        Cause::Broken
+    }
+}
+
+fn is_tls(error: &(dyn Error + 'static)) -> bool {
+    error.is::<rustls::Error>() || wrapped(error).is_some_and(is_tls)
+}
+
+/// The next error inside. An `io::Error` does not name its content as its source, but the source of that.
+fn wrapped<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    let content = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    content.map(|content| content as _).or_else(|| error.source())
+}
+
+/// What is kept of an answer's head.
+#[derive(Debug)]
+struct Head {
+    status: u16,
+    date: Option<Time>,
+    retry_after: Option<String>,
+    trace_id: Option<String>,
+}
+
+impl Head {
+    fn of(response: &reqwest::Response) -> Self {
+        let text = |name: &str| response.headers().get(name)?.to_str().ok();
+        Self {
+            status: response.status().as_u16(),
+            date: text("date").and_then(parse_http_date),
+            retry_after: text("retry-after").map(str::to_owned),
+            trace_id: text("x-ms-request-id").and_then(guid_like),
+        }
+    }
+
+    fn reply(self, start: Time, end: Time, body: Option<Zeroizing<Vec<u8>>>) -> Reply {
+        let started = Started::new(start, end, self.date);
+        Reply {
+            status: self.status,
+            started,
+            retry_after: self
+                .retry_after
+                .and_then(|value| parse_retry_after(&value, self.date.unwrap_or(end))),
+            trace_id: self.trace_id,
+            body,
+        }
+    }
+}

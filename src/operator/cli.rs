@@ -1,0 +1,250 @@
+//! The command line: subcommands, flags and their environment variables.
+//!
+//! Flags win over environment variables, those over the configuration file, and that over the defaults.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use tracing_subscriber::EnvFilter;
+
+const AFTER_HELP: &str = "\
+First steps:
+  1. entra-operator crd | kubectl apply --server-side -f -   teach the cluster the kind EntraCredential
+  2. entra-operator run --kubeconfig ~/.kube/config          run outside of the cluster, for a try
+     kubectl apply -k deploy/manifests                       or install it in the cluster
+  3. kubectl explain entracredential.spec                    what to write in an object";
+
+const RUN_HELP: &str = "\
+The configuration file is YAML; every key has a default, so that no file is needed. A key that does not exist is an
+error that names it and lists those that do. docs/configuration.md describes all of them.
+
+In a pod, POD_NAME and POD_NAMESPACE come from the downward API: the name is the identity in the leader election,
+the namespace is where the Lease and the sealing keys live.";
+
+/// Arguments of the binary `entra-operator`.
+#[derive(Clone, Debug, PartialEq, Eq, Parser)]
+#[command(
+    name = "entra-operator",
+    version,
+    about = "Keeps Microsoft Entra ID access tokens fresh in Kubernetes Secrets, from one sign-in with user name and password",
+    after_help = AFTER_HELP,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Subcommands.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve the EntraCredentials of the cluster until told to stop
+    #[command(after_help = RUN_HELP)]
+    Run(RunArgs),
+    /// Print the CustomResourceDefinition, ready for kubectl apply
+    Crd,
+    /// Print the version
+    Version,
+}
+
+/// Arguments of `run`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct RunArgs {
+    /// Configuration file [default: /etc/entra-operator/config.yaml, which may be absent]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ENTRA_OPERATOR_CONFIG",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+
+    /// Cluster and user to act as, outside of a pod [default: the ServiceAccount of this pod]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ENTRA_OPERATOR_KUBECONFIG",
+        hide_env_values = true
+    )]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// What to log: a level, or directives such as info,entra_operator::reconcile=debug
+    #[arg(
+        long,
+        value_name = "FILTER",
+        env = "ENTRA_OPERATOR_LOG",
+        hide_env_values = true,
+        default_value = "info",
+        value_parser = log_filter
+    )]
+    pub log: String,
+
+    /// How to log
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "ENTRA_OPERATOR_LOG_FORMAT",
+        hide_env_values = true,
+        default_value = "text"
+    )]
+    pub log_format: LogFormat,
+
+    /// Where this process runs.
+    #[command(flatten)]
+    pub pod: Pod,
+}
+
+/// Shapes of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// One readable line per event
+    Text,
+    /// One JSON object per line
+    Json,
+}
+
+/// Name and namespace of the operator's own pod, from the downward API.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct Pod {
+    /// Name of this pod.
+    #[arg(long = "pod-name", env = "POD_NAME", hide = true)]
+    pub name: Option<String>,
+
+    /// Namespace of this pod.
+    #[arg(
+        long = "pod-namespace",
+        env = "POD_NAMESPACE",
+        hide = true,
+        default_value = "entra-operator"
+    )]
+    pub namespace: String,
+}
+
+impl Pod {
+    /// Identity in the leader election: the pod's name, or one that no other process on this machine has.
+    pub fn identity(&self) -> String {
+        let unnamed = || format!("entra-operator-{}", std::process::id());
+        self.name.clone().unwrap_or_else(unnamed)
+    }
+}
+
+/// Accepts what the log filter can parse.
+fn log_filter(text: &str) -> Result<String, String> {
+    match EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => {
+            Err("write error, warn, info, debug or trace, or directives such as info,kube=warn".to_owned())
+        }
+    }
+}
+
+/// What `version` prints.
+pub fn version() -> String {
+    let revision = option_env!("ENTRA_OPERATOR_REVISION").map(|r| format!(" ({r})"));
+    format!(
+        "entra-operator {}{}",
+        env!("CARGO_PKG_VERSION"),
+        revision.unwrap_or_default()
+    )
+}
+
+/// What `crd` prints: the CustomResourceDefinition as YAML, the same on every run.
+pub fn crd() -> Result<String, serde_saphyr::ser::Error> {
+    crate::api::crd_yaml()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(std::iter::once("entra-operator").chain(arguments.iter().copied()))
+    }
+
+    fn run(arguments: &[&str]) -> Option<RunArgs> {
+        let all: Vec<&str> = std::iter::once("run").chain(arguments.iter().copied()).collect();
+        match parse(&all).ok()?.command {
+            Command::Run(run) => Some(run),
+            Command::Crd | Command::Version => None,
+        }
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_shown_flag_has_its_environment_variable() {
+        let command = Cli::command();
+        let arguments = command
+            .find_subcommand("run")
+            .into_iter()
+            .flat_map(clap::Command::get_arguments);
+        for argument in arguments.filter(|a| !a.is_hide_set()) {
+            let flag = argument.get_long().unwrap_or_default();
+            let variable = format!("ENTRA_OPERATOR_{}", flag.replace('-', "_").to_uppercase());
+            assert_eq!(
+                argument.get_env().and_then(|e| e.to_str()),
+                Some(variable.as_str())
+            );
+        }
+    }
+
+    #[test]
+    fn run_needs_no_flag() {
+        let args = run(&[]);
+        assert!(
+            args.is_some_and(|a| a.config.is_none() && a.log == "info" && a.log_format == LogFormat::Text)
+        );
+    }
+
+    #[test]
+    fn flags_are_taken() {
+        let args = run(&[
+            "--config",
+            "c.yaml",
+            "--log",
+            "info,kube=warn",
+            "--log-format",
+            "json",
+        ]);
+        assert!(args.is_some_and(|a| a.config == Some("c.yaml".into())
+            && a.log == "info,kube=warn"
+            && a.log_format == LogFormat::Json));
+    }
+
+    #[test]
+    fn a_wrong_log_filter_says_what_to_write() {
+        let message = parse(&["run", "--log", "entra_operator=loud"])
+            .err()
+            .map(|e| e.to_string());
+        assert!(message.is_some_and(|m| m.contains("write error, warn, info, debug or trace")));
+    }
+
+    #[test]
+    fn help_leads_a_newcomer() {
+        let help = Cli::command().render_help().to_string();
+        for word in [
+            "run",
+            "crd",
+            "version",
+            "kubectl apply --server-side -f -",
+            "kubectl explain",
+        ] {
+            assert!(help.contains(word), "{word} is not in:\n{help}");
+        }
+    }
+
+    #[test]
+    fn the_committed_crd_is_fresh() {
+        let fresh = crd().unwrap_or_default();
+        let committed = include_str!("../../crds/entracredentials.yaml");
+        assert!(
+            fresh == committed,
+            "crds/entracredentials.yaml is stale; run: cargo run -- crd > crds/entracredentials.yaml"
+        );
+    }
+}

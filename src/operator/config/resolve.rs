@@ -1,0 +1,271 @@
+//! Stage two: every key becomes a validated value or its default.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use url::Url;
+
+use super::document::{Node, Section};
+use super::{
+    Authority, AuthorityKind, CaBundle, Config, ConfigError, Http, LeaderElection, Limits, Metrics, ReadFile,
+    Scope, Sealing,
+};
+
+const TOP: &[&str] = &[
+    "watch",
+    "sealing",
+    "authorities",
+    "limits",
+    "http",
+    "leaderElection",
+    "metrics",
+];
+
+/// The whole document.
+pub(super) fn config(document: Node, read: ReadFile<'_>) -> Result<Config, ConfigError> {
+    let mut top = document.section(TOP)?;
+    Ok(Config {
+        scope: resolved(top.take("watch"), scope)?,
+        sealing: resolved(top.take("sealing"), sealing)?,
+        authorities: resolved(top.take("authorities"), |node| authorities(node, read))?,
+        limits: resolved(top.take("limits"), limits)?,
+        http: resolved(top.take("http"), http)?,
+        leader_election: resolved(top.take("leaderElection"), leader_election)?,
+        metrics: resolved(top.take("metrics"), metrics)?,
+    })
+}
+
+/// The value of a node, or the default where there is none.
+fn resolved<T: Default>(
+    node: Option<Node>,
+    resolve: impl FnOnce(Node) -> Result<T, ConfigError>,
+) -> Result<T, ConfigError> {
+    node.map_or_else(|| Ok(T::default()), resolve)
+}
+
+fn scope(node: Node) -> Result<Scope, ConfigError> {
+    let mut section = node.section(&["namespaces"])?;
+    let names = resolved(section.take("namespaces"), namespaces)?;
+    Ok(if names.is_empty() {
+        Scope::Cluster
+    } else {
+        Scope::Namespaces(names)
+    })
+}
+
+fn namespaces(node: Node) -> Result<BTreeSet<String>, ConfigError> {
+    node.list("a list of namespaces, for example [etl, reports]")?
+        .iter()
+        .map(|item| label(item, "the name of a namespace, for example etl"))
+        .collect()
+}
+
+fn sealing(node: Node) -> Result<Sealing, ConfigError> {
+    let mut section = node.section(&["keySecret", "keyFile"])?;
+    match (section.take("keySecret"), section.take("keyFile")) {
+        (Some(_), Some(file)) => Err(file.invalid("excludes `sealing.keySecret`: keep one of the two")),
+        (None, Some(file)) => Ok(Sealing::KeyFile(
+            file.absolute_path("/etc/entra-operator/keys.json")?,
+        )),
+        (Some(secret), None) => Ok(Sealing::KeySecret(secret_name(&secret)?)),
+        (None, None) => Ok(Sealing::default()),
+    }
+}
+
+fn secret_name(node: &Node) -> Result<String, ConfigError> {
+    let wanted = "the name of a Secret in the operator's namespace, for example entra-operator-keys";
+    let name = node.text(wanted)?;
+    if is_subdomain(name) {
+        Ok(name.to_owned())
+    } else {
+        Err(node.unlike(wanted))
+    }
+}
+
+fn authorities(node: Node, read: ReadFile<'_>) -> Result<Vec<Authority>, ConfigError> {
+    let mut resolved: Vec<Authority> = Vec::new();
+    for item in node.list("a list of authorities, each with name, kind and url")? {
+        let authority = authority(item, &resolved, read)?;
+        resolved.push(authority);
+    }
+    Ok(resolved)
+}
+
+fn authority(node: Node, earlier: &[Authority], read: ReadFile<'_>) -> Result<Authority, ConfigError> {
+    let mut section = node.section(&["name", "kind", "url", "caFile", "namespaces"])?;
+    Ok(Authority {
+        name: authority_name(&mut section, earlier)?,
+        kind: authority_kind(&mut section)?,
+        url: authority_url(&mut section)?,
+        ca: section
+            .take("caFile")
+            .map(|file| ca_bundle(&file, read))
+            .transpose()?,
+        namespaces: resolved(section.take("namespaces"), authority_namespaces)?,
+    })
+}
+
+fn authority_name(section: &mut Section, earlier: &[Authority]) -> Result<String, ConfigError> {
+    let wanted = "a name that spec.authority can use: lower-case letters, digits and dashes, for example lab";
+    let node = section.require("name", wanted)?;
+    let name = label(&node, wanted)?;
+    if earlier.iter().any(|authority| authority.name == name) {
+        return Err(node.invalid(format!(
+            "is \"{name}\" a second time: give each authority a name of its own"
+        )));
+    }
+    Ok(name)
+}
+
+fn authority_kind(section: &mut Section) -> Result<AuthorityKind, ConfigError> {
+    let wanted = "Entra";
+    let node = section.require("kind", wanted)?;
+    match node.text(wanted)? {
+        "Entra" => Ok(AuthorityKind::Entra),
+        _ => Err(node.unlike(wanted)),
+    }
+}
+
+fn authority_url(section: &mut Section) -> Result<Url, ConfigError> {
+    let wanted = "an https URL with a host, for example https://login.contoso.example";
+    let node = section.require("url", wanted)?;
+    let url = Url::parse(node.text(wanted)?).map_err(|_| node.unlike(wanted))?;
+    if url.scheme() != "https" {
+        return Err(node.invalid("must begin with https://, because passwords are sent there"));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(node.invalid("must not hold a user name or password: write the host alone"));
+    }
+    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+        return Err(node.invalid("must end after the host and port: the tenant comes from spec.tenant"));
+    }
+    Ok(url)
+}
+
+fn ca_bundle(node: &Node, read: ReadFile<'_>) -> Result<CaBundle, ConfigError> {
+    let file = node.absolute_path("/etc/entra-operator/ca.pem")?;
+    let pem = read(&file).map_err(|e| node.invalid(format!("cannot be read: {e}; mount the file there")))?;
+    if !holds_certificates(&pem) {
+        return Err(node.invalid(
+            "must name a file with one or more certificates in PEM form (-----BEGIN CERTIFICATE-----)",
+        ));
+    }
+    Ok(CaBundle { file, pem })
+}
+
+/// Whether a PEM text holds at least one certificate, and none that cannot be trusted.
+fn holds_certificates(pem: &[u8]) -> bool {
+    let mut store = RootCertStore::empty();
+    let added = CertificateDer::pem_slice_iter(pem).all(|one| one.is_ok_and(|one| store.add(one).is_ok()));
+    added && !store.is_empty()
+}
+
+fn authority_namespaces(node: Node) -> Result<Scope, ConfigError> {
+    let empty = node.invalid("is empty: leave it out for all namespaces, or name at least one");
+    let names = namespaces(node)?;
+    if names.is_empty() {
+        Err(empty)
+    } else {
+        Ok(Scope::Namespaces(names))
+    }
+}
+
+fn limits(node: Node) -> Result<Limits, ConfigError> {
+    let mut section = node.section(&[
+        "requestsInFlight",
+        "requestsPerSecondPerTenant",
+        "reconcilesInFlight",
+    ])?;
+    let default = Limits::default();
+    let in_flight = limit(section.take("requestsInFlight"), 32)?;
+    let per_tenant = limit(section.take("requestsPerSecondPerTenant"), 10)?;
+    let reconciles = limit(section.take("reconcilesInFlight"), 64)?;
+    Ok(Limits {
+        requests_in_flight: in_flight.map_or(default.requests_in_flight, usize::from),
+        requests_per_second_per_tenant: per_tenant
+            .and_then(|n| NonZeroU32::new(n.into()))
+            .unwrap_or(default.requests_per_second_per_tenant),
+        reconciles_in_flight: reconciles.unwrap_or(default.reconciles_in_flight),
+    })
+}
+
+fn limit(node: Option<Node>, example: u16) -> Result<Option<u16>, ConfigError> {
+    node.map(|node| node.integer(1..=1000, example)).transpose()
+}
+
+fn http(node: Node) -> Result<Http, ConfigError> {
+    let mut section = node.section(&["health", "metrics"])?;
+    let default = Http::default();
+    let (health, metrics) = (section.take("health"), section.take("metrics"));
+    let resolved = Http {
+        health: address(health.as_ref(), default.health)?,
+        metrics: address(metrics.as_ref(), default.metrics)?,
+    };
+    match metrics.or(health) {
+        Some(node) if resolved.health == resolved.metrics && resolved.health.port() != 0 => {
+            Err(node
+                .invalid("must differ from the other address: http.health and http.metrics need a port each"))
+        }
+        _ => Ok(resolved),
+    }
+}
+
+fn address(node: Option<&Node>, default: SocketAddr) -> Result<SocketAddr, ConfigError> {
+    let Some(node) = node else { return Ok(default) };
+    let wanted = format!("an IP address and a port in quotes, for example \"{default}\"");
+    node.text(&wanted)?.parse().map_err(|_| node.unlike(&wanted))
+}
+
+fn leader_election(node: Node) -> Result<LeaderElection, ConfigError> {
+    let mut section = node.section(&["enabled", "leaseSeconds"])?;
+    let default = LeaderElection::default();
+    let seconds = section.take("leaseSeconds").map(|node| node.integer(3..=300, 15));
+    Ok(LeaderElection {
+        enabled: switch(section.take("enabled"), default.enabled)?,
+        lease: seconds
+            .transpose()?
+            .map_or(default.lease, |s| Duration::from_secs(s.into())),
+    })
+}
+
+fn metrics(node: Node) -> Result<Metrics, ConfigError> {
+    let mut section = node.section(&["perObject"])?;
+    Ok(Metrics {
+        per_object: switch(section.take("perObject"), Metrics::default().per_object)?,
+    })
+}
+
+fn switch(node: Option<Node>, default: bool) -> Result<bool, ConfigError> {
+    node.map_or(Ok(default), |node| node.boolean())
+}
+
+/// A DNS label: the name of a namespace or an authority.
+fn label(node: &Node, wanted: &str) -> Result<String, ConfigError> {
+    let name = node.text(wanted)?;
+    if is_label(name) {
+        Ok(name.to_owned())
+    } else {
+        Err(node.unlike(wanted))
+    }
+}
+
+/// RFC 1123 label, as Kubernetes reads it.
+fn is_label(name: &str) -> bool {
+    name.len() <= 63 && is_segment(name)
+}
+
+/// RFC 1123 subdomain, as Kubernetes reads it.
+fn is_subdomain(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_segment)
+}
+
+fn is_segment(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let ends = !text.starts_with('-') && !text.ends_with('-');
+    !text.is_empty() && ends && text.chars().all(allowed)
+}

@@ -1,0 +1,320 @@
+//! Every sentence of an error, and the defaults.
+
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use super::*;
+
+const SHIPPED: &str = include_str!("../../../deploy/manifests/config.yaml");
+
+/// A certificate made for this test; its key was thrown away.
+const CERTIFICATE: &str = include_str!("testdata/ca.pem");
+
+fn no_files(_: &Path) -> io::Result<Vec<u8>> {
+    Err(io::Error::new(io::ErrorKind::NotFound, "no such file"))
+}
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, &no_files)
+}
+
+fn error(text: &str) -> String {
+    match read(text) {
+        Ok(config) => format!("accepted: {config:?}"),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn authority_error(fields: &str) -> String {
+    error(&format!("authorities: [{{{fields}}}]"))
+}
+
+#[test]
+fn the_shipped_file_spells_out_the_defaults() {
+    assert_eq!(read(SHIPPED).ok(), Some(Config::default()));
+}
+
+#[test]
+fn defaults_golden() {
+    let expected = r#"Config { scope: Cluster, sealing: KeySecret("entra-operator-keys"), authorities: [], limits: Limits { requests_in_flight: 32, requests_per_second_per_tenant: 10, reconciles_in_flight: 64 }, http: Http { health: 0.0.0.0:8081, metrics: 0.0.0.0:9090 }, leader_election: LeaderElection { enabled: true, lease: 15s }, metrics: Metrics { per_object: true } }"#;
+    assert_eq!(format!("{:?}", Config::default()), expected);
+}
+
+#[test]
+fn nothing_at_all_is_the_defaults() {
+    for text in ["", "# only a comment\n", "{}", "watch:\nlimits:\n", "limits: {}"] {
+        assert_eq!(read(text).ok(), Some(Config::default()), "{text:?}");
+    }
+}
+
+#[test]
+fn an_absent_file_is_an_error_only_if_it_was_asked_for() {
+    let asked = Config::load(Some(Path::new("/nonexistent/config.yaml")));
+    let message = asked.err().map(|e| e.to_string());
+    assert_eq!(
+        message.as_deref(),
+        Some("the configuration file /nonexistent/config.yaml cannot be used")
+    );
+}
+
+#[test]
+fn unknown_keys_are_named_with_their_path_and_the_known_ones() {
+    let cases = [
+        (
+            "wacth: {}",
+            "unknown key `wacth`; known here: watch, sealing, authorities, limits, http, leaderElection, metrics",
+        ),
+        (
+            "policy: {}",
+            "unknown key `policy`; known here: watch, sealing, authorities, limits, http, leaderElection, metrics",
+        ),
+        (
+            "watch: {namespace: a}",
+            "unknown key `watch.namespace`; known here: namespaces",
+        ),
+        (
+            "sealing: {secret: a}",
+            "unknown key `sealing.secret`; known here: keySecret, keyFile",
+        ),
+        (
+            "authorities: [{host: a}]",
+            "unknown key `authorities[0].host`; known here: name, kind, url, caFile, namespaces",
+        ),
+        (
+            "limits: {requestsinflight: 1}",
+            "unknown key `limits.requestsinflight`; known here: requestsInFlight, requestsPerSecondPerTenant, reconcilesInFlight",
+        ),
+        (
+            "http: {port: 1}",
+            "unknown key `http.port`; known here: health, metrics",
+        ),
+        (
+            "leaderElection: {lease: 1}",
+            "unknown key `leaderElection.lease`; known here: enabled, leaseSeconds",
+        ),
+        (
+            "metrics: {perobject: true}",
+            "unknown key `metrics.perobject`; known here: perObject",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(error(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn wrong_values_say_what_to_write() {
+    let cases = [
+        (
+            "[a]",
+            "`the document` must be a mapping with the keys watch, sealing, authorities, limits, http, leaderElection, metrics, but is [\"a\"]",
+        ),
+        (
+            "limits: many",
+            "`limits` must be a mapping with the keys requestsInFlight, requestsPerSecondPerTenant, reconcilesInFlight, but is \"many\"",
+        ),
+        (
+            "watch: {namespaces: etl}",
+            "`watch.namespaces` must be a list of namespaces, for example [etl, reports], but is \"etl\"",
+        ),
+        (
+            "watch: {namespaces: [etl, A_b]}",
+            "`watch.namespaces[1]` must be the name of a namespace, for example etl, but is \"A_b\"",
+        ),
+        (
+            "sealing: {keySecret: Keys}",
+            "`sealing.keySecret` must be the name of a Secret in the operator's namespace, for example entra-operator-keys, but is \"Keys\"",
+        ),
+        (
+            "sealing: {keyFile: keys.json}",
+            "`sealing.keyFile` must be an absolute path, for example /etc/entra-operator/keys.json, but is \"keys.json\"",
+        ),
+        (
+            "sealing: {keySecret: a, keyFile: /b}",
+            "`sealing.keyFile` excludes `sealing.keySecret`: keep one of the two",
+        ),
+        (
+            "limits: {requestsInFlight: 0}",
+            "`limits.requestsInFlight` must be a whole number from 1 to 1000, for example 32, but is 0",
+        ),
+        (
+            "limits: {requestsInFlight: 100000}",
+            "`limits.requestsInFlight` must be a whole number from 1 to 1000, for example 32, but is 100000",
+        ),
+        (
+            "limits: {requestsPerSecondPerTenant: \"10\"}",
+            "`limits.requestsPerSecondPerTenant` must be a whole number from 1 to 1000, for example 10, but is \"10\"",
+        ),
+        (
+            "limits: {reconcilesInFlight: 1.5}",
+            "`limits.reconcilesInFlight` must be a whole number from 1 to 1000, for example 64, but is 1.5",
+        ),
+        (
+            "http: {health: 8081}",
+            "`http.health` must be an IP address and a port in quotes, for example \"0.0.0.0:8081\", but is 8081",
+        ),
+        (
+            "http: {metrics: \"localhost:9090\"}",
+            "`http.metrics` must be an IP address and a port in quotes, for example \"0.0.0.0:9090\", but is \"localhost:9090\"",
+        ),
+        (
+            "http: {metrics: \"0.0.0.0:8081\"}",
+            "`http.metrics` must differ from the other address: http.health and http.metrics need a port each",
+        ),
+        (
+            "leaderElection: {enabled: \"no\"}",
+            "`leaderElection.enabled` must be true or false, without quotes, but is \"no\"",
+        ),
+        (
+            "leaderElection: {leaseSeconds: 1}",
+            "`leaderElection.leaseSeconds` must be a whole number from 3 to 300, for example 15, but is 1",
+        ),
+        (
+            "metrics: {perObject: 1}",
+            "`metrics.perObject` must be true or false, without quotes, but is 1",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(error(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn wrong_authorities_say_what_to_write() {
+    let name = "name: lab, kind: Entra";
+    let url = "name: lab, kind: Entra, url: \"https://a.example\"";
+    let wanted = "an https URL with a host, for example https://login.contoso.example";
+    let cases = [
+        ("kind: Entra".to_owned(), "`authorities[0].name` is missing: write a name that spec.authority can use: lower-case letters, digits and dashes, for example lab".to_owned()),
+        ("name: Lab".to_owned(), "`authorities[0].name` must be a name that spec.authority can use: lower-case letters, digits and dashes, for example lab, but is \"Lab\"".to_owned()),
+        ("name: lab".to_owned(), "`authorities[0].kind` is missing: write Entra".to_owned()),
+        ("name: lab, kind: Adfs".to_owned(), "`authorities[0].kind` must be Entra, but is \"Adfs\"".to_owned()),
+        (name.to_owned(), format!("`authorities[0].url` is missing: write {wanted}")),
+        (format!("{name}, url: a.example"), format!("`authorities[0].url` must be {wanted}, but is \"a.example\"")),
+        (format!("{name}, url: \"http://a.example\""), "`authorities[0].url` must begin with https://, because passwords are sent there".to_owned()),
+        (format!("{name}, url: \"https://u:p@a.example\""), "`authorities[0].url` must not hold a user name or password: write the host alone".to_owned()),
+        (format!("{name}, url: \"https://a.example/tenant\""), "`authorities[0].url` must end after the host and port: the tenant comes from spec.tenant".to_owned()),
+        (format!("{url}, namespaces: []"), "`authorities[0].namespaces` is empty: leave it out for all namespaces, or name at least one".to_owned()),
+        (format!("{url}, caFile: ca.pem"), "`authorities[0].caFile` must be an absolute path, for example /etc/entra-operator/ca.pem, but is \"ca.pem\"".to_owned()),
+        (format!("{url}, caFile: /ca.pem"), "`authorities[0].caFile` cannot be read: no such file; mount the file there".to_owned()),
+    ];
+    for (fields, expected) in cases {
+        assert_eq!(authority_error(&fields), expected, "{fields}");
+    }
+}
+
+#[test]
+fn the_lists_themselves_are_checked() {
+    assert_eq!(
+        error("authorities: lab"),
+        "`authorities` must be a list of authorities, each with name, kind and url, but is \"lab\""
+    );
+    let twice = "authorities: [{name: a, kind: Entra, url: \"https://a.example\"}, {name: a, kind: Entra}]";
+    assert_eq!(
+        error(twice),
+        "`authorities[1].name` is \"a\" a second time: give each authority a name of its own"
+    );
+}
+
+#[test]
+fn what_is_not_yaml_says_where() {
+    let message = error("watch: [\n");
+    assert!(message.starts_with("the file is not valid YAML: "), "{message}");
+    assert!(message.contains("line"), "{message}");
+}
+
+#[test]
+fn a_key_written_twice_is_refused() {
+    assert!(
+        error("http: {}\nhttp: {}\n").contains("duplicate"),
+        "{}",
+        error("http: {}\nhttp: {}\n")
+    );
+}
+
+#[test]
+fn long_values_are_cut() {
+    let message = error(&format!("http: {{health: {}}}", "x".repeat(500)));
+    assert!(message.len() < 200, "{message}");
+}
+
+#[test]
+fn a_certificate_file_is_read_and_checked() {
+    let text = "authorities: [{name: lab, kind: Entra, url: \"https://a.example:8443\", caFile: /ca.pem, namespaces: [etl]}]";
+    let config = Config::parse(text, &|_| Ok(CERTIFICATE.as_bytes().to_vec()));
+    let authority = config.ok().and_then(|c| c.authorities.into_iter().next());
+    let ca = authority.as_ref().and_then(|a| a.ca.as_ref());
+    assert_eq!(
+        ca.map(|ca| format!("{ca:?}")).as_deref(),
+        Some("CaBundle(\"/ca.pem\")")
+    );
+    assert!(authority.is_some_and(|a| a.namespaces.covers("etl") && !a.namespaces.covers("other")));
+
+    for garbage in [
+        "",
+        "not PEM",
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+    ] {
+        let refused = Config::parse(text, &|_| Ok(garbage.as_bytes().to_vec()));
+        let message = refused.err().map(|e| e.to_string());
+        assert_eq!(
+            message.as_deref(),
+            Some(
+                "`authorities[0].caFile` must name a file with one or more certificates in PEM form (-----BEGIN CERTIFICATE-----)"
+            )
+        );
+    }
+}
+
+#[test]
+fn every_key_takes_effect() {
+    let text = "
+watch: {namespaces: [etl, etl]}
+sealing: {keyFile: /keys/keys.json}
+limits: {requestsInFlight: 1, requestsPerSecondPerTenant: 2, reconcilesInFlight: 3}
+http: {health: \"127.0.0.1:0\", metrics: \"127.0.0.1:0\"}
+leaderElection: {enabled: false, leaseSeconds: 4}
+metrics: {perObject: false}
+";
+    let expected = Config {
+        scope: Scope::Namespaces(["etl".to_owned()].into()),
+        sealing: Sealing::KeyFile("/keys/keys.json".into()),
+        authorities: Vec::new(),
+        limits: Limits {
+            requests_in_flight: 1,
+            requests_per_second_per_tenant: NonZeroU32::MIN.saturating_add(1),
+            reconciles_in_flight: 3,
+        },
+        http: Http {
+            health: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
+            metrics: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
+        },
+        leader_election: LeaderElection {
+            enabled: false,
+            lease: Duration::from_secs(4),
+        },
+        metrics: Metrics { per_object: false },
+    };
+    assert_eq!(read(text).ok(), Some(expected));
+}
+
+#[test]
+fn the_manifests_use_the_same_names_and_ports() {
+    let rbac = include_str!("../../../deploy/manifests/rbac.yaml");
+    for name in [LEASE_NAME, DEFAULT_KEY_SECRET] {
+        assert!(
+            rbac.contains(&format!("resourceNames: [{name}]")),
+            "{name} is not in rbac.yaml"
+        );
+    }
+    let deployment = include_str!("../../../deploy/manifests/deployment.yaml");
+    let directory = DEFAULT_PATH.trim_end_matches("/config.yaml");
+    assert!(deployment.contains(&format!("mountPath: {directory}\n")));
+    for port in [Http::default().health.port(), Http::default().metrics.port()] {
+        assert!(
+            deployment.contains(&format!("containerPort: {port}\n")),
+            "{port} is not in deployment.yaml"
+        );
+    }
+}

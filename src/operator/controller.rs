@@ -1,0 +1,311 @@
+//! From changes to passes: knows the credentials, which Secrets concern which, and runs bounded passes over them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::queue::Queue;
+use crate::api::{ClientCredential, refresh_token_secret};
+use crate::plan::Time;
+use crate::reconcile::ports::{Clock, Key, Ports};
+use crate::reconcile::{Credential, Memory, Shared, pass, stamp};
+
+/// How often wake times are looked at.
+const TICK: Duration = Duration::from_millis(500);
+
+/// Runs the passes of one process.
+#[derive(Debug)]
+pub(super) struct Controller<P: Ports> {
+    ports: Arc<P>,
+    shared: Arc<Shared>,
+    queue: Queue,
+    known: RwLock<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    credentials: BTreeMap<Key, Arc<Entry>>,
+    /// Which credentials a Secret concerns, by the names in their specs.
+    concerned: BTreeMap<Key, BTreeSet<Key>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    credential: RwLock<Arc<Credential>>,
+    memory: Mutex<Memory>,
+}
+
+/// What the metrics show of one credential.
+#[derive(Clone, Debug)]
+pub(super) struct Seen {
+    /// The resource.
+    pub key: Key,
+    /// Status as it was written last; the stored one before the first pass.
+    pub status: crate::api::EntraCredentialStatus,
+}
+
+impl<P: Ports> Controller<P> {
+    /// A controller without credentials.
+    pub(super) fn new(ports: Arc<P>, shared: Arc<Shared>) -> Self {
+        Self {
+            ports,
+            shared,
+            queue: Queue::default(),
+            known: RwLock::default(),
+        }
+    }
+
+    /// A credential is new or changed. A change of nothing but its status is our own and asks for no pass.
+    pub(super) fn applied(&self, credential: Credential) {
+        let key = credential.key.clone();
+        let changed = {
+            let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+            known.apply(credential)
+        };
+        if changed {
+            self.queue.trigger(&key);
+        }
+    }
+
+    /// A credential is gone.
+    pub(super) fn removed(&self, key: &Key) {
+        self.known
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key);
+        self.queue.forget(key);
+    }
+
+    /// Keys of all known credentials.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        self.known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .credentials
+            .keys()
+            .cloned()
+            .collect()
+    }
+
+    /// Something about a Secret changed; `owner` is the credential that controls it, if one does.
+    pub(super) fn secret_changed(&self, secret: &Key, owner: Option<&str>) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let by_owner = owner.map(|name| Key::new(&secret.namespace, name));
+        let by_name = known.concerned.get(secret).into_iter().flatten().cloned();
+        for key in by_name
+            .chain(by_owner)
+            .filter(|k| known.credentials.contains_key(k))
+        {
+            self.queue.trigger(&key);
+        }
+    }
+
+    /// Everything gets a look: leadership was gained, or the keys changed.
+    pub(super) fn look_at_all(&self) {
+        for key in self.keys() {
+            self.queue.trigger(&key);
+        }
+    }
+
+    /// Seconds by which the oldest wake time has passed without a pass.
+    pub(super) fn overdue(&self, now: Time) -> i64 {
+        self.queue.overdue(now)
+    }
+
+    /// What is known of every credential, for metrics. A credential that is being passed over right now is left out.
+    pub(super) fn seen(&self) -> Vec<Seen> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known
+            .credentials
+            .iter()
+            .filter_map(|(key, entry)| entry.seen(key))
+            .collect()
+    }
+
+    /// Runs passes while this process leads, until `stop`; then lets the running ones finish.
+    pub(super) async fn run(
+        self: Arc<Self>,
+        in_flight: usize,
+        mut leads: watch::Receiver<bool>,
+        stop: CancellationToken,
+    ) {
+        let slots = Arc::new(Semaphore::new(in_flight));
+        let tracker = TaskTracker::new();
+        let ticking = tokio::spawn(Arc::clone(&self).tick(stop.clone()));
+        while led(&mut leads, &stop).await {
+            self.look_at_all();
+            self.dispatch(&slots, &tracker, &mut leads, &stop).await;
+        }
+        tracker.close();
+        tracker.wait().await;
+        ticking.abort();
+    }
+
+    async fn tick(self: Arc<Self>, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        while !stop.is_cancelled() {
+            ticks.tick().await;
+            self.queue.tick(self.ports.clock().now());
+        }
+    }
+
+    async fn dispatch(
+        self: &Arc<Self>,
+        slots: &Arc<Semaphore>,
+        tracker: &TaskTracker,
+        leads: &mut watch::Receiver<bool>,
+        stop: &CancellationToken,
+    ) {
+        loop {
+            let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
+                return;
+            };
+            let key = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                () = lost(leads) => return,
+                key = self.queue.next() => key,
+            };
+            let this = Arc::clone(self);
+            tracker.spawn(async move {
+                this.pass_over(&key).await;
+                drop(slot);
+            });
+        }
+    }
+
+    async fn pass_over(&self, key: &Key) {
+        let entry = self
+            .known
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .credentials
+            .get(key)
+            .cloned();
+        let Some(entry) = entry else {
+            return self.queue.forget(key);
+        };
+        let credential = Arc::clone(&entry.credential.read().unwrap_or_else(PoisonError::into_inner));
+        let mut memory = entry.memory.lock().await;
+        let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, &mut memory)).await;
+        if let Some(outage) = &passed.outage {
+            tracing::warn!(namespace = key.namespace, name = key.name, error = %outage, "pass ended early");
+        }
+        let expires_at = memory.written.expires_at.as_ref().map(stamp::from_kube);
+        self.queue.done(key, passed.wake, expires_at);
+    }
+}
+
+/// Waits until this process leads; `false` when it is time to stop.
+async fn led(leads: &mut watch::Receiver<bool>, stop: &CancellationToken) -> bool {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => false,
+        led = leads.wait_for(|leads| *leads) => led.is_ok(),
+    }
+}
+
+async fn lost(leads: &mut watch::Receiver<bool>) {
+    let _ended = leads.wait_for(|leads| !*leads).await;
+}
+
+impl Known {
+    fn apply(&mut self, credential: Credential) -> bool {
+        let key = credential.key.clone();
+        let before = self.credentials.get(&key).map(Entry::credential);
+        if before
+            .as_ref()
+            .is_some_and(|b| differs_in_status_only(b, &credential))
+        {
+            return false;
+        }
+        self.unconcern(&key);
+        for secret in secrets_of(&credential) {
+            self.concerned.entry(secret).or_default().insert(key.clone());
+        }
+        match self
+            .credentials
+            .get(&key)
+            .filter(|_| before.is_some_and(|b| b.uid == credential.uid))
+        {
+            Some(entry) => {
+                *entry.credential.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credential);
+            }
+            None => {
+                let entry = Entry {
+                    credential: RwLock::new(Arc::new(credential)),
+                    memory: Mutex::default(),
+                };
+                self.credentials.insert(key, Arc::new(entry));
+            }
+        }
+        true
+    }
+
+    fn remove(&mut self, key: &Key) {
+        self.unconcern(key);
+        self.credentials.remove(key);
+    }
+
+    fn unconcern(&mut self, key: &Key) {
+        let Some(before) = self.credentials.get(key).map(Entry::credential) else {
+            return;
+        };
+        for secret in secrets_of(&before) {
+            if let Some(concerned) = self.concerned.get_mut(&secret) {
+                concerned.remove(key);
+                if concerned.is_empty() {
+                    self.concerned.remove(&secret);
+                }
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn credential(entry: &Arc<Self>) -> Arc<Credential> {
+        Arc::clone(&entry.credential.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn seen(&self, key: &Key) -> Option<Seen> {
+        let memory = self.memory.try_lock().ok()?;
+        let credential = self.credential.read().unwrap_or_else(PoisonError::into_inner);
+        let status = if memory.restored {
+            Some(memory.written.clone())
+        } else {
+            credential.status.clone()
+        };
+        Some(Seen {
+            key: key.clone(),
+            status: status.unwrap_or_default(),
+        })
+    }
+}
+
+fn differs_in_status_only(before: &Credential, after: &Credential) -> bool {
+    before.uid == after.uid
+        && before.generation == after.generation
+        && before.deleting == after.deleting
+        && before.request == after.request
+        && before.spec == after.spec
+}
+
+/// The Secrets that a credential's spec names.
+fn secrets_of(credential: &Credential) -> BTreeSet<Key> {
+    let spec = &credential.spec;
+    let client = spec
+        .client_credential
+        .as_ref()
+        .map(|ClientCredential::Secret(s)| s.secret_name.as_str());
+    let session = refresh_token_secret(&credential.key.name);
+    let tokens = spec.tokens.iter().map(|t| t.secret_name.as_str());
+    let names = tokens
+        .chain([spec.login.secret_name.as_str(), session.as_str()])
+        .chain(client);
+    names.map(|name| credential.sibling(name)).collect()
+}

@@ -1,0 +1,103 @@
+//! What the process tells its metrics: hears what passes and requests do, and reads the credentials at a scrape.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::controller::{Controller, Seen};
+use crate::api::{Reason, annotation, refresh_token_secret};
+use crate::cluster::SecretStore;
+use crate::entra;
+use crate::plan::Time;
+use crate::plan::snapshot::Token;
+use crate::reconcile::ports::{Clock, Key, Ports};
+use crate::reconcile::{Observer, stamp};
+use crate::telemetry::credentials::{Observed, Row, TokenRow};
+use crate::telemetry::labels::{Answer, Grant, Refresh};
+use crate::telemetry::metrics::Metrics;
+
+/// Passes what happens on to the metrics.
+#[derive(Debug)]
+pub(super) struct Measure(pub Arc<Metrics>);
+
+impl Observer for Measure {
+    fn published(&self, token: &Token, now: Time) {
+        self.0.refresh(Refresh::Renewed, Reason::Fresh);
+        if let Some(p) = token.published.as_ref().filter(|p| token.answers(p)) {
+            let late = u64::try_from(now.since(p.refresh_at)).unwrap_or_default();
+            self.0.late(Duration::from_secs(late));
+        }
+    }
+
+    fn failed(&self, reason: Reason) {
+        self.0.refresh(Refresh::Failed, reason);
+    }
+
+    fn passed(&self, step: &crate::plan::Step, took: Duration) {
+        self.0.pass(step.into(), took);
+    }
+}
+
+impl entra::Observer for Measure {
+    fn on_request(&self, grant: entra::Grant, result: &'static str, seconds: f64) {
+        let grant = match grant {
+            entra::Grant::Password => Grant::Password,
+            entra::Grant::Refresh => Grant::RefreshToken,
+            entra::Grant::Discovery => return,
+        };
+        let answer = match result {
+            "granted" => Answer::Granted,
+            "transient" => Answer::Postponed,
+            "unanswered" => Answer::Unanswered,
+            _ => Answer::Refused,
+        };
+        self.0.token_request(
+            grant,
+            answer,
+            Duration::try_from_secs_f64(seconds).unwrap_or_default(),
+        );
+    }
+}
+
+/// The state of all credentials, for a scrape.
+pub(super) fn observed<P: Ports>(
+    controller: &Controller<P>,
+    store: &SecretStore,
+    clock: &dyn Clock,
+) -> Observed {
+    Observed {
+        now: clock.now(),
+        rows: controller
+            .seen()
+            .into_iter()
+            .filter_map(|seen| row(seen, store))
+            .collect(),
+        sealing_keys: Vec::new(),
+    }
+}
+
+fn row(seen: Seen, store: &SecretStore) -> Option<Row> {
+    let ready = seen.status.conditions.iter().find(|c| c.type_ == "Ready")?;
+    let session = store.get(&Key::new(
+        &seen.key.namespace,
+        refresh_token_secret(&seen.key.name),
+    ));
+    let text = |name: &str| session.as_ref().and_then(|m| m.annotations.get(name)).cloned();
+    Some(Row {
+        ready: ready.status == "True",
+        reason: ready.reason.parse().ok()?,
+        refresh_token_issued_at: text(annotation::ISSUED_AT).as_deref().and_then(stamp::from_text),
+        sealing_key: text(annotation::KEY_ID),
+        login_waiting_since: None,
+        tokens: seen.status.tokens.iter().map(token_row).collect(),
+        namespace: seen.key.namespace,
+        name: seen.key.name,
+    })
+}
+
+fn token_row(token: &crate::api::TokenStatus) -> TokenRow {
+    TokenRow {
+        secret: token.secret_name.clone(),
+        expires_at: token.expires_at.as_ref().map(stamp::from_kube),
+        refresh_at: token.refresh_at.as_ref().map(stamp::from_kube),
+    }
+}

@@ -1,0 +1,227 @@
+//! Which credential gets a pass next: one at a time each, the soonest expiry first.
+//!
+//! Wake times are wall-clock times in an ordered map that is looked at twice a second, so there is no timer that a
+//! suspended node could sleep through, and a lost watch event delays nothing for longer than its wake time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::plan::Time;
+use crate::reconcile::ports::Key;
+
+/// The queue of one process.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    filled: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Waiting for a pass, soonest expiry first.
+    ready: BTreeSet<(Time, Key)>,
+    /// To be looked at later.
+    wakes: BTreeSet<(Time, Key)>,
+    slots: BTreeMap<Key, Slot>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    urgency: Time,
+    wake: Option<Time>,
+    ready: bool,
+    running: bool,
+    /// Something changed while it was running.
+    again: bool,
+}
+
+impl Default for Slot {
+    /// What is not known to expire goes first: it may be a login that somebody waits for.
+    fn default() -> Self {
+        Self {
+            urgency: Time(0),
+            wake: None,
+            ready: false,
+            running: false,
+            again: false,
+        }
+    }
+}
+
+impl Queue {
+    /// Something about this credential changed.
+    pub(super) fn trigger(&self, key: &Key) {
+        self.lock().trigger(key);
+        self.filled.notify_one();
+    }
+
+    /// Moves what is due at `now` to the ready ones.
+    pub(super) fn tick(&self, now: Time) {
+        let moved = self.lock().tick(now);
+        if moved {
+            self.filled.notify_one();
+        }
+    }
+
+    /// The next credential to pass over; it counts as running until [`Queue::done`].
+    pub(super) async fn next(&self) -> Key {
+        loop {
+            let filled = self.filled.notified();
+            if let Some(key) = self.lock().take() {
+                return key;
+            }
+            filled.await;
+        }
+    }
+
+    /// The pass over `key` is over. `expires_at` orders it among the others the next time.
+    pub(super) fn done(&self, key: &Key, wake: Option<Time>, expires_at: Option<Time>) {
+        self.lock().done(key, wake, expires_at);
+        self.filled.notify_one();
+    }
+
+    /// The credential no longer exists.
+    pub(super) fn forget(&self, key: &Key) {
+        let mut state = self.lock();
+        if let Some(slot) = state.slots.remove(key) {
+            state.ready.remove(&(slot.urgency, key.clone()));
+            state.unwake(key, slot);
+        }
+    }
+
+    /// Seconds by which the oldest wake time has passed without a pass; 0 if none has.
+    pub(super) fn overdue(&self, now: Time) -> i64 {
+        let state = self.lock();
+        let asleep = state.wakes.first().map(|(at, _)| *at);
+        let waiting = state
+            .ready
+            .iter()
+            .filter_map(|(_, k)| state.slots.get(k)?.wake)
+            .min();
+        asleep
+            .into_iter()
+            .chain(waiting)
+            .min()
+            .map_or(0, |at| now.since(at).max(0))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn trigger(&mut self, key: &Key) {
+        let slot = self.slots.entry(key.clone()).or_default();
+        if slot.running {
+            slot.again = true;
+        } else if !slot.ready {
+            slot.ready = true;
+            self.ready.insert((slot.urgency, key.clone()));
+        }
+    }
+
+    fn tick(&mut self, now: Time) -> bool {
+        let mut moved = false;
+        while self.wakes.first().is_some_and(|(at, _)| *at <= now) {
+            if let Some((_, key)) = self.wakes.pop_first() {
+                self.trigger(&key);
+                moved = true;
+            }
+        }
+        moved
+    }
+
+    fn take(&mut self) -> Option<Key> {
+        let (_, key) = self.ready.pop_first()?;
+        let slot = self.slots.entry(key.clone()).or_default();
+        (slot.ready, slot.running, slot.again) = (false, true, false);
+        let slot = *slot;
+        self.unwake(&key, slot);
+        Some(key)
+    }
+
+    fn done(&mut self, key: &Key, wake: Option<Time>, expires_at: Option<Time>) {
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        (slot.running, slot.wake) = (false, wake);
+        slot.urgency = expires_at.unwrap_or_default();
+        let again = slot.again;
+        if let Some(at) = wake {
+            self.wakes.insert((at, key.clone()));
+        }
+        if again {
+            self.trigger(key);
+        }
+    }
+
+    fn unwake(&mut self, key: &Key, slot: Slot) {
+        if let Some(at) = slot.wake {
+            self.wakes.remove(&(at, key.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        Key::new("ns", name)
+    }
+
+    #[tokio::test]
+    async fn one_pass_at_a_time_and_one_more_if_something_changed_meanwhile() {
+        let queue = Queue::default();
+        queue.trigger(&key("a"));
+        queue.trigger(&key("a"));
+        assert_eq!(queue.next().await, key("a"));
+        queue.trigger(&key("a"));
+        assert!(queue.lock().take().is_none(), "it is running");
+        queue.done(&key("a"), None, None);
+        assert_eq!(queue.next().await, key("a"));
+        queue.done(&key("a"), None, None);
+        assert!(queue.lock().take().is_none());
+    }
+
+    #[tokio::test]
+    async fn the_soonest_expiry_goes_first() {
+        let queue = Queue::default();
+        for (name, expiry) in [("late", 300), ("soon", 100), ("later", 500)] {
+            queue.trigger(&key(name));
+            assert_eq!(queue.next().await, key(name));
+            queue.done(&key(name), Some(Time(10)), Some(Time(expiry)));
+        }
+        queue.tick(Time(9));
+        assert!(queue.lock().take().is_none(), "nothing is due yet");
+        queue.tick(Time(10));
+        let order = [queue.next().await, queue.next().await, queue.next().await];
+        assert_eq!(order, [key("soon"), key("late"), key("later")]);
+    }
+
+    #[tokio::test]
+    async fn overdue_counts_what_was_not_passed_over() {
+        let queue = Queue::default();
+        queue.trigger(&key("a"));
+        let a = queue.next().await;
+        queue.done(&a, Some(Time(10)), None);
+        assert_eq!(queue.overdue(Time(10)), 0);
+        queue.tick(Time(200));
+        assert_eq!(queue.overdue(Time(200)), 190, "due, but no pass yet");
+        let a = queue.next().await;
+        queue.done(&a, None, None);
+        assert_eq!(queue.overdue(Time(500)), 0);
+    }
+
+    #[test]
+    fn what_was_forgotten_never_comes_back() {
+        let queue = Queue::default();
+        queue.trigger(&key("a"));
+        queue.forget(&key("a"));
+        queue.tick(Time(i64::MAX));
+        assert!(queue.lock().take().is_none());
+    }
+}

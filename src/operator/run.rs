@@ -1,0 +1,396 @@
+//! `entra-operator run`: start-up in the order in which things depend on each other, shutdown in the reverse.
+//!
+//! Start: clients, listeners, watches, keys, election, passes. Stop: passes end (bounded), the Lease is released, the
+//! listeners close. Readiness means: watches listed, permissions sufficient, keys loaded; never the identity provider.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use super::cli::RunArgs;
+use super::clock::SystemClock;
+use super::config::{Config, LoadError};
+use super::controller::Controller;
+use super::election::Election;
+use super::keys::{Keys, chain};
+use super::measure::{Measure, observed};
+use super::view::StoreView;
+use super::watches::{follow_credentials, follow_secrets};
+use crate::cluster::{self, ConnectError, KubeCluster, Reporter, SecretStore};
+use crate::entra::{self, Authorities, BuildError, DeclarationError, Declared};
+use crate::reconcile::Shared;
+use crate::reconcile::memory::Allowance;
+use crate::reconcile::ports::{Clock, Ports};
+use crate::secrets::Keyring;
+use crate::telemetry::health::Health;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::server::{Addresses, BindError, Listeners};
+
+/// Longest that running passes are waited for at shutdown: a whole exchange takes 45 s at most, 30 of them with Entra.
+const DRAIN: Duration = Duration::from_secs(40);
+
+/// How often liveness is fed.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// Pause before the keys are asked for again at start.
+const KEYS_AGAIN: Duration = Duration::from_secs(2);
+
+const WATCHES: &str = "watches";
+const KEYS: &str = "keys";
+
+/// Why the operator could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] LoadError),
+    /// A declared authority is wrong.
+    #[error(transparent)]
+    Authority(#[from] DeclarationError),
+    /// No client for the identity provider.
+    #[error(transparent)]
+    Entra(#[from] BuildError),
+    /// No client for the API server.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A listener could not be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The leader election could not be set up.
+    #[error("the leader election could not be set up")]
+    Election(#[source] Box<kube_lease_manager::LeaseManagerError>),
+}
+
+/// The ports of the real process.
+#[derive(Debug)]
+pub(super) struct RealPorts {
+    cluster: Arc<KubeCluster>,
+    provider: entra::Client,
+    vault: Keyring,
+    view: StoreView,
+    clock: SystemClock,
+}
+
+impl Ports for RealPorts {
+    type Cluster = KubeCluster;
+    type Provider = entra::Client;
+    type Vault = Keyring;
+    type View = StoreView;
+    type Clock = SystemClock;
+
+    fn cluster(&self) -> &KubeCluster {
+        &self.cluster
+    }
+
+    fn provider(&self) -> &entra::Client {
+        &self.provider
+    }
+
+    fn vault(&self) -> &Keyring {
+        &self.vault
+    }
+
+    fn view(&self) -> &StoreView {
+        &self.view
+    }
+
+    fn clock(&self) -> &SystemClock {
+        &self.clock
+    }
+}
+
+/// What exists before the keys do.
+struct Base {
+    config: Config,
+    identity: String,
+    namespace: String,
+    client: kube::Client,
+    election_client: kube::Client,
+    cluster: Arc<KubeCluster>,
+    store: Arc<SecretStore>,
+    scopes: Vec<cluster::Scope>,
+    clock: SystemClock,
+    health: Arc<Health>,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+}
+
+/// Serves until `until` resolves, then shuts down in order.
+pub async fn run(args: RunArgs, until: impl Future<Output = ()>) -> Result<(), RunError> {
+    let base = Base::set_up(args).await?;
+    let authorities = Authorities::new(base.config.authorities.iter().map(declared))?;
+    let listeners = Listeners::bind(Addresses {
+        health: base.config.http.health,
+        metrics: base.config.http.metrics,
+    })
+    .await?;
+    if let Ok(bound) = listeners.addresses() {
+        tracing::info!(health = %bound.health, metrics = %bound.metrics, "listening");
+    }
+    let serving = tokio::spawn(listeners.serve(
+        Arc::clone(&base.health),
+        Arc::clone(&base.metrics),
+        base.stop.clone(),
+    ));
+    let stop = base.stop.clone();
+    let work = base.work(authorities);
+    tokio::pin!(until, work);
+    let result = tokio::select! {
+        result = &mut work => result,
+        () = &mut until => {
+            tracing::info!("stopping");
+            stop.cancel();
+            work.await
+        }
+    };
+    stop.cancel();
+    let _served = serving.await;
+    result
+}
+
+impl Base {
+    async fn set_up(args: RunArgs) -> Result<Self, RunError> {
+        let config = Config::load(args.config.as_deref())?;
+        let clock = SystemClock::start();
+        let client = cluster::connect(args.kubeconfig.as_deref()).await?;
+        let election_client = cluster::connect(args.kubeconfig.as_deref()).await?;
+        let scopes = cluster::scopes(&config.scope.names().unwrap_or_default());
+        let store = Arc::new(SecretStore::new(&cluster::secret_watches(&scopes)));
+        let identity = args.pod.identity();
+        let reporter = Reporter {
+            instance: identity.clone(),
+            now: super::clock::timestamp,
+        };
+        let cluster = Arc::new(KubeCluster::new(client.clone(), Arc::clone(&store), reporter));
+        let conditions = [
+            (WATCHES, "the watches have not been listed yet"),
+            (KEYS, "the sealing keys have not been loaded yet"),
+        ];
+        let health = Health::new(&conditions, Arc::new(move || clock.monotonic()));
+        let metrics = Arc::new(Metrics::new(config.metrics.per_object));
+        Ok(Self {
+            identity,
+            namespace: args.pod.namespace,
+            client,
+            election_client,
+            cluster,
+            store,
+            scopes,
+            clock,
+            health: Arc::new(health),
+            metrics,
+            stop: CancellationToken::new(),
+            config,
+        })
+    }
+
+    async fn work(self, authorities: Authorities) -> Result<(), RunError> {
+        let listed = Arc::new(Notify::new());
+        let secrets = cluster::watch_secrets(&self.client, &cluster::secret_watches(&self.scopes));
+        let (relay, changes) = tokio::sync::mpsc::unbounded_channel();
+        let feeding = tokio::spawn(feed(secrets, Arc::clone(&self.store), relay, Arc::clone(&listed)));
+        let Some(keyring) = self.keys(&listed).await else {
+            return Ok(());
+        };
+        self.health.met(KEYS);
+        let ports = Arc::new(self.ports(authorities, keyring.clone())?);
+        let observer = Arc::new(Measure(Arc::clone(&self.metrics)));
+        let controller = Arc::new(Controller::new(
+            ports,
+            Arc::new(Shared {
+                allowance: Allowance::default(),
+                observer,
+            }),
+        ));
+        self.serve(controller, keyring, changes).await?;
+        feeding.abort();
+        Ok(())
+    }
+
+    fn ports(&self, authorities: Authorities, vault: Keyring) -> Result<RealPorts, RunError> {
+        let limits = entra::Limits {
+            in_flight: self.config.limits.requests_in_flight,
+            per_second_per_tenant: self.config.limits.requests_per_second_per_tenant.get(),
+        };
+        let provider = entra::Client::new(authorities, limits, Arc::new(self.clock))?;
+        Ok(RealPorts {
+            cluster: Arc::clone(&self.cluster),
+            provider: provider.observed_by(Arc::new(Measure(Arc::clone(&self.metrics)))),
+            vault,
+            view: StoreView::new(Arc::clone(&self.store)),
+            clock: self.clock,
+        })
+    }
+
+    /// Waits for the watches, then for the keys; `None` when it is time to stop.
+    async fn keys(&self, listed: &Notify) -> Option<Keyring> {
+        while !self.store.synced() {
+            tokio::select! {
+                () = self.stop.cancelled() => return None,
+                () = listed.notified() => {}
+            }
+        }
+        let keys = self.key_store();
+        loop {
+            match keys.load(self.clock.now()).await {
+                Ok(set) => {
+                    let clock = self.clock;
+                    return Some(Keyring::new(
+                        set,
+                        clock.now(),
+                        Arc::new(move || clock.monotonic()),
+                    ));
+                }
+                Err(error) => {
+                    let why = chain(&error);
+                    tracing::error!(error = why, "no sealing keys");
+                    self.health.unmet(KEYS, why);
+                }
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => return None,
+                () = tokio::time::sleep(KEYS_AGAIN) => {}
+            }
+        }
+    }
+
+    fn key_store(&self) -> Keys {
+        Keys::new(
+            Arc::clone(&self.cluster),
+            Arc::clone(&self.store),
+            self.config.sealing.clone(),
+            self.namespace.clone(),
+        )
+    }
+
+    async fn serve(
+        &self,
+        controller: Arc<Controller<RealPorts>>,
+        keyring: Keyring,
+        mut changes: tokio::sync::mpsc::UnboundedReceiver<cluster::Altered>,
+    ) -> Result<(), RunError> {
+        let election = self.elect().await?;
+        let leads = election.leads();
+        self.measure(&controller);
+        let credentials = cluster::watch_credentials(&self.client, &self.scopes);
+        let health = Arc::clone(&self.health);
+        let store = Arc::clone(&self.store);
+        let following = tokio::spawn(follow_credentials(
+            credentials,
+            Arc::clone(&controller),
+            move || {
+                if store.synced() {
+                    health.met(WATCHES);
+                }
+            },
+        ));
+        let telling = {
+            let controller = Arc::clone(&controller);
+            tokio::spawn(async move { follow_secrets(&mut changes, &controller).await })
+        };
+        let all = Arc::clone(&controller);
+        let keeping = tokio::spawn(self.key_store().keep(
+            keyring,
+            move || all.look_at_all(),
+            self.stop.clone(),
+        ));
+        let sweeping = tokio::spawn(sweep(
+            Arc::clone(&controller),
+            self.clock,
+            Arc::clone(&self.health),
+        ));
+        let leading = tokio::spawn(tell_leading(election.leads(), Arc::clone(&self.metrics)));
+        let in_flight = usize::from(self.config.limits.reconciles_in_flight);
+        self.run_passes(controller, in_flight, leads).await;
+        election.release().await;
+        for task in [following, telling, keeping, sweeping, leading] {
+            task.abort();
+        }
+        Ok(())
+    }
+
+    async fn run_passes(
+        &self,
+        controller: Arc<Controller<RealPorts>>,
+        in_flight: usize,
+        leads: tokio::sync::watch::Receiver<bool>,
+    ) {
+        let running = controller.run(in_flight, leads, self.stop.clone());
+        let patience = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(DRAIN).await;
+        };
+        tokio::select! {
+            () = running => {}
+            () = patience => tracing::warn!("passes were cut off: what they did not store is done again"),
+        }
+    }
+
+    async fn elect(&self) -> Result<Election, RunError> {
+        let client = self.election_client.clone();
+        Election::start(
+            client,
+            &self.namespace,
+            &self.identity,
+            self.config.leader_election,
+        )
+        .await
+        .map_err(|e| RunError::Election(Box::new(e)))
+    }
+
+    fn measure(&self, controller: &Arc<Controller<RealPorts>>) {
+        let (controller, store, clock) = (Arc::clone(controller), Arc::clone(&self.store), self.clock);
+        self.metrics
+            .observe(Box::new(move || observed(&controller, &store, &clock)));
+    }
+}
+
+fn declared(authority: &super::config::Authority) -> Declared {
+    Declared {
+        name: authority.name.clone(),
+        url: authority.url.to_string(),
+        ca_pem: authority.ca.as_ref().map(|ca| ca.pem.clone()),
+        namespaces: authority.namespaces.names(),
+    }
+}
+
+/// Takes Secrets' changes into the store from the first moment, and tells the controller once there is one.
+async fn feed(
+    changes: cluster::SecretChanges,
+    store: Arc<SecretStore>,
+    relay: tokio::sync::mpsc::UnboundedSender<cluster::Altered>,
+    listed: Arc<Notify>,
+) {
+    super::watches::store_secrets(
+        changes,
+        &store,
+        |altered| drop(relay.send(altered)),
+        || listed.notify_waiters(),
+    )
+    .await;
+}
+
+async fn tell_leading(mut leads: tokio::sync::watch::Receiver<bool>, metrics: Arc<Metrics>) {
+    loop {
+        let leading = *leads.borrow_and_update();
+        metrics.leading(leading);
+        tracing::info!(leading, "leader election");
+        if leads.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Liveness: the sweep ticks, and no wake time is long past without a pass.
+async fn sweep(controller: Arc<Controller<RealPorts>>, clock: SystemClock, health: Arc<Health>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let overdue = u64::try_from(controller.overdue(clock.now())).unwrap_or_default();
+        health.swept(Duration::from_secs(overdue));
+    }
+}

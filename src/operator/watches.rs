@@ -1,0 +1,107 @@
+//! Feeds the controller: credentials from their watch, Secrets' metadata from theirs.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use tokio::sync::mpsc::UnboundedReceiver;
+
+use super::controller::Controller;
+use crate::api::{ANNOTATION_REFRESH_REQUESTED, EntraCredential};
+use crate::cluster::{Altered, Change, CredentialChanges, Lean, SecretChanges, SecretStore};
+use crate::reconcile::Credential;
+use crate::reconcile::ports::{Key, Ports};
+
+/// Takes in what happens to credentials, until the stream ends. `listed` hears of every complete list.
+pub(super) async fn follow_credentials<P: Ports>(
+    mut changes: CredentialChanges,
+    controller: Arc<Controller<P>>,
+    listed: impl Fn(),
+) {
+    let mut listing: BTreeSet<Key> = BTreeSet::new();
+    while let Some((scope, change)) = changes.next().await {
+        match change {
+            Change::Restarted => {
+                let in_scope = |key: &Key| scope.as_ref().is_none_or(|ns| **ns == key.namespace);
+                listing.extend(controller.keys().into_iter().filter(in_scope));
+            }
+            Change::Applied(object) => {
+                if let Some(credential) = decode(object) {
+                    listing.remove(&credential.key);
+                    controller.applied(credential);
+                }
+            }
+            Change::Deleted(object) => {
+                if let Some(credential) = decode(object) {
+                    controller.removed(&credential.key);
+                }
+            }
+            Change::Listed => {
+                let in_scope = |key: &Key| scope.as_ref().is_none_or(|ns| **ns == key.namespace);
+                for key in listing.iter().filter(|key| in_scope(key)) {
+                    controller.removed(key);
+                }
+                listing.retain(|key| !in_scope(key));
+                listed();
+            }
+            Change::Failed(error) => tracing::warn!(%error, "watch of EntraCredentials interrupted"),
+        }
+    }
+}
+
+/// Takes what happens to Secrets into the store, until the stream ends. `altered` hears what is new, `listed` of every
+/// complete list.
+pub(super) async fn store_secrets(
+    mut changes: SecretChanges,
+    store: &SecretStore,
+    altered: impl Fn(Altered),
+    listed: impl Fn(),
+) {
+    while let Some((watch, change)) = changes.next().await {
+        let complete = matches!(change, Change::Listed);
+        if let Change::Failed(error) = &change {
+            tracing::warn!(%error, selects = ?watch.selects, "watch of Secrets interrupted");
+        }
+        store.apply(&watch, change).into_iter().for_each(&altered);
+        if complete {
+            listed();
+        }
+    }
+}
+
+/// Tells the controller which Secrets changed.
+pub(super) async fn follow_secrets<P: Ports>(
+    changes: &mut UnboundedReceiver<Altered>,
+    controller: &Controller<P>,
+) {
+    while let Some(altered) = changes.recv().await {
+        let owner = altered.controller.filter(|c| c.ours).map(|c| c.name);
+        controller.secret_changed(&altered.key, owner.as_deref());
+    }
+}
+
+/// An object that cannot be decoded is left alone: one bad object must not stop the others.
+fn decode(object: Lean<EntraCredential>) -> Option<Credential> {
+    match object.into_inner() {
+        Ok(object) => credential(*object),
+        Err(problem) => {
+            tracing::warn!(error = ?problem, "an EntraCredential cannot be decoded and is left alone");
+            None
+        }
+    }
+}
+
+fn credential(object: EntraCredential) -> Option<Credential> {
+    let meta = object.metadata;
+    Some(Credential {
+        key: Key::new(meta.namespace?, meta.name?),
+        uid: meta.uid?,
+        generation: meta.generation.unwrap_or_default(),
+        deleting: meta.deletion_timestamp.is_some(),
+        request: meta
+            .annotations
+            .and_then(|mut a| a.remove(ANNOTATION_REFRESH_REQUESTED)),
+        spec: object.spec,
+        status: object.status,
+    })
+}

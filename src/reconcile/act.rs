@@ -1,0 +1,162 @@
+//! Exactly one step through the ports. What comes of it lands in the memory and the view, so that the next look at the
+//! facts sees it; expected failures are facts, not errors.
+
+mod login;
+mod redeem;
+mod session;
+mod tokens;
+
+use super::credential::Credential;
+use super::material::Secret;
+use super::memory::{Hand, Memory};
+use super::ports::{Clock, Cluster, ClusterError, Kind, Ports, Request, SecretMeta, View};
+use super::{Shared, ports::Key};
+use crate::api::{CLIENT_SECRET_TYPE, ClientCredential, Reason};
+use crate::plan::answer::{Effect, Refusal};
+use crate::plan::snapshot::{Binding, Snapshot};
+use crate::plan::{Step, Time};
+
+/// One pass over one credential: what its steps need.
+#[derive(Debug)]
+pub(super) struct Pass<'a, P: Ports> {
+    pub(super) ports: &'a P,
+    pub(super) shared: &'a Shared,
+    pub(super) credential: &'a Credential,
+    pub(super) memory: &'a mut Memory,
+    pub(super) hand: Hand,
+}
+
+/// A surprise that ends the pass: the API server is away. Everything else is a fact.
+pub(super) type Acted = Result<(), ClusterError>;
+
+impl<P: Ports> Pass<'_, P> {
+    /// Performs `step`, which was decided from `s`.
+    pub(super) async fn act(&mut self, step: &Step, s: &Snapshot) -> Acted {
+        match step {
+            Step::ReadLogin => self.read_login(s).await,
+            Step::ReadSession => self.read_session().await,
+            Step::ClaimLogin => self.claim_login().await,
+            Step::RecordAttempt { content, entry } => self.record_attempt(s, content, entry).await,
+            Step::Exchange { attempt, entry } => self.exchange(s, attempt, entry).await,
+            Step::Store => self.store(s).await,
+            Step::DeleteLogin => self.delete_login().await,
+            Step::Resolve => self.resolve(s).await,
+            Step::Redeem(names) => self.redeem(s, names).await,
+            Step::Verify(names) => self.verify(names).await,
+            Step::Publish(names) => self.publish(s, names).await,
+            Step::Replace(names) => self.replace(names).await,
+            Step::Prune(names) => self.prune(names).await,
+            Step::Adopt(names) => self.adopt(names).await,
+            Step::Idle | Step::Wait | Step::Blocked => Ok(()),
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.ports.clock().now()
+    }
+
+    fn seen(&self, kind: Kind, key: &Key) -> Option<SecretMeta> {
+        self.ports.view().secret(kind, key)
+    }
+
+    /// Remembers that the API server refused a write of the session, and when to try again.
+    fn write_refused(&mut self, text: &str) {
+        let now = self.now();
+        let spread = self.credential.spread();
+        self.memory.failed(write_refusal(text), now, spread, None);
+    }
+
+    /// Whether the namespace can take new objects: asked at most once a pass, before something is created.
+    async fn namespace_active(&mut self) -> Result<bool, ClusterError> {
+        if let Some(active) = self.hand.active {
+            return Ok(active);
+        }
+        let active = self
+            .ports
+            .cluster()
+            .namespace_active(&self.credential.key.namespace)
+            .await?;
+        self.hand.active = Some(active);
+        Ok(active)
+    }
+
+    /// Reads the client secret, once in a pass. `Err` is the refusal to show.
+    async fn read_client_secret(&mut self) -> Result<Result<(), Refusal>, ClusterError> {
+        let Some(ClientCredential::Secret(reference)) = &self.credential.spec.client_credential else {
+            return Ok(Ok(()));
+        };
+        if self.hand.client_secret.is_some() {
+            return Ok(Ok(()));
+        }
+        let key = self.credential.sibling(&reference.secret_name);
+        let object = self
+            .ports
+            .cluster()
+            .read(&key)
+            .await?
+            .filter(|o| o.kind == CLIENT_SECRET_TYPE);
+        let text = object
+            .as_ref()
+            .and_then(|o| o.data.get(&reference.key))
+            .and_then(client_secret);
+        self.hand.client_secret = text;
+        Ok(self
+            .hand
+            .client_secret
+            .as_ref()
+            .map(drop)
+            .ok_or_else(|| no_client_secret(&key.name, &reference.key)))
+    }
+
+    fn request<'r>(&'r self, binding: &'r Binding, scopes: &'r [String], life: Option<i64>) -> Request<'r> {
+        Request {
+            namespace: &self.credential.key.namespace,
+            authority: self.credential.spec.authority.as_deref(),
+            binding,
+            client_secret: self.hand.client_secret.as_ref(),
+            scopes,
+            life,
+        }
+    }
+}
+
+/// One trailing newline is dropped, as for a login.
+fn client_secret(value: &[u8]) -> Option<Secret> {
+    let text = std::str::from_utf8(value).ok()?;
+    let text = text
+        .strip_suffix('\n')
+        .map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
+    (!text.is_empty()).then(|| Secret::new(text.to_owned()))
+}
+
+fn no_client_secret(secret: &str, key: &str) -> Refusal {
+    refusal(
+        Effect::Person,
+        Reason::AppMisconfigured,
+        format!("the Secret {secret} has no usable client secret under the key {key}"),
+        "put the client secret's value (not its ID) under that key",
+    )
+}
+
+fn write_refusal(text: &str) -> Refusal {
+    refusal(
+        Effect::Transient,
+        Reason::WriteRefused,
+        format!("the API server refused a write: {text}"),
+        "check quotas and admission policies in this namespace; the operator keeps the answer and tries again",
+    )
+}
+
+/// A refusal that did not come from the identity provider.
+fn refusal(effect: Effect, reason: Reason, message: String, remedy: &str) -> Refusal {
+    Refusal {
+        effect,
+        reason,
+        code: None,
+        message,
+        remedy: remedy.to_owned(),
+        correlation_id: None,
+        trace_id: None,
+        retry_after: None,
+    }
+}

@@ -1,0 +1,270 @@
+//! Steps on the token Secrets: verify, publish, replace, prune, adopt.
+
+use std::collections::BTreeMap;
+
+use super::{Acted, Pass, write_refusal};
+use crate::api::{LABEL_MANAGED_BY, MANAGED_BY, annotation};
+use crate::plan::schedule::{self, Life};
+use crate::plan::snapshot::{Ownership, Snapshot, Token};
+use crate::reconcile::memory::{HeldToken, next_failure};
+use crate::reconcile::ports::{
+    Cluster, ClusterError, Kind, NewSecret, Ports, SecretChange, SecretMeta, Vault, View,
+};
+use crate::reconcile::{annotations, observe};
+
+impl<P: Ports> Pass<'_, P> {
+    /// Compares the data with the keyed hash: an object that only moved is taken as it is, an edited one is renewed.
+    pub(super) async fn verify(&mut self, names: &[String]) -> Acted {
+        for name in names {
+            let key = self.credential.sibling(name);
+            let Some(object) = self.ports.cluster().read(&key).await? else {
+                self.token_gone(name);
+                continue;
+            };
+            let mac = self.ports.vault().data_mac(&key, &object.data);
+            let intact = object.meta.annotations.get(annotation::RENDERED) == Some(&mac);
+            let version = Some(object.meta.version.clone());
+            let note = self.memory.note(name);
+            if object.immutable {
+                note.unwritable.clone_from(&version);
+            }
+            if intact {
+                note.verified = version
+            } else {
+                note.edited = version
+            }
+            self.ports.view().wrote(Kind::Token, &key, object.meta);
+        }
+        Ok(())
+    }
+
+    fn token_gone(&mut self, name: &str) {
+        let key = self.credential.sibling(name);
+        if let Some(meta) = self.seen(Kind::Token, &key) {
+            self.ports.view().gone(Kind::Token, &key, &meta.uid);
+        }
+    }
+
+    pub(super) async fn publish(&mut self, s: &Snapshot, names: &[String]) -> Acted {
+        for token in s.tokens.iter().filter(|t| names.contains(&t.name)) {
+            let Some(held) = self.memory.pocket.tokens.remove(&token.name) else {
+                continue;
+            };
+            match self.write_token(s, token, &held).await {
+                Ok(meta) => self.token_published(token, meta),
+                Err(error) => {
+                    self.memory.pocket.tokens.insert(token.name.clone(), held);
+                    self.token_moved(token, error).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_token(
+        &mut self,
+        s: &Snapshot,
+        token: &Token,
+        held: &HeldToken,
+    ) -> Result<SecretMeta, ClusterError> {
+        let key = self.credential.sibling(&token.name);
+        let secret = self.render(s, token, held);
+        match self.seen(Kind::Token, &key) {
+            Some(seen) => {
+                let some = |map: BTreeMap<_, _>| map.into_iter().map(|(k, v)| (k, Some(v))).collect();
+                let change = SecretChange {
+                    annotations: some(secret.annotations),
+                    labels: some(secret.labels),
+                    data: Some(secret.data),
+                    ..SecretChange::default()
+                };
+                self.ports.cluster().change(&key, &seen, change).await
+            }
+            None if !self.namespace_active().await? => {
+                Err(ClusterError::Refused("the namespace is being deleted".to_owned()))
+            }
+            None => self.ports.cluster().create(secret).await,
+        }
+    }
+
+    fn render(&self, s: &Snapshot, token: &Token, held: &HeldToken) -> NewSecret {
+        let key = self.credential.sibling(&token.name);
+        let spec = self.credential.entry(&token.name).cloned();
+        let (keys, labels, own) = spec
+            .map(|e| (e.effective_keys(), e.labels, e.annotations))
+            .unwrap_or_default();
+        let granted = &held.held.granted;
+        let data = self.ports.vault().render(&keys, granted, &held.access_token);
+        let life = Life {
+            issued_at: granted.issued_at,
+            expires_at: granted.expires_at,
+        };
+        let due = schedule::refresh_at(life, s.object.at_percent, s.object.spread, granted.refresh_at);
+        let rendered = self.ports.vault().data_mac(&key, &data);
+        let mut annotations = annotations::of_token(granted, &held.held.request, &token.shape, due, rendered);
+        annotations.extend(own);
+        annotations.insert(
+            annotation::OWNER.to_owned(),
+            observe::proof(self.ports, self.credential, &key),
+        );
+        let mut labels = labels;
+        labels.insert(LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned());
+        NewSecret {
+            key,
+            kind: "Opaque",
+            owner: self.credential.owner(),
+            labels,
+            annotations,
+            data,
+        }
+    }
+
+    fn token_published(&mut self, token: &Token, meta: SecretMeta) {
+        let now = self.now();
+        let repaired = self.was_repair(token);
+        self.shared.observer.published(token, now);
+        let note = self.memory.note(&token.name);
+        note.verified = Some(meta.version.clone());
+        note.failure = None;
+        note.deferred_until = None;
+        if repaired {
+            note.repaired(now);
+        }
+        self.ports
+            .view()
+            .wrote(Kind::Token, &self.credential.sibling(&token.name), meta);
+    }
+
+    /// Whether the Secret had been published before and was lost or edited since.
+    fn was_repair(&self, token: &Token) -> bool {
+        let had = self
+            .memory
+            .tokens
+            .get(&token.name)
+            .is_some_and(|n| n.verified.is_some());
+        let intact =
+            token.ownership == Ownership::Ours && token.published.as_ref().is_some_and(|p| !p.edited);
+        had && !intact
+    }
+
+    /// A write to a token Secret failed: look whose it is now, or remember what refused it.
+    async fn token_moved(&mut self, token: &Token, error: ClusterError) -> Acted {
+        let key = self.credential.sibling(&token.name);
+        match error {
+            ClusterError::NotFound => self.token_gone(&token.name),
+            ClusterError::Immutable => {
+                self.memory.note(&token.name).unwritable = self.seen(Kind::Token, &key).map(|m| m.version);
+            }
+            ClusterError::Conflict => match self.ports.cluster().peek(&key).await? {
+                Some(meta) => self.ports.view().wrote(Kind::Token, &key, meta),
+                None => self.token_gone(&token.name),
+            },
+            ClusterError::Refused(text) => {
+                let (now, spread) = (self.now(), self.credential.spread());
+                let note = self.memory.note(&token.name);
+                note.failure = Some(next_failure(
+                    note.failure.as_ref(),
+                    write_refusal(&text),
+                    now,
+                    spread,
+                    None,
+                ));
+            }
+            error @ ClusterError::Unavailable(_) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Deletes what cannot be written; its successor is at hand and is created in the next step.
+    pub(super) async fn replace(&mut self, names: &[String]) -> Acted {
+        for name in names {
+            self.delete_token(name).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn prune(&mut self, names: &[String]) -> Acted {
+        for name in names {
+            self.memory.tokens.remove(name);
+            self.delete_token(name).await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_token(&mut self, name: &str) -> Acted {
+        let key = self.credential.sibling(name);
+        let Some(seen) = self.seen(Kind::Token, &key) else {
+            return Ok(());
+        };
+        match self.ports.cluster().delete(&key, &seen).await {
+            Ok(()) | Err(ClusterError::NotFound) => {
+                self.memory.leftovers.remove(name);
+                self.ports.view().gone(Kind::Token, &key, &seen.uid);
+            }
+            Err(ClusterError::Conflict) => match self.ports.cluster().peek(&key).await? {
+                Some(meta) => self.ports.view().wrote(Kind::Token, &key, meta),
+                None => self.ports.view().gone(Kind::Token, &key, &seen.uid),
+            },
+            Err(ClusterError::Refused(text)) => self.leftover_refused(name, &text),
+            Err(ClusterError::Immutable) => self.leftover_refused(name, "the Secret is immutable"),
+            Err(error @ ClusterError::Unavailable(_)) => return Err(error),
+        }
+        Ok(())
+    }
+
+    fn leftover_refused(&mut self, name: &str, text: &str) {
+        let (now, spread) = (self.now(), self.credential.spread());
+        let before = self.memory.leftovers.get(name);
+        let failure = next_failure(before, write_refusal(text), now, spread, None);
+        self.memory.leftovers.insert(name.to_owned(), failure);
+    }
+
+    /// Makes this credential the controller again of Secrets that were restored from a backup. No name stands for the
+    /// refresh-token Secret.
+    pub(super) async fn adopt(&mut self, names: &[String]) -> Acted {
+        if names.is_empty() {
+            return self.adopt_session().await;
+        }
+        for name in names {
+            let key = self.credential.sibling(name);
+            let Some(seen) = self.seen(Kind::Token, &key) else {
+                continue;
+            };
+            match self.ports.cluster().change(&key, &seen, self.adoption()).await {
+                Ok(meta) => self.ports.view().wrote(Kind::Token, &key, meta),
+                Err(ClusterError::NotFound) => self.token_gone(name),
+                Err(ClusterError::Conflict) => match self.ports.cluster().peek(&key).await? {
+                    Some(meta) => self.ports.view().wrote(Kind::Token, &key, meta),
+                    None => self.token_gone(name),
+                },
+                Err(ClusterError::Refused(text)) => self.write_refused(&text),
+                Err(ClusterError::Immutable) => {
+                    self.memory.note(name).unwritable = Some(seen.version);
+                }
+                Err(error @ ClusterError::Unavailable(_)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    async fn adopt_session(&mut self) -> Acted {
+        let key = self.credential.session_key();
+        let Some(seen) = self.seen(Kind::Session, &key) else {
+            return Ok(());
+        };
+        match self.ports.cluster().change(&key, &seen, self.adoption()).await {
+            Ok(meta) => {
+                self.ports.view().wrote(Kind::Session, &key, meta);
+                Ok(())
+            }
+            Err(error) => self.session_moved(error).await,
+        }
+    }
+
+    fn adoption(&self) -> SecretChange {
+        SecretChange {
+            adopt: Some(self.credential.owner()),
+            ..SecretChange::default()
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! The facts that our Secrets carry in clear: written and read in this one place.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::ports::SecretMeta;
+use super::stamp;
+use crate::api::annotation as name;
+use crate::plan::Time;
+use crate::plan::answer::Granted;
+use crate::plan::snapshot::{Binding, LastLogin, Published, StoredToken};
+
+/// Annotations to set (`Some`) or to remove (`None`).
+pub type Changes = BTreeMap<String, Option<String>>;
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BindingText {
+    authority: String,
+    tenant: String,
+    client_id: String,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(rename_all = "camelCase", default)]
+struct LastLoginText {
+    verdict: String,
+    login_uid: String,
+    login_version: String,
+    sends: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_sent_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<String>,
+    inputs: String,
+}
+
+/// The stored refresh token, as the annotations of its Secret describe it.
+pub fn stored_token(meta: &SecretMeta) -> Option<StoredToken> {
+    let text = |key: &str| meta.annotations.get(key).cloned();
+    Some(StoredToken {
+        issued_at: time(meta, name::ISSUED_AT)?,
+        dead_since: time(meta, name::DEAD_SINCE),
+        binding: binding(meta)?,
+        tenant_id: text(name::TENANT_ID).unwrap_or_default(),
+        account: text(name::ACCOUNT).unwrap_or_default(),
+    })
+}
+
+/// Binding that the stored session was sealed for.
+pub fn binding(meta: &SecretMeta) -> Option<Binding> {
+    let text: BindingText = serde_json::from_str(meta.annotations.get(name::BINDING)?).ok()?;
+    Some(Binding {
+        authority: text.authority,
+        tenant: text.tenant,
+        client_id: text.client_id,
+    })
+}
+
+/// Annotations of a newly stored session.
+pub fn of_session(token: &StoredToken, key_id: &str) -> Changes {
+    let b = &token.binding;
+    let binding = BindingText {
+        authority: b.authority.clone(),
+        tenant: b.tenant.clone(),
+        client_id: b.client_id.clone(),
+    };
+    Changes::from([
+        (name::ISSUED_AT.to_owned(), Some(stamp::to_text(token.issued_at))),
+        (name::DEAD_SINCE.to_owned(), token.dead_since.map(stamp::to_text)),
+        (name::BINDING.to_owned(), serde_json::to_string(&binding).ok()),
+        (name::TENANT_ID.to_owned(), Some(token.tenant_id.clone())),
+        (name::ACCOUNT.to_owned(), Some(token.account.clone())),
+        (name::KEY_ID.to_owned(), Some(key_id.to_owned())),
+    ])
+}
+
+/// The last login attempt, as the annotation describes it.
+pub fn last_login(meta: &SecretMeta) -> Option<LastLogin> {
+    let text: LastLoginText = serde_json::from_str(meta.annotations.get(name::LAST_LOGIN)?).ok()?;
+    let time = |t: &Option<String>| t.as_deref().and_then(stamp::from_text);
+    Some(LastLogin {
+        last_sent_at: time(&text.last_sent_at),
+        next_attempt_at: time(&text.next_attempt_at),
+        verdict: text.verdict,
+        login_uid: text.login_uid,
+        login_version: text.login_version,
+        sends: text.sends,
+        inputs: text.inputs,
+    })
+}
+
+/// Annotation that describes the last login attempt.
+pub fn of_last_login(last: &LastLogin) -> Changes {
+    let text = LastLoginText {
+        verdict: last.verdict.clone(),
+        login_uid: last.login_uid.clone(),
+        login_version: last.login_version.clone(),
+        sends: last.sends,
+        last_sent_at: last.last_sent_at.map(stamp::to_text),
+        next_attempt_at: last.next_attempt_at.map(stamp::to_text),
+        inputs: last.inputs.clone(),
+    };
+    Changes::from([(name::LAST_LOGIN.to_owned(), serde_json::to_string(&text).ok())])
+}
+
+/// What a token Secret's annotations say; `None` if they were stripped or cannot be read.
+pub fn published(meta: &SecretMeta) -> Option<Published> {
+    let text = |key: &str| meta.annotations.get(key).cloned();
+    Some(Published {
+        version: meta.version.clone(),
+        request: text(name::REQUEST)?,
+        shape: text(name::SHAPE)?,
+        issued_at: time(meta, name::ISSUED_AT)?,
+        expires_at: time(meta, name::EXPIRES_AT)?,
+        refresh_at: time(meta, name::REFRESH_AT)?,
+        verified: false,
+        edited: false,
+        unwritable: false,
+        scopes: text(name::SCOPES)
+            .unwrap_or_default()
+            .split_whitespace()
+            .map(str::to_owned)
+            .collect(),
+    })
+}
+
+/// Annotations of a token Secret about to be written. `rendered` is the keyed hash of its data.
+pub fn of_token(
+    granted: &Granted,
+    request: &str,
+    shape: &str,
+    refresh_at: Time,
+    rendered: String,
+) -> BTreeMap<String, String> {
+    BTreeMap::from([
+        (name::ISSUED_AT.to_owned(), stamp::to_text(granted.issued_at)),
+        (name::EXPIRES_AT.to_owned(), stamp::to_text(granted.expires_at)),
+        (name::REFRESH_AT.to_owned(), stamp::to_text(refresh_at)),
+        (name::REQUEST.to_owned(), request.to_owned()),
+        (name::SHAPE.to_owned(), shape.to_owned()),
+        (name::RENDERED.to_owned(), rendered),
+        (name::SCOPES.to_owned(), granted.scopes.join(" ")),
+    ])
+}
+
+/// Name and uid of the credential that claimed a login Secret.
+pub fn claimant(meta: &SecretMeta) -> Option<super::ports::Owner> {
+    let (name, uid) = meta.annotations.get(name::CLAIMED_BY)?.split_once('/')?;
+    Some(super::ports::Owner {
+        name: name.to_owned(),
+        uid: uid.to_owned(),
+    })
+}
+
+fn time(meta: &SecretMeta, key: &str) -> Option<Time> {
+    meta.annotations.get(key).and_then(|text| stamp::from_text(text))
+}

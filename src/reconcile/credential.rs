@@ -1,0 +1,60 @@
+//! The custom resource as a pass takes it in.
+
+use super::ports::{Key, Owner};
+use crate::api::{EntraCredentialSpec, EntraCredentialStatus};
+
+/// One `EntraCredential`, lean.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Credential {
+    /// Namespace and name.
+    pub key: Key,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// A deletion was asked for.
+    pub deleting: bool,
+    /// `spec`.
+    pub spec: EntraCredentialSpec,
+    /// `status`.
+    pub status: Option<EntraCredentialStatus>,
+    /// Value of `entra-operator.dev/refresh-requested-at`.
+    pub request: Option<String>,
+}
+
+impl Credential {
+    /// As the controller of what it owns.
+    pub fn owner(&self) -> Owner {
+        Owner {
+            name: self.key.name.clone(),
+            uid: self.uid.clone(),
+        }
+    }
+
+    /// Key of another object in its namespace.
+    pub fn sibling(&self, name: &str) -> Key {
+        Key::new(&self.key.namespace, name)
+    }
+
+    /// Key of its login Secret.
+    pub fn login_key(&self) -> Key {
+        self.sibling(&self.spec.login.secret_name)
+    }
+
+    /// Key of its refresh-token Secret.
+    pub fn session_key(&self) -> Key {
+        self.sibling(&crate::api::refresh_token_secret(&self.key.name))
+    }
+
+    /// Stable number from the uid (FNV-1a): jitter and spread come from it.
+    pub fn spread(&self) -> u32 {
+        self.uid.bytes().fold(0x811C_9DC5, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        })
+    }
+
+    /// Entry of the spec that writes this Secret.
+    pub fn entry(&self, name: &str) -> Option<&crate::api::TokenSpec> {
+        self.spec.tokens.iter().find(|t| t.secret_name == name)
+    }
+}

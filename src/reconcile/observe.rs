@@ -1,0 +1,346 @@
+//! Facts: from the resource, the watches and the memory to a [`Snapshot`]. Local; nothing is read for it.
+
+use super::annotations;
+use super::credential::Credential;
+use super::memory::{Memory, TokenNote};
+use super::ports::{Key, Kind, Ports, Provider, SecretMeta, Vault, View};
+use crate::api::{ANNOTATION_ALLOW_IDENTITY_CHANGE, ClientCredential, Reason, TokenSpec, annotation};
+use crate::plan::Time;
+use crate::plan::snapshot::{
+    Claim, Client, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Pocket, Published,
+    RefreshOutcome, Session, Snapshot, StoredToken, Target, Token,
+};
+
+/// How long a look at somebody else's claim is good for.
+const CLAIM_LOOK: i64 = 60;
+
+/// Takes the facts together.
+pub(super) fn observe<P: Ports>(ports: &P, credential: &Credential, memory: &Memory, now: Time) -> Snapshot {
+    let target = target(ports, credential, memory);
+    let client = client(ports, credential);
+    let session = session(ports, credential, memory);
+    let mut snapshot = Snapshot {
+        object: object(credential, memory, &client),
+        login: login(ports, credential, memory, &target, now),
+        target,
+        client,
+        leftovers: leftovers(ports, credential, memory),
+        pocket: pocket(memory),
+        failure: memory.failure.clone(),
+        login_failure: memory.login_failure.clone(),
+        deleted_login_at: memory.deleted_login_at,
+        last_redeemed_at: memory.last_redeemed_at,
+        account: memory.account.clone(),
+        session,
+        tokens: Vec::new(),
+    };
+    let account = account_of(&snapshot);
+    snapshot.tokens = credential
+        .spec
+        .tokens
+        .iter()
+        .map(|t| token(ports, credential, memory, &snapshot, account.as_deref(), t))
+        .collect();
+    snapshot
+}
+
+fn object(credential: &Credential, memory: &Memory, client: &Client) -> Object {
+    let handled = memory.handled_request.as_ref();
+    let request = credential
+        .request
+        .as_ref()
+        .filter(|r| Some(*r) != handled && r.len() <= 64);
+    Object {
+        generation: credential.generation,
+        observed_generation: memory.written.observed_generation.unwrap_or_default(),
+        deleting: credential.deleting,
+        suspended: credential.spec.suspend,
+        spread: credential.spread(),
+        at_percent: i64::from(credential.spec.at_percent()),
+        request: request.cloned(),
+        inputs: inputs(credential, client),
+        was_ready: memory.written.expires_at.is_some(),
+    }
+}
+
+/// What decides whether a kept login, or a failure that a person must end, is tried again at once.
+pub(super) fn inputs(credential: &Credential, client: &Client) -> String {
+    let version = match client {
+        Client::Public => "public",
+        Client::Credential { version } => version,
+        Client::Missing { .. } => "missing",
+    };
+    let request = credential.request.as_deref().unwrap_or_default();
+    format!(
+        "{};{};client={version};request={request}",
+        credential.uid, credential.generation
+    )
+}
+
+fn target<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Target {
+    let spec = &credential.spec;
+    let authority =
+        match ports
+            .provider()
+            .authority(&credential.key.namespace, spec.cloud, spec.authority.as_deref())
+        {
+            Ok(authority) => authority,
+            Err(refused) => {
+                return Target::Refused {
+                    reason: refused.reason,
+                    message: refused.message,
+                };
+            }
+        };
+    let Some(tenant) = spec.tenant.clone() else {
+        let message =
+            "this authority needs a tenant: set spec.tenant to the tenant's GUID or domain".to_owned();
+        return Target::Refused {
+            reason: Reason::AppMisconfigured,
+            message,
+        };
+    };
+    let binding = crate::plan::snapshot::Binding {
+        authority,
+        tenant,
+        client_id: spec.client_id.clone(),
+    };
+    let resolved_tenant = memory
+        .resolved
+        .as_ref()
+        .filter(|(b, _)| *b == binding)
+        .map(|(_, guid)| guid.clone());
+    Target::Known {
+        binding,
+        resolved_tenant,
+    }
+}
+
+fn client<P: Ports>(ports: &P, credential: &Credential) -> Client {
+    let Some(ClientCredential::Secret(reference)) = &credential.spec.client_credential else {
+        return Client::Public;
+    };
+    match ports
+        .view()
+        .secret(Kind::ClientSecret, &credential.sibling(&reference.secret_name))
+    {
+        Some(meta) => Client::Credential {
+            version: format!("{}/{}", meta.uid, meta.version),
+        },
+        None => Client::Missing {
+            secret: reference.secret_name.clone(),
+        },
+    }
+}
+
+fn login<P: Ports>(ports: &P, credential: &Credential, memory: &Memory, target: &Target, now: Time) -> Login {
+    let Some(meta) = ports.view().secret(Kind::Login, &credential.login_key()) else {
+        return if memory.wrong_type.seen >= 2 {
+            Login::WrongType
+        } else {
+            Login::Absent
+        };
+    };
+    let binding = match target {
+        Target::Known { binding, .. } => Some(binding),
+        Target::Refused { .. } => None,
+    };
+    let seen = memory
+        .login
+        .as_ref()
+        .filter(|l| l.uid == meta.uid && l.version == meta.version);
+    let content = seen
+        .filter(|l| l.binding.as_ref() == binding)
+        .map_or(Content::Unread, |l| l.content.clone());
+    let claim = match annotations::claimant(&meta) {
+        None => Claim::Free,
+        Some(owner) if owner == credential.owner() => Claim::Ours,
+        Some(_) => seen
+            .filter(|l| now.since(l.at) < CLAIM_LOOK)
+            .map_or(Claim::Unchecked, |l| l.claim),
+    };
+    Login::Present(LoginSecret {
+        allows_identity_change: meta
+            .annotations
+            .get(ANNOTATION_ALLOW_IDENTITY_CHANGE)
+            .is_some_and(|v| v == "true"),
+        uid: meta.uid,
+        version: meta.version,
+        deleting: meta.deleting,
+        claim,
+        content,
+    })
+}
+
+fn session<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Session {
+    let key = credential.session_key();
+    let Some(meta) = ports.view().secret(Kind::Session, &key) else {
+        return Session {
+            attempt: memory.attempt.clone(),
+            ..Session::default()
+        };
+    };
+    let seen = memory.session.as_ref().filter(|s| s.version == meta.version);
+    Session {
+        ownership: ownership(ports, credential, &key, &meta),
+        immutable: memory.immutable_session.as_ref() == Some(&meta.version),
+        token: annotations::stored_token(&meta),
+        last_login: annotations::last_login(&meta),
+        opened: seen.map_or(Opened::Unread, |s| s.opened.clone()),
+        attempt: memory.attempt.clone(),
+        version: meta.version,
+    }
+}
+
+/// Whose a Secret is: by its controller, or by our proof on it if it has none (restored from a backup).
+pub(super) fn ownership<P: Ports>(
+    ports: &P,
+    credential: &Credential,
+    key: &Key,
+    meta: &SecretMeta,
+) -> Ownership {
+    match &meta.controller {
+        Some(c) if c.ours && c.uid == credential.uid => Ownership::Ours,
+        Some(c) if c.ours && c.name == credential.key.name => Ownership::Predecessor,
+        Some(_) => Ownership::Foreign,
+        None if meta.annotations.get(annotation::OWNER) == Some(&proof(ports, credential, key)) => {
+            Ownership::Adoptable
+        }
+        None => Ownership::Foreign,
+    }
+}
+
+/// Our proof of ownership: a keyed hash of namespace, Secret name and credential name.
+pub(super) fn proof<P: Ports>(ports: &P, credential: &Credential, key: &Key) -> String {
+    ports
+        .vault()
+        .mac("owner", &[&key.namespace, &key.name, &credential.key.name])
+}
+
+/// Keyed hash of an account, for annotations.
+pub(super) fn account_mac<P: Ports>(ports: &P, home_account_id: &str) -> String {
+    ports.vault().mac("account", &[home_account_id])
+}
+
+/// Keyed hash of the account whose tokens the spec asks for; `None` while no account is known.
+fn account_of(s: &Snapshot) -> Option<String> {
+    s.session.token.as_ref().map(|t: &StoredToken| {
+        if s.session_matches() {
+            t.account.clone()
+        } else {
+            "another binding".to_owned()
+        }
+    })
+}
+
+fn token<P: Ports>(
+    ports: &P,
+    credential: &Credential,
+    memory: &Memory,
+    s: &Snapshot,
+    account: Option<&str>,
+    spec: &TokenSpec,
+) -> Token {
+    let key = credential.sibling(&spec.secret_name);
+    let note = memory.tokens.get(&spec.secret_name).cloned().unwrap_or_default();
+    let meta = ports.view().secret(Kind::Token, &key);
+    let ownership = meta
+        .as_ref()
+        .map_or(Ownership::Absent, |meta| ownership(ports, credential, &key, meta));
+    Token {
+        name: spec.secret_name.clone(),
+        ownership,
+        wanted: account.and_then(|account| request(ports, s, account, spec)),
+        shape: shape(ports, spec),
+        published: meta
+            .filter(|_| ownership == Ownership::Ours)
+            .map(|meta| published(&meta, &note)),
+        held: memory
+            .pocket
+            .tokens
+            .get(&spec.secret_name)
+            .map(|h| h.held.clone()),
+        failure: note.failure,
+        deferred_until: note.deferred_until,
+        repairs: note.repairs,
+    }
+}
+
+/// Keyed hash of the request and account that `spec` asks for.
+pub(super) fn request<P: Ports>(ports: &P, s: &Snapshot, account: &str, spec: &TokenSpec) -> Option<String> {
+    let binding = s.binding()?;
+    let mut parts = vec![
+        binding.authority.as_str(),
+        &binding.tenant,
+        &binding.client_id,
+        account,
+    ];
+    parts.extend(spec.scopes.iter().map(String::as_str));
+    Some(ports.vault().mac("request", &parts))
+}
+
+fn shape<P: Ports>(ports: &P, spec: &TokenSpec) -> String {
+    let keys = spec.effective_keys();
+    let text = serde_json::to_string(&(keys, &spec.labels, &spec.annotations)).unwrap_or_default();
+    ports.vault().mac("shape", &[&text])
+}
+
+/// A token Secret of ours; one whose annotations were stripped counts as edited.
+fn published(meta: &SecretMeta, note: &TokenNote) -> Published {
+    let is = |version: &Option<String>| version.as_ref() == Some(&meta.version);
+    let unwritable = is(&note.unwritable) || !meta.managed;
+    match annotations::published(meta) {
+        Some(p) => Published {
+            verified: is(&note.verified),
+            edited: is(&note.edited),
+            unwritable,
+            ..p
+        },
+        None => Published {
+            edited: true,
+            unwritable,
+            ..stripped(meta)
+        },
+    }
+}
+
+fn stripped(meta: &SecretMeta) -> Published {
+    Published {
+        version: meta.version.clone(),
+        request: String::new(),
+        shape: String::new(),
+        issued_at: Time(0),
+        expires_at: Time(0),
+        refresh_at: Time(0),
+        verified: false,
+        edited: true,
+        unwritable: false,
+        scopes: Vec::new(),
+    }
+}
+
+fn leftovers<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Vec<Leftover> {
+    let all = ports
+        .view()
+        .controlled(&credential.key.namespace, &credential.owner());
+    let dropped = all
+        .into_iter()
+        .filter(|(name, meta)| credential.entry(name).is_none() && !meta.deleting);
+    dropped
+        .map(|(name, _)| Leftover {
+            retry_at: memory.leftovers.get(&name).and_then(|f| f.next_attempt_at),
+            name,
+        })
+        .collect()
+}
+
+fn pocket(memory: &Memory) -> Pocket {
+    use super::memory::News;
+    Pocket {
+        login: memory.pocket.login.as_ref().map(|p| p.outcome.clone()),
+        refresh: memory.pocket.refresh.as_ref().map(|p| match &p.news {
+            News::Newer(session, _) => RefreshOutcome::Newer(session.answered_at),
+            News::Dead(at) => RefreshOutcome::Dead(*at),
+        }),
+    }
+}

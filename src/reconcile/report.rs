@@ -1,0 +1,241 @@
+//! What the user gets to see: the status if it changed, and an Event on a transition that needs attention.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition as KubeCondition;
+
+use super::credential::Credential;
+use super::memory::Memory;
+use super::ports::{Cluster, ClusterError, Event, Ports};
+use super::stamp::{to_kube, to_text};
+use crate::api::{
+    AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, Reason, RefreshTokenStatus, TokenStatus,
+};
+use crate::plan::conditions::{Condition, conditions};
+use crate::plan::snapshot::{Failure, Login, Snapshot, Token};
+use crate::plan::{Decision, Time};
+
+/// Longest message in a condition or failure, bytes.
+const MESSAGE: usize = 1024;
+
+/// Writes the status if something but a wording changed. A pass that did not come to rest reports nothing.
+pub(super) async fn report<P: Ports>(
+    ports: &P,
+    credential: &Credential,
+    memory: &mut Memory,
+    decided: Option<&(Snapshot, Decision, Time)>,
+) -> Result<(), ClusterError> {
+    let Some((snapshot, decision, now)) = decided else {
+        return Ok(());
+    };
+    note_handled(memory, snapshot, *now);
+    let status = status(credential, memory, snapshot, decision, *now);
+    if same_but_wording(&status, &memory.written) {
+        return Ok(());
+    }
+    match ports
+        .cluster()
+        .write_status(&credential.key, &credential.uid, &status)
+        .await
+    {
+        Ok(()) => {}
+        Err(ClusterError::NotFound | ClusterError::Conflict) => return Ok(()),
+        Err(error @ (ClusterError::Refused(_) | ClusterError::Immutable | ClusterError::Unavailable(_))) => {
+            return Err(error);
+        }
+    }
+    if let Some(event) = transition(&memory.written, &status) {
+        ports
+            .cluster()
+            .event(&credential.key, &credential.owner(), event)
+            .await;
+    }
+    memory.written = status;
+    Ok(())
+}
+
+/// A request that could lead to nothing (no token and no login to try again) is handled by having been looked at.
+fn note_handled(memory: &mut Memory, s: &Snapshot, now: Time) {
+    let usable = !s.object.suspended && !s.object.deleting && s.requested(now);
+    if usable && !matches!(s.login, Login::Present(_)) {
+        memory.handled_request.clone_from(&s.object.request);
+    }
+}
+
+fn status(
+    credential: &Credential,
+    memory: &Memory,
+    s: &Snapshot,
+    decision: &Decision,
+    now: Time,
+) -> EntraCredentialStatus {
+    let tokens: Vec<_> = s.tokens.iter().map(|t| token_status(s, t)).collect();
+    EntraCredentialStatus {
+        observed_generation: Some(credential.generation),
+        conditions: kube_conditions(
+            credential.generation,
+            &memory.written,
+            &conditions(s, decision, now),
+            now,
+        ),
+        account: account(s),
+        login: login(s),
+        refresh_token: refresh_token(s),
+        next_refresh_at: tokens
+            .iter()
+            .filter_map(|t| t.refresh_at.clone())
+            .min_by_key(|t| t.0),
+        expires_at: tokens
+            .iter()
+            .filter_map(|t| t.expires_at.clone())
+            .min_by_key(|t| t.0),
+        tokens,
+        failure: s.failure.as_ref().or(s.login_failure.as_ref()).map(failure),
+        last_handled_refresh_request: memory.handled_request.clone(),
+    }
+}
+
+fn kube_conditions(
+    generation: i64,
+    written: &EntraCredentialStatus,
+    now_true: &[Condition],
+    now: Time,
+) -> Vec<KubeCondition> {
+    let to_condition = |c: &Condition| {
+        let status = if c.status { "True" } else { "False" };
+        let before = written
+            .conditions
+            .iter()
+            .find(|b| b.type_ == c.kind && b.status == status);
+        KubeCondition {
+            type_: c.kind.to_owned(),
+            status: status.to_owned(),
+            reason: c.reason.to_string(),
+            message: bounded(&c.message),
+            observed_generation: Some(generation),
+            last_transition_time: before.map_or_else(|| to_kube(now), |b| b.last_transition_time.clone()),
+        }
+    };
+    now_true.iter().map(to_condition).collect()
+}
+
+fn bounded(text: &str) -> String {
+    let end = (0..=MESSAGE.min(text.len()))
+        .rev()
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(0);
+    text.get(..end).unwrap_or_default().to_owned()
+}
+
+fn account(s: &Snapshot) -> Option<AccountStatus> {
+    let a = s.account.as_ref().or(s.session.pinned())?;
+    let text = |t: &String| (!t.is_empty()).then(|| t.clone());
+    Some(AccountStatus {
+        username: text(&a.username),
+        object_id: text(&a.object_id),
+        tenant_id: text(&a.tenant_id),
+        home_account_id: text(&a.home_account_id),
+        realm: Some("Managed".to_owned()),
+    })
+}
+
+fn login(s: &Snapshot) -> Option<LoginStatus> {
+    let last = s.session.last_login.as_ref()?;
+    Some(LoginStatus {
+        secret_uid: Some(last.login_uid.clone()),
+        sends: i32::try_from(last.sends).ok(),
+        last_sent_at: last.last_sent_at.map(to_kube),
+        verdict: Some(last.verdict.clone()),
+    })
+}
+
+fn refresh_token(s: &Snapshot) -> Option<RefreshTokenStatus> {
+    let stored = s.session.token.as_ref()?;
+    Some(RefreshTokenStatus {
+        issued_at: Some(to_kube(stored.issued_at)),
+        last_redeemed_at: s.last_redeemed_at.map(to_kube),
+    })
+}
+
+fn token_status(s: &Snapshot, t: &Token) -> TokenStatus {
+    let p = t.published.as_ref().filter(|p| !p.edited);
+    TokenStatus {
+        secret_name: t.name.clone(),
+        secret_resource_version: p.filter(|p| p.verified).map(|p| p.version.clone()),
+        scopes: p.map(|p| p.scopes.clone()).unwrap_or_default(),
+        expires_at: p.map(|p| to_kube(p.expires_at)),
+        refresh_at: p
+            .map(|_| to_kube(t.due(s).max(Time(0))))
+            .filter(|_| s.redeemable()),
+        refreshed_at: p.map(|p| to_kube(p.issued_at)),
+        failure: t.failure.as_ref().map(failure),
+    }
+}
+
+fn failure(f: &Failure) -> FailureStatus {
+    let r = &f.refusal;
+    FailureStatus {
+        reason: r.reason,
+        code: r.code.map(|c| format!("AADSTS{c}")),
+        message: bounded(&r.message),
+        remedy: (!r.remedy.is_empty()).then(|| bounded(&r.remedy)),
+        correlation_id: r.correlation_id.clone(),
+        trace_id: r.trace_id.clone(),
+        at: to_kube(f.at),
+        consecutive: i32::try_from(f.consecutive).unwrap_or(i32::MAX),
+        next_attempt_at: f.next_attempt_at.map(to_kube),
+    }
+}
+
+/// Whether two statuses differ in nothing but the wording of messages and remedies.
+fn same_but_wording(a: &EntraCredentialStatus, b: &EntraCredentialStatus) -> bool {
+    wordless(a) == wordless(b)
+}
+
+fn wordless(status: &EntraCredentialStatus) -> EntraCredentialStatus {
+    let mut status = status.clone();
+    for condition in &mut status.conditions {
+        condition.message.clear();
+    }
+    let of_tokens = status.tokens.iter_mut().filter_map(|t| t.failure.as_mut());
+    for failure in status.failure.iter_mut().chain(of_tokens) {
+        failure.message.clear();
+        failure.remedy = None;
+    }
+    status
+}
+
+/// The Event for a change that a person should see: Ready or LoggedIn got another reason, and it is trouble.
+fn transition(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> Option<Event> {
+    ["LoggedIn", "Ready"].into_iter().find_map(|kind| {
+        let of = |s: &EntraCredentialStatus| s.conditions.iter().find(|c| c.type_ == kind).cloned();
+        let new = of(after)?;
+        let changed = of(before).is_none_or(|old| old.reason != new.reason);
+        let reason: Reason = new.reason.parse().ok()?;
+        (changed && is_trouble(reason)).then(|| Event {
+            reason,
+            warning: true,
+            note: note(&new, after),
+        })
+    })
+}
+
+fn is_trouble(reason: Reason) -> bool {
+    reason.verdicts().needs_person
+        || matches!(reason, Reason::Expiring | Reason::Expired | Reason::WriteRefused)
+}
+
+fn note(condition: &KubeCondition, status: &EntraCredentialStatus) -> String {
+    let remedy = status
+        .failure
+        .as_ref()
+        .and_then(|f| f.remedy.clone())
+        .unwrap_or_default();
+    let expires = status
+        .expires_at
+        .as_ref()
+        .map(|t| super::stamp::from_kube(t))
+        .map(to_text);
+    let until = expires
+        .map(|t| format!(" (published tokens expire from {t})"))
+        .unwrap_or_default();
+    bounded(format!("{}. {remedy}{until}", condition.message).trim())
+}

@@ -1,0 +1,267 @@
+//! The record of login attempts as it is sealed: versioned JSON that mirrors [`crate::plan::record`].
+//!
+//! What a later release adds never loosens it: unknown fields are ignored, and an unknown verdict or reason is read as
+//! "kept", so that the content is not sent again by itself. At most [`Record::LIMIT`] contents pass, the newest.
+
+use serde::de::IntoDeserializer as _;
+use serde::de::value::{Error as ValueError, StrDeserializer};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::wiped::to_json;
+use crate::api::Reason;
+use crate::plan::Time;
+use crate::plan::record::{Attempt, ContentMac, Entry, Record, Verdict};
+use crate::reconcile::ports::OpenError;
+
+const VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct StoredRecord {
+    version: u32,
+    entries: Vec<StoredEntry>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    attempt: Option<StoredAttempt>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredEntry {
+    content: String,
+    verdict: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    unanswered: u32,
+    sends: u32,
+    login_uid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_sent_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<i64>,
+    inputs: String,
+    refused_entries: Vec<String>,
+    postponed: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredAttempt {
+    id: String,
+    content: String,
+    #[serde(default)]
+    entry: String,
+}
+
+/// `record` as JSON.
+pub(super) fn write(record: &Record) -> serde_json::Result<Zeroizing<Vec<u8>>> {
+    to_json(&StoredRecord {
+        version: VERSION,
+        entries: newest(&record.entries).map(StoredEntry::from).collect(),
+        attempt: record.attempt.as_ref().map(StoredAttempt::from),
+    })
+}
+
+/// The record in `json`.
+pub(super) fn read(json: &[u8]) -> Result<Record, OpenError> {
+    let stored: StoredRecord = serde_json::from_slice(json).map_err(|_| OpenError::Broken)?;
+    if stored.version != VERSION {
+        return Err(OpenError::Broken);
+    }
+    let surplus = stored.entries.len().saturating_sub(Record::LIMIT);
+    Ok(Record {
+        entries: stored
+            .entries
+            .into_iter()
+            .skip(surplus)
+            .map(Entry::from)
+            .collect(),
+        attempt: stored.attempt.map(Attempt::from),
+    })
+}
+
+fn newest(entries: &[Entry]) -> impl Iterator<Item = &Entry> {
+    entries.iter().skip(entries.len().saturating_sub(Record::LIMIT))
+}
+
+fn names(verdict: &Verdict) -> (&'static str, Option<&'static str>) {
+    match verdict {
+        Verdict::Open => ("Open", None),
+        Verdict::Accepted => ("Accepted", None),
+        Verdict::Wrong => ("Wrong", None),
+        Verdict::Kept(reason) => ("Kept", Some(reason.into())),
+    }
+}
+
+fn verdict(name: &str, reason: Option<&str>) -> Verdict {
+    match name {
+        "Open" => Verdict::Open,
+        "Accepted" => Verdict::Accepted,
+        "Wrong" => Verdict::Wrong,
+        _ => Verdict::Kept(
+            reason
+                .and_then(named_reason)
+                .unwrap_or(Reason::UnexpectedResponse),
+        ),
+    }
+}
+
+fn named_reason(name: &str) -> Option<Reason> {
+    let name: StrDeserializer<'_, ValueError> = name.into_deserializer();
+    Reason::deserialize(name).ok()
+}
+
+impl From<&Entry> for StoredEntry {
+    fn from(entry: &Entry) -> Self {
+        let (verdict, reason) = names(&entry.verdict);
+        Self {
+            content: entry.content.0.clone(),
+            verdict: verdict.to_owned(),
+            reason: reason.map(str::to_owned),
+            unanswered: entry.unanswered,
+            sends: entry.sends,
+            login_uid: entry.login_uid.clone(),
+            last_sent_at: entry.last_sent_at.map(|t| t.0),
+            next_attempt_at: entry.next_attempt_at.map(|t| t.0),
+            inputs: entry.inputs.clone(),
+            refused_entries: entry.refused_entries.clone(),
+            postponed: entry.postponed,
+        }
+    }
+}
+
+impl From<StoredEntry> for Entry {
+    fn from(stored: StoredEntry) -> Self {
+        Self {
+            verdict: verdict(&stored.verdict, stored.reason.as_deref()),
+            content: ContentMac(stored.content),
+            unanswered: stored.unanswered,
+            sends: stored.sends,
+            login_uid: stored.login_uid,
+            last_sent_at: stored.last_sent_at.map(Time),
+            next_attempt_at: stored.next_attempt_at.map(Time),
+            inputs: stored.inputs,
+            refused_entries: stored.refused_entries,
+            postponed: stored.postponed,
+        }
+    }
+}
+
+impl From<&Attempt> for StoredAttempt {
+    fn from(attempt: &Attempt) -> Self {
+        Self {
+            id: attempt.id.clone(),
+            content: attempt.content.0.clone(),
+            entry: attempt.entry.clone(),
+        }
+    }
+}
+
+impl From<StoredAttempt> for Attempt {
+    fn from(stored: StoredAttempt) -> Self {
+        Self {
+            id: stored.id,
+            content: ContentMac(stored.content),
+            entry: stored.entry,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const STORED: &str = r#"{"version":1,"entries":[{"content":"ab","verdict":"Kept","reason":"ConsentMissing","unanswered":1,"sends":2,"login_uid":"u","last_sent_at":5,"inputs":"3","refused_entries":["graph"],"postponed":4}],"attempt":{"id":"a1","content":"ab","entry":"graph"}}"#;
+
+    fn entry(number: usize) -> Entry {
+        Entry {
+            verdict: Verdict::Kept(Reason::ConsentMissing),
+            unanswered: 1,
+            sends: 2,
+            login_uid: "u".to_owned(),
+            last_sent_at: Some(Time(5)),
+            next_attempt_at: None,
+            inputs: "3".to_owned(),
+            refused_entries: vec!["graph".to_owned()],
+            postponed: 4,
+            ..Entry::new(ContentMac(format!("{number:02x}")))
+        }
+    }
+
+    fn record(entries: Vec<Entry>) -> Record {
+        let attempt = Attempt {
+            id: "a1".to_owned(),
+            content: ContentMac("ab".to_owned()),
+            entry: "graph".to_owned(),
+        };
+        Record {
+            entries,
+            attempt: Some(attempt),
+        }
+    }
+
+    fn read_verdict(text: &str) -> Verdict {
+        let stored = STORED.replace(r#""verdict":"Kept","reason":"ConsentMissing""#, text);
+        read(stored.as_bytes()).unwrap().entries.remove(0).verdict
+    }
+
+    #[test]
+    fn the_stored_form_is_stable() {
+        let record = record(vec![entry(0xab)]);
+        assert_eq!(std::str::from_utf8(&write(&record).unwrap()).unwrap(), STORED);
+        assert_eq!(read(STORED.as_bytes()), Ok(record));
+        assert_eq!(read(br#"{"version":1,"entries":[]}"#), Ok(Record::default()));
+    }
+
+    #[test]
+    fn every_verdict_survives() {
+        for verdict in [
+            Verdict::Open,
+            Verdict::Accepted,
+            Verdict::Wrong,
+            Verdict::Kept(Reason::AccountLocked),
+        ] {
+            let record = record(vec![Entry { verdict, ..entry(1) }]);
+            assert_eq!(read(&write(&record).unwrap()), Ok(record));
+        }
+    }
+
+    #[test]
+    fn what_is_unknown_keeps_the_content_from_being_sent() {
+        let kept = Verdict::Kept(Reason::UnexpectedResponse);
+        assert_eq!(read_verdict(r#""verdict":"Postponed""#), kept);
+        assert_eq!(read_verdict(r#""verdict":"Kept","reason":"Martian""#), kept);
+        assert_eq!(read_verdict(r#""verdict":"Kept""#), kept);
+    }
+
+    #[test]
+    fn later_fields_are_ignored_and_later_versions_refused() {
+        let later = STORED.replace("{\"content\"", "{\"more\":{},\"content\"");
+        assert_eq!(read(later.as_bytes()), read(STORED.as_bytes()));
+        let next = STORED.replace("\"version\":1", "\"version\":2");
+        assert_eq!(read(next.as_bytes()), Err(OpenError::Broken));
+        let less = STORED.replace("\"sends\":2,", "");
+        assert_eq!(read(less.as_bytes()), Err(OpenError::Broken));
+    }
+
+    #[test]
+    fn only_the_newest_contents_are_kept() {
+        let long = record((0..20).map(entry).collect());
+        let expected = record((4..20).map(entry).collect());
+        assert_eq!(read(&write(&long).unwrap()), Ok(expected.clone()));
+        let untrimmed = StoredRecord {
+            version: VERSION,
+            entries: long.entries.iter().map(StoredEntry::from).collect(),
+            attempt: long.attempt.as_ref().map(StoredAttempt::from),
+        };
+        assert_eq!(read(&serde_json::to_vec(&untrimmed).unwrap()), Ok(expected));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_refused_quietly(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(read(&bytes).is_err());
+        }
+    }
+}

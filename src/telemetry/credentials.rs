@@ -1,0 +1,218 @@
+//! Series that describe the state of the credentials, computed from the caches when they are scraped.
+//!
+//! Sums are always there; series per object carry names as labels and can be switched off.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::api::Reason;
+use crate::plan::Time;
+
+/// One credential at the moment of a scrape.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// Whether its condition `Ready` is true now.
+    pub ready: bool,
+    /// Reason of that condition.
+    pub reason: Reason,
+    /// When the stored refresh token was issued.
+    pub refresh_token_issued_at: Option<Time>,
+    /// Id of the key under which its refresh-token Secret is sealed.
+    pub sealing_key: Option<String>,
+    /// Since when its login Secret has been waiting, if there is one.
+    pub login_waiting_since: Option<Time>,
+    /// Its token Secrets.
+    pub tokens: Vec<TokenRow>,
+}
+
+/// One token Secret at the moment of a scrape.
+#[derive(Clone, Debug)]
+pub struct TokenRow {
+    /// Name of the Secret.
+    pub secret: String,
+    /// When the published token expires; `None` if none is published.
+    pub expires_at: Option<Time>,
+    /// When its renewal is due.
+    pub refresh_at: Option<Time>,
+}
+
+/// Everything that a scrape reports.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// Wall-clock time of the scrape.
+    pub now: Time,
+    /// The credentials.
+    pub rows: Vec<Row>,
+    /// Ids of all sealing keys that the process holds, so that an unused one shows as 0.
+    pub sealing_keys: Vec<String>,
+}
+
+/// Where a scrape looks. It must be quick: it runs on the scrape's thread.
+pub type Source = Box<dyn Fn() -> Observed + Send + Sync>;
+
+/// Computes the series from a [`Source`] that the wiring sets once its caches exist. Before that it reports nothing.
+pub(super) struct Credentials {
+    pub(super) source: Arc<OnceLock<Source>>,
+    pub(super) per_object: bool,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("per_object", &self.per_object)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Collector for Credentials {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let Some(source) = self.source.get() else {
+            return Ok(());
+        };
+        let observed = source();
+        encode_sums(&mut encoder, &observed)?;
+        if self.per_object {
+            encode_objects(&mut encoder, &observed.rows)?;
+        }
+        Ok(())
+    }
+}
+
+fn encode_sums(encoder: &mut DescriptorEncoder<'_>, observed: &Observed) -> fmt::Result {
+    gauges(
+        encoder,
+        "credentials",
+        "Credentials by the Ready condition and its reason. If ready=false grows, look up the reason in the troubleshooting guide.",
+        by_reason(&observed.rows),
+    )?;
+    gauges(
+        encoder,
+        "sealed_secrets",
+        "Refresh-token Secrets by the key that sealed them. After a rotation a key may be removed once it shows 0.",
+        by_sealing_key(observed),
+    )?;
+    gauge(
+        encoder,
+        "login_waiting_seconds",
+        "Age of the oldest login Secret that was not exchanged yet, 0 if none waits. Above 900: run kubectl get entracredentials -A and read REASON of those not ready.",
+        Some(longest_wait(observed)),
+    )?;
+    gauge(
+        encoder,
+        "min_remaining_life_seconds",
+        "Remaining life of the published token that expires next; negative after it expired. Below 600: renewals fail, look at entra_refresh_total by reason.",
+        shortest_life(observed),
+    )
+}
+
+fn encode_objects(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Result {
+    gauges(
+        encoder,
+        "credential_ready",
+        "1 if every token of the credential is valid now and answers its spec. If 0: kubectl describe entracredential says what to do.",
+        rows.iter().map(|row| (object(row), i64::from(row.ready))),
+    )?;
+    gauges(
+        encoder,
+        "credential_token_expiry_timestamp_seconds",
+        "When the published token expires, in Unix seconds. If it is in the past, pods hold a dead token: look at the credential's status.",
+        of_tokens(rows, |token| token.expires_at),
+    )?;
+    gauges(
+        encoder,
+        "credential_next_refresh_timestamp_seconds",
+        "When renewal of the token is due, in Unix seconds. If it is long past, look at entra_refresh_total by reason and at the operator's log.",
+        of_tokens(rows, |token| token.refresh_at),
+    )?;
+    gauges(
+        encoder,
+        "credential_refresh_token_issued_timestamp_seconds",
+        "When the stored refresh token was issued, in Unix seconds. It dies after 90 idle days: lift spec.suspend, or repair the renewal, before that.",
+        rows.iter()
+            .filter_map(|row| Some((object(row), row.refresh_token_issued_at?.0))),
+    )
+}
+
+type Labels<const N: usize> = [(&'static str, String); N];
+
+fn object(row: &Row) -> Labels<2> {
+    [("namespace", row.namespace.clone()), ("name", row.name.clone())]
+}
+
+fn of_tokens(rows: &[Row], time: impl Fn(&TokenRow) -> Option<Time>) -> Vec<(Labels<3>, i64)> {
+    let tokens = rows
+        .iter()
+        .flat_map(|row| row.tokens.iter().map(move |token| (row, token)));
+    tokens
+        .filter_map(|(row, token)| Some((of_token(row, token), time(token)?.0)))
+        .collect()
+}
+
+fn of_token(row: &Row, token: &TokenRow) -> Labels<3> {
+    let [namespace, name] = object(row);
+    [namespace, name, ("secret", token.secret.clone())]
+}
+
+fn by_reason(rows: &[Row]) -> Vec<(Labels<2>, i64)> {
+    let mut sums = BTreeMap::new();
+    for row in rows {
+        *sums.entry((row.ready, row.reason)).or_insert(0) += 1;
+    }
+    let labels = |ready: bool, reason: Reason| [("ready", ready.to_string()), ("reason", reason.to_string())];
+    sums.into_iter()
+        .map(|((ready, reason), sum)| (labels(ready, reason), sum))
+        .collect()
+}
+
+fn by_sealing_key(observed: &Observed) -> Vec<(Labels<1>, i64)> {
+    let mut sums: BTreeMap<&str, i64> = observed.sealing_keys.iter().map(|id| (id.as_str(), 0)).collect();
+    for id in observed.rows.iter().filter_map(|row| row.sealing_key.as_deref()) {
+        *sums.entry(id).or_insert(0) += 1;
+    }
+    sums.into_iter()
+        .map(|(id, sum)| ([("key_id", id.to_owned())], sum))
+        .collect()
+}
+
+fn longest_wait(observed: &Observed) -> i64 {
+    let since = observed.rows.iter().filter_map(|row| row.login_waiting_since);
+    since.map(|since| observed.now.since(since)).fold(0, i64::max)
+}
+
+fn shortest_life(observed: &Observed) -> Option<i64> {
+    let tokens = observed.rows.iter().flat_map(|row| &row.tokens);
+    tokens
+        .filter_map(|token| Some(token.expires_at?.since(observed.now)))
+        .min()
+}
+
+fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: Option<i64>) -> fmt::Result {
+    let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    value.map_or(Ok(()), |value| ConstGauge::new(value).encode(metric))
+}
+
+fn gauges<L: EncodeLabelSet, V: EncodeGaugeValue + Copy>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    series: impl IntoIterator<Item = (L, V)>,
+) -> fmt::Result {
+    let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, value) in series {
+        ConstGauge::new(value).encode(metric.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

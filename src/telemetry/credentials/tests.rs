@@ -1,0 +1,114 @@
+//! What the series of credentials say.
+
+use super::*;
+use crate::telemetry::metrics::Metrics;
+
+fn row(name: &str, ready: bool, reason: Reason) -> Row {
+    Row {
+        namespace: "etl".to_owned(),
+        name: name.to_owned(),
+        ready,
+        reason,
+        refresh_token_issued_at: Some(Time(500)),
+        sealing_key: Some("k2".to_owned()),
+        login_waiting_since: None,
+        tokens: vec![TokenRow {
+            secret: format!("{name}-graph"),
+            expires_at: Some(Time(1600)),
+            refresh_at: Some(Time(1300)),
+        }],
+    }
+}
+
+fn observed() -> Observed {
+    let mut awaiting = row("c", false, Reason::AwaitingLogin);
+    awaiting.login_waiting_since = Some(Time(900));
+    awaiting.refresh_token_issued_at = None;
+    awaiting.sealing_key = None;
+    awaiting.tokens = vec![TokenRow {
+        secret: "c-graph".to_owned(),
+        expires_at: None,
+        refresh_at: None,
+    }];
+    let rows = vec![
+        row("a", true, Reason::Fresh),
+        row("b", true, Reason::Fresh),
+        awaiting,
+    ];
+    Observed {
+        now: Time(1000),
+        rows,
+        sealing_keys: vec!["k1".to_owned(), "k2".to_owned()],
+    }
+}
+
+fn scrape(per_object: bool, observed: Observed) -> String {
+    let metrics = Metrics::new(per_object);
+    metrics.observe(Box::new(move || observed.clone()));
+    metrics.encode().unwrap_or_default()
+}
+
+fn assert_lines(text: &str, lines: &[&str]) {
+    for line in lines {
+        assert!(text.lines().any(|l| l == *line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn sums_are_reported() {
+    assert_lines(
+        &scrape(false, observed()),
+        &[
+            r#"entra_credentials{ready="true",reason="Fresh"} 2"#,
+            r#"entra_credentials{ready="false",reason="AwaitingLogin"} 1"#,
+            r#"entra_sealed_secrets{key_id="k1"} 0"#,
+            r#"entra_sealed_secrets{key_id="k2"} 2"#,
+            "entra_login_waiting_seconds 100",
+            "entra_min_remaining_life_seconds 600",
+        ],
+    );
+}
+
+#[test]
+fn objects_are_reported_with_their_times() {
+    assert_lines(
+        &scrape(true, observed()),
+        &[
+            r#"entra_credential_ready{namespace="etl",name="a"} 1"#,
+            r#"entra_credential_ready{namespace="etl",name="c"} 0"#,
+            r#"entra_credential_token_expiry_timestamp_seconds{namespace="etl",name="a",secret="a-graph"} 1600"#,
+            r#"entra_credential_next_refresh_timestamp_seconds{namespace="etl",name="b",secret="b-graph"} 1300"#,
+            r#"entra_credential_refresh_token_issued_timestamp_seconds{namespace="etl",name="a"} 500"#,
+        ],
+    );
+}
+
+#[test]
+fn objects_can_be_switched_off() {
+    let text = scrape(false, observed());
+    assert!(
+        !text.contains("entra_credential_") && !text.contains("namespace="),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_is_unknown_has_no_series() {
+    let text = scrape(true, observed());
+    assert!(
+        !text.contains(r#"expiry_timestamp_seconds{namespace="etl",name="c""#),
+        "{text}"
+    );
+    let empty = scrape(true, Observed::default());
+    assert!(!empty.contains("\nentra_min_remaining_life_seconds "), "{empty}");
+    assert_lines(&empty, &["entra_login_waiting_seconds 0"]);
+}
+
+#[test]
+fn nothing_is_reported_before_there_is_a_source() {
+    let text = Metrics::new(true).encode().unwrap_or_default();
+    assert!(
+        !text.contains("entra_credential") && text.contains("entra_build_info"),
+        "{text}"
+    );
+}

@@ -1,0 +1,274 @@
+//! The metrics registry, in OpenMetrics text: counters and histograms as things happen, state at the scrape.
+//!
+//! Labels come from closed lists: never a user, tenant or client. Every help text says what to do about a value.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::{Metric, Registry};
+
+use super::credentials::{Credentials, Source};
+use super::labels::{Answer, Grant, Object, Pass, Refresh, Verb, Written};
+use crate::api::Reason;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefreshLabels {
+    result: Refresh,
+    reason: Reason,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    grant: Grant,
+    result: Answer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PassLabels {
+    outcome: Pass,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WriteLabels {
+    object: Object,
+    verb: Verb,
+    result: Written,
+}
+
+/// Everything that is counted. Shared by reference; recording never waits or fails.
+pub struct Metrics {
+    registry: Registry,
+    source: Arc<OnceLock<Source>>,
+    refreshes: Family<RefreshLabels, Counter>,
+    requests: Family<RequestLabels, Histogram>,
+    passes: Family<PassLabels, Counter>,
+    writes: Family<WriteLabels, Counter>,
+    lateness: Histogram,
+    pass_duration: Histogram,
+    leader: Gauge,
+}
+
+impl Metrics {
+    /// An empty registry; `per_object` says whether series with names of credentials as labels are reported.
+    pub fn new(per_object: bool) -> Self {
+        let mut registry = Registry::with_prefix("entra");
+        let source = Arc::new(OnceLock::new());
+        registry.register_collector(Box::new(Credentials {
+            source: Arc::clone(&source),
+            per_object,
+        }));
+        register_build(&mut registry);
+        Self {
+            source,
+            ..Self::events(registry)
+        }
+    }
+
+    fn events(mut registry: Registry) -> Self {
+        let r = &mut registry;
+        Self {
+            source: Arc::default(),
+            refreshes: register(r, "refresh", REFRESH_HELP, Family::default()),
+            requests: register(r, "token_request_duration_seconds", REQUEST_HELP, requests()),
+            passes: register(r, "reconcile", PASS_HELP, Family::default()),
+            writes: register(r, "api_writes", WRITE_HELP, Family::default()),
+            lateness: register(
+                r,
+                "refresh_lateness_seconds",
+                LATENESS_HELP,
+                Histogram::new(LATENESS_BUCKETS),
+            ),
+            pass_duration: register(
+                r,
+                "reconcile_duration_seconds",
+                PASS_DURATION_HELP,
+                Histogram::new(CALL_BUCKETS),
+            ),
+            leader: register(r, "leader", LEADER_HELP, Gauge::default()),
+            registry,
+        }
+    }
+
+    /// Sets where state is looked up at a scrape. Only the first call counts.
+    pub fn observe(&self, source: Source) {
+        self.source.get_or_init(|| source);
+    }
+
+    /// Counts a renewal that was due, or its failure with its reason.
+    pub fn refresh(&self, result: Refresh, reason: Reason) {
+        self.refreshes
+            .get_or_create(&RefreshLabels { result, reason })
+            .inc();
+    }
+
+    /// Records how much later than due a token was published.
+    pub fn late(&self, lateness: Duration) {
+        self.lateness.observe(lateness.as_secs_f64());
+    }
+
+    /// Records a request to the token endpoint.
+    pub fn token_request(&self, grant: Grant, result: Answer, duration: Duration) {
+        self.requests
+            .get_or_create(&RequestLabels { grant, result })
+            .observe(duration.as_secs_f64());
+    }
+
+    /// Records a pass over one credential.
+    pub fn pass(&self, outcome: Pass, duration: Duration) {
+        self.passes.get_or_create(&PassLabels { outcome }).inc();
+        self.pass_duration.observe(duration.as_secs_f64());
+    }
+
+    /// Counts a write to the API server.
+    pub fn write(&self, object: Object, verb: Verb, result: Written) {
+        self.writes
+            .get_or_create(&WriteLabels { object, verb, result })
+            .inc();
+    }
+
+    /// Says whether this replica holds the Lease, or works without election.
+    pub fn leading(&self, leading: bool) {
+        self.leader.set(i64::from(leading));
+    }
+
+    /// All metrics as OpenMetrics text.
+    pub fn encode(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+// The registry ends every text with a full stop.
+const REFRESH_HELP: &str = "Renewals of tokens that were due, by result and reason. If result=failed grows, look up \
+     the reason in the troubleshooting guide; pods keep the old token until it expires";
+const REQUEST_HELP: &str = "Duration of requests to the identity provider's token endpoint, by grant and result. If \
+     result=unanswered or result=postponed grows, look at the network path and at the provider's service health";
+const LATENESS_HELP: &str = "How much later than due a renewed token was published. If it exceeds 300, look at \
+     entra_token_request_duration_seconds, at entra_api_writes_total and at the operator's CPU limit";
+const PASS_HELP: &str = "Passes over credentials, by outcome. If outcome=failed grows, read the operator's log; if \
+     outcome=unfinished grows without end, report a bug";
+const PASS_DURATION_HELP: &str = "Duration of passes over one credential. If it grows, compare it with \
+     entra_token_request_duration_seconds: what is left was spent on the API server";
+const WRITE_HELP: &str = "Writes to the API server, by object, verb and result. If result=refused grows, look for a \
+     quota, an admission policy or missing rights; if result=conflict grows, somebody else edits the operator's Secrets";
+const LEADER_HELP: &str = "1 if this replica does the work. If no replica shows 1 for more than a minute, look at the \
+     Lease in the operator's namespace";
+const BUILD_HELP: &str = "Version of the operator. Two values at a time mean that an upgrade is not finished";
+
+/// The provider's deadline is 30 s.
+const CALL_BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
+
+/// Sweeps come every 30 s, back-off grows to 600 s.
+const LATENESS_BUCKETS: [f64; 9] = [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0];
+
+fn requests() -> Family<RequestLabels, Histogram> {
+    Family::new_with_constructor(|| Histogram::new(CALL_BUCKETS))
+}
+
+fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+fn register_build(registry: &mut Registry) {
+    let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+    registry.register("build", BUILD_HELP, version);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(act: impl FnOnce(&Metrics)) -> String {
+        let metrics = Metrics::new(true);
+        act(&metrics);
+        metrics.encode().unwrap_or_default()
+    }
+
+    fn assert_lines(text: &str, lines: &[&str]) {
+        for line in lines {
+            assert!(text.lines().any(|l| l == *line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn events_are_counted_under_their_labels() {
+        let text = text(|m| {
+            m.refresh(Refresh::Renewed, Reason::Fresh);
+            m.refresh(Refresh::Failed, Reason::Throttled);
+            m.refresh(Refresh::Failed, Reason::Throttled);
+            m.pass(Pass::Idle, Duration::from_millis(20));
+            m.write(Object::TokenSecret, Verb::Update, Written::Done);
+            m.leading(true);
+        });
+        assert_lines(
+            &text,
+            &[
+                r#"entra_refresh_total{result="renewed",reason="Fresh"} 1"#,
+                r#"entra_refresh_total{result="failed",reason="Throttled"} 2"#,
+                r#"entra_reconcile_total{outcome="idle"} 1"#,
+                r#"entra_reconcile_duration_seconds_bucket{le="0.025"} 1"#,
+                r#"entra_api_writes_total{object="token_secret",verb="update",result="done"} 1"#,
+                "entra_leader 1",
+                &format!(r#"entra_build_info{{version="{}"}} 1"#, env!("CARGO_PKG_VERSION")),
+                "# EOF",
+            ],
+        );
+    }
+
+    #[test]
+    fn durations_are_seconds() {
+        let text = text(|m| {
+            m.token_request(Grant::RefreshToken, Answer::Granted, Duration::from_millis(250));
+            m.late(Duration::from_secs(7));
+        });
+        assert_lines(
+            &text,
+            &[
+                r#"entra_token_request_duration_seconds_sum{grant="refresh_token",result="granted"} 0.25"#,
+                r#"entra_token_request_duration_seconds_count{grant="refresh_token",result="granted"} 1"#,
+                "entra_refresh_lateness_seconds_sum 7.0",
+                r#"entra_refresh_lateness_seconds_bucket{le="5.0"} 0"#,
+                r#"entra_refresh_lateness_seconds_bucket{le="15.0"} 1"#,
+            ],
+        );
+    }
+
+    #[test]
+    fn every_help_text_says_what_to_do() {
+        let helps = [
+            REFRESH_HELP,
+            REQUEST_HELP,
+            LATENESS_HELP,
+            PASS_HELP,
+            PASS_DURATION_HELP,
+            WRITE_HELP,
+            LEADER_HELP,
+        ];
+        assert!(
+            helps
+                .iter()
+                .all(|h| h.contains("look") || h.contains("read") || h.contains("compare"))
+        );
+        assert!(
+            helps
+                .iter()
+                .all(|h| !h.contains(['\n', '"', '\\']) && !h.contains("  ") && !h.ends_with('.'))
+        );
+    }
+}

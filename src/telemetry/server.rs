@@ -1,0 +1,303 @@
+//! Two HTTP listeners: `/livez` and `/readyz` for the kubelet, `/metrics` for Prometheus.
+//!
+//! # Guarantees
+//!
+//! - Both ports are bound before anything is served, and the addresses are returned: port 0 takes any free one.
+//! - After the stop signal, answers in progress are finished, but nobody waits for them longer than 5 s.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use super::health::{Health, Verdict};
+use super::metrics::Metrics;
+
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// How long answers in progress may hold up the end of the process.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Why a listener could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address} for {purpose}: choose another address under http in the configuration")]
+pub struct BindError {
+    /// The address.
+    pub address: SocketAddr,
+    /// `health` or `metrics`.
+    pub purpose: &'static str,
+    /// What the system said.
+    #[source]
+    pub source: io::Error,
+}
+
+/// Both listeners, bound and not served yet.
+#[derive(Debug)]
+pub struct Listeners {
+    health: TcpListener,
+    metrics: TcpListener,
+}
+
+/// Where the listeners are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// `/livez` and `/readyz`.
+    pub health: SocketAddr,
+    /// `/metrics`.
+    pub metrics: SocketAddr,
+}
+
+impl Listeners {
+    /// Binds both.
+    pub async fn bind(wanted: Addresses) -> Result<Self, BindError> {
+        let health = bind(wanted.health, "health").await?;
+        let metrics = bind(wanted.metrics, "metrics").await?;
+        Ok(Self { health, metrics })
+    }
+
+    /// The addresses that were bound, with the real ports.
+    pub fn addresses(&self) -> io::Result<Addresses> {
+        Ok(Addresses {
+            health: self.health.local_addr()?,
+            metrics: self.metrics.local_addr()?,
+        })
+    }
+
+    /// Serves until `stop`.
+    pub async fn serve(
+        self,
+        health: Arc<Health>,
+        metrics: Arc<Metrics>,
+        stop: CancellationToken,
+    ) -> io::Result<()> {
+        let probes = serve(self.health, probes(health), stop.clone());
+        let scrapes = serve(self.metrics, scrapes(metrics), stop.clone());
+        let both = async { tokio::try_join!(probes, scrapes).map(drop) };
+        within_grace(both, stop).await
+    }
+}
+
+async fn bind(address: SocketAddr, purpose: &'static str) -> Result<TcpListener, BindError> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|source| BindError {
+        address,
+        purpose,
+        source,
+    })
+}
+
+async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -> io::Result<()> {
+    axum::serve(listener, routes)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+}
+
+async fn within_grace(
+    serving: impl Future<Output = io::Result<()>>,
+    stop: CancellationToken,
+) -> io::Result<()> {
+    let patience = async {
+        stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        served = serving => served,
+        () = patience => Ok(()),
+    }
+}
+
+fn probes(health: Arc<Health>) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .with_state(health)
+}
+
+fn scrapes(metrics: Arc<Metrics>) -> Router {
+    Router::new().route("/metrics", get(scrape)).with_state(metrics)
+}
+
+async fn livez(State(health): State<Arc<Health>>) -> Response {
+    health.live().into_response()
+}
+
+async fn readyz(State(health): State<Arc<Health>>) -> Response {
+    health.ready().into_response()
+}
+
+async fn scrape(State(metrics): State<Arc<Metrics>>) -> Response {
+    match metrics.encode() {
+        Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
+        Err(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "the metrics cannot be written as text\n",
+        )
+            .into_response(),
+    }
+}
+
+impl IntoResponse for Verdict {
+    fn into_response(self) -> Response {
+        let status = if self.ok {
+            StatusCode::OK
+        } else {
+            StatusCode::SERVICE_UNAVAILABLE
+        };
+        (status, self.text).into_response()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::net::Ipv4Addr;
+
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    use tokio::task::JoinHandle;
+
+    use super::*;
+    use crate::api::Reason;
+    use crate::telemetry::labels::Refresh;
+
+    const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+    struct Running {
+        at: Addresses,
+        health: Arc<Health>,
+        metrics: Arc<Metrics>,
+        stop: CancellationToken,
+        task: JoinHandle<io::Result<()>>,
+    }
+
+    async fn running() -> Running {
+        let listeners = Listeners::bind(Addresses {
+            health: ANY,
+            metrics: ANY,
+        })
+        .await
+        .unwrap();
+        let at = listeners.addresses().unwrap();
+        let health = Arc::new(Health::new(
+            &[("keys", "the keys are being read")],
+            Arc::new(|| Duration::ZERO),
+        ));
+        let (metrics, stop) = (Arc::new(Metrics::new(true)), CancellationToken::new());
+        let serving = listeners.serve(Arc::clone(&health), Arc::clone(&metrics), stop.clone());
+        Running {
+            at,
+            health,
+            metrics,
+            stop,
+            task: tokio::spawn(serving),
+        }
+    }
+
+    async fn fetch(address: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        response
+    }
+
+    #[tokio::test]
+    async fn probes_answer_in_words() {
+        let server = running().await;
+        let waiting = fetch(server.at.health, "/readyz").await;
+        assert!(
+            waiting.starts_with("HTTP/1.1 503 ") && waiting.contains("[-] keys: the keys are being read"),
+            "{waiting}"
+        );
+        server.health.met("keys");
+        let ready = fetch(server.at.health, "/readyz").await;
+        assert!(
+            ready.starts_with("HTTP/1.1 200 ")
+                && ready.contains("text/plain")
+                && ready.contains("[+] keys: ok"),
+            "{ready}"
+        );
+        assert!(
+            fetch(server.at.health, "/livez")
+                .await
+                .starts_with("HTTP/1.1 200 ")
+        );
+        server.health.swept(Duration::from_hours(1));
+        assert!(
+            fetch(server.at.health, "/livez")
+                .await
+                .starts_with("HTTP/1.1 503 ")
+        );
+    }
+
+    #[tokio::test]
+    async fn metrics_are_scraped_on_their_own_port() {
+        let server = running().await;
+        server.metrics.refresh(Refresh::Renewed, Reason::Fresh);
+        let scraped = fetch(server.at.metrics, "/metrics").await;
+        assert!(
+            scraped.contains(OPEN_METRICS)
+                && scraped.contains("entra_refresh_total{")
+                && scraped.contains("# EOF"),
+            "{scraped}"
+        );
+        assert!(
+            fetch(server.at.health, "/metrics")
+                .await
+                .starts_with("HTTP/1.1 404 ")
+        );
+        assert!(
+            fetch(server.at.metrics, "/livez")
+                .await
+                .starts_with("HTTP/1.1 404 ")
+        );
+    }
+
+    #[tokio::test]
+    async fn stopping_frees_the_ports() {
+        let server = running().await;
+        server.stop.cancel();
+        server.task.await.unwrap().unwrap();
+        assert!(TcpStream::connect(server.at.health).await.is_err());
+        assert!(TcpStream::connect(server.at.metrics).await.is_err());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_hangs_does_not_hold_up_the_end() {
+        let stop = CancellationToken::new();
+        let hanging = within_grace(std::future::pending(), stop.clone());
+        tokio::pin!(hanging);
+        assert!(tokio::time::timeout(GRACE * 10, &mut hanging).await.is_err());
+        stop.cancel();
+        let ended = tokio::time::timeout(GRACE + Duration::from_secs(1), hanging).await;
+        assert!(ended.unwrap().is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_named() {
+        let server = running().await;
+        let error = Listeners::bind(Addresses {
+            health: ANY,
+            metrics: server.at.metrics,
+        })
+        .await
+        .unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.contains(&server.at.metrics.to_string()) && text.contains("for metrics"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! The main job: a login becomes tokens that stay fresh.
+
+use entra_lab::stage::OperatorOptions;
+
+use crate::scene::{Place, api_scope, graph_scope, stage, user};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_becomes_tokens_that_stay_fresh() {
+    let place = Place::new("life").await;
+    let operator = place.operator(OperatorOptions::default()).await;
+    let (name, password) = user();
+    place
+        .credential("one", &[("one-api", &api_scope()), ("one-graph", &graph_scope())])
+        .await;
+    place.login("one-login", &name, &password).await;
+    place.expect("one", "Ready", "True/Fresh").await;
+    assert!(
+        place.secret("one-login").await.is_none(),
+        "the login Secret is gone"
+    );
+    let first = place.value("one-api", "access_token").await.unwrap();
+    place
+        .until("the token is renewed", || async {
+            place.value("one-api", "access_token").await.unwrap() != first
+        })
+        .await;
+    let journal = stage().await.simulator.journal();
+    assert_eq!(journal.password_sends(&name), 1);
+    println!("{}", operator.log());
+}

@@ -1,0 +1,197 @@
+//! Where the programs come from. Guarantees: never a silent absence, never a half-written program, and no
+//! second build of the same sources with the same Go. Order: `KUBEBUILDER_ASSETS`, the cache, a build.
+
+use std::{
+    env,
+    fs::{self, File},
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    Error,
+    build::{self, report},
+};
+
+/// The variable of controller-runtime's envtest; `setup-envtest use -p path` prints a value for it.
+const ASSETS: &str = "KUBEBUILDER_ASSETS";
+
+/// The programs of one control plane.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binaries {
+    /// The store.
+    pub etcd: PathBuf,
+    /// The API server.
+    pub kube_apiserver: PathBuf,
+    /// Default ServiceAccounts, garbage collection, namespace deletion.
+    pub kube_controller_manager: PathBuf,
+}
+
+/// A program that can be built from this crate's Go modules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// `etcd`.
+    Etcd,
+    /// `kube-apiserver`.
+    ApiServer,
+    /// `kube-controller-manager`; `setup-envtest` does not ship it.
+    ControllerManager,
+    /// `kubectl`, built only when somebody asks for it.
+    Kubectl,
+}
+
+// === impl Binaries ===
+
+impl Binaries {
+    /// Finds or builds the three programs that a control plane needs.
+    ///
+    /// Blocks, the first time on a machine for some ten minutes, with progress on stderr: call it from a
+    /// blocking context.
+    ///
+    /// # Errors
+    /// [`Error::NoControlPlane`] names both ways out; [`Error::AssetsIncomplete`] and [`Error::Go`] say
+    /// what is wrong with the way that was taken.
+    pub fn locate() -> Result<Self, Error> {
+        Ok(Self {
+            etcd: Program::Etcd.locate()?,
+            kube_apiserver: Program::ApiServer.locate()?,
+            kube_controller_manager: Program::ControllerManager.locate()?,
+        })
+    }
+
+    /// Finds or builds `kubectl`, which only demonstrations and a few tests need.
+    ///
+    /// # Errors
+    /// As [`Binaries::locate`].
+    pub fn kubectl() -> Result<PathBuf, Error> {
+        Program::Kubectl.locate()
+    }
+}
+
+// === impl Program ===
+
+impl Program {
+    /// The name of the file in `KUBEBUILDER_ASSETS` and in the cache.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::ApiServer => "kube-apiserver",
+            Self::ControllerManager => "kube-controller-manager",
+            Self::Kubectl => "kubectl",
+        }
+    }
+
+    /// Minutes that a build takes with cold caches on two cores (measured); later ones share packages
+    /// with earlier ones.
+    pub(super) fn minutes(self) -> u32 {
+        match self {
+            Self::Etcd | Self::Kubectl => 1,
+            Self::ApiServer => 6,
+            Self::ControllerManager => 3,
+        }
+    }
+
+    fn locate(self) -> Result<PathBuf, Error> {
+        match assets_directory() {
+            Some(directory) => self.in_assets(directory),
+            None => self.cached_or_built(),
+        }
+    }
+
+    fn in_assets(self, directory: PathBuf) -> Result<PathBuf, Error> {
+        let path = directory.join(self.file_name());
+        if path.is_file() {
+            return Ok(path);
+        }
+        let incomplete = Error::AssetsIncomplete {
+            directory,
+            program: self.file_name(),
+        };
+        if self.is_shipped_by_envtest() {
+            return Err(incomplete);
+        }
+        let no_other_way = |error: &Error| matches!(error, Error::NoControlPlane { .. });
+        self.cached_or_built()
+            .map_err(|error| if no_other_way(&error) { incomplete } else { error })
+    }
+
+    /// A directory without one of these is a mistake in the variable; the others may come from elsewhere.
+    fn is_shipped_by_envtest(self) -> bool {
+        matches!(self, Self::Etcd | Self::ApiServer)
+    }
+
+    fn cached_or_built(self) -> Result<PathBuf, Error> {
+        let directory = cache_directory()?.join(cache_key()?);
+        let path = directory.join(self.file_name());
+        if path.is_file() {
+            return Ok(path);
+        }
+        fs::create_dir_all(&directory).map_err(Error::io(format!("create {}", directory.display())))?;
+        let _lock = lock(&directory)?;
+        if !path.is_file() {
+            self.build_into(&directory, &path)?;
+        }
+        Ok(path)
+    }
+
+    /// Builds beside the target and renames, so that an interrupted build leaves nothing that looks whole.
+    fn build_into(self, directory: &Path, path: &Path) -> Result<(), Error> {
+        let unfinished = tempfile::Builder::new()
+            .prefix(".build-")
+            .tempdir_in(directory)
+            .map_err(Error::io("create a build directory"))?;
+        let built = unfinished.path().join(self.file_name());
+        build::go_build(self, &built)?;
+        fs::rename(&built, path).map_err(Error::io(format!("move {} into place", path.display())))
+    }
+}
+
+fn assets_directory() -> Option<PathBuf> {
+    env::var_os(ASSETS)
+        .filter(|value| !value.is_empty())
+        .map(PathBuf::from)
+}
+
+/// Outside `target/`, so that a clean checkout does not build Kubernetes again.
+fn cache_directory() -> Result<PathBuf, Error> {
+    let variable = |name: &str| {
+        env::var_os(name)
+            .filter(|value| !value.is_empty())
+            .map(PathBuf::from)
+    };
+    variable("XDG_CACHE_HOME")
+        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
+        .map(|cache| cache.join("entra-lab"))
+        .ok_or_else(|| Error::Io {
+            action: "find the cache directory: neither XDG_CACHE_HOME nor HOME is set".into(),
+            source: std::io::ErrorKind::NotFound.into(),
+        })
+}
+
+/// Sources and compiler: what the built programs depend on.
+fn cache_key() -> Result<String, Error> {
+    let mut hash = Sha256::new();
+    for module in [Program::Etcd, Program::ApiServer].map(build::module_directory) {
+        let sums = module.join("go.sum");
+        hash.update(fs::read(&sums).map_err(Error::io(format!("read {}", sums.display())))?);
+    }
+    hash.update(build::go_version()?);
+    let digest = hash.finalize();
+    Ok(digest
+        .iter()
+        .take(8)
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")))
+}
+
+/// Other test processes build the same things at the same time; the lock ends with the returned file.
+fn lock(directory: &Path) -> Result<File, Error> {
+    let path = directory.join(".lock");
+    let file = File::create(&path).map_err(Error::io(format!("create {}", path.display())))?;
+    if file.try_lock().is_err() {
+        report("waiting for another process that builds the control plane");
+        file.lock()
+            .map_err(Error::io(format!("lock {}", path.display())))?;
+    }
+    Ok(file)
+}

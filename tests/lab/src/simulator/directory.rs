@@ -1,0 +1,113 @@
+//! Look-ups in the world: who is meant by a tenant segment, a user name, a client id.
+//!
+//! Users are indexed by their lower-case name, because scale tests ask for ten thousand of them.
+
+use std::collections::HashMap;
+
+use super::world::{Application, CONSUMERS, Resource, Tenant, User, World};
+
+/// The world with its index.
+#[derive(Debug, Default)]
+pub(crate) struct Directory {
+    world: World,
+    by_name: HashMap<String, usize>,
+}
+
+/// What the first path segment of a URL names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Realm {
+    /// One tenant, by GUID or domain.
+    Tenant(String),
+    /// `organizations`: the tenant follows from the user name.
+    Organizations,
+    /// `common`.
+    Common,
+    /// `consumers`, or the GUID that stands for it.
+    Consumers,
+}
+
+impl Directory {
+    pub(crate) fn new(world: World) -> Self {
+        let mut directory = Self {
+            world,
+            by_name: HashMap::new(),
+        };
+        directory.index();
+        directory
+    }
+
+    /// Changes the world and brings the index up to date.
+    pub(crate) fn change<T>(&mut self, change: impl FnOnce(&mut World) -> T) -> T {
+        let result = change(&mut self.world);
+        self.index();
+        result
+    }
+
+    /// Changes one user without touching the index, so that scale tests stay fast.
+    pub(crate) fn change_user<T>(&mut self, upn: &str, change: impl FnOnce(&mut User) -> T) -> Option<T> {
+        let index = *self.by_name.get(&upn.to_lowercase())?;
+        self.world.users.get_mut(index).map(change)
+    }
+
+    fn index(&mut self) {
+        for user in self.world.users.iter_mut().filter(|user| user.tenant.is_empty()) {
+            user.tenant = tenant_of_domain(&self.world.tenants, &user.upn);
+        }
+        let names = self.world.users.iter().enumerate();
+        self.by_name = names
+            .map(|(index, user)| (user.upn.to_lowercase(), index))
+            .collect();
+    }
+
+    pub(crate) fn realm(&self, segment: &str) -> Option<Realm> {
+        match segment.to_lowercase().as_str() {
+            "common" => Some(Realm::Common),
+            "consumers" | CONSUMERS => Some(Realm::Consumers),
+            "organizations" => Some(Realm::Organizations),
+            name => self.tenant(name).map(|tenant| Realm::Tenant(tenant.id.clone())),
+        }
+    }
+
+    fn tenant(&self, name: &str) -> Option<&Tenant> {
+        self.world.tenants.iter().find(|tenant| tenant.answers_to(name))
+    }
+
+    pub(crate) fn user(&self, upn: &str) -> Option<&User> {
+        self.world.users.get(*self.by_name.get(&upn.to_lowercase())?)
+    }
+
+    pub(crate) fn application(&self, client_id: &str) -> Option<&Application> {
+        self.world
+            .applications
+            .iter()
+            .find(|app| app.client_id.eq_ignore_ascii_case(client_id))
+    }
+
+    pub(crate) fn resource(&self, id: &str) -> Option<&Resource> {
+        let id = id.trim_end_matches('/');
+        self.world
+            .resources
+            .iter()
+            .find(|resource| resource.id.trim_end_matches('/') == id || resource.app_id == id)
+    }
+
+    pub(crate) fn owns_domain(&self, upn: &str) -> bool {
+        !tenant_of_domain(&self.world.tenants, upn).is_empty()
+    }
+}
+
+impl Tenant {
+    fn answers_to(&self, name: &str) -> bool {
+        self.id.eq_ignore_ascii_case(name)
+            || self
+                .domains
+                .iter()
+                .any(|domain| domain.eq_ignore_ascii_case(name))
+    }
+}
+
+fn tenant_of_domain(tenants: &[Tenant], upn: &str) -> String {
+    let domain = upn.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let tenant = tenants.iter().find(|tenant| tenant.answers_to(domain));
+    tenant.map(|tenant| tenant.id.clone()).unwrap_or_default()
+}

@@ -1,0 +1,256 @@
+//! One operator process: the real binary under its own ServiceAccount. It dies with the harness, even by SIGKILL.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{AUTHORITY, Error, OPERATOR, Stage};
+use crate::controlplane::guard::{DIRECTORY_PREFIX, Guard};
+
+/// Life of the ServiceAccount token: the API server's shortest is 600 s.
+const TOKEN_SECONDS: u32 = 3600;
+
+/// Longest for anything that an operator does at start or end.
+const PATIENCE: Duration = Duration::from_secs(50);
+
+/// How to run an operator.
+#[derive(Clone, Debug)]
+pub struct OperatorOptions {
+    /// Name of its pod, and its identity in the election.
+    pub identity: String,
+    /// URL and CA of a proxy before the API server.
+    pub api: Option<(String, String)>,
+    /// URL and CA of a proxy before the simulator.
+    pub entra: Option<(String, String)>,
+    /// Log filter.
+    pub log: String,
+    /// Take part in the leader election.
+    pub election: bool,
+    /// More YAML for the configuration file.
+    pub config: String,
+    /// Wait until it is ready.
+    pub wait: bool,
+}
+
+impl Default for OperatorOptions {
+    fn default() -> Self {
+        Self {
+            identity: "operator-0".to_owned(),
+            api: None,
+            entra: None,
+            log: "info,entra_operator=debug".to_owned(),
+            election: true,
+            config: String::new(),
+            wait: true,
+        }
+    }
+}
+
+/// A running operator.
+#[derive(Debug)]
+pub struct Operator {
+    child: Child,
+    log: PathBuf,
+    started: Instant,
+    directory: PathBuf,
+    _guard: Guard,
+}
+
+impl Operator {
+    pub(super) async fn start(
+        stage: &Stage,
+        program: &Path,
+        options: OperatorOptions,
+    ) -> Result<Self, Error> {
+        let directory = directory()?;
+        let mut guard = Guard::over(&directory)?;
+        let (kubeconfig, config) = files(stage, &directory, &options).await?;
+        let log = directory.join("operator.log");
+        let child = spawn(program, &kubeconfig, &config, &log, &options)?;
+        guard.watch(child.id())?;
+        let operator = Self {
+            child,
+            log,
+            started: Instant::now(),
+            directory,
+            _guard: guard,
+        };
+        if options.wait {
+            operator.ready().await?;
+        }
+        Ok(operator)
+    }
+
+    /// Process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Its own directory: configuration, kubeconfig and log.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// `http://address` of the health endpoints, once it listens.
+    pub fn health(&self) -> Option<String> {
+        self.bound("health=")
+    }
+
+    /// `http://address` of the metrics endpoint, once it listens.
+    pub fn metrics(&self) -> Option<String> {
+        self.bound("metrics=")
+    }
+
+    fn bound(&self, name: &str) -> Option<String> {
+        let log = self.log();
+        let line = log.lines().find(|l| l.contains("listening"))?;
+        let address = line.split(name).nth(1)?.split_whitespace().next()?.to_owned();
+        Some(format!("http://{address}"))
+    }
+
+    /// Waits until `/readyz` answers 200; says how long after its start that was.
+    pub async fn ready(&self) -> Result<Duration, Error> {
+        while self.started.elapsed() < PATIENCE {
+            if self.is_ready().await {
+                return Ok(self.started.elapsed());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Err(self.failed("did not become ready"))
+    }
+
+    /// Whether `/readyz` answers 200 now.
+    pub async fn is_ready(&self) -> bool {
+        let Some(health) = self.health() else { return false };
+        matches!(reqwest::get(format!("{health}/readyz")).await, Ok(answer) if answer.status().is_success())
+    }
+
+    /// Body of a GET on one of its endpoints.
+    pub async fn get(&self, url: &str) -> Option<String> {
+        reqwest::get(url).await.ok()?.text().await.ok()
+    }
+
+    /// SIGKILL, and waits for the end.
+    pub fn kill(mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+
+    /// SIGTERM; waits for a graceful end and gives its exit code.
+    pub async fn terminate(mut self) -> Result<Option<i32>, Error> {
+        self.signal(Signal::TERM);
+        let asked = Instant::now();
+        while asked.elapsed() < PATIENCE {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Ok(status.code());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Err(self.failed("did not end after SIGTERM"))
+    }
+
+    /// Sends a signal to this process.
+    pub fn signal(&self, signal: Signal) {
+        if let Some(pid) = i32::try_from(self.pid()).ok().and_then(Pid::from_raw) {
+            let _gone = kill_process(pid, signal);
+        }
+    }
+
+    fn failed(&self, what: &str) -> Error {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().rev().take(25).collect();
+        let log = lines.into_iter().rev().collect::<Vec<_>>().join("\n");
+        Error::Operator {
+            what: what.to_owned(),
+            log,
+        }
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn directory() -> Result<PathBuf, Error> {
+    let made = tempfile::Builder::new().prefix(DIRECTORY_PREFIX).tempdir();
+    made.map(tempfile::TempDir::keep).map_err(io("make a directory"))
+}
+
+async fn files(
+    stage: &Stage,
+    directory: &Path,
+    options: &OperatorOptions,
+) -> Result<(PathBuf, PathBuf), Error> {
+    let token = stage
+        .plane
+        .service_account_token(OPERATOR, OPERATOR, TOKEN_SECONDS)
+        .await?;
+    let (url, ca) = options.api.clone().unzip();
+    let name = format!(
+        "{}-{}",
+        options.identity,
+        directory.file_name().unwrap_or_default().display()
+    );
+    let kubeconfig = stage
+        .plane
+        .kubeconfig_for_token(&name, &token, url.as_deref(), ca.as_deref())?;
+    let (entra, entra_ca) = options
+        .entra
+        .clone()
+        .unwrap_or_else(|| (stage.simulator.url(), stage.simulator.ca_pem()));
+    let ca_file = directory.join("entra-ca.pem");
+    std::fs::write(&ca_file, entra_ca).map_err(io("write the simulator's CA"))?;
+    let config = directory.join("config.yaml");
+    let text = format!(
+        "authorities:\n  - {{name: {AUTHORITY}, kind: Entra, url: \"{entra}\", caFile: {}}}\n\
+         http: {{health: \"127.0.0.1:0\", metrics: \"127.0.0.1:0\"}}\n\
+         leaderElection: {{enabled: {}, leaseSeconds: 3}}\n{}",
+        ca_file.display(),
+        options.election,
+        options.config,
+    );
+    std::fs::write(&config, text).map_err(io("write the configuration"))?;
+    Ok((kubeconfig, config))
+}
+
+fn spawn(
+    program: &Path,
+    kubeconfig: &Path,
+    config: &Path,
+    log: &Path,
+    options: &OperatorOptions,
+) -> Result<Child, Error> {
+    let log = File::create(log).map_err(io("create the log"))?;
+    Command::new(program)
+        .args(["run", "--kubeconfig"])
+        .arg(kubeconfig)
+        .arg("--config")
+        .arg(config)
+        .args(["--log", &options.log])
+        .env_clear()
+        .env("POD_NAME", &options.identity)
+        .env("POD_NAMESPACE", OPERATOR)
+        .env("RUST_BACKTRACE", "1")
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(log.try_clone().map_err(io("share the log"))?)
+        .stderr(log)
+        .spawn()
+        .map_err(io(&format!("start {}", program.display())))
+}
+
+fn io(action: &str) -> impl FnOnce(std::io::Error) -> Error + use<> {
+    let action = action.to_owned();
+    move |source| Error::Io { action, source }
+}

@@ -1,0 +1,189 @@
+//! The client under test, against a [`Server`], with a clock that the test may move.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use entra_operator::entra::{Authorities, Client, Declared, Limits};
+use entra_operator::plan::Time;
+use entra_operator::plan::answer::{Account, Refusal};
+use entra_operator::plan::snapshot::Binding;
+use entra_operator::reconcile::material::{LoginContent, Secret, StoredSession};
+use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens};
+
+use crate::server::Server;
+
+pub(crate) const TENANT: &str = "contoso.example";
+pub(crate) const CLIENT_ID: &str = "3f0c1a52-0000-4000-8000-000000000001";
+pub(crate) const USER: &str = "alice@contoso.example";
+pub(crate) const PASSWORD: &str = "marker-pass word&=+ä";
+pub(crate) const REFRESH_TOKEN: &str = "marker-refresh-token";
+pub(crate) const SCOPE: &str = "api://x/.default";
+
+/// Real time plus what the test adds.
+#[derive(Debug)]
+pub(crate) struct TestClock {
+    start: Instant,
+    added: AtomicI64,
+    nonces: AtomicU64,
+}
+
+impl TestClock {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            start: Instant::now(),
+            added: AtomicI64::new(0),
+            nonces: AtomicU64::new(0),
+        })
+    }
+
+    pub(crate) fn forward(&self, seconds: i64) {
+        self.added.fetch_add(seconds, Ordering::SeqCst);
+    }
+
+    fn added(&self) -> Duration {
+        Duration::from_secs(self.added.load(Ordering::SeqCst).try_into().unwrap())
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Time {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + self.added();
+        Time(now.as_secs().try_into().unwrap())
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.start.elapsed() + self.added()
+    }
+
+    fn nonce(&self) -> String {
+        format!("attempt-{}", self.nonces.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+/// A client whose authority `lab` is the server.
+#[derive(Debug)]
+pub(crate) struct Setup {
+    pub(crate) client: Client,
+    pub(crate) clock: Arc<TestClock>,
+    binding: Binding,
+    scopes: Vec<String>,
+    pub(crate) client_secret: Option<Secret>,
+    pub(crate) life: Option<i64>,
+}
+
+impl Setup {
+    pub(crate) fn new(server: &Server) -> Self {
+        Self::trusting(&server.host(), &server.ca_pem)
+    }
+
+    /// Reaches `host`, trusting `ca_pem` and nothing else.
+    pub(crate) fn trusting(host: &str, ca_pem: &str) -> Self {
+        let authorities = Authorities::new([Declared {
+            name: "lab".to_owned(),
+            url: format!("https://{host}"),
+            ca_pem: Some(ca_pem.as_bytes().to_vec()),
+            namespaces: None,
+        }])
+        .unwrap();
+        let clock = TestClock::new();
+        let port: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
+        let client = Client::new(
+            authorities,
+            Limits {
+                in_flight: 32,
+                per_second_per_tenant: 10_000,
+            },
+            port,
+        )
+        .unwrap();
+        let binding = Binding {
+            authority: client.authority("etl", None, Some("lab")).unwrap(),
+            tenant: TENANT.to_owned(),
+            client_id: CLIENT_ID.to_owned(),
+        };
+        Self {
+            client,
+            clock,
+            binding,
+            scopes: vec![SCOPE.to_owned()],
+            client_secret: None,
+            life: Some(24),
+        }
+    }
+
+    pub(crate) fn of_tenant(mut self, tenant: &str) -> Self {
+        tenant.clone_into(&mut self.binding.tenant);
+        self
+    }
+
+    pub(crate) fn request(&self) -> Request<'_> {
+        Request {
+            namespace: "etl",
+            authority: Some("lab"),
+            binding: &self.binding,
+            client_secret: self.client_secret.as_ref(),
+            scopes: &self.scopes,
+            life: self.life,
+        }
+    }
+
+    pub(crate) async fn login(&self) -> Outcome {
+        self.login_if(&|| true).await
+    }
+
+    pub(crate) async fn login_if(&self, still_valid: &(dyn Fn() -> bool + Send + Sync)) -> Outcome {
+        self.client.login(self.request(), &content(), still_valid).await
+    }
+
+    pub(crate) async fn redeem(&self) -> Outcome {
+        self.client.redeem(self.request(), &session()).await
+    }
+
+    pub(crate) async fn resolve(&self) -> Result<String, Refusal> {
+        self.client.resolve(self.request()).await
+    }
+}
+
+pub(crate) fn content() -> LoginContent {
+    LoginContent {
+        username: Secret::new(USER.to_owned()),
+        password: Secret::new(PASSWORD.to_owned()),
+    }
+}
+
+pub(crate) fn session() -> StoredSession {
+    StoredSession {
+        refresh_token: Secret::new(REFRESH_TOKEN.to_owned()),
+        account: Account {
+            home_account_id: "uid-1.utid-1".to_owned(),
+            ..Account::default()
+        },
+        answered_at: Time(0),
+    }
+}
+
+pub(crate) fn granted(outcome: Outcome) -> Tokens {
+    match outcome {
+        Outcome::Granted(tokens) => *tokens,
+        other @ (Outcome::Refused(_) | Outcome::Later(_)) => panic!("not granted: {other:?}"),
+    }
+}
+
+pub(crate) fn refused(outcome: Outcome) -> Refusal {
+    match outcome {
+        Outcome::Refused(refusal) => refusal,
+        other @ (Outcome::Granted(_) | Outcome::Later(_)) => panic!("not refused: {other:?}"),
+    }
+}
+
+/// Body of a token response.
+pub(crate) fn tokens() -> String {
+    serde_json::json!({
+        "token_type": "Bearer", "scope": "api://x/access email openid profile", "expires_in": 4294,
+        "ext_expires_in": 4294, "access_token": "marker-access-token", "refresh_token": "marker-new-refresh-token",
+        "id_token": "e30.eyJvaWQiOiJvaWQtMSIsInRpZCI6InRpZC0xIiwiaWF0IjoxNzAwMDAwMDAwLCJwcmVmZXJyZWRfdXNlcm5hbWUiOiJhbGljZUBjb250b3NvLmV4YW1wbGUifQ.sig",
+        "client_info": "eyJ1aWQiOiJ1aWQtMSIsInV0aWQiOiJ1dGlkLTEifQ"
+    })
+    .to_string()
+}
