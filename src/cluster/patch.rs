@@ -92,7 +92,7 @@ pub(super) fn replace_data(data: &SecretData) -> Op<'_> {
 }
 
 /// Sets single keys of the data, and leaves the others as they are.
-pub(super) fn set_keys<'a>(keys: &'a SecretData) -> impl Iterator<Item = Op<'a>> + 'a {
+pub(super) fn set_keys(keys: &SecretData) -> impl Iterator<Item = Op<'_>> {
     keys.iter().map(|(key, value)| Op::AddKey {
         path: format!("/data/{}", escape(key)),
         value: EncodedValue(value),
