@@ -285,7 +285,11 @@ fn shown_message(s: &Snapshot, reason: Reason) -> String {
 }
 
 fn open(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now: Time) -> Flow {
-    let asked = s.object.request.is_some() && entry.inputs != inputs(s, login);
+    let asked = s
+        .object
+        .request
+        .as_ref()
+        .is_some_and(|request| !entry.sent_for(request));
     match entry.next_attempt_at {
         _ if entry.unanswered >= MAX_UNANSWERED && !asked => Flow::hold(
             Reason::LoginOutcomeUnknown,
@@ -386,6 +390,11 @@ impl Record {
 }
 
 impl Entry {
+    /// Whether the content was last sent while this request of a person was in force.
+    pub fn sent_for(&self, request: &str) -> bool {
+        self.inputs.contains(request)
+    }
+
     /// A complete answer came: its send was not one of those that were never answered. Only an accepted login ends
     /// the count of those, since a proven password locks no account.
     fn answered(&mut self, verdict: Verdict) {

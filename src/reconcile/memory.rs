@@ -57,6 +57,8 @@ pub struct Memory {
     pub written: EntraCredentialStatus,
     /// Whether the status was taken in.
     pub restored: bool,
+    /// Seconds by which the identity provider's clock is ahead of ours, if they differ by more than a minute.
+    pub clock_offset: i64,
     /// No permit before then.
     pub permit_at: Option<Time>,
 }

@@ -59,6 +59,7 @@ fn object(credential: &Credential, memory: &Memory, client: &Client) -> Object {
         at_percent: i64::from(credential.spec.at_percent()),
         request: request.cloned(),
         inputs: inputs(credential, client),
+        clock_skewed: memory.clock_offset != 0,
         was_ready: memory.written.expires_at.is_some(),
     }
 }
@@ -244,6 +245,7 @@ fn token<P: Ports>(
     let key = credential.sibling(&spec.secret_name);
     let note = memory.tokens.get(&spec.secret_name).cloned().unwrap_or_default();
     let meta = ports.view().secret(Kind::Token, &key);
+    let reduced = meta.as_ref().is_some_and(|meta| reduced(meta, &spec.scopes));
     let ownership = meta
         .as_ref()
         .map_or(Ownership::Absent, |meta| ownership(ports, credential, &key, meta));
@@ -262,8 +264,24 @@ fn token<P: Ports>(
             .map(|h| h.held.clone()),
         failure: note.failure,
         deferred_until: note.deferred_until,
+        reduced,
         repairs: note.repairs,
     }
+}
+
+/// Whether a scope that was asked for by name is not among the granted ones. Entra may grant with or without the
+/// resource before the scope's name, in another case; `.default` stands for whatever was consented to.
+fn reduced(meta: &SecretMeta, asked: &[String]) -> bool {
+    let short = |scope: &str| scope.rsplit('/').next().unwrap_or(scope).to_lowercase();
+    let granted: Vec<_> = meta
+        .annotations
+        .get(annotation::SCOPES)
+        .into_iter()
+        .flat_map(|s| s.split_whitespace())
+        .map(short)
+        .collect();
+    let missing = |scope: &String| short(scope) != ".default" && !granted.contains(&short(scope));
+    !granted.is_empty() && asked.iter().any(missing)
 }
 
 /// Keyed hash of the request and account that `spec` asks for.

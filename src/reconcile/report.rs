@@ -205,15 +205,31 @@ fn wordless(status: &EntraCredentialStatus) -> EntraCredentialStatus {
 
 /// The Event for a change that a person should see: Ready or LoggedIn got another reason, and it is trouble.
 fn transition(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> Option<Event> {
+    of_conditions(before, after).or_else(|| of_failure(before, after))
+}
+
+/// A failure that leaves the conditions alone: a new login was refused while the old one works.
+fn of_failure(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> Option<Event> {
+    let new = after.failure.as_ref()?;
+    let changed = before.failure.as_ref().is_none_or(|old| old.reason != new.reason);
+    let note = bounded(format!("{}. {}", new.message, new.remedy.as_deref().unwrap_or_default()).trim());
+    (changed && is_trouble(new.reason)).then_some(Event {
+        reason: new.reason,
+        warning: true,
+        note,
+    })
+}
+
+/// Ready or LoggedIn got a reason that is trouble, and that no condition had before.
+fn of_conditions(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> Option<Event> {
     ["LoggedIn", "Ready"].into_iter().find_map(|kind| {
-        let of = |s: &EntraCredentialStatus| s.conditions.iter().find(|c| c.type_ == kind).cloned();
-        let new = of(after)?;
-        let changed = of(before).is_none_or(|old| old.reason != new.reason);
+        let new = after.conditions.iter().find(|c| c.type_ == kind)?;
+        let known = before.conditions.iter().any(|old| old.reason == new.reason);
         let reason: Reason = new.reason.parse().ok()?;
-        (changed && is_trouble(reason)).then(|| Event {
+        (!known && is_trouble(reason)).then(|| Event {
             reason,
             warning: true,
-            note: note(&new, after),
+            note: note(new, after),
         })
     })
 }

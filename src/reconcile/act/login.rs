@@ -304,9 +304,13 @@ impl<P: Ports> Pass<'_, P> {
             .record()
             .and_then(|r| r.entry(content))
             .and_then(|e| e.last_sent_at);
-        let (clock, start) = (self.ports.clock(), self.memory.recorded_at);
+        let (clock, start, offset) = (
+            self.ports.clock(),
+            self.memory.recorded_at,
+            self.memory.clock_offset,
+        );
         let in_time = move || {
-            let wall = recorded.map_or(i64::MAX, |at| clock.now().since(at).abs());
+            let wall = recorded.map_or(i64::MAX, |at| clock.now().plus(offset).since(at).abs());
             let mono = clock.monotonic().saturating_sub(start).as_secs();
             wall <= schedule::SEND_WITHIN && mono <= schedule::SEND_WITHIN.unsigned_abs()
         };

@@ -234,6 +234,7 @@ impl<P: Ports> Pass<'_, P> {
         self.handled(s);
         let Some(tokens) = pending.tokens else { return };
         self.memory.account.clone_from(&tokens.granted.account);
+        self.memory.clock_offset = tokens.granted.clock_skew.unwrap_or_default();
         self.memory.pocket.tokens.clear();
         self.pocket_token(s, &pending.outcome.entry, *tokens);
     }

@@ -200,6 +200,29 @@ fn an_accepted_login_is_deleted_only_after_the_sealed_token_was_read_back() {
 }
 
 #[test]
+fn a_used_login_goes_even_while_nothing_can_be_called() {
+    let client = entra_operator::plan::snapshot::Client::Missing {
+        secret: "client-secret".to_owned(),
+    };
+    let unread = LoginSecret {
+        content: Content::Unread,
+        ..login("A")
+    };
+    let s = accepted(|_| Opened::Unread);
+    let session = Session {
+        last_login: Some(last("Accepted")),
+        ..s.session.clone()
+    };
+    let s = Snapshot {
+        client,
+        session,
+        login: present(unread),
+        ..s
+    };
+    assert_eq!(step(&s), Step::ReadLogin, "after a crash, to delete it");
+}
+
+#[test]
 fn a_refused_deletion_is_said_and_does_not_hold_back_publishing() {
     let not_deleted = failure(
         Effect::Transient,
@@ -410,6 +433,37 @@ fn a_bad_scope_makes_way_for_another_entry_s_scopes_after_half_a_minute() {
 }
 
 #[test]
+fn a_refusal_does_not_give_a_content_new_sends() {
+    let lost = Entry {
+        unanswered: 2,
+        ..tried(Verdict::Open)
+    };
+    let after = |effect, reason| {
+        let mut record = Record {
+            attempt: Some(attempt("A")),
+            ..record(Entry {
+                unanswered: 3,
+                ..lost.clone()
+            })
+        };
+        let entry = "graph".to_owned();
+        let result = Err(refusal(effect, reason));
+        let outcome = LoginOutcome {
+            content: mac("A"),
+            attempt: "attempt-1".to_owned(),
+            entry,
+            result,
+        };
+        record.settle(&outcome, &names(&["graph", "mail"]), NOW);
+        record.entries.remove(0).unanswered
+    };
+    assert_eq!(after(Effect::Entry, Reason::ConsentMissing), 2);
+    assert_eq!(after(Effect::Person, Reason::InteractionRequired), 2);
+    assert_eq!(after(Effect::Transient, Reason::Throttled), 2);
+    assert_eq!(after(Effect::Unanswered, Reason::UnexpectedResponse), 3);
+}
+
+#[test]
 fn being_throttled_uses_no_send_and_obeys_retry_after() {
     let put_off = |retry_after| {
         let mut record = in_flight(NOW);
@@ -507,7 +561,7 @@ fn a_login_waits_while_the_api_server_refuses_writes() {
         failure: Some(refused),
         ..first_login()
     };
-    assert_eq!(rests(&s), (Step::Idle, Reason::WriteRefused, Some(20)));
+    assert_eq!(rests(&s), (Step::Blocked, Reason::WriteRefused, Some(20)));
     assert_eq!(step_in(&s, 20), record_a());
 }
 

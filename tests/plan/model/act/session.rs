@@ -89,8 +89,10 @@ impl World {
         }
     }
 
+    /// News of a token that somebody deleted meanwhile fit nowhere.
     fn store_refresh(&mut self) {
-        match self.memory.refresh.take() {
+        let there = self.cluster.session.as_ref().is_some_and(|s| s.token.is_some());
+        match self.memory.refresh.take().filter(|_| there) {
             Some(News::Newer(token)) => self.replace_token(token, false),
             Some(News::Dead(at)) => {
                 let version = self.id();
