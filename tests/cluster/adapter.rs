@@ -39,6 +39,8 @@ struct World {
     cluster: KubeCluster,
     store: Arc<SecretStore>,
     namespace: String,
+    /// A credential that exists: the garbage collector takes what others own.
+    owner: Owner,
 }
 
 impl World {
@@ -51,11 +53,17 @@ impl World {
             instance: "pod-0".to_owned(),
             now: Timestamp::now,
         };
+        let cluster = KubeCluster::new(client.clone(), Arc::clone(&store), reporter);
+        let owner = Owner {
+            name: "keeper".to_owned(),
+            uid: credential(&client, &namespace, "keeper").await.uid().unwrap(),
+        };
         Self {
-            cluster: KubeCluster::new(client.clone(), Arc::clone(&store), reporter),
             client,
+            cluster,
             store,
             namespace,
+            owner,
         }
     }
 
@@ -75,7 +83,7 @@ impl World {
         NewSecret {
             key: self.key(name),
             kind: "Opaque",
-            owner: owner(),
+            owner: self.owner.clone(),
             labels: texts(&[(LABEL_MANAGED_BY, MANAGED_BY)]),
             annotations: texts(&[("entra-operator.dev/owner", "mac")]),
             data: data(VALUE),
@@ -103,25 +111,18 @@ impl World {
             .await
             .unwrap();
     }
-
-    async fn credential(&self, name: &str) -> EntraCredential {
-        let object = serde_json::from_value(json!({
-            "apiVersion": "entra-operator.dev/v1alpha1", "kind": "EntraCredential", "metadata": {"name": name},
-            "spec": {"tenant": "contoso.example", "clientId": "3f0c1a52-0000-4000-8000-000000000001",
-                "login": {"secretName": "login"}, "tokens": [{"secretName": "t", "scopes": ["User.Read"]}]},
-        }));
-        self.credentials()
-            .create(&PostParams::default(), &object.unwrap())
-            .await
-            .unwrap()
-    }
 }
 
-fn owner() -> Owner {
-    Owner {
-        name: "reporting".to_owned(),
-        uid: "11111111-0000-4000-8000-000000000001".to_owned(),
-    }
+async fn credential(client: &Client, namespace: &str, name: &str) -> EntraCredential {
+    let object = serde_json::from_value(json!({
+        "apiVersion": "entra-operator.dev/v1alpha1", "kind": "EntraCredential", "metadata": {"name": name},
+        "spec": {"tenant": "contoso.example", "clientId": "3f0c1a52-0000-4000-8000-000000000001",
+            "login": {"secretName": "login"}, "tokens": [{"secretName": "t", "scopes": ["User.Read"]}]},
+    }));
+    Api::namespaced(client.clone(), namespace)
+        .create(&PostParams::default(), &object.unwrap())
+        .await
+        .unwrap()
 }
 
 fn data(value: &str) -> SecretData {

@@ -8,12 +8,12 @@ use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use super::{World, owner};
+use super::{World, credential};
 
 #[tokio::test]
 async fn the_status_is_replaced_whole_and_only_under_its_uid() {
     let world = World::new().await;
-    let credential = world.credential("reporting").await;
+    let credential = credential(&world.client, &world.namespace, "reporting").await;
     let (key, uid) = (world.key("reporting"), credential.uid().unwrap());
     let first = EntraCredentialStatus {
         observed_generation: Some(1),
@@ -38,7 +38,7 @@ async fn the_status_is_replaced_whole_and_only_under_its_uid() {
 #[tokio::test]
 async fn a_claim_is_checked_live() {
     let world = World::new().await;
-    let credential = world.credential("reporting").await;
+    let credential = credential(&world.client, &world.namespace, "reporting").await;
     let claimant = Owner {
         name: "reporting".to_owned(),
         uid: credential.uid().unwrap(),
@@ -47,7 +47,11 @@ async fn a_claim_is_checked_live() {
         async |claimant: &Owner, login| world.cluster.claims(&world.namespace, claimant, login).await;
     assert_eq!(claims(&claimant, "login").await, Ok(true));
     assert_eq!(claims(&claimant, "other").await, Ok(false));
-    assert_eq!(claims(&owner(), "login").await, Ok(false));
+    let predecessor = Owner {
+        uid: world.owner.uid.clone(),
+        ..claimant.clone()
+    };
+    assert_eq!(claims(&predecessor, "login").await, Ok(false));
     let unknown = Owner {
         name: "unknown".to_owned(),
         ..claimant
@@ -94,7 +98,7 @@ async fn events_are_counted_by_their_note() {
             warning: true,
             note: note.to_owned(),
         };
-        world.cluster.event(&key, &owner(), event).await;
+        world.cluster.event(&key, &world.owner, event).await;
     }
     let events = Api::<EventObject>::namespaced(world.client.clone(), &world.namespace);
     let events = events.list(&ListParams::default()).await.unwrap().items;
@@ -110,7 +114,7 @@ async fn events_are_counted_by_their_note() {
     assert!(
         events
             .iter()
-            .all(|e| e.regarding.as_ref().unwrap().uid == Some(owner().uid))
+            .all(|e| e.regarding.as_ref().unwrap().uid == Some(world.owner.uid.clone()))
     );
 }
 
@@ -124,12 +128,12 @@ async fn a_deleted_event_is_published_anew() {
         note: "n".to_owned(),
     };
     let events = Api::<EventObject>::namespaced(world.client.clone(), &world.namespace);
-    world.cluster.event(&key, &owner(), event()).await;
+    world.cluster.event(&key, &world.owner, event()).await;
     let all = ListParams::default();
     events
         .delete_collection(&DeleteParams::default(), &all)
         .await
         .unwrap();
-    world.cluster.event(&key, &owner(), event()).await;
+    world.cluster.event(&key, &world.owner, event()).await;
     assert_eq!(events.list(&all).await.unwrap().items.len(), 1);
 }

@@ -6,10 +6,12 @@ use entra_operator::api::{FIELD_MANAGER, LABEL_MANAGED_BY, MANAGED_BY};
 use entra_operator::cluster::Selects;
 use entra_operator::reconcile::material::SecretData;
 use entra_operator::reconcile::ports::{Cluster, ClusterError, SecretChange};
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::api::PostParams;
+use kube::{Api, ResourceExt};
 use serde_json::json;
 
-use super::{VALUE, World, annotate, data, edits, owner, texts};
+use super::{VALUE, World, annotate, data, edits, texts};
 
 #[tokio::test]
 async fn a_created_secret_is_read_back_as_it_was_meant() {
@@ -21,7 +23,7 @@ async fn a_created_secret_is_read_back_as_it_was_meant() {
     assert_eq!((object.kind.as_str(), object.immutable), ("Opaque", false));
     let controller = meta.controller.clone().unwrap();
     assert!(controller.ours && meta.managed);
-    assert_eq!(controller.uid, owner().uid);
+    assert_eq!(controller.uid, world.owner.uid);
     assert_eq!(
         world.cluster.peek(&world.key("t")).await.unwrap(),
         Some(meta.clone())
@@ -142,6 +144,39 @@ async fn a_secret_without_labels_annotations_and_data_can_be_changed() {
 }
 
 #[tokio::test]
+async fn single_keys_are_set_and_others_stay() {
+    let world = World::new().await;
+    let seen = world.created("t").await;
+    let sets = |value: &str| SecretChange {
+        keys: {
+            let mut keys = SecretData::default();
+            keys.insert("record", value.as_bytes().to_vec());
+            keys
+        },
+        ..SecretChange::default()
+    };
+    let seen = world
+        .cluster
+        .change(&world.key("t"), &seen, sets("one"))
+        .await
+        .unwrap();
+    let stored = world.cluster.read(&world.key("t")).await.unwrap().unwrap();
+    assert_eq!(stored.data.get("record"), Some(&b"one"[..]));
+    assert_eq!(stored.data.get("access_token"), Some(VALUE.as_bytes()));
+    world.patch("t", json!({"data": null})).await;
+    let late = world.cluster.change(&world.key("t"), &seen, sets("late")).await;
+    assert_eq!(late.unwrap_err(), ClusterError::Conflict);
+    let seen = world.cluster.peek(&world.key("t")).await.unwrap().unwrap();
+    world
+        .cluster
+        .change(&world.key("t"), &seen, sets("two"))
+        .await
+        .unwrap();
+    let stored = world.cluster.read(&world.key("t")).await.unwrap().unwrap();
+    assert_eq!(stored.data.get("record"), Some(&b"two"[..]));
+}
+
+#[tokio::test]
 async fn a_change_of_what_moved_on_is_a_conflict() {
     let world = World::new().await;
     let seen = world.created("t").await;
@@ -201,12 +236,13 @@ async fn an_immutable_secret_says_so() {
 #[tokio::test]
 async fn adoption_keeps_other_owners() {
     let world = World::new().await;
-    let other = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "33333333-0000-4000-8000-000000000003"});
+    let other = world.config_map("c").await;
+    let other = json!({"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": other});
     let seen = world
         .put(json!({"metadata": {"name": "t", "ownerReferences": [other]}}))
         .await;
     let change = SecretChange {
-        adopt: Some(owner()),
+        adopt: Some(world.owner.clone()),
         ..annotate("r")
     };
     let meta = world
@@ -214,7 +250,7 @@ async fn adoption_keeps_other_owners() {
         .change(&world.key("t"), &seen, change)
         .await
         .unwrap();
-    assert_eq!(meta.controller.map(|c| c.uid), Some(owner().uid));
+    assert_eq!(meta.controller.map(|c| c.uid), Some(world.owner.uid.clone()));
     assert_eq!(
         world.secrets().get("t").await.unwrap().owner_references().len(),
         2
@@ -226,7 +262,7 @@ async fn adoption_of_what_somebody_controls_is_a_conflict() {
     let world = World::new().await;
     let seen = world.created("t").await;
     let change = SecretChange {
-        adopt: Some(owner()),
+        adopt: Some(world.owner.clone()),
         ..SecretChange::default()
     };
     let outcome = world.cluster.change(&world.key("t"), &seen, change).await;
@@ -247,4 +283,14 @@ async fn a_delete_spares_what_was_not_seen() {
     assert_eq!(world.store.get(&world.key("t")), None);
     let again = world.cluster.delete(&world.key("t"), &seen).await;
     assert_eq!(again.unwrap_err(), ClusterError::NotFound);
+}
+
+impl World {
+    /// Uid of a new ConfigMap, an owner that is not ours.
+    async fn config_map(&self, name: &str) -> String {
+        let object: ConfigMap = serde_json::from_value(json!({"metadata": {"name": name}})).unwrap();
+        let api = Api::namespaced(self.client.clone(), &self.namespace);
+        let made = api.create(&PostParams::default(), &object).await.unwrap();
+        made.uid().unwrap()
+    }
 }

@@ -79,14 +79,13 @@ async fn until(condition: impl Fn() -> bool) {
 #[tokio::test]
 async fn credentials_are_watched_lean() {
     let world = World::new().await;
-    world.credential("reporting").await;
     let mut changes = watch_credentials(&world.client, &scopes(std::slice::from_ref(&world.namespace)));
     assert!(matches!(changes.next().await, Some((_, Change::Restarted))));
     let Some((_, Change::Applied(credential))) = changes.next().await else {
         panic!("no credential");
     };
     let credential = credential.get().unwrap();
-    assert_eq!(credential.name_any(), "reporting");
+    assert_eq!(credential.name_any(), "keeper");
     assert!(credential.managed_fields().is_empty());
     assert!(matches!(changes.next().await, Some((_, Change::Listed))));
 }
