@@ -21,7 +21,7 @@ pub fn next_step(s: &Snapshot, now: Time) -> Decision {
         .or_else(|| finish_login(&login))
         .or_else(|| publish(s, now))
         .or_else(|| refused_target(s, &login, now))
-        .or_else(|| start_login(s, &login, now))
+        .or_else(|| start_login(&login))
         .or_else(|| tend_tokens(s, now))
         .or_else(|| redeem(s, now))
         .or_else(|| prune(s, now))
@@ -152,11 +152,9 @@ fn refused_target(s: &Snapshot, login: &Flow, now: Time) -> Option<Decision> {
     }
 }
 
-/// A login starts with writes: it waits while the API server refuses them. What was recorded is sent in its time.
-fn start_login(s: &Snapshot, login: &Flow, now: Time) -> Option<Decision> {
+fn start_login(login: &Flow) -> Option<Decision> {
     match login {
-        Flow::Start(step @ Step::Exchange { .. }) => Some(act(step.clone())),
-        Flow::Start(step) => write_hold(s, now).is_none().then(|| act(step.clone())),
+        Flow::Start(step) => Some(act(step.clone())),
         Flow::Nothing | Flow::Finish(_) | Flow::Hold { .. } => None,
     }
 }
@@ -220,8 +218,7 @@ fn hold(login: &Flow) -> Option<(Reason, &str)> {
 fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
     let of_login = match login {
         Flow::Hold { wake, .. } => *wake,
-        Flow::Start(_) => write_hold(s, now).map(|(_, at)| at),
-        Flow::Nothing | Flow::Finish(_) => None,
+        Flow::Nothing | Flow::Start(_) | Flow::Finish(_) => None,
     };
     let request = s
         .object

@@ -285,13 +285,11 @@ pub fn brief_failure(c: &mut Choice<'_>) -> Option<Failure> {
 
 /// Failure of a login: none, its deletion was refused, its answer was a refusal.
 pub fn login_failure(c: &mut Choice<'_>) -> Option<Failure> {
-    match c.index(4) {
+    let refused = |reason, next| Some(failure(Effect::Transient, reason, Some(next)));
+    match c.index(5) {
         0 => None,
-        1 => Some(failure(
-            Effect::Transient,
-            Reason::LoginSecretNotDeleted,
-            Some(c.moment(&[40, -5])),
-        )),
+        1 => refused(Reason::LoginSecretNotDeleted, c.moment(&[40, -5])),
+        4 => refused(Reason::WriteRefused, c.moment(&[40, -5])),
         2 => Some(failure(Effect::Person, Reason::InteractionRequired, None)),
         _ => Some(failure(Effect::Condemned, Reason::WrongPassword, None)),
     }

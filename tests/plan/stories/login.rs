@@ -561,8 +561,35 @@ fn a_login_waits_while_the_api_server_refuses_writes() {
         failure: Some(refused),
         ..first_login()
     };
-    assert_eq!(rests(&s), (Step::Idle, Reason::WriteRefused, Some(20)));
+    assert_eq!(rests(&s), (Step::Blocked, Reason::WriteRefused, Some(20)));
     assert_eq!(step_in(&s, 20), record_a());
+}
+
+#[test]
+fn a_login_that_cannot_be_claimed_waits_and_renewals_go_on() {
+    let refused = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(20)));
+    let free = LoginSecret {
+        claim: Claim::Free,
+        ..login("B")
+    };
+    let s = Snapshot {
+        login: present(free),
+        login_failure: Some(refused),
+        ..healthy()
+    };
+    assert_eq!(rests(&s), (Step::Idle, Reason::WriteRefused, Some(20)));
+    let due = Snapshot {
+        tokens: vec![published_token("graph", -2160)],
+        ..s.clone()
+    };
+    assert_eq!(step(&due), Step::Redeem(names(&["graph"])));
+    let first = Snapshot {
+        session: Session::default(),
+        tokens: vec![token("graph")],
+        ..s
+    };
+    assert_eq!(rests(&first), (Step::Idle, Reason::WriteRefused, Some(20)));
+    assert_eq!(step_in(&first, 20), Step::ClaimLogin);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use super::super::{News, SealedToken, SessionObject, World};
 
 impl World {
     pub(super) fn record_attempt(&mut self, s: &Snapshot, content: &ContentMac, entry: &str) {
-        if self.write_refused(self.owner()) {
+        if self.login_write_refused(self.owner()) {
             return;
         }
         let Login::Present(login) = &s.login else {
