@@ -156,7 +156,7 @@ impl Token {
             .into_iter()
             .flatten()
             .map(|f| f.next_attempt_at)
-            .max_by_key(later);
+            .max_by_key(|at| later(*at));
         match hold {
             Some(None) => Need::RedeemAt(None),
             Some(Some(at)) if at > now => Need::RedeemAt(Some(at.max(due))),
@@ -167,7 +167,7 @@ impl Token {
 }
 
 /// Orders holds: "not before something changes" is later than any time.
-fn later(hold: &Option<Time>) -> Time {
+fn later(hold: Option<Time>) -> Time {
     hold.unwrap_or(Time(i64::MAX))
 }
 

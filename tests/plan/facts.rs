@@ -25,7 +25,7 @@ pub fn object(c: &mut Choice<'_>) -> Object {
             was_ready: true,
             ..plain
         },
-        2 => requested(plain),
+        2 => requested(&plain),
         3 => Object {
             suspended: true,
             ..plain
@@ -40,15 +40,15 @@ pub fn object(c: &mut Choice<'_>) -> Object {
 /// Object with or without a request; neither suspended nor deleted.
 pub fn object_asked(c: &mut Choice<'_>) -> Object {
     let plain = first_sight().object;
-    if c.flag() { requested(plain) } else { plain }
+    if c.flag() { requested(&plain) } else { plain }
 }
 
 /// The same, asked for a renewal; that is one of the login's inputs.
-pub fn requested(object: Object) -> Object {
+pub fn requested(object: &Object) -> Object {
     Object {
         request: Some("r1".to_owned()),
         inputs: "inputs;request=r1".to_owned(),
-        ..object
+        ..object.clone()
     }
 }
 
