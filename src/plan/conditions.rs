@@ -176,17 +176,15 @@ fn published(s: &Snapshot, decision: &Decision, now: Time) -> Condition {
         .iter()
         .find(|t| t.ownership == Ownership::Foreign)
         .and_then(|t| trouble_of_token(t, now));
-    let about_time = matches!(
+    let of_renewal = matches!(
         decision.reason,
         Reason::Fresh | Reason::Expiring | Reason::Expired
     );
-    let (reason, message) = foreign.unwrap_or_else(|| {
-        if about_time {
-            (Reason::Publishing, String::new())
-        } else {
-            (decision.reason, decision.message.clone())
-        }
-    });
+    let (reason, message) = match foreign {
+        Some(foreign) => foreign,
+        None if of_renewal => (Reason::Publishing, String::new()),
+        None => (decision.reason, decision.message.clone()),
+    };
     condition("Published", false, reason, message)
 }
 

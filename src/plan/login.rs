@@ -49,7 +49,26 @@ pub(super) fn flow(s: &Snapshot, now: Time) -> Flow {
         Login::Absent => absent(s),
         Login::WrongType => wrong_type(s),
         Login::Present(login) if login.deleting => absent(s),
-        Login::Present(login) => used_first(s, login, present(s, login, now)),
+        Login::Present(login) => {
+            let flow = used_first(s, login, present(s, login, now));
+            held_back(s, flow, now)
+        }
+    }
+}
+
+/// A login whose claim or record the API server refused waits, and does not keep the renewals waiting. What was
+/// recorded is sent in its time.
+fn held_back(s: &Snapshot, flow: Flow, now: Time) -> Flow {
+    let refused = s
+        .login_failure
+        .as_ref()
+        .filter(|f| f.refusal.reason == Reason::WriteRefused);
+    let starts = matches!(&flow, Flow::Start(step) if !matches!(step, Step::Exchange { .. }));
+    match refused.and_then(|f| f.next_attempt_at.map(|at| (f, at))) {
+        Some((f, at)) if starts && at > now => {
+            Flow::hold(f.refusal.reason, f.refusal.message.as_str(), Some(at))
+        }
+        _ => flow,
     }
 }
 

@@ -271,6 +271,24 @@ pub fn record_a() -> Step {
     }
 }
 
+/// A login Secret that is there.
+pub const fn present(login: LoginSecret) -> Login {
+    Login::Present(login)
+}
+
+/// Content A was recorded at `at` and is not settled.
+pub fn in_flight(at: Time) -> Record {
+    let entry = Entry {
+        last_sent_at: Some(at),
+        unanswered: 1,
+        ..tried(Verdict::Open)
+    };
+    Record {
+        attempt: Some(attempt("A")),
+        ..record(entry)
+    }
+}
+
 /// Names, as steps carry them.
 pub fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|n| (*n).to_owned()).collect()

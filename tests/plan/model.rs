@@ -161,7 +161,7 @@ pub struct Memory {
 /// News for the stored refresh token.
 #[derive(Clone, Debug)]
 pub enum News {
-    Newer(SealedToken),
+    Newer(Box<SealedToken>),
     Dead(Time),
 }
 

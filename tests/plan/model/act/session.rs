@@ -10,7 +10,7 @@ use super::super::{News, SealedToken, SessionObject, World};
 
 impl World {
     pub(super) fn record_attempt(&mut self, s: &Snapshot, content: &ContentMac, entry: &str) {
-        if self.write_refused(self.owner()) {
+        if self.login_write_refused(self.owner()) {
             return;
         }
         let Login::Present(login) = &s.login else {
@@ -93,7 +93,7 @@ impl World {
     fn store_refresh(&mut self) {
         let there = self.cluster.session.as_ref().is_some_and(|s| s.token.is_some());
         match self.memory.refresh.take().filter(|_| there) {
-            Some(News::Newer(token)) => self.replace_token(token, false),
+            Some(News::Newer(token)) => self.replace_token(*token, false),
             Some(News::Dead(at)) => {
                 let version = self.id();
                 let session = self.cluster.session.as_mut().unwrap();
@@ -125,7 +125,7 @@ impl World {
     fn write_record(&mut self, record: Record) {
         let version = self.id();
         let last_login = self.last_login(&record);
-        let session = self.cluster.session.get_or_insert(SessionObject {
+        let session = self.cluster.session.get_or_insert_with(|| SessionObject {
             version,
             ownership: Ownership::Ours,
             token: None,
