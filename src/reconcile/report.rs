@@ -127,7 +127,7 @@ fn bounded(text: &str) -> String {
 
 fn account(s: &Snapshot) -> Option<AccountStatus> {
     let a = s.account.as_ref().or_else(|| s.session.pinned())?;
-    let text = |t: &String| (!t.is_empty()).then(|| t.clone());
+    let text = |t: &String| (!t.is_empty()).then(|| bounded(t));
     Some(AccountStatus {
         username: text(&a.username),
         object_id: text(&a.object_id),
