@@ -46,6 +46,8 @@ pub(super) struct Seen {
     pub key: Key,
     /// Status as it was written last; the stored one before the first pass.
     pub status: crate::api::EntraCredentialStatus,
+    /// Since when its login Secret has been waiting.
+    pub login_waiting_since: Option<Time>,
 }
 
 impl<P: Ports> Controller<P> {
@@ -280,6 +282,7 @@ impl Entry {
         Some(Seen {
             key: key.clone(),
             status: status.unwrap_or_default(),
+            login_waiting_since: memory.login_waiting_since,
         })
     }
 }

@@ -59,6 +59,8 @@ pub struct Memory {
     pub restored: bool,
     /// Seconds by which the identity provider's clock is ahead of ours, if they differ by more than a minute.
     pub clock_offset: i64,
+    /// Since when this process has seen a login Secret wait.
+    pub login_waiting_since: Option<Time>,
     /// No permit before then.
     pub permit_at: Option<Time>,
 }

@@ -27,6 +27,10 @@ pub(super) async fn report<P: Ports>(
         return Ok(());
     };
     note_handled(memory, snapshot, *now);
+    memory.login_waiting_since = match snapshot.login {
+        Login::Present(_) => memory.login_waiting_since.or(Some(*now)),
+        Login::Absent | Login::WrongType => None,
+    };
     let status = status(credential, memory, snapshot, decision, *now);
     if same_but_wording(&status, &memory.written) {
         return Ok(());

@@ -15,9 +15,15 @@ fn every_reason_has_a_section_that_says_what_to_do() {
     let text = document("troubleshooting.md");
     for reason in Reason::iter() {
         let heading = format!("\n## {reason}\n");
-        let section = text.split(&heading).nth(1).unwrap_or_else(|| panic!("no section ## {reason}"));
+        let section = text
+            .split(&heading)
+            .nth(1)
+            .unwrap_or_else(|| panic!("no section ## {reason}"));
         let section = section.split("\n## ").next().unwrap();
-        assert!(section.split_whitespace().count() >= 12, "## {reason} says too little");
+        assert!(
+            section.split_whitespace().count() >= 12,
+            "## {reason} says too little"
+        );
     }
 }
 
@@ -25,7 +31,11 @@ fn every_reason_has_a_section_that_says_what_to_do() {
 fn the_table_of_reasons_is_the_one_in_the_code() {
     let text = document("troubleshooting.md");
     for reason in Reason::iter() {
-        assert!(text.contains(&row(reason)), "the table lacks this row:\n{}", row(reason));
+        assert!(
+            text.contains(&row(reason)),
+            "the table lacks this row:\n{}",
+            row(reason)
+        );
     }
 }
 
