@@ -35,7 +35,9 @@ impl<P: Ports> Pass<'_, P> {
             return Ok(());
         }
         self.redeem_each(s, names, session, &binding).await;
-        self.handled(s);
+        if self.memory.permit_at.is_none() {
+            self.handled(s);
+        }
         Ok(())
     }
 
