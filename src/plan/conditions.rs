@@ -70,8 +70,26 @@ fn while_ready(s: &Snapshot, trouble: Option<(Reason, String)>) -> (Reason, Stri
         Some((reason, message)) if reason.verdicts().ready == Says::Facts && renewal_fails(s, reason) => {
             (Reason::Expiring, message)
         }
-        Some((Reason::AwaitingLogin | Reason::LoggingIn, _)) | None => (Reason::Fresh, String::new()),
+        Some((Reason::AwaitingLogin | Reason::LoggingIn, _)) | None => all_well(s),
         Some((reason, message)) => (reason, message),
+    }
+}
+
+/// Ready, with the two things that are worth saying all the same.
+fn all_well(s: &Snapshot) -> (Reason, String) {
+    if s.object.clock_skewed {
+        let message = "the node's clock differs from the identity provider's by more than a minute; set the node's time (NTP)";
+        return (Reason::ClockSkew, message.to_owned());
+    }
+    match s.tokens.iter().find(|t| t.reduced) {
+        Some(token) => {
+            let message = format!(
+                "fewer scopes were granted for {} than asked for; status.tokens lists them, consent to the rest or drop them",
+                token.name
+            );
+            (Reason::ScopesReduced, message)
+        }
+        None => (Reason::Fresh, String::new()),
     }
 }
 

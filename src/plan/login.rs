@@ -1,7 +1,7 @@
 //! What the login Secret asks for: read, claim, record, exchange, delete, or hold with a reason.
 
 use super::answer::{Effect, Refusal};
-use super::record::{ContentMac, Entry, Record, Verdict};
+use super::record::{Attempt, ContentMac, Entry, Record, Verdict};
 use super::schedule;
 use super::snapshot::{Claim, Content, LastLogin, Login, LoginOutcome, LoginSecret, Ownership, Snapshot};
 use super::{Step, Time};
@@ -362,18 +362,10 @@ fn last_verdict(s: &Snapshot) -> Option<&str> {
 }
 
 impl Record {
-    /// Writes down that `content` is about to be sent for token entry `entry`, as attempt `id`.
-    pub fn begin(
-        &mut self,
-        content: &ContentMac,
-        entry: &str,
-        id: &str,
-        s: &Snapshot,
-        login: &LoginSecret,
-        now: Time,
-    ) {
+    /// Writes down that `attempt` is about to be sent from `login`.
+    pub fn begin(&mut self, attempt: Attempt, s: &Snapshot, login: &LoginSecret, now: Time) {
         let inputs = inputs(s, login);
-        let e = self.entry_mut(content);
+        let e = self.entry_mut(&attempt.content);
         if e.inputs != inputs {
             e.refused_entries.clear();
         }
@@ -384,11 +376,7 @@ impl Record {
         e.last_sent_at = Some(now);
         e.next_attempt_at = None;
         e.inputs = inputs;
-        self.attempt = Some(super::record::Attempt {
-            id: id.to_owned(),
-            content: content.clone(),
-            entry: entry.to_owned(),
-        });
+        self.attempt = Some(attempt);
     }
 
     /// Writes down the outcome of a send. `others` are the names of all token entries.

@@ -99,7 +99,9 @@ fn adopt_session(s: &Snapshot) -> Option<Decision> {
 
 /// While the API server refuses to store, nothing is written and no call is made: the answer stays in the pocket.
 fn write_held(s: &Snapshot, now: Time) -> Option<Decision> {
-    let (failure, at) = write_hold(s, now)?;
+    let refused = |f: &&Failure| f.refusal.reason.verdicts().retry == Retry::Write;
+    let failure = s.failure.as_ref().filter(refused)?;
+    let at = failure.next_attempt_at.filter(|at| *at > now)?;
     Some(blocked(
         failure.refusal.reason,
         failure.refusal.message.clone(),
@@ -110,14 +112,6 @@ fn write_held(s: &Snapshot, now: Time) -> Option<Decision> {
 /// What the pocket holds is stored before anything else happens.
 fn store(s: &Snapshot) -> Option<Decision> {
     (s.pocket.login.is_some() || s.pocket.refresh.is_some()).then(|| act(Step::Store))
-}
-
-/// A write that the API server refused and that is not to be tried again yet.
-fn write_hold(s: &Snapshot, now: Time) -> Option<(&Failure, Time)> {
-    let refused = |f: &&Failure| f.refusal.reason.verdicts().retry == Retry::Write;
-    let failure = s.failure.as_ref().filter(refused)?;
-    let at = failure.next_attempt_at.filter(|at| *at > now)?;
-    Some((failure, at))
 }
 
 fn finish_login(login: &Flow) -> Option<Decision> {

@@ -10,9 +10,12 @@
 )]
 
 mod adapter;
+mod crash_points;
 mod crd_rules;
 mod lifecycle;
+mod relay;
 mod scene;
+mod witness;
 
 /// The control plane that all tests share.
 async fn plane() -> &'static entra_lab::controlplane::ControlPlane {

@@ -35,7 +35,9 @@ impl<P: Ports> Pass<'_, P> {
             return Ok(());
         }
         self.redeem_each(s, names, session, &binding).await;
-        self.handled(s);
+        if self.memory.permit_at.is_none() {
+            self.handled(s);
+        }
         Ok(())
     }
 
@@ -103,6 +105,7 @@ impl<P: Ports> Pass<'_, P> {
             self.redeem_failed(s, other_identity());
             return (Go::Stop, None);
         }
+        self.memory.clock_offset = tokens.granted.clock_skew.unwrap_or_default();
         let now = self.now();
         self.memory.last_redeemed_at = Some(now);
         self.memory.failure = None;

@@ -7,6 +7,7 @@
 //! - [`audit`]: reads the API server's audit log, the judge of claims about API use
 
 pub mod audit;
+pub mod bench;
 pub mod controlplane;
 pub mod proxy;
 pub mod simulator;

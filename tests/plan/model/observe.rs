@@ -66,6 +66,7 @@ impl World {
                 request.as_deref().unwrap_or_default()
             ),
             request: request.filter(|_| pending),
+            clock_skewed: false,
             was_ready: self.memory.status.was_ready,
         }
     }
@@ -151,6 +152,7 @@ impl World {
             held: self.memory.held.get(name).cloned(),
             failure: note.failure,
             deferred_until: note.deferred_until,
+            reduced: false,
             repairs: note.repairs,
         }
     }

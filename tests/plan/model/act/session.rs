@@ -18,7 +18,12 @@ impl World {
         };
         let id = format!("attempt-{}", self.id());
         let mut record = s.session.record().cloned().unwrap_or_default();
-        record.begin(content, entry, &id, s, login, self.now);
+        let attempt = entra_operator::plan::record::Attempt {
+            id: id.clone(),
+            content: content.clone(),
+            entry: entry.to_owned(),
+        };
+        record.begin(attempt, s, login, self.now);
         self.write_record(record);
         self.memory.session_read = self.cluster.session.as_ref().map(|s| s.version);
         self.memory.attempt = Some(AttemptSeen {
