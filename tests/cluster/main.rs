@@ -10,9 +10,12 @@
 )]
 
 mod adapter;
+mod budget;
 mod crd_rules;
+mod evidence;
 mod lifecycle;
 mod scene;
+mod two_operators;
 
 /// The control plane that all tests share.
 async fn plane() -> &'static entra_lab::controlplane::ControlPlane {
