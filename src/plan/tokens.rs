@@ -152,11 +152,12 @@ impl Token {
             return Need::Redeem(now);
         }
         let due = self.due(s);
+        // "Not before something changes" is later than any time.
         let hold = [&self.failure, &s.failure]
             .into_iter()
             .flatten()
             .map(|f| f.next_attempt_at)
-            .max_by_key(later);
+            .max_by_key(|hold| hold.unwrap_or(Time(i64::MAX)));
         match hold {
             Some(None) => Need::RedeemAt(None),
             Some(Some(at)) if at > now => Need::RedeemAt(Some(at.max(due))),
@@ -164,11 +165,6 @@ impl Token {
             _ => Need::Redeem(due),
         }
     }
-}
-
-/// Orders holds: "not before something changes" is later than any time.
-fn later(hold: &Option<Time>) -> Time {
-    hold.unwrap_or(Time(i64::MAX))
 }
 
 impl Snapshot {

@@ -52,7 +52,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     fn now(&self) -> Time {
-        self.ports.clock().now()
+        self.ports.clock().now().plus(self.memory.clock_offset)
     }
 
     fn seen(&self, kind: Kind, key: &Key) -> Option<SecretMeta> {

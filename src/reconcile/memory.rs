@@ -57,6 +57,10 @@ pub struct Memory {
     pub written: EntraCredentialStatus,
     /// Whether the status was taken in.
     pub restored: bool,
+    /// Seconds by which the identity provider's clock is ahead of ours, if they differ by more than a minute.
+    pub clock_offset: i64,
+    /// Since when this process has seen a login Secret wait.
+    pub login_waiting_since: Option<Time>,
     /// No permit before then.
     pub permit_at: Option<Time>,
 }

@@ -80,10 +80,8 @@ pub async fn pass<P: Ports>(
     memory.restore(credential, stored);
     lift_failures(ports, credential, memory);
     let mut passed = steps(ports, shared, credential, memory).await;
-    if !credential.deleting {
-        if let Err(outage) = report::report(ports, credential, memory, passed.decision.as_ref()).await {
-            passed.outage = passed.outage.or(Some(outage));
-        }
+    if let Err(outage) = report::report(ports, credential, memory, passed.decision.as_ref()).await {
+        passed.outage = passed.outage.or(Some(outage));
     }
     if let Some((_, decision, _)) = &passed.decision {
         shared
@@ -108,7 +106,7 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
         hand: Hand::default(),
     };
     for steps in 0..STEPS {
-        let now = ports.clock().now();
+        let now = ports.clock().now().plus(pass.memory.clock_offset);
         if let Err(outage) = look_beyond_the_watches(&mut pass, now).await {
             return Taken {
                 decision: None,
@@ -132,15 +130,15 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
                 outage: None,
             };
         }
+        if decision.step.is_call() && pass.memory.permit_at.is_some() {
+            break;
+        }
         if let Err(outage) = pass.act(&decision.step, &snapshot).await {
             return Taken {
                 decision: None,
                 steps,
                 outage: Some(outage),
             };
-        }
-        if pass.memory.permit_at.is_some() {
-            break;
         }
     }
     Taken {
@@ -156,8 +154,10 @@ fn conclude<P: Ports>(ports: &P, memory: &mut Memory, taken: Taken) -> Passed {
         .decision
         .as_ref()
         .map_or(Reason::Publishing, |(_, d, _)| d.reason);
+    // Decisions are made on the corrected clock, wake times are kept by the machine's own.
+    let own = |at: Time| at.plus(-memory.clock_offset);
     let planned = match &taken.decision {
-        Some((_, decision, _)) => decision.wake,
+        Some((_, decision, _)) => decision.wake.map(own),
         None => Some(memory.permit_at.take().unwrap_or(now).max(now)),
     };
     let wake = if taken.outage.is_some() {
@@ -165,7 +165,7 @@ fn conclude<P: Ports>(ports: &P, memory: &mut Memory, taken: Taken) -> Passed {
     } else {
         planned
     };
-    let looks = memory.wrong_type.next.filter(|at| *at > now);
+    let looks = memory.wrong_type.next.map(own).filter(|at| *at > now);
     let wake = wake.into_iter().chain(looks).min();
     Passed {
         wake,
@@ -181,7 +181,8 @@ fn lift_failures<P: Ports>(ports: &P, credential: &Credential, memory: &mut Memo
         .written
         .observed_generation
         .is_some_and(|g| g != credential.generation);
-    let s = observe(ports, credential, memory, ports.clock().now());
+    let now = ports.clock().now().plus(memory.clock_offset);
+    let s = observe(ports, credential, memory, now);
     let inputs_moved = !memory.failure_inputs.is_empty() && memory.failure_inputs != s.object.inputs;
     if !generation_moved && !inputs_moved {
         return;

@@ -23,10 +23,14 @@ pub(super) async fn report<P: Ports>(
     memory: &mut Memory,
     decided: Option<&(Snapshot, Decision, Time)>,
 ) -> Result<(), ClusterError> {
-    let Some((snapshot, decision, now)) = decided else {
+    let Some((snapshot, decision, now)) = decided.filter(|_| !credential.deleting) else {
         return Ok(());
     };
     note_handled(memory, snapshot, *now);
+    memory.login_waiting_since = match snapshot.login {
+        Login::Present(_) => memory.login_waiting_since.or(Some(*now)),
+        Login::Absent | Login::WrongType => None,
+    };
     let status = status(credential, memory, snapshot, decision, *now);
     if same_but_wording(&status, &memory.written) {
         return Ok(());
@@ -126,8 +130,8 @@ fn bounded(text: &str) -> String {
 }
 
 fn account(s: &Snapshot) -> Option<AccountStatus> {
-    let a = s.account.as_ref().or(s.session.pinned())?;
-    let text = |t: &String| (!t.is_empty()).then(|| t.clone());
+    let a = s.account.as_ref().or_else(|| s.session.pinned())?;
+    let text = |t: &String| (!t.is_empty()).then(|| bounded(t));
     Some(AccountStatus {
         username: text(&a.username),
         object_id: text(&a.object_id),
@@ -205,15 +209,31 @@ fn wordless(status: &EntraCredentialStatus) -> EntraCredentialStatus {
 
 /// The Event for a change that a person should see: Ready or LoggedIn got another reason, and it is trouble.
 fn transition(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> Option<Event> {
+    of_conditions(before, after).or_else(|| of_failure(before, after))
+}
+
+/// A failure that leaves the conditions alone: a new login was refused while the old one works.
+fn of_failure(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> Option<Event> {
+    let new = after.failure.as_ref()?;
+    let changed = before.failure.as_ref().is_none_or(|old| old.reason != new.reason);
+    let note = bounded(format!("{}. {}", new.message, new.remedy.as_deref().unwrap_or_default()).trim());
+    (changed && is_trouble(new.reason)).then_some(Event {
+        reason: new.reason,
+        warning: true,
+        note,
+    })
+}
+
+/// Ready or LoggedIn got a reason that is trouble, and that no condition had before.
+fn of_conditions(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> Option<Event> {
     ["LoggedIn", "Ready"].into_iter().find_map(|kind| {
-        let of = |s: &EntraCredentialStatus| s.conditions.iter().find(|c| c.type_ == kind).cloned();
-        let new = of(after)?;
-        let changed = of(before).is_none_or(|old| old.reason != new.reason);
+        let new = after.conditions.iter().find(|c| c.type_ == kind)?;
+        let known = before.conditions.iter().any(|old| old.reason == new.reason);
         let reason: Reason = new.reason.parse().ok()?;
-        (changed && is_trouble(reason)).then(|| Event {
+        (!known && is_trouble(reason)).then(|| Event {
             reason,
             warning: true,
-            note: note(&new, after),
+            note: note(new, after),
         })
     })
 }
@@ -232,7 +252,7 @@ fn note(condition: &KubeCondition, status: &EntraCredentialStatus) -> String {
     let expires = status
         .expires_at
         .as_ref()
-        .map(|t| super::stamp::from_kube(t))
+        .map(super::stamp::from_kube)
         .map(to_text);
     let until = expires
         .map(|t| format!(" (published tokens expire from {t})"))

@@ -177,7 +177,7 @@ fn sleeps_well(s: &Snapshot, decision: &Decision, now: Time, wrong: &mut Vec<Str
 }
 
 fn moments_asleep(now: Time, wake: Option<Time>) -> impl Iterator<Item = Time> {
-    let last = wake.map_or(now.plus(100 * 86_400), |wake| wake.plus(-1));
+    let last = wake.map_or_else(|| now.plus(100 * 86_400), |wake| wake.plus(-1));
     let middle = now.plus(last.since(now) / 2);
     [middle, last]
         .into_iter()

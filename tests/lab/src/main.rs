@@ -1,5 +1,7 @@
 //! The laboratory's own program: what people start by hand, and what the cargo aliases call.
 
+mod breaks;
+
 use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Parser;
@@ -12,17 +14,19 @@ enum Cli {
     /// A real etcd, kube-apiserver and kube-controller-manager
     #[command(subcommand)]
     ControlPlane(controlplane::command::Command),
+    Breaks(breaks::Command),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result = match Cli::parse() {
-        Cli::ControlPlane(command) => command.run().await,
+    let result: Result<(), Box<dyn Error>> = match Cli::parse() {
+        Cli::ControlPlane(command) => command.run().await.map_err(Into::into),
+        Cli::Breaks(command) => command.run().map_err(Into::into),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            drop(writeln!(std::io::stderr(), "error: {}", chain(&error)));
+            drop(writeln!(std::io::stderr(), "error: {}", chain(&*error)));
             ExitCode::FAILURE
         }
     }

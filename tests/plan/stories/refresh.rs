@@ -51,7 +51,7 @@ fn dead_means_silent_while_the_token_lasts_and_after() {
 #[test]
 fn a_dead_token_gets_one_try_when_a_person_asks() {
     let s = Snapshot {
-        object: facts::requested(healthy().object),
+        object: facts::requested(&healthy().object),
         ..dead()
     };
     assert_eq!(step(&s), Step::Redeem(names(&["graph"])));
@@ -75,7 +75,7 @@ fn a_new_login_revives_a_dead_credential() {
 #[test]
 fn requests_are_spaced_by_twenty_seconds() {
     let s = Snapshot {
-        object: facts::requested(healthy().object),
+        object: facts::requested(&healthy().object),
         last_redeemed_at: Some(NOW.plus(-5)),
         ..healthy()
     };
