@@ -10,11 +10,14 @@
 )]
 
 mod adapter;
+mod budget;
 mod crash_points;
 mod crd_rules;
+mod evidence;
 mod lifecycle;
 mod relay;
 mod scene;
+mod two_operators;
 mod witness;
 
 /// The control plane that all tests share.
