@@ -146,6 +146,15 @@ async fn play(screen: &Screen, scene: &Scene, keep: bool) -> Result<(), Error> {
         screen.plain(&scene.export())?;
     }
     let mut story = Story::open(screen, scene, TOKENS);
+    let outcome = act(screen, scene, &mut story).await;
+    if keep {
+        stay(screen, scene, &mut story, &outcome).await?;
+    }
+    outcome
+}
+
+/// The three commands of the user, what comes of them, and the summary.
+async fn act(screen: &Screen, scene: &Scene, story: &mut Story<'_>) -> Result<(), Error> {
     let user = User::new(screen, scene);
     tokio::try_join!(
         user.acts(),
@@ -155,15 +164,19 @@ async fn play(screen: &Screen, scene: &Scene, keep: bool) -> Result<(), Error> {
     story
         .until(RENEWALS, "the renewals of every token", renewing())
         .await?;
-    checks::report(screen, &checks::measure(scene, &story, settled).await?)?;
-    if keep {
-        stay(screen, scene, &mut story).await?;
-    }
-    Ok(())
+    checks::report(screen, &checks::measure(scene, story, settled).await?)
 }
 
 /// Goes on to show what happens, until Ctrl-C.
-async fn stay(screen: &Screen, scene: &Scene, story: &mut Story<'_>) -> Result<(), Error> {
+async fn stay(
+    screen: &Screen,
+    scene: &Scene,
+    story: &mut Story<'_>,
+    outcome: &Result<(), Error>,
+) -> Result<(), Error> {
+    if let Err(error) = outcome {
+        screen.plain(&format!("{error}\n"))?;
+    }
     screen.plain("Everything keeps running; Ctrl-C ends it.")?;
     screen.plain(&scene.export())?;
     match Box::pin(until_interrupted(story.forever())).await {
