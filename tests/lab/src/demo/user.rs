@@ -98,9 +98,9 @@ fn shown(arguments: &[&str]) -> String {
 
 fn credential() -> String {
     let tokens = TOKENS.iter().zip([GRAPH, API]);
-    let tokens: String = tokens
-        .map(|(name, resource)| format!("    - {{secretName: {name}, scopes: [\"{resource}/.default\"]}}\n"))
-        .collect();
+    let entry =
+        |(name, resource)| format!("    - {{secretName: {name}, scopes: [\"{resource}/.default\"]}}\n");
+    let tokens: String = tokens.map(entry).collect();
     format!(
         "apiVersion: entra-operator.dev/v1alpha1\nkind: EntraCredential\n\
          metadata: {{name: {CREDENTIAL}, namespace: {NAMESPACE}}}\nspec:\n  \
