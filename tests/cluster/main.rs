@@ -18,6 +18,7 @@ mod lifecycle;
 mod relay;
 mod scene;
 mod two_operators;
+mod verdicts;
 mod witness;
 
 /// The control plane that all tests share.
