@@ -13,6 +13,7 @@ mod adapter;
 mod crash_points;
 mod crd_rules;
 mod lifecycle;
+mod outages;
 mod relay;
 mod scene;
 mod witness;
