@@ -15,6 +15,7 @@ mod crash_points;
 mod crd_rules;
 mod evidence;
 mod lifecycle;
+mod outages;
 mod relay;
 mod scene;
 mod two_operators;
