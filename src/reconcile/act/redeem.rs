@@ -35,7 +35,10 @@ impl<P: Ports> Pass<'_, P> {
             return Ok(());
         }
         self.redeem_each(s, names, session, &binding).await;
-        self.handled(s);
+        // Without a permit some entry was not asked for: what a person wants is still to be done.
+        if self.memory.permit_at.is_none() {
+            self.handled(s);
+        }
         Ok(())
     }
 
