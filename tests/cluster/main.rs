@@ -15,9 +15,12 @@ mod crash_points;
 mod crd_rules;
 mod evidence;
 mod lifecycle;
+mod outages;
 mod relay;
+mod repair;
 mod scene;
 mod two_operators;
+mod verdicts;
 mod witness;
 
 /// The control plane that all tests share.

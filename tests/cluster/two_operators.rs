@@ -1,17 +1,10 @@
 //! Product rule 12: two operators without election may waste work, but they break no rule.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-
 use entra_lab::simulator::{Entry, Journal, Outcome};
 use entra_lab::stage::OperatorOptions;
-use futures::StreamExt;
-use jiff::Timestamp;
-use k8s_openapi::api::core::v1::Secret;
-use kube::ResourceExt;
-use kube::runtime::{WatchStreamExt, watcher};
 
 use crate::scene::{Place, api_scope, stage, user};
+use crate::witness::Witness;
 
 const CREDENTIALS: usize = 20;
 
@@ -21,8 +14,7 @@ const RENEWALS: usize = 3;
 #[tokio::test(flavor = "multi_thread")]
 async fn two_operators_on_the_same_credentials_break_no_rule() {
     let place = Place::new("two").await;
-    let history = Arc::new(Mutex::new(History::default()));
-    let watching = tokio::spawn(watch(place.secrets(), Arc::clone(&history)));
+    let witness = Witness::of(&place);
     let named = |name: &str| OperatorOptions {
         identity: name.to_owned(),
         ..OperatorOptions::default()
@@ -40,15 +32,15 @@ async fn two_operators_on_the_same_credentials_break_no_rule() {
     }
     place
         .until("every token was renewed three times", || async {
-            history.lock().unwrap().fewest() > RENEWALS
+            (0..CREDENTIALS).all(|i| renewals(&witness, i) >= RENEWALS)
         })
         .await;
-    watching.abort();
     for i in 0..CREDENTIALS {
         place.expect(&format!("c{i}"), "Ready", "True/Fresh").await;
         place.gone(&format!("c{i}-login")).await;
     }
-    history.lock().unwrap().assert_never_back();
+    witness.nothing_went_back();
+    witness.never_expired();
     let journal = stage().await.simulator.journal();
     let users: Vec<_> = users.iter().map(|(name, _)| name.as_str()).collect();
     users.iter().for_each(|user| assert_one_verdict(&journal, user));
@@ -56,7 +48,7 @@ async fn two_operators_on_the_same_credentials_break_no_rule() {
         "{CREDENTIALS} credentials, two operators: {} passwords sent, {} redemptions for {} renewals",
         users.iter().map(|u| journal.password_sends(u)).sum::<usize>(),
         users.iter().map(|u| journal.redemptions(u)).sum::<usize>(),
-        history.lock().unwrap().renewals(),
+        (0..CREDENTIALS).map(|i| renewals(&witness, i)).sum::<usize>(),
     );
 }
 
@@ -69,43 +61,7 @@ fn assert_one_verdict(journal: &Journal, user: &str) {
     assert!(sent.len() - answers <= 3, "{user} was sent too often");
 }
 
-/// Expiry times that each token Secret showed, in the order in which it showed them.
-#[derive(Debug, Default)]
-struct History(BTreeMap<String, Vec<Timestamp>>);
-
-impl History {
-    fn saw(&mut self, secret: &Secret) {
-        let annotation = secret.annotations().get("entra-operator.dev/expires-at");
-        if let Some(at) = annotation.and_then(|at| at.parse().ok()) {
-            let times = self.0.entry(secret.name_any()).or_default();
-            if times.last() != Some(&at) {
-                times.push(at);
-            }
-        }
-    }
-
-    /// Tokens that the Secret with the fewest has held.
-    fn fewest(&self) -> usize {
-        let all = self.0.len() == CREDENTIALS;
-        self.0.values().map(Vec::len).min().filter(|_| all).unwrap_or(0)
-    }
-
-    fn renewals(&self) -> usize {
-        self.0.values().map(|times| times.len() - 1).sum()
-    }
-
-    fn assert_never_back(&self) {
-        for (name, times) in &self.0 {
-            assert!(times.is_sorted(), "{name} went back to an older token: {times:?}");
-        }
-    }
-}
-
-/// Sees every state of every token Secret.
-async fn watch(secrets: kube::Api<Secret>, history: Arc<Mutex<History>>) {
-    let config = watcher::Config::default().labels("app.kubernetes.io/managed-by=entra-operator");
-    let mut changes = watcher(secrets, config).applied_objects().boxed();
-    while let Some(secret) = changes.next().await {
-        history.lock().unwrap().saw(&secret.unwrap());
-    }
+/// How often the token of credential `i` was renewed.
+fn renewals(witness: &Witness, i: usize) -> usize {
+    witness.versions(&format!("c{i}-api")).len().saturating_sub(1)
 }
