@@ -16,6 +16,7 @@ mod crd_rules;
 mod evidence;
 mod lifecycle;
 mod relay;
+mod repair;
 mod scene;
 mod two_operators;
 mod verdicts;
