@@ -17,6 +17,7 @@ mod evidence;
 mod lifecycle;
 mod relay;
 mod repair;
+mod restart;
 mod scene;
 mod two_operators;
 mod verdicts;
