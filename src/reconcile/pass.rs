@@ -250,27 +250,31 @@ async fn look_for_wrong_type<P: Ports>(
     Ok(())
 }
 
-/// Foreign Secrets are outside of the watches, so their removal is found by looking, every 5 min.
+/// Foreign Secrets are outside of the watches, so their removal is found by looking, every 5 min and when a person asks.
 async fn look_at_foreign<P: Ports>(
     pass: &mut Pass<'_, P>,
     s: &Snapshot,
     now: Time,
 ) -> Result<(), ClusterError> {
+    let asked = s.requested(now);
     for token in s.tokens.iter().filter(|t| t.ownership == Ownership::Foreign) {
         let key = pass.credential.sibling(&token.name);
-        if look_due(pass, &token.name, now) {
+        if look_due(pass, &token.name, asked, now) {
             look(pass, Kind::Token, &key).await?;
         }
     }
-    if s.session.ownership == Ownership::Foreign && look_due(pass, crate::api::REFRESH_TOKEN_SUFFIX, now) {
+    let session = crate::api::REFRESH_TOKEN_SUFFIX;
+    if s.session.ownership == Ownership::Foreign && look_due(pass, session, asked, now) {
         look(pass, Kind::Session, &pass.credential.session_key()).await?;
     }
     Ok(())
 }
 
-fn look_due<P: Ports>(pass: &mut Pass<'_, P>, name: &str, now: Time) -> bool {
+fn look_due<P: Ports>(pass: &mut Pass<'_, P>, name: &str, asked: bool, now: Time) -> bool {
     let note = pass.memory.note(name);
-    let due = note.looked_at.is_some_and(|at| now.since(at) >= 290);
+    let due = note
+        .looked_at
+        .is_some_and(|at| now.since(at) >= 290 || (asked && now > at));
     if due || note.looked_at.is_none() {
         note.looked_at = Some(now);
     }

@@ -17,6 +17,7 @@ mod evidence;
 mod lifecycle;
 mod outages;
 mod relay;
+mod repair;
 mod scene;
 mod two_operators;
 mod verdicts;

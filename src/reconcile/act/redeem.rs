@@ -35,6 +35,7 @@ impl<P: Ports> Pass<'_, P> {
             return Ok(());
         }
         self.redeem_each(s, names, session, &binding).await;
+        // Without a permit some entry was not asked for: what a person wants is still to be done.
         if self.memory.permit_at.is_none() {
             self.handled(s);
         }

@@ -24,7 +24,7 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use self::scene::Scene;
 use self::screen::{Paint, Screen};
@@ -39,7 +39,7 @@ const LIFE: u64 = 24;
 const RENEWALS: usize = 3;
 
 /// Longest from the user's last command to the first tokens.
-const FIRST_TOKENS: Duration = Duration::from_secs(60);
+const FIRST_TOKENS: Duration = Duration::from_mins(1);
 
 /// Options of `cargo demo`.
 #[derive(Debug, Clone, clap::Args)]
@@ -135,17 +135,30 @@ pub async fn run(args: Args) -> Result<(), Error> {
         Some(path) => path.clone(),
         None => program::built(&screen).await?,
     };
+    // In a cluster of ours nothing is left to clean up, and the very first start takes minutes: there Ctrl-C ends
+    // the process at once. In the user's cluster it must not end before it has tidied up.
+    let mut guest = args.context.is_some().then(Interrupt::listen).transpose()?;
     let scene = Box::pin(Scene::set(&screen, &program, args.context.as_deref())).await?;
-    let outcome = Box::pin(until_interrupted(play(&screen, &scene, args.keep))).await;
+    let mut interrupt = guest.take().map_or_else(Interrupt::listen, Ok)?;
+    let outcome = Box::pin(play(&screen, &scene, &mut interrupt, args.keep)).await;
     let struck = Box::pin(scene.strike(&screen)).await;
     outcome.and(struck)
 }
 
-async fn play(screen: &Screen, scene: &Scene, keep: bool) -> Result<(), Error> {
+async fn play(screen: &Screen, scene: &Scene, interrupt: &mut Interrupt, keep: bool) -> Result<(), Error> {
     if keep {
         screen.plain(&scene.export())?;
     }
     let mut story = Story::open(screen, scene, TOKENS);
+    let outcome = interrupt.or(act(screen, scene, &mut story)).await;
+    if keep && !matches!(outcome, Err(Error::Interrupted)) {
+        stay(screen, scene, &mut story, interrupt, &outcome).await?;
+    }
+    outcome
+}
+
+/// The three commands of the user, what comes of them, and the summary.
+async fn act(screen: &Screen, scene: &Scene, story: &mut Story<'_>) -> Result<(), Error> {
     let user = User::new(screen, scene);
     tokio::try_join!(
         user.acts(),
@@ -155,18 +168,23 @@ async fn play(screen: &Screen, scene: &Scene, keep: bool) -> Result<(), Error> {
     story
         .until(RENEWALS, "the renewals of every token", renewing())
         .await?;
-    checks::report(screen, &checks::measure(scene, &story, settled).await?)?;
-    if keep {
-        stay(screen, scene, &mut story).await?;
-    }
-    Ok(())
+    checks::report(screen, &checks::measure(scene, story, settled).await?)
 }
 
 /// Goes on to show what happens, until Ctrl-C.
-async fn stay(screen: &Screen, scene: &Scene, story: &mut Story<'_>) -> Result<(), Error> {
+async fn stay(
+    screen: &Screen,
+    scene: &Scene,
+    story: &mut Story<'_>,
+    interrupt: &mut Interrupt,
+    outcome: &Result<(), Error>,
+) -> Result<(), Error> {
+    if let Err(error) = outcome {
+        screen.plain(&format!("{error}\n"))?;
+    }
     screen.plain("Everything keeps running; Ctrl-C ends it.")?;
     screen.plain(&scene.export())?;
-    match Box::pin(until_interrupted(story.forever())).await {
+    match interrupt.or(story.forever()).await {
         Err(Error::Interrupted) => Ok(()),
         other => other,
     }
@@ -178,13 +196,29 @@ fn renewing() -> Duration {
     Duration::from_secs(LIFE.saturating_mul(lives))
 }
 
-/// The work, unless Ctrl-C or SIGTERM comes first.
-async fn until_interrupted(work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(Error::io("listen for signals"))?;
-    tokio::select! {
-        outcome = work => outcome,
-        _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
-        _ = terminate.recv() => Err(Error::Interrupted),
+/// Ctrl-C and SIGTERM, from the moment at which it was made.
+struct Interrupt {
+    keyboard: Signal,
+    terminate: Signal,
+}
+
+impl Interrupt {
+    fn listen() -> Result<Self, Error> {
+        let of = |kind| signal(kind).map_err(Error::io("listen for signals"));
+        Ok(Self {
+            keyboard: of(SignalKind::interrupt())?,
+            terminate: of(SignalKind::terminate())?,
+        })
+    }
+
+    /// The work, unless a signal comes first.
+    async fn or(&mut self, work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+        let work = Box::pin(work);
+        tokio::select! {
+            outcome = work => outcome,
+            _ = self.keyboard.recv() => Err(Error::Interrupted),
+            _ = self.terminate.recv() => Err(Error::Interrupted),
+        }
     }
 }
 

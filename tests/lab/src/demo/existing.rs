@@ -17,9 +17,12 @@ use crate::controlplane::Binaries;
 use crate::stage::{OPERATOR, Operator, OperatorOptions, repository};
 
 /// What a cluster must not have before.
-const MUST_BE_ABSENT: [&str; 3] = [
+const MUST_BE_ABSENT: [&str; 6] = [
     "namespace/entra-operator",
     "namespace/entra-demo",
+    "clusterrole/entra-operator",
+    "clusterrolebinding/entra-operator",
+    "priorityclass/entra-operator",
     "customresourcedefinition/entracredentials.entra-operator.dev",
 ];
 
@@ -166,6 +169,11 @@ fn as_service_account(kubeconfig: &str, token: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_namespace_of_the_demonstration_must_be_absent() {
+        assert!(MUST_BE_ABSENT.contains(&format!("namespace/{NAMESPACE}").as_str()));
+    }
 
     #[test]
     fn only_the_deployment_stays_out() {

@@ -74,9 +74,13 @@ fn token(before: Option<&SecretFacts>, after: &SecretFacts, renewals: usize, now
 }
 
 /// What changed for the credential: only what its columns show, as routine renewals change nothing there.
-pub(super) fn credential(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> Sentence {
-    let text = columns(after)?;
-    (columns(before).as_ref() != Some(&text)).then(|| {
+pub(super) fn credential(before: Option<&EntraCredentialStatus>, after: &EntraCredentialStatus) -> Sentence {
+    let Some(text) = columns(after) else {
+        return before
+            .is_none()
+            .then(|| ("created by the user".to_owned(), Paint::Plain));
+    };
+    (before.and_then(columns).as_ref() != Some(&text)).then(|| {
         let paint = if is(after, "Ready") {
             Paint::Good
         } else {

@@ -48,7 +48,7 @@ impl Screen {
     /// A change: when, of what, and what it was.
     pub(super) fn change(&self, subject: &str, text: &str, paint: Paint) -> Result<(), Error> {
         let seconds = self.seconds();
-        self.write(&format!("{seconds:6.1} s  {subject:<30} "), text, paint)
+        self.write(&format!("{seconds:6.1} s  {subject:<32} "), text, paint)
     }
 
     /// What the user types.

@@ -29,7 +29,7 @@ pub(super) struct Story<'a> {
     changes: Changes,
     tokens: &'static [&'static str],
     secrets: BTreeMap<String, SecretFacts>,
-    status: EntraCredentialStatus,
+    status: Option<EntraCredentialStatus>,
     renewals: BTreeMap<String, Renewals>,
 }
 
@@ -42,7 +42,7 @@ impl<'a> Story<'a> {
             changes: changes(&scene.client, NAMESPACE),
             tokens,
             secrets: BTreeMap::new(),
-            status: EntraCredentialStatus::default(),
+            status: None,
             renewals: BTreeMap::new(),
         }
     }
@@ -90,7 +90,8 @@ impl<'a> Story<'a> {
     /// Whether the status agrees with the token Secret: then the pass that wrote it is over.
     fn is_reported(&self, name: &str) -> bool {
         let written = self.secrets.get(name).and_then(|secret| secret.expires_at);
-        let reported = self.status.tokens.iter().find(|token| token.secret_name == name);
+        let mut reported = self.status.iter().flat_map(|status| &status.tokens);
+        let reported = reported.find(|token| token.secret_name == name);
         let reported = reported.and_then(|token| token.expires_at.as_ref());
         written.is_some() && written == reported.map(|time| time.0)
     }
@@ -125,8 +126,8 @@ impl<'a> Story<'a> {
     }
 
     fn credential(&mut self, status: EntraCredentialStatus) -> Result<(), Error> {
-        let sentence = narrator::credential(&self.status, &status);
-        self.status = status;
+        let sentence = narrator::credential(self.status.as_ref(), &status);
+        self.status = Some(status);
         sentence.map_or(Ok(()), |(text, paint)| self.say_credential(&text, paint))
     }
 
@@ -136,7 +137,8 @@ impl<'a> Story<'a> {
     }
 
     fn last(&self) -> String {
-        let columns = narrator::columns(&self.status).unwrap_or_else(|| "no status".to_owned());
+        let columns = self.status.as_ref().and_then(narrator::columns);
+        let columns = columns.unwrap_or_else(|| "no status".to_owned());
         let count = |(name, seen): (&str, Renewals)| format!(", {name} renewed {} times", seen.count);
         let counts: String = self.renewals().into_iter().map(count).collect();
         format!("{columns}{counts}")

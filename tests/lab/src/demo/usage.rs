@@ -5,15 +5,20 @@ use super::scene::Scene;
 use crate::audit::{Entry, Mark, service_account};
 use crate::stage::OPERATOR;
 
+/// The operator's Lease.
+const LEASE: &str = "entra-operator";
+/// The Secret with the sealing keys, which is read every few seconds in case that somebody rotates them.
+const KEYS: &str = "entra-operator-keys";
+
 /// Requests of the operator in a stretch of time.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Usage {
-    /// create, update, patch and delete, but not of the Lease.
+    /// create, update, patch and delete of other objects.
     pub(super) writes: usize,
-    /// get and list, but not of the Lease.
+    /// get and list of other objects.
     pub(super) reads: usize,
-    /// Anything about the Lease, which is paid per time and not per renewal.
-    pub(super) lease: usize,
+    /// Anything about the operator's own Lease and key Secret, which is paid per time and not per renewal.
+    pub(super) own: usize,
     /// Watches that were begun.
     pub(super) watches: usize,
 }
@@ -42,8 +47,8 @@ pub(super) async fn since(scene: &Scene, from: Option<Mark>) -> Result<Option<Us
 fn count(entries: &[Entry]) -> Usage {
     let mut usage = Usage::default();
     for entry in entries {
-        if entry.resource == "leases" {
-            usage.lease += 1;
+        if is_own(entry) {
+            usage.own += 1;
         } else if entry.is_write() {
             usage.writes += 1;
         } else if entry.verb == "watch" {
@@ -53,4 +58,8 @@ fn count(entries: &[Entry]) -> Usage {
         }
     }
     usage
+}
+
+fn is_own(entry: &Entry) -> bool {
+    entry.is_about("leases", OPERATOR, LEASE) || entry.is_about("secrets", OPERATOR, KEYS)
 }

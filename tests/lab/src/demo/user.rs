@@ -70,12 +70,7 @@ impl<'a> User<'a> {
             &username,
             "--from-file=password=/dev/stdin",
         ];
-        let (head, tail) = arguments.split_at(6);
-        self.screen.command(&format!(
-            "printf %s \"$PASSWORD\" | kubectl {} \\",
-            head.join(" ")
-        ))?;
-        self.screen.input(&tail.join(" "))?;
+        self.screen.command(&shown(&arguments))?;
         self.kubectl.run(&arguments, self.password).await.map(drop)
     }
 
@@ -90,15 +85,26 @@ impl<'a> User<'a> {
     }
 }
 
+/// The command that creates the login Secret, in three lines.
+fn shown(arguments: &[&str]) -> String {
+    let (head, tail) = arguments.split_at(arguments.len().saturating_sub(3));
+    let (types, password) = tail.split_at(tail.len().saturating_sub(1));
+    let lines = [head, types, password].map(|part| part.join(" "));
+    format!(
+        "printf %s \"$PASSWORD\" | kubectl {}",
+        lines.join(" \\\n                ")
+    )
+}
+
 fn credential() -> String {
     let tokens = TOKENS.iter().zip([GRAPH, API]);
-    let tokens: String = tokens
-        .map(|(name, resource)| format!("    - {{secretName: {name}, scopes: [\"{resource}/.default\"]}}\n"))
-        .collect();
+    let entry =
+        |(name, resource)| format!("    - {{secretName: {name}, scopes: [\"{resource}/.default\"]}}\n");
+    let tokens: String = tokens.map(entry).collect();
     format!(
         "apiVersion: entra-operator.dev/v1alpha1\nkind: EntraCredential\n\
          metadata: {{name: {CREDENTIAL}, namespace: {NAMESPACE}}}\nspec:\n  \
-         authority: {AUTHORITY}                  # the simulator; leave it out for Entra ID\n  \
+         authority: {AUTHORITY}                       # the simulator; leave it out for Entra ID\n  \
          tenant: {DOMAIN}\n  clientId: {PUBLIC_CLIENT}\n  login: {{secretName: {LOGIN}}}\n  tokens:\n{tokens}"
     )
 }
