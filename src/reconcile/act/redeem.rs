@@ -158,7 +158,11 @@ impl<P: Ports> Pass<'_, P> {
                 self.suspect(s, refusal);
                 Go::Stop
             }
-            Effect::Person | Effect::Transient | Effect::Unanswered | Effect::Condemned => {
+            Effect::Person
+            | Effect::Transient
+            | Effect::Withheld
+            | Effect::Unanswered
+            | Effect::Condemned => {
                 self.redeem_failed(s, refusal);
                 Go::Stop
             }

@@ -52,17 +52,33 @@ pub async fn run(args: &Args) -> Result<String, Error> {
         "reads_per_renewal": cost.reads,
         "cpu_milliseconds_per_renewal": cost.cpu,
     });
-    Ok(if args.json { figures.to_string() } else { table(&figures) })
+    Ok(if args.json {
+        figures.to_string()
+    } else {
+        table(&figures)
+    })
 }
 
 fn options() -> OperatorOptions {
-    OperatorOptions { log: "info".to_owned(), election: false, ..OperatorOptions::default() }
+    OperatorOptions {
+        log: "info".to_owned(),
+        election: false,
+        ..OperatorOptions::default()
+    }
 }
 
 /// Time from start to `/readyz` 200 against a warm API server.
 async fn restarted(stage: &Stage, program: &Path, first: Operator) -> Result<Duration, Error> {
     first.terminate().await?;
-    let operator = stage.operator(program, OperatorOptions { wait: false, ..options() }).await?;
+    let operator = stage
+        .operator(
+            program,
+            OperatorOptions {
+                wait: false,
+                ..options()
+            },
+        )
+        .await?;
     let ready = operator.ready().await?;
     operator.terminate().await?;
     Ok(ready)
@@ -72,14 +88,19 @@ async fn restarted(stage: &Stage, program: &Path, first: Operator) -> Result<Dur
 fn memory(operator: &Operator) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", operator.pid())).unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
-    line.and_then(|l| l.split_whitespace().next()?.parse().ok()).unwrap_or_default()
+    line.and_then(|l| l.split_whitespace().next()?.parse().ok())
+        .unwrap_or_default()
 }
 
 /// CPU time of the process so far, milliseconds (clock ticks of 10 ms).
 fn cpu(operator: &Operator) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", operator.pid())).unwrap_or_default();
     let fields = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = fields.split_whitespace().skip(11).take(2).filter_map(|f| f.parse::<u64>().ok());
+    let ticks = fields
+        .split_whitespace()
+        .skip(11)
+        .take(2)
+        .filter_map(|f| f.parse::<u64>().ok());
     ticks.sum::<u64>() * 10
 }
 
@@ -131,12 +152,20 @@ struct Cost {
 /// What two lives of renewals cost, from the audit log and the process's CPU time.
 async fn renewals(stage: &Stage, operator: &Operator) -> Result<Cost, Error> {
     stage.plane.audit_barrier().await?;
-    let mark = stage.plane.audit().mark().map_err(crate::controlplane::Error::from)?;
+    let mark = stage
+        .plane
+        .audit()
+        .mark()
+        .map_err(crate::controlplane::Error::from)?;
     let (seen, before) = (stage.simulator.journal().mark(), cpu(operator));
     tokio::time::sleep(Duration::from_secs(2 * LIFE)).await;
     stage.plane.audit_barrier().await?;
     let user = crate::audit::service_account(crate::stage::OPERATOR, crate::stage::OPERATOR);
-    let entries = stage.plane.audit().by_user_since(&user, mark).map_err(crate::controlplane::Error::from)?;
+    let entries = stage
+        .plane
+        .audit()
+        .by_user_since(&user, mark)
+        .map_err(crate::controlplane::Error::from)?;
     let count = |of: fn(&crate::audit::Entry) -> bool| entries.iter().filter(|e| of(e)).count();
     let renewals = stage.simulator.journal().since(seen).len() as u64;
     let each = |n: u64| format!("{:.2}", n as f64 / renewals.max(1) as f64);
@@ -150,7 +179,13 @@ async fn renewals(stage: &Stage, operator: &Operator) -> Result<Cost, Error> {
 
 fn table(figures: &Value) -> String {
     let rows = figures.as_object().into_iter().flatten();
-    rows.map(|(name, value)| format!("{:<32} {}", name.replace('_', " "), value.to_string().trim_matches('"')))
-        .collect::<Vec<_>>()
-        .join("\n")
+    rows.map(|(name, value)| {
+        format!(
+            "{:<32} {}",
+            name.replace('_', " "),
+            value.to_string().trim_matches('"')
+        )
+    })
+    .collect::<Vec<_>>()
+    .join("\n")
 }
