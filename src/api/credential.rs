@@ -123,11 +123,11 @@ pub struct EntraCredentialSpec {
     pub suspend: bool,
 }
 
-/// National cloud whose fixed sign-in host is used: `Public` (login.microsoftonline.com), `USGovernment`
-/// (login.microsoftonline.us), `China` (login.partner.microsoftonline.cn), `Bleu` (login.sovcloud-identity.fr), `Delos`
-/// (login.sovcloud-identity.de) or `GovSG` (login.sovcloud-identity.sg).
+/// National cloud whose fixed sign-in host is used.
 ///
-/// Absent means `Public`. Excludes `authority`. Example: `USGovernment`.
+/// `Public` (login.microsoftonline.com), `USGovernment` (login.microsoftonline.us), `China`
+/// (login.partner.microsoftonline.cn), `Bleu` (login.sovcloud-identity.fr), `Delos` (login.sovcloud-identity.de) or
+/// `GovSG` (login.sovcloud-identity.sg). Absent means `Public`. Excludes `authority`. Example: `USGovernment`.
 // This text is what `kubectl explain` shows for `spec.cloud`: a field's own text gets lost when its type is an enum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Cloud {

@@ -158,6 +158,7 @@ const fn row(
 impl Reason {
     /// What this reason means for the conditions when it heads them, and how it is retried.
     #[rustfmt::skip]
+    #[expect(clippy::match_same_arms, reason = "a table has one row for each reason")]
     pub const fn verdicts(self) -> Verdicts {
         use Says::{Facts, False, True};
         match self {

@@ -194,7 +194,10 @@ mod tests {
     fn refused(error: &kube::Error, verb: Verb) -> String {
         match classify(verb, error) {
             ClusterError::Refused(text) => text,
-            other => panic!("{other:?}"),
+            other @ (ClusterError::Conflict
+            | ClusterError::NotFound
+            | ClusterError::Immutable
+            | ClusterError::Unavailable(_)) => panic!("{other:?}"),
         }
     }
 

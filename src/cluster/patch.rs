@@ -83,8 +83,16 @@ impl Serialize for EncodedValue<'_> {
     }
 }
 
+/// Replaces the data whole, whether there was any or not.
+pub(super) fn replace_data(data: &SecretData) -> Op<'_> {
+    Op::AddData {
+        path: "/data".to_owned(),
+        value: Encoded(data),
+    }
+}
+
 /// Sets single keys of the data, and leaves the others as they are.
-pub(super) fn set_keys<'a>(keys: &'a SecretData) -> impl Iterator<Item = Op<'a>> + 'a {
+pub(super) fn set_keys(keys: &SecretData) -> impl Iterator<Item = Op<'_>> {
     keys.iter().map(|(key, value)| Op::AddKey {
         path: format!("/data/{}", escape(key)),
         value: EncodedValue(value),
@@ -166,8 +174,8 @@ mod tests {
     }
 
     fn changes(pairs: &[(&str, Option<&str>)]) -> BTreeMap<String, Option<String>> {
-        let owned = |v: &Option<&str>| v.map(str::to_owned);
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), owned(v))).collect()
+        let owned = |(key, value): &(&str, Option<&str>)| ((*key).to_owned(), value.map(str::to_owned));
+        pairs.iter().map(owned).collect()
     }
 
     #[test]
@@ -230,21 +238,24 @@ mod tests {
     fn data_is_encoded_and_never_shown() {
         let mut data = SecretData::default();
         data.insert("k", b"hunter2".to_vec());
-        let op = Op::AddData {
-            path: "/data".to_owned(),
-            value: Encoded(&data),
-        };
+        let op = replace_data(&data);
         assert_eq!(
             json_of(&[op]),
             json!([{"op": "add", "path": "/data", "value": {"k": "aHVudGVyMg=="}}])
         );
-        let op = Op::AddData {
-            path: "/data".to_owned(),
-            value: Encoded(&data),
-        };
+        let shown = format!("{:?} {:?}", replace_data(&data), Encoded(&data));
+        assert_eq!(shown, r#"add /data Encoded({"k"})"#);
+    }
+
+    #[test]
+    fn single_keys_are_set_and_never_shown() {
+        let mut data = SecretData::default();
+        data.insert("a/b", b"hunter2".to_vec());
+        let ops: Vec<_> = set_keys(&data).collect();
         assert_eq!(
-            format!("{op:?} {:?}", Encoded(&data)),
-            r#"add /data Encoded({"k"})"#
+            json_of(&ops),
+            json!([{"op": "add", "path": "/data/a~1b", "value": "aHVudGVyMg=="}])
         );
+        assert_eq!(format!("{ops:?}"), "[add /data/a~1b]");
     }
 }

@@ -4,7 +4,8 @@
 //!
 //! - A change is one JSON patch pinned to the uid and resourceVersion last seen; a delete carries both as
 //!   preconditions. Whoever lost the race gets [`ClusterError::Conflict`].
-//! - Labels and annotations are set and removed one by one: what others wrote survives. Data is replaced whole.
+//! - Labels and annotations are set and removed one by one: what others wrote survives. Data is replaced whole, or key by
+//!   key.
 //! - Answers to writes hold no data, and no type here shows a value in `Debug`.
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use zeroize::Zeroizing;
 use super::client::Calls;
 use super::failure::unavailable;
 use super::metadata::{owners, secret_meta};
-use super::patch::{Encoded, Op, edit, pin, set_keys};
+use super::patch::{Encoded, Op, edit, pin, replace_data, set_keys};
 use crate::api::EntraCredential;
 use crate::reconcile::material::SecretData;
 use crate::reconcile::ports::{ClusterError, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject};
@@ -86,12 +87,42 @@ impl Secrets {
         seen: &SecretMeta,
         change: &SecretChange,
     ) -> Result<SecretMeta, ClusterError> {
-        let mut ops = changes(seen, change)?;
+        let outcome = self.apply(key, seen, change, DataMap::Exists).await;
+        if outcome == Err(ClusterError::Conflict) && self.lacks_data(key, seen, change).await? {
+            return self.apply(key, seen, change, DataMap::Missing).await;
+        }
+        outcome
+    }
+
+    async fn apply(
+        &self,
+        key: &Key,
+        seen: &SecretMeta,
+        change: &SecretChange,
+        map: DataMap,
+    ) -> Result<SecretMeta, ClusterError> {
+        let mut ops = changes(seen, change, map)?;
         if let Some(owner) = &change.adopt {
             ops.push(self.adoption(key, seen, owner).await?);
         }
         let answer = self.0.json_patch(&collection(key), &key.name, &ops).await?;
         decode_metadata(&answer).map(|m| secret_meta(&m))
+    }
+
+    /// Whether a change of single keys failed only because somebody removed all data: a patch cannot add a key to what
+    /// is not there, and without this the same conflict would come again for ever.
+    async fn lacks_data(
+        &self,
+        key: &Key,
+        seen: &SecretMeta,
+        change: &SecretChange,
+    ) -> Result<bool, ClusterError> {
+        if change.keys.is_empty() {
+            return Ok(false);
+        }
+        let live = self.read(key).await?;
+        Ok(live
+            .is_some_and(|l| l.meta.uid == seen.uid && l.meta.version == seen.version && l.data.is_empty()))
     }
 
     /// Other owners stay. They are not among what is kept of a Secret, so they are asked for; adoption is rare.
@@ -139,7 +170,18 @@ fn owner_reference(owner: &Owner) -> Value {
     })
 }
 
-fn changes<'a>(seen: &SecretMeta, change: &'a SecretChange) -> Result<Vec<Op<'a>>, ClusterError> {
+/// Whether a Secret has any data to add keys to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum DataMap {
+    Exists,
+    Missing,
+}
+
+fn changes<'a>(
+    seen: &SecretMeta,
+    change: &'a SecretChange,
+    map: DataMap,
+) -> Result<Vec<Op<'a>>, ClusterError> {
     let mut ops = pin(seen)?;
     ops.extend(edit("/metadata/labels", seen.has_labels, &change.labels));
     ops.extend(edit(
@@ -147,11 +189,11 @@ fn changes<'a>(seen: &SecretMeta, change: &'a SecretChange) -> Result<Vec<Op<'a>
         seen.has_annotations,
         &change.annotations,
     ));
-    ops.extend(change.data.as_ref().map(|data| Op::AddData {
-        path: "/data".to_owned(),
-        value: Encoded(data),
-    }));
-    ops.extend(set_keys(&change.keys));
+    match (&change.data, map) {
+        (Some(data), _) => ops.push(replace_data(data)),
+        (None, DataMap::Missing) => ops.push(replace_data(&change.keys)),
+        (None, DataMap::Exists) => ops.extend(set_keys(&change.keys)),
+    }
     Ok(ops)
 }
 

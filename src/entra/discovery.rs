@@ -34,7 +34,10 @@ pub(super) fn tenant_of(document: &[u8]) -> Option<String> {
 
 /// Tenants that were resolved, by authority and tenant as written.
 #[derive(Debug, Default)]
-pub(super) struct Resolved(Mutex<HashMap<(String, String), (String, Duration)>>);
+pub(super) struct Resolved(Mutex<HashMap<(String, String), Known>>);
+
+/// GUID of a tenant, and until when it is taken as known.
+type Known = (String, Duration);
 
 impl Resolved {
     pub(super) fn get(&self, authority: &str, tenant: &str, now: Duration) -> Option<String> {

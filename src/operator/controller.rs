@@ -46,6 +46,8 @@ pub(super) struct Seen {
     pub key: Key,
     /// Status as it was written last; the stored one before the first pass.
     pub status: crate::api::EntraCredentialStatus,
+    /// Since when its login Secret has been waiting.
+    pub login_waiting_since: Option<Time>,
 }
 
 impl<P: Ports> Controller<P> {
@@ -228,21 +230,18 @@ impl Known {
         for secret in secrets_of(&credential) {
             self.concerned.entry(secret).or_default().insert(key.clone());
         }
-        match self
+        let known = self
             .credentials
             .get(&key)
-            .filter(|_| before.is_some_and(|b| b.uid == credential.uid))
-        {
-            Some(entry) => {
-                *entry.credential.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credential);
-            }
-            None => {
-                let entry = Entry {
-                    credential: RwLock::new(Arc::new(credential)),
-                    memory: Mutex::default(),
-                };
-                self.credentials.insert(key, Arc::new(entry));
-            }
+            .filter(|_| before.is_some_and(|b| b.uid == credential.uid));
+        if let Some(entry) = known {
+            *entry.credential.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credential);
+        } else {
+            let entry = Entry {
+                credential: RwLock::new(Arc::new(credential)),
+                memory: Mutex::default(),
+            };
+            self.credentials.insert(key, Arc::new(entry));
         }
         true
     }
@@ -283,6 +282,7 @@ impl Entry {
         Some(Seen {
             key: key.clone(),
             status: status.unwrap_or_default(),
+            login_waiting_since: memory.login_waiting_since,
         })
     }
 }

@@ -13,10 +13,10 @@ use super::config::Sealing;
 use crate::cluster::{KubeCluster, SecretStore, Selects};
 use crate::plan::Time;
 use crate::reconcile::ports::{Cluster, ClusterError, Key, SecretChange};
-use crate::secrets::{KeyError, KeySet, Keyring};
+use crate::secrets::{KeyError, KeyId, KeySet, Keyring};
 
 /// How often the keys are looked at.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Type of the key Secret.
 const KIND: &str = "Opaque";
@@ -164,7 +164,7 @@ impl Keys {
         let missing: Vec<_> = held
             .ids()
             .filter(|id| stored.ids().all(|s| s != *id))
-            .map(|id| id.as_str())
+            .map(KeyId::as_str)
             .collect();
         let sealed_by = |meta: &crate::reconcile::ports::SecretMeta| {
             meta.annotations.get(crate::api::annotation::KEY_ID).cloned()

@@ -11,6 +11,7 @@ use crate::plan::Time;
 use crate::plan::snapshot::Token;
 use crate::reconcile::ports::{Clock, Key, Ports};
 use crate::reconcile::{Observer, stamp};
+use crate::secrets::Keyring;
 use crate::telemetry::credentials::{Observed, Row, TokenRow};
 use crate::telemetry::labels::{Answer, Grant, Refresh};
 use crate::telemetry::metrics::Metrics;
@@ -62,6 +63,7 @@ impl entra::Observer for Measure {
 pub(super) fn observed<P: Ports>(
     controller: &Controller<P>,
     store: &SecretStore,
+    keys: &Keyring,
     clock: &dyn Clock,
 ) -> Observed {
     Observed {
@@ -71,7 +73,7 @@ pub(super) fn observed<P: Ports>(
             .into_iter()
             .filter_map(|seen| row(seen, store))
             .collect(),
-        sealing_keys: Vec::new(),
+        sealing_keys: keys.keys().ids().map(ToString::to_string).collect(),
     }
 }
 
@@ -87,7 +89,7 @@ fn row(seen: Seen, store: &SecretStore) -> Option<Row> {
         reason: ready.reason.parse().ok()?,
         refresh_token_issued_at: text(annotation::ISSUED_AT).as_deref().and_then(stamp::from_text),
         sealing_key: text(annotation::KEY_ID),
-        login_waiting_since: None,
+        login_waiting_since: seen.login_waiting_since,
         tokens: seen.status.tokens.iter().map(token_row).collect(),
         namespace: seen.key.namespace,
         name: seen.key.name,

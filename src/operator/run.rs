@@ -228,9 +228,11 @@ impl Base {
     /// Waits for the watches, then for the keys; `None` when it is time to stop.
     async fn keys(&self, listed: &Notify) -> Option<Keyring> {
         while !self.store.synced() {
+            self.health.swept(Duration::ZERO);
             tokio::select! {
                 () = self.stop.cancelled() => return None,
                 () = listed.notified() => {}
+                () = tokio::time::sleep(KEYS_AGAIN) => {}
             }
         }
         let keys = self.key_store();
@@ -248,6 +250,8 @@ impl Base {
                     let why = chain(&error);
                     tracing::error!(error = why, "no sealing keys");
                     self.health.unmet(KEYS, why);
+                    // Unready, but alive: a restart would not bring the keys back.
+                    self.health.swept(Duration::ZERO);
                 }
             }
             tokio::select! {
@@ -274,7 +278,7 @@ impl Base {
     ) -> Result<(), RunError> {
         let election = self.elect().await?;
         let leads = election.leads();
-        self.measure(&controller);
+        self.measure(&controller, keyring.clone());
         let credentials = cluster::watch_credentials(&self.client, &self.scopes);
         let health = Arc::clone(&self.health);
         let store = Arc::clone(&self.store);
@@ -341,10 +345,10 @@ impl Base {
         .map_err(|e| RunError::Election(Box::new(e)))
     }
 
-    fn measure(&self, controller: &Arc<Controller<RealPorts>>) {
+    fn measure(&self, controller: &Arc<Controller<RealPorts>>, keys: Keyring) {
         let (controller, store, clock) = (Arc::clone(controller), Arc::clone(&self.store), self.clock);
         self.metrics
-            .observe(Box::new(move || observed(&controller, &store, &clock)));
+            .observe(Box::new(move || observed(&controller, &store, &keys, &clock)));
     }
 }
 
@@ -368,7 +372,7 @@ async fn feed(
         changes,
         &store,
         |altered| drop(relay.send(altered)),
-        || listed.notify_waiters(),
+        || listed.notify_one(),
     )
     .await;
 }

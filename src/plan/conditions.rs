@@ -70,8 +70,26 @@ fn while_ready(s: &Snapshot, trouble: Option<(Reason, String)>) -> (Reason, Stri
         Some((reason, message)) if reason.verdicts().ready == Says::Facts && renewal_fails(s, reason) => {
             (Reason::Expiring, message)
         }
-        Some((Reason::AwaitingLogin | Reason::LoggingIn, _)) | None => (Reason::Fresh, String::new()),
+        Some((Reason::AwaitingLogin | Reason::LoggingIn, _)) | None => all_well(s),
         Some((reason, message)) => (reason, message),
+    }
+}
+
+/// Ready, with the two things that are worth saying all the same.
+fn all_well(s: &Snapshot) -> (Reason, String) {
+    if s.object.clock_skewed {
+        let message = "the node's clock differs from the identity provider's by more than a minute; set the node's time (NTP)";
+        return (Reason::ClockSkew, message.to_owned());
+    }
+    match s.tokens.iter().find(|t| t.reduced) {
+        Some(token) => {
+            let message = format!(
+                "fewer scopes were granted for {} than asked for; status.tokens lists them, consent to the rest or drop them",
+                token.name
+            );
+            (Reason::ScopesReduced, message)
+        }
+        None => (Reason::Fresh, String::new()),
     }
 }
 
@@ -158,10 +176,15 @@ fn published(s: &Snapshot, decision: &Decision, now: Time) -> Condition {
         .iter()
         .find(|t| t.ownership == Ownership::Foreign)
         .and_then(|t| trouble_of_token(t, now));
-    let (reason, message) = foreign.unwrap_or_else(|| match decision.reason {
-        Reason::Fresh | Reason::Expiring | Reason::Expired => (Reason::Publishing, String::new()),
-        reason => (reason, decision.message.clone()),
-    });
+    let of_renewal = matches!(
+        decision.reason,
+        Reason::Fresh | Reason::Expiring | Reason::Expired
+    );
+    let (reason, message) = match foreign {
+        Some(foreign) => foreign,
+        None if of_renewal => (Reason::Publishing, String::new()),
+        None => (decision.reason, decision.message.clone()),
+    };
     condition("Published", false, reason, message)
 }
 

@@ -98,14 +98,9 @@ fn recording(s: &Snapshot, content: &ContentMac, entry: &str, must: &mut Must<'_
     };
     may_send(s, past, must);
     must(
-        past.unanswered < MAX_UNANSWERED || (s.object.request.is_some() && !answered_request(s, past)),
+        past.unanswered < MAX_UNANSWERED || s.object.request.as_ref().is_some_and(|r| !past.sent_for(r)),
         "three sends without a complete answer are all a content gets, and one for each request",
     );
-}
-
-/// Whether the content was last sent under the very request, and all else, that is in force now.
-fn answered_request(s: &Snapshot, past: &Entry) -> bool {
-    past.inputs.starts_with(&format!("{};leave=", s.object.inputs))
 }
 
 fn may_send(s: &Snapshot, past: &Entry, must: &mut Must<'_>) {

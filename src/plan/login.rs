@@ -1,7 +1,7 @@
 //! What the login Secret asks for: read, claim, record, exchange, delete, or hold with a reason.
 
 use super::answer::{Effect, Refusal};
-use super::record::{ContentMac, Entry, Record, Verdict};
+use super::record::{Attempt, ContentMac, Entry, Record, Verdict};
 use super::schedule;
 use super::snapshot::{Claim, Content, LastLogin, Login, LoginOutcome, LoginSecret, Ownership, Snapshot};
 use super::{Step, Time};
@@ -49,7 +49,26 @@ pub(super) fn flow(s: &Snapshot, now: Time) -> Flow {
         Login::Absent => absent(s),
         Login::WrongType => wrong_type(s),
         Login::Present(login) if login.deleting => absent(s),
-        Login::Present(login) => used_first(s, login, present(s, login, now)),
+        Login::Present(login) => {
+            let flow = used_first(s, login, present(s, login, now));
+            held_back(s, flow, now)
+        }
+    }
+}
+
+/// A login whose claim or record the API server refused waits, and does not keep the renewals waiting. What was
+/// recorded is sent in its time.
+fn held_back(s: &Snapshot, flow: Flow, now: Time) -> Flow {
+    let refused = s
+        .login_failure
+        .as_ref()
+        .filter(|f| f.refusal.reason == Reason::WriteRefused);
+    let starts = matches!(&flow, Flow::Start(step) if !matches!(step, Step::Exchange { .. }));
+    match refused.and_then(|f| f.next_attempt_at.map(|at| (f, at))) {
+        Some((f, at)) if starts && at > now => {
+            Flow::hold(f.refusal.reason, f.refusal.message.as_str(), Some(at))
+        }
+        _ => flow,
     }
 }
 
@@ -65,7 +84,7 @@ fn used_first(s: &Snapshot, login: &LoginSecret, flow: Flow) -> Flow {
         Flow::Start(step @ (Step::ReadLogin | Step::ReadSession)) if used && s.binding().is_some() => {
             Flow::Finish(step)
         }
-        flow => flow,
+        Flow::Nothing | Flow::Start(_) | Flow::Finish(_) | Flow::Hold { .. } => flow,
     }
 }
 
@@ -285,7 +304,11 @@ fn shown_message(s: &Snapshot, reason: Reason) -> String {
 }
 
 fn open(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now: Time) -> Flow {
-    let asked = s.object.request.is_some() && entry.inputs != inputs(s, login);
+    let asked = s
+        .object
+        .request
+        .as_ref()
+        .is_some_and(|request| !entry.sent_for(request));
     match entry.next_attempt_at {
         _ if entry.unanswered >= MAX_UNANSWERED && !asked => Flow::hold(
             Reason::LoginOutcomeUnknown,
@@ -339,18 +362,10 @@ fn last_verdict(s: &Snapshot) -> Option<&str> {
 }
 
 impl Record {
-    /// Writes down that `content` is about to be sent for token entry `entry`, as attempt `id`.
-    pub fn begin(
-        &mut self,
-        content: &ContentMac,
-        entry: &str,
-        id: &str,
-        s: &Snapshot,
-        login: &LoginSecret,
-        now: Time,
-    ) {
+    /// Writes down that `attempt` is about to be sent from `login`.
+    pub fn begin(&mut self, attempt: Attempt, s: &Snapshot, login: &LoginSecret, now: Time) {
         let inputs = inputs(s, login);
-        let e = self.entry_mut(content);
+        let e = self.entry_mut(&attempt.content);
         if e.inputs != inputs {
             e.refused_entries.clear();
         }
@@ -361,11 +376,7 @@ impl Record {
         e.last_sent_at = Some(now);
         e.next_attempt_at = None;
         e.inputs = inputs;
-        self.attempt = Some(super::record::Attempt {
-            id: id.to_owned(),
-            content: content.clone(),
-            entry: entry.to_owned(),
-        });
+        self.attempt = Some(attempt);
     }
 
     /// Writes down the outcome of a send. `others` are the names of all token entries.
@@ -386,6 +397,11 @@ impl Record {
 }
 
 impl Entry {
+    /// Whether the content was last sent while this request of a person was in force.
+    pub fn sent_for(&self, request: &str) -> bool {
+        self.inputs.contains(request)
+    }
+
     /// A complete answer came: its send was not one of those that were never answered. Only an accepted login ends
     /// the count of those, since a proven password locks no account.
     fn answered(&mut self, verdict: Verdict) {
@@ -403,7 +419,11 @@ impl Entry {
             Effect::Condemned => self.answered(Verdict::Wrong),
             Effect::Person | Effect::Dead | Effect::Suspect => self.answered(Verdict::Kept(refusal.reason)),
             Effect::Entry => self.entry_refused(refusal.reason, entry, others, now),
-            Effect::Transient => self.put_off(refusal.retry_after, now),
+            Effect::Transient => {
+                self.postponed += 1;
+                self.not_sent(schedule::retry_login(now, self.postponed, refusal.retry_after));
+            }
+            Effect::Withheld => self.not_sent(now.plus(refusal.retry_after.unwrap_or(1))),
             Effect::Unanswered => self.next_attempt_at = Some(now.plus(schedule::AFTER_LOST)),
         }
     }
@@ -418,10 +438,9 @@ impl Entry {
     }
 
     /// No send is used up: the one that was counted when it was recorded is given back.
-    fn put_off(&mut self, retry_after: Option<i64>, now: Time) {
+    fn not_sent(&mut self, next: Time) {
         self.unanswered = self.unanswered.saturating_sub(1);
         self.sends = self.sends.saturating_sub(1);
-        self.postponed += 1;
-        self.next_attempt_at = Some(schedule::retry_login(now, self.postponed, retry_after));
+        self.next_attempt_at = Some(next);
     }
 }

@@ -20,8 +20,8 @@ pub fn next_step(s: &Snapshot, now: Time) -> Decision {
         .or_else(|| store(s))
         .or_else(|| finish_login(&login))
         .or_else(|| publish(s, now))
-        .or_else(|| refused_target(s, now))
-        .or_else(|| start_login(s, &login, now))
+        .or_else(|| refused_target(s, &login, now))
+        .or_else(|| start_login(&login))
         .or_else(|| tend_tokens(s, now))
         .or_else(|| redeem(s, now))
         .or_else(|| prune(s, now))
@@ -99,7 +99,9 @@ fn adopt_session(s: &Snapshot) -> Option<Decision> {
 
 /// While the API server refuses to store, nothing is written and no call is made: the answer stays in the pocket.
 fn write_held(s: &Snapshot, now: Time) -> Option<Decision> {
-    let (failure, at) = write_hold(s, now)?;
+    let refused = |f: &&Failure| f.refusal.reason.verdicts().retry == Retry::Write;
+    let failure = s.failure.as_ref().filter(refused)?;
+    let at = failure.next_attempt_at.filter(|at| *at > now)?;
     Some(blocked(
         failure.refusal.reason,
         failure.refusal.message.clone(),
@@ -110,14 +112,6 @@ fn write_held(s: &Snapshot, now: Time) -> Option<Decision> {
 /// What the pocket holds is stored before anything else happens.
 fn store(s: &Snapshot) -> Option<Decision> {
     (s.pocket.login.is_some() || s.pocket.refresh.is_some()).then(|| act(Step::Store))
-}
-
-/// A write that the API server refused and that is not to be tried again yet.
-fn write_hold(s: &Snapshot, now: Time) -> Option<(&Failure, Time)> {
-    let refused = |f: &&Failure| f.refusal.reason.verdicts().retry == Retry::Write;
-    let failure = s.failure.as_ref().filter(refused)?;
-    let at = failure.next_attempt_at.filter(|at| *at > now)?;
-    Some((failure, at))
 }
 
 fn finish_login(login: &Flow) -> Option<Decision> {
@@ -135,8 +129,8 @@ fn publish(s: &Snapshot, now: Time) -> Option<Decision> {
 }
 
 /// No call can be made without a known authority and the client's credential.
-fn refused_target(s: &Snapshot, now: Time) -> Option<Decision> {
-    let wake = next_expiry(s, now);
+fn refused_target(s: &Snapshot, login: &Flow, now: Time) -> Option<Decision> {
+    let wake = wake(s, login, now);
     if let Target::Refused { reason, message } = &s.target {
         return Some(blocked(*reason, message, wake));
     }
@@ -152,11 +146,9 @@ fn refused_target(s: &Snapshot, now: Time) -> Option<Decision> {
     }
 }
 
-/// A login starts with writes: it waits while the API server refuses them. What was recorded is sent in its time.
-fn start_login(s: &Snapshot, login: &Flow, now: Time) -> Option<Decision> {
+fn start_login(login: &Flow) -> Option<Decision> {
     match login {
-        Flow::Start(step @ Step::Exchange { .. }) => Some(act(step.clone())),
-        Flow::Start(step) => write_hold(s, now).is_none().then(|| act(step.clone())),
+        Flow::Start(step) => Some(act(step.clone())),
         Flow::Nothing | Flow::Finish(_) | Flow::Hold { .. } => None,
     }
 }
@@ -220,8 +212,7 @@ fn hold(login: &Flow) -> Option<(Reason, &str)> {
 fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
     let of_login = match login {
         Flow::Hold { wake, .. } => *wake,
-        Flow::Start(_) => write_hold(s, now).map(|(_, at)| at),
-        Flow::Nothing | Flow::Finish(_) => None,
+        Flow::Nothing | Flow::Start(_) | Flow::Finish(_) => None,
     };
     let request = s
         .object

@@ -2,8 +2,10 @@
 
 use super::Time;
 
-/// Seconds a new token must be out before the old one expires: 390 s for the slowest kubelet to show it
-/// (Secret cache with TTL on large clusters), 300 s that careful clients subtract, and 300 s for retries.
+/// Seconds a new token must be out before the old one expires.
+///
+/// 390 s for the slowest kubelet to show it (Secret cache with TTL on large clusters), 300 s that careful clients
+/// subtract, and 300 s for retries.
 pub const LEAD: i64 = 990;
 
 /// Seconds that the replaced token still lives when its successor is written: propagation plus consumer skew.
@@ -81,8 +83,10 @@ const fn max(a: i64, b: i64) -> i64 {
     if a > b { a } else { b }
 }
 
-/// When a token's renewal is due: at `at_percent` of its life plus up to 6 % jitter, [`LEAD`] before its expiry, or
-/// when the provider advises (`advised`), whichever is first; never before half of its life.
+/// When a token's renewal is due.
+///
+/// At `at_percent` of its life plus up to 6 % jitter, [`LEAD`] before its expiry, or when the provider advises
+/// (`advised`), whichever is first; never before half of its life.
 pub const fn refresh_at(life: Life, at_percent: i64, spread: u32, advised: Option<Time>) -> Time {
     let seconds = life.seconds();
     let share = seconds.saturating_mul(at_percent) / 100;
@@ -175,6 +179,12 @@ mod tests {
         assert_eq!(due(3600, 60, 0), 2160);
         assert_eq!(due(3600, 60, 999), 2160 + 215);
         assert_eq!(due(3600, 66, 999), 2376 + 215);
+    }
+
+    #[test]
+    fn a_renewal_is_due_990_seconds_before_expiry_at_the_latest() {
+        assert_eq!(due(2400, 60, 0), 2400 - 990);
+        assert_eq!(due(3500, 66, 999), 3500 - 990);
     }
 
     #[test]

@@ -37,6 +37,7 @@ pub struct Snapshot {
 }
 
 /// Facts of the custom resource.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Object {
     /// `metadata.generation`.
@@ -53,9 +54,12 @@ pub struct Object {
     pub at_percent: i64,
     /// Value of the annotation that asks for a renewal, if it was not handled yet.
     pub request: Option<String>,
-    /// What decides whether a kept login is sent again: spec generation, client credential, request. Compared as text.
+    /// What decides whether a kept login is sent again: spec generation, client credential, request. Compared as text,
+    /// in which the request occurs as it was written.
     pub inputs: String,
-    /// Whether the stored status says Ready for the first time reached.
+    /// The node's clock differs from the identity provider's by more than a minute.
+    pub clock_skewed: bool,
+    /// Whether tokens were published before.
     pub was_ready: bool,
 }
 
@@ -293,6 +297,8 @@ pub struct Token {
     /// A later renewal than the published annotations say, because the last answer expired no later than what is
     /// published.
     pub deferred_until: Option<Time>,
+    /// Fewer scopes were granted than the entry names.
+    pub reduced: bool,
     /// How often in a row the Secret had to be repaired, and when the last repair was.
     pub repairs: Option<Repairs>,
 }

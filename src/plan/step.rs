@@ -77,6 +77,11 @@ impl Step {
         }
     }
 
+    /// Whether it calls the identity provider.
+    pub const fn is_call(&self) -> bool {
+        matches!(self, Self::Exchange { .. } | Self::Redeem(_) | Self::Resolve)
+    }
+
     /// Whether the pass ends with this step.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Idle | Self::Wait | Self::Blocked)

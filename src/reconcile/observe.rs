@@ -59,6 +59,7 @@ fn object(credential: &Credential, memory: &Memory, client: &Client) -> Object {
         at_percent: i64::from(credential.spec.at_percent()),
         request: request.cloned(),
         inputs: inputs(credential, client),
+        clock_skewed: memory.clock_offset != 0,
         was_ready: memory.written.expires_at.is_some(),
     }
 }
@@ -202,11 +203,10 @@ pub(super) fn ownership<P: Ports>(
     match &meta.controller {
         Some(c) if c.ours && c.uid == credential.uid => Ownership::Ours,
         Some(c) if c.ours && c.name == credential.key.name => Ownership::Predecessor,
-        Some(_) => Ownership::Foreign,
         None if meta.annotations.get(annotation::OWNER) == Some(&proof(ports, credential, key)) => {
             Ownership::Adoptable
         }
-        None => Ownership::Foreign,
+        Some(_) | None => Ownership::Foreign,
     }
 }
 
@@ -244,6 +244,7 @@ fn token<P: Ports>(
     let key = credential.sibling(&spec.secret_name);
     let note = memory.tokens.get(&spec.secret_name).cloned().unwrap_or_default();
     let meta = ports.view().secret(Kind::Token, &key);
+    let reduced = meta.as_ref().is_some_and(|meta| reduced(meta, &spec.scopes));
     let ownership = meta
         .as_ref()
         .map_or(Ownership::Absent, |meta| ownership(ports, credential, &key, meta));
@@ -253,36 +254,59 @@ fn token<P: Ports>(
         wanted: account.and_then(|account| request(ports, s, account, spec)),
         shape: shape(ports, spec),
         published: meta
+            .as_ref()
             .filter(|_| ownership == Ownership::Ours)
-            .map(|meta| published(&meta, &note)),
+            .map(|meta| published(meta, &note)),
         held: memory
             .pocket
             .tokens
             .get(&spec.secret_name)
             .map(|h| h.held.clone()),
         failure: note.failure,
-        deferred_until: note.deferred_until,
+        deferred_until: note.deferred_until.filter(|at| due_before(meta.as_ref(), *at)),
+        reduced,
         repairs: note.repairs,
     }
+}
+
+/// Whether a scope that was asked for by name is not among the granted ones. Entra may grant with or without the
+/// resource before the scope's name, in another case; `.default` stands for whatever was consented to.
+fn reduced(meta: &SecretMeta, asked: &[String]) -> bool {
+    let short = |scope: &str| scope.rsplit('/').next().unwrap_or(scope).to_lowercase();
+    let granted: Vec<_> = meta
+        .annotations
+        .get(annotation::SCOPES)
+        .into_iter()
+        .flat_map(|s| s.split_whitespace())
+        .map(short)
+        .collect();
+    let declined = |scope: &String| short(scope) != ".default" && !granted.contains(&short(scope));
+    !granted.is_empty() && asked.iter().any(declined)
 }
 
 /// Keyed hash of the request and account that `spec` asks for.
 pub(super) fn request<P: Ports>(ports: &P, s: &Snapshot, account: &str, spec: &TokenSpec) -> Option<String> {
     let binding = s.binding()?;
-    let mut parts = vec![
+    let mut texts = vec![
         binding.authority.as_str(),
         &binding.tenant,
         &binding.client_id,
         account,
     ];
-    parts.extend(spec.scopes.iter().map(String::as_str));
-    Some(ports.vault().mac("request", &parts))
+    texts.extend(spec.scopes.iter().map(String::as_str));
+    Some(ports.vault().mac("request", &texts))
 }
 
 fn shape<P: Ports>(ports: &P, spec: &TokenSpec) -> String {
     let keys = spec.effective_keys();
     let text = serde_json::to_string(&(keys, &spec.labels, &spec.annotations)).unwrap_or_default();
     ports.vault().mac("shape", &[&text])
+}
+
+/// Only a deferral is later than what the annotation says: the annotation of a newer token ends it.
+fn due_before(meta: Option<&SecretMeta>, at: Time) -> bool {
+    meta.and_then(annotations::published)
+        .is_some_and(|p| p.refresh_at < at)
 }
 
 /// A token Secret of ours; one whose annotations were stripped counts as edited.

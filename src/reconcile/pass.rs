@@ -11,6 +11,7 @@ use super::ports::{Clock, Cluster, ClusterError, Kind, Ports, View};
 use super::report;
 use crate::api::{Reason, Retry};
 use crate::plan::snapshot::{Login, Ownership, Snapshot, Token};
+use crate::plan::tokens::Need;
 use crate::plan::{Decision, Step, Time, next_step};
 
 /// Steps that one pass may take; a whole login of two tokens needs eleven. What is left goes on in the next pass.
@@ -80,10 +81,8 @@ pub async fn pass<P: Ports>(
     memory.restore(credential, stored);
     lift_failures(ports, credential, memory);
     let mut passed = steps(ports, shared, credential, memory).await;
-    if !credential.deleting {
-        if let Err(outage) = report::report(ports, credential, memory, passed.decision.as_ref()).await {
-            passed.outage = passed.outage.or(Some(outage));
-        }
+    if let Err(outage) = report::report(ports, credential, memory, passed.decision.as_ref()).await {
+        passed.outage = passed.outage.or(Some(outage));
     }
     if let Some((_, decision, _)) = &passed.decision {
         shared
@@ -108,7 +107,7 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
         hand: Hand::default(),
     };
     for steps in 0..STEPS {
-        let now = ports.clock().now();
+        let now = ports.clock().now().plus(pass.memory.clock_offset);
         if let Err(outage) = look_beyond_the_watches(&mut pass, now).await {
             return Taken {
                 decision: None,
@@ -126,11 +125,15 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
             "step"
         );
         if decision.step.is_final() {
+            drop_stale(pass.memory, &snapshot, now);
             return Taken {
                 decision: Some((snapshot, decision, now)),
                 steps,
                 outage: None,
             };
+        }
+        if decision.step.is_call() && pass.memory.permit_at.is_some() {
+            break;
         }
         if let Err(outage) = pass.act(&decision.step, &snapshot).await {
             return Taken {
@@ -138,9 +141,6 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
                 steps,
                 outage: Some(outage),
             };
-        }
-        if pass.memory.permit_at.is_some() {
-            break;
         }
     }
     Taken {
@@ -150,14 +150,25 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
     }
 }
 
+/// What is held and not about to be published was overtaken: by another replica, or by a change of the spec.
+fn drop_stale(memory: &mut Memory, s: &Snapshot, now: Time) {
+    let wanted = |t: &Token| matches!(t.need(s, now), Need::Publish | Need::PublishAt(_) | Need::Replace);
+    memory
+        .pocket
+        .tokens
+        .retain(|name, _| s.tokens.iter().any(|t| t.name == *name && wanted(t)));
+}
+
 fn conclude<P: Ports>(ports: &P, memory: &mut Memory, taken: Taken) -> Passed {
     let now = ports.clock().now();
     let reason = taken
         .decision
         .as_ref()
         .map_or(Reason::Publishing, |(_, d, _)| d.reason);
+    // Decisions are made on the corrected clock, wake times are kept by the machine's own.
+    let own = |at: Time| at.plus(-memory.clock_offset);
     let planned = match &taken.decision {
-        Some((_, decision, _)) => decision.wake,
+        Some((_, decision, _)) => decision.wake.map(own),
         None => Some(memory.permit_at.take().unwrap_or(now).max(now)),
     };
     let wake = if taken.outage.is_some() {
@@ -165,7 +176,7 @@ fn conclude<P: Ports>(ports: &P, memory: &mut Memory, taken: Taken) -> Passed {
     } else {
         planned
     };
-    let looks = memory.wrong_type.next.filter(|at| *at > now);
+    let looks = memory.wrong_type.next.map(own).filter(|at| *at > now);
     let wake = wake.into_iter().chain(looks).min();
     Passed {
         wake,
@@ -178,10 +189,11 @@ fn conclude<P: Ports>(ports: &P, memory: &mut Memory, taken: Taken) -> Passed {
 /// A failure that only a person can end is tried again at once when the spec or the client credential changes.
 fn lift_failures<P: Ports>(ports: &P, credential: &Credential, memory: &mut Memory) {
     let generation_moved = memory
-        .written
-        .observed_generation
+        .lifted_generation
+        .replace(credential.generation)
         .is_some_and(|g| g != credential.generation);
-    let s = observe(ports, credential, memory, ports.clock().now());
+    let now = ports.clock().now().plus(memory.clock_offset);
+    let s = observe(ports, credential, memory, now);
     let inputs_moved = !memory.failure_inputs.is_empty() && memory.failure_inputs != s.object.inputs;
     if !generation_moved && !inputs_moved {
         return;
@@ -238,27 +250,31 @@ async fn look_for_wrong_type<P: Ports>(
     Ok(())
 }
 
-/// Foreign Secrets are outside of the watches, so their removal is found by looking, every 5 min.
+/// Foreign Secrets are outside of the watches, so their removal is found by looking, every 5 min and when a person asks.
 async fn look_at_foreign<P: Ports>(
     pass: &mut Pass<'_, P>,
     s: &Snapshot,
     now: Time,
 ) -> Result<(), ClusterError> {
+    let asked = s.requested(now);
     for token in s.tokens.iter().filter(|t| t.ownership == Ownership::Foreign) {
         let key = pass.credential.sibling(&token.name);
-        if look_due(pass, &token.name, now) {
+        if look_due(pass, &token.name, asked, now) {
             look(pass, Kind::Token, &key).await?;
         }
     }
-    if s.session.ownership == Ownership::Foreign && look_due(pass, crate::api::REFRESH_TOKEN_SUFFIX, now) {
+    let session = crate::api::REFRESH_TOKEN_SUFFIX;
+    if s.session.ownership == Ownership::Foreign && look_due(pass, session, asked, now) {
         look(pass, Kind::Session, &pass.credential.session_key()).await?;
     }
     Ok(())
 }
 
-fn look_due<P: Ports>(pass: &mut Pass<'_, P>, name: &str, now: Time) -> bool {
+fn look_due<P: Ports>(pass: &mut Pass<'_, P>, name: &str, asked: bool, now: Time) -> bool {
     let note = pass.memory.note(name);
-    let due = note.looked_at.is_some_and(|at| now.since(at) >= 290);
+    let due = note
+        .looked_at
+        .is_some_and(|at| now.since(at) >= 290 || (asked && now > at));
     if due || note.looked_at.is_none() {
         note.looked_at = Some(now);
     }

@@ -48,6 +48,7 @@ pub struct Controller {
 }
 
 /// What the operator keeps of a Secret's metadata. Annotations other than ours are dropped on arrival.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretMeta {
     /// `metadata.uid`.

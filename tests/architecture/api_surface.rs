@@ -8,7 +8,7 @@ use strum::IntoEnumIterator;
 
 use crate::source::root;
 
-const CRD_FILE: &str = "crds/entra-operator.dev_entracredentials.yaml";
+const CRD_FILE: &str = "crds/entracredentials.yaml";
 
 /// The names of all reasons. They are in users' alerts and scripts: add, never rename.
 const REASONS: &[&str] = &[

@@ -9,5 +9,6 @@
 
 mod api_surface;
 mod dependencies;
+mod documents;
 mod files;
 mod source;

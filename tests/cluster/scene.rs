@@ -1,8 +1,8 @@
 //! What the tests share: one stage for all, one namespace each, and words for what users do.
 
 use std::path::Path;
-use std::sync::LazyLock;
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use entra_lab::simulator::world::{API, GRAPH, PUBLIC_CLIENT, TENANT};
 use entra_lab::stage::{AUTHORITY, Operator, OperatorOptions, Stage};
@@ -52,12 +52,35 @@ pub(crate) fn user() -> (String, String) {
 pub(crate) struct Place {
     pub(crate) namespace: String,
     pub(crate) client: Client,
+    /// A stage of the test's own; absent: the shared one.
+    own: Option<Arc<Stage>>,
 }
 
 impl Place {
     /// A fresh namespace whose name begins with `name`.
     pub(crate) async fn new(name: &str) -> Self {
-        let client = stage().await.plane.client().await.unwrap();
+        Self::make(None, name).await
+    }
+
+    /// The same on a stage of the test's own.
+    pub(crate) async fn on(stage: &Arc<Stage>, name: &str) -> Self {
+        Self::make(Some(Arc::clone(stage)), name).await
+    }
+
+    /// The stage that this place is on.
+    pub(crate) async fn stage(&self) -> &Stage {
+        match &self.own {
+            Some(own) => own,
+            None => stage().await,
+        }
+    }
+
+    async fn make(own: Option<Arc<Stage>>, name: &str) -> Self {
+        let stage = match &own {
+            Some(own) => own,
+            None => stage().await,
+        };
+        let client = stage.plane.client().await.unwrap();
         let object = Namespace {
             metadata: ObjectMeta {
                 generate_name: Some(format!("{name}-")),
@@ -72,6 +95,7 @@ impl Place {
         Self {
             namespace: made.name_any(),
             client,
+            own,
         }
     }
 
@@ -83,7 +107,8 @@ impl Place {
             election: false,
             ..options
         };
-        stage().await.operator(program(), options).await.unwrap()
+        let started = self.stage().await.operator(program(), options).await;
+        started.unwrap()
     }
 
     pub(crate) fn secrets(&self) -> Api<Secret> {
@@ -158,8 +183,14 @@ impl Place {
 
     /// Waits until a condition is what is expected; says what it was instead.
     pub(crate) async fn expect(&self, name: &str, kind: &str, expected: &str) {
+        self.expect_within(30, name, kind, expected).await;
+    }
+
+    /// The same with patience for so many seconds.
+    pub(crate) async fn expect_within(&self, seconds: u64, name: &str, kind: &str, expected: &str) {
+        let (begun, patience) = (Instant::now(), Duration::from_secs(seconds));
         let mut last = String::new();
-        for _ in 0..600 {
+        while begun.elapsed() < patience {
             last = self.condition(name, kind).await;
             if last == expected {
                 return;

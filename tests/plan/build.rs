@@ -3,6 +3,7 @@
 use entra_operator::api::Reason;
 use entra_operator::plan::answer::{Account, Effect, Granted, Refusal};
 use entra_operator::plan::record::{Attempt, ContentMac, Entry, Record, Verdict};
+use entra_operator::plan::schedule::{self, Life};
 use entra_operator::plan::snapshot::{
     AttemptSeen, Binding, Claim, Content, Failure, Held, Login, LoginSecret, Object, Opened, Ownership,
     Published, Session, Snapshot, StoredToken, Target, Token,
@@ -162,13 +163,22 @@ pub fn published_token(name: &str, age: i64) -> Token {
 
 /// What is published, issued at `issued_at` for `life` seconds.
 pub fn published(issued_at: Time, life: i64) -> Published {
+    let expires_at = issued_at.plus(life);
     Published {
         version: "3".to_owned(),
         request: REQUEST.to_owned(),
         shape: "shape".to_owned(),
         issued_at,
-        expires_at: issued_at.plus(life),
-        refresh_at: issued_at.plus(life * 6 / 10),
+        expires_at,
+        refresh_at: schedule::refresh_at(
+            Life {
+                issued_at,
+                expires_at,
+            },
+            60,
+            0,
+            None,
+        ),
         verified: true,
         edited: false,
         unwritable: false,
@@ -268,6 +278,24 @@ pub fn record_a() -> Step {
     Step::RecordAttempt {
         content: mac("A"),
         entry: "graph".to_owned(),
+    }
+}
+
+/// A login Secret that is there.
+pub const fn present(login: LoginSecret) -> Login {
+    Login::Present(login)
+}
+
+/// Content A was recorded at `at` and is not settled.
+pub fn in_flight(at: Time) -> Record {
+    let entry = Entry {
+        last_sent_at: Some(at),
+        unanswered: 1,
+        ..tried(Verdict::Open)
+    };
+    Record {
+        attempt: Some(attempt("A")),
+        ..record(entry)
     }
 }
 

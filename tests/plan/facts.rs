@@ -25,7 +25,7 @@ pub fn object(c: &mut Choice<'_>) -> Object {
             was_ready: true,
             ..plain
         },
-        2 => requested(plain),
+        2 => requested(&plain),
         3 => Object {
             suspended: true,
             ..plain
@@ -40,15 +40,15 @@ pub fn object(c: &mut Choice<'_>) -> Object {
 /// Object with or without a request; neither suspended nor deleted.
 pub fn object_asked(c: &mut Choice<'_>) -> Object {
     let plain = first_sight().object;
-    if c.flag() { requested(plain) } else { plain }
+    if c.flag() { requested(&plain) } else { plain }
 }
 
 /// The same, asked for a renewal; that is one of the login's inputs.
-pub fn requested(object: Object) -> Object {
+pub fn requested(object: &Object) -> Object {
     Object {
         request: Some("r1".to_owned()),
         inputs: "inputs;request=r1".to_owned(),
-        ..object
+        ..object.clone()
     }
 }
 
@@ -62,22 +62,24 @@ pub fn target(c: &mut Choice<'_>) -> Target {
         tenant: "contoso.other".to_owned(),
         ..binding()
     };
-    match c.index(6) {
+    match c.index(7) {
         0 => known(binding(), None),
+        5 => known(other_client(), Some(super::build::TENANT_ID)),
         1 => known(renamed, None),
         2 => known(renamed, Some(super::build::TENANT_ID)),
         3 => known(renamed, Some("22222222-0000-4000-8000-000000000002")),
-        4 => known(
-            Binding {
-                client_id: "other".to_owned(),
-                ..binding()
-            },
-            None,
-        ),
+        4 => known(other_client(), None),
         _ => Target::Refused {
             reason: Reason::NotAllowed,
             message: "this tenant is not allowed here".to_owned(),
         },
+    }
+}
+
+fn other_client() -> Binding {
+    Binding {
+        client_id: "other".to_owned(),
+        ..binding()
     }
 }
 
@@ -285,13 +287,11 @@ pub fn brief_failure(c: &mut Choice<'_>) -> Option<Failure> {
 
 /// Failure of a login: none, its deletion was refused, its answer was a refusal.
 pub fn login_failure(c: &mut Choice<'_>) -> Option<Failure> {
-    match c.index(4) {
+    let refused = |reason, next| Some(failure(Effect::Transient, reason, Some(next)));
+    match c.index(5) {
         0 => None,
-        1 => Some(failure(
-            Effect::Transient,
-            Reason::LoginSecretNotDeleted,
-            Some(c.moment(&[40, -5])),
-        )),
+        1 => refused(Reason::LoginSecretNotDeleted, c.moment(&[40, -5])),
+        4 => refused(Reason::WriteRefused, c.moment(&[40, -5])),
         2 => Some(failure(Effect::Person, Reason::InteractionRequired, None)),
         _ => Some(failure(Effect::Condemned, Reason::WrongPassword, None)),
     }

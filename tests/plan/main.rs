@@ -13,6 +13,9 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::result_large_err,
     unreachable_pub,
     reason = "a test stops with a message at the first surprise"
 )]

@@ -161,7 +161,7 @@ pub struct Memory {
 /// News for the stored refresh token.
 #[derive(Clone, Debug)]
 pub enum News {
-    Newer(SealedToken),
+    Newer(Box<SealedToken>),
     Dead(Time),
 }
 
@@ -212,9 +212,15 @@ impl World {
         self.ids
     }
 
-    /// One pass: to rest within [`STEPS`] steps.
+    /// A pass, and another at once if it did not rest within [`STEPS`] steps, as after a restore with a new login.
     pub fn pass(&mut self) -> Decision {
+        self.pass_within(2 * STEPS)
+    }
+
+    /// Passes to rest within so many steps.
+    pub fn pass_within(&mut self, most: usize) -> Decision {
         let mut steps = Vec::new();
+        self.ledger.seen_published(self.now, &self.cluster);
         loop {
             let (s, decision) = self.decide();
             if decision.step.is_final() {
@@ -222,7 +228,7 @@ impl World {
                 return decision;
             }
             steps.push(decision.step.clone());
-            assert!(steps.len() <= STEPS, "no rest after {steps:#?}");
+            assert!(steps.len() <= most, "no rest after {steps:#?}");
             self.act(&decision.step, &s, None);
             self.now = self.now.plus(self.pace);
         }
@@ -287,7 +293,6 @@ impl World {
             self.memory.status.was_ready |= s.tokens.iter().all(|t| t.is_valid(self.now));
             self.cluster.status = self.memory.status.clone();
         }
-        self.ledger.seen_published(self.now, &self.cluster);
         self.rest = Some(decision);
     }
 

@@ -27,11 +27,12 @@ fn table() -> String {
     );
     for reason in Reason::iter() {
         let row = reason.verdicts();
-        let [a, b, c, d] = [row.ready, row.logged_in, row.published, row.reconciling].map(word);
+        let [ready, logged_in, published, reconciling] =
+            [row.ready, row.logged_in, row.published, row.reconciling].map(word);
         let person = if row.needs_person { "yes" } else { "no" };
         text += &line(
-            &reason.to_string(),
-            [a, b, c, d, person],
+            reason.as_ref(),
+            [ready, logged_in, published, reconciling, person],
             &format!("{:?}", row.retry),
         );
     }
@@ -46,8 +47,13 @@ const fn word(says: Says) -> &'static str {
     }
 }
 
-fn line(reason: &str, [a, b, c, d, e]: [&str; 5], retry: &str) -> String {
+fn line(reason: &str, conditions: [&str; 5], retry: &str) -> String {
     let mut line = String::new();
-    writeln!(line, "{reason:<22} {a:<6} {b:<9} {c:<10} {d:<12} {e:<7} {retry}").unwrap();
+    let [ready, logged_in, published, reconciling, person] = conditions;
+    writeln!(
+        line,
+        "{reason:<22} {ready:<6} {logged_in:<9} {published:<10} {reconciling:<12} {person:<7} {retry}"
+    )
+    .unwrap();
     line
 }

@@ -1,5 +1,6 @@
 //! Stories: what happens, and what the user sees, at every stop that the contract names.
 
+mod answers;
 mod login;
 mod obstacles;
 mod refresh;

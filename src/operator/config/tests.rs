@@ -104,6 +104,10 @@ fn unknown_keys_are_named_with_their_path_and_the_known_ones() {
 }
 
 #[test]
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table of wrong values and their sentences"
+)]
 fn wrong_values_say_what_to_write() {
     let cases = [
         (

@@ -1,9 +1,9 @@
 //! Steps on the login Secret: read, claim, record, exchange, delete.
 
-use super::{Acted, Pass, refusal};
+use super::{Acted, Pass, is_another, refusal};
 use crate::api::{ANNOTATION_ALLOW_IDENTITY_CHANGE, LOGIN_TYPE, REFRESH_TOKEN_TYPE, Reason, annotation};
 use crate::plan::answer::{Effect, Refusal};
-use crate::plan::record::{ContentMac, Record};
+use crate::plan::record::{Attempt, ContentMac, Record};
 use crate::plan::schedule;
 use crate::plan::snapshot::{AttemptSeen, Claim, Content, LastLogin, Login, LoginOutcome, Opened, Snapshot};
 use crate::reconcile::annotations;
@@ -18,11 +18,13 @@ impl<P: Ports> Pass<'_, P> {
     pub(super) async fn read_login(&mut self, s: &Snapshot) -> Acted {
         let key = self.credential.login_key();
         let Some(object) = self.ports.cluster().read(&key).await? else {
-            return self.login_gone();
+            self.login_gone();
+            return Ok(());
         };
         if object.kind != LOGIN_TYPE {
             self.memory.wrong_type.seen = 2;
-            return self.login_gone();
+            self.login_gone();
+            return Ok(());
         }
         let claim = self.look_at_claim(&object.meta).await?;
         let content = self.read_content(s, &object);
@@ -38,13 +40,12 @@ impl<P: Ports> Pass<'_, P> {
         Ok(())
     }
 
-    fn login_gone(&mut self) -> Acted {
+    fn login_gone(&mut self) {
         let key = self.credential.login_key();
         if let Some(meta) = self.seen(Kind::Login, &key) {
             self.ports.view().gone(Kind::Login, &key, &meta.uid);
         }
         self.memory.login = None;
-        Ok(())
     }
 
     /// A claim of a credential that no longer exists, or no longer names this Secret, is void.
@@ -110,7 +111,10 @@ impl<P: Ports> Pass<'_, P> {
     /// A write to the login Secret failed: look again, or say what refused it.
     fn login_moved(&mut self, error: ClusterError) -> Acted {
         match error {
-            ClusterError::NotFound => self.login_gone(),
+            ClusterError::NotFound => {
+                self.login_gone();
+                Ok(())
+            }
             ClusterError::Conflict => {
                 self.memory.login = None;
                 Ok(())
@@ -133,7 +137,12 @@ impl<P: Ports> Pass<'_, P> {
         };
         let id = self.ports.clock().nonce();
         let mut record = s.session.record().cloned().unwrap_or_default();
-        record.begin(content, entry, &id, s, login, self.now());
+        let attempt = Attempt {
+            id: id.clone(),
+            content: content.clone(),
+            entry: entry.to_owned(),
+        };
+        record.begin(attempt, s, login, self.now());
         let recorded_at = self.ports.clock().monotonic();
         match self.write_record(s, &record).await {
             Ok(meta) => {
@@ -304,9 +313,13 @@ impl<P: Ports> Pass<'_, P> {
             .record()
             .and_then(|r| r.entry(content))
             .and_then(|e| e.last_sent_at);
-        let (clock, start) = (self.ports.clock(), self.memory.recorded_at);
+        let (clock, start, offset) = (
+            self.ports.clock(),
+            self.memory.recorded_at,
+            self.memory.clock_offset,
+        );
         let in_time = move || {
-            let wall = recorded.map_or(i64::MAX, |at| clock.now().since(at).abs());
+            let wall = recorded.map_or(i64::MAX, |at| clock.now().plus(offset).since(at).abs());
             let mono = clock.monotonic().saturating_sub(start).as_secs();
             wall <= schedule::SEND_WITHIN && mono <= schedule::SEND_WITHIN.unsigned_abs()
         };
@@ -324,9 +337,9 @@ impl<P: Ports> Pass<'_, P> {
         outcome: Outcome,
     ) {
         let (result, tokens) = match outcome {
-            Outcome::Granted(tokens) => match self.acceptable(s, &tokens) {
-                Ok(()) => (Ok(tokens.granted.clone()), Some(tokens)),
-                Err(refusal) => (Err(refusal), None),
+            Outcome::Granted(tokens) => match Self::objection(s, &tokens) {
+                None => (Ok(tokens.granted.clone()), Some(tokens)),
+                Some(refusal) => (Err(refusal), None),
             },
             Outcome::Refused(refusal) => (Err(refusal), None),
             Outcome::Later(at) => (Err(no_permit(at.since(self.now()))), None),
@@ -346,27 +359,24 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     /// An accepted login must bring a refresh token, and may not change the pinned account without leave.
-    fn acceptable(&self, s: &Snapshot, tokens: &Tokens) -> Result<(), Refusal> {
+    fn objection(s: &Snapshot, tokens: &Tokens) -> Option<Refusal> {
         if tokens.refresh_token.is_none() {
-            return Err(no_refresh_token());
+            return Some(no_refresh_token());
         }
         let Login::Present(login) = &s.login else {
-            return Ok(());
+            return None;
         };
         let pinned = s
             .session
             .pinned()
             .filter(|_| s.session_matches() && !login.allows_identity_change);
-        match (pinned, &tokens.granted.account) {
-            (Some(pinned), Some(new)) if pinned.home_account_id != new.home_account_id => {
-                Err(other_identity())
-            }
-            _ => Ok(()),
-        }
+        pinned
+            .is_some_and(|pinned| is_another(tokens.granted.account.as_ref(), pinned))
+            .then(other_identity)
     }
 
     fn count_send(&self, result: &Result<crate::plan::answer::Granted, Refusal>) {
-        let counts = matches!(result, Err(r) if !matches!(r.effect, Effect::Entry | Effect::Transient));
+        let counts = matches!(result, Err(r) if !matches!(r.effect, Effect::Entry | Effect::Transient | Effect::Withheld));
         if let (true, Some(login)) = (counts, &self.hand.login) {
             let user = self.ports.vault().mac("user", &[login.username.expose()]);
             self.shared.allowance.sent(user, self.now());
@@ -382,7 +392,8 @@ impl<P: Ports> Pass<'_, P> {
             Ok(()) => {
                 self.memory.deleted_login_at = Some(self.now());
                 self.end_login_failure(Reason::LoginSecretNotDeleted);
-                self.login_gone()
+                self.login_gone();
+                Ok(())
             }
             Err(ClusterError::Refused(text)) => {
                 let now = self.now();
@@ -420,7 +431,7 @@ struct LoginKey<'k> {
 
 fn no_permit(seconds: i64) -> Refusal {
     let mut refusal = refusal(
-        Effect::Transient,
+        Effect::Withheld,
         Reason::Throttled,
         "the operator's own limits put the sign-in off".to_owned(),
         "nothing to do; it is tried again by itself",

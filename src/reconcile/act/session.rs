@@ -17,7 +17,8 @@ impl<P: Ports> Pass<'_, P> {
     pub(super) async fn read_session(&mut self) -> Acted {
         let key = self.credential.session_key();
         let Some(object) = self.ports.cluster().read(&key).await? else {
-            return self.session_gone();
+            self.session_gone();
+            return Ok(());
         };
         let opened = self.open(&object);
         if let Opened::Read { record, .. } = &opened {
@@ -34,14 +35,13 @@ impl<P: Ports> Pass<'_, P> {
         Ok(())
     }
 
-    fn session_gone(&mut self) -> Acted {
+    fn session_gone(&mut self) {
         let key = self.credential.session_key();
         if let Some(meta) = self.seen(Kind::Session, &key) {
             self.ports.view().gone(Kind::Session, &key, &meta.uid);
         }
         self.memory.session = None;
         self.hand.session = None;
-        Ok(())
     }
 
     /// Opens both blobs. A record that cannot be opened counts as empty; a token that cannot stays where it is.
@@ -88,7 +88,10 @@ impl<P: Ports> Pass<'_, P> {
     pub(super) async fn session_moved(&mut self, error: ClusterError) -> Acted {
         match error {
             ClusterError::Conflict => self.look_again().await,
-            ClusterError::NotFound => self.session_gone(),
+            ClusterError::NotFound => {
+                self.session_gone();
+                Ok(())
+            }
             ClusterError::Refused(text) => {
                 self.write_refused(&text);
                 Ok(())
@@ -107,7 +110,8 @@ impl<P: Ports> Pass<'_, P> {
     async fn look_again(&mut self) -> Acted {
         let key = self.credential.session_key();
         let Some(meta) = self.ports.cluster().peek(&key).await? else {
-            return self.session_gone();
+            self.session_gone();
+            return Ok(());
         };
         let ours = observe::ownership(self.ports, self.credential, &key, &meta);
         self.ports.view().wrote(Kind::Session, &key, meta);
@@ -234,6 +238,7 @@ impl<P: Ports> Pass<'_, P> {
         self.handled(s);
         let Some(tokens) = pending.tokens else { return };
         self.memory.account.clone_from(&tokens.granted.account);
+        self.memory.clock_offset = tokens.granted.clock_skew.unwrap_or_default();
         self.memory.pocket.tokens.clear();
         self.pocket_token(s, &pending.outcome.entry, *tokens);
     }
@@ -373,4 +378,61 @@ fn session_of(pending: &PendingLogin) -> Option<StoredSession> {
 /// Time from which a redeemed session counts.
 pub(super) fn redeemed_at(s: &Snapshot) -> Time {
     s.session.token.as_ref().map_or(Time(0), |t| t.issued_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::answer::Account;
+    use crate::plan::snapshot::Binding;
+    use crate::reconcile::material::Secret;
+
+    fn stored(issued_at: i64) -> StoredToken {
+        StoredToken {
+            issued_at: Time(issued_at),
+            dead_since: None,
+            binding: Binding::default(),
+            tenant_id: String::new(),
+            account: String::new(),
+        }
+    }
+
+    fn newer(redeemed: i64, answered_at: i64) -> PendingRefresh {
+        let session = StoredSession {
+            refresh_token: Secret::new("r".to_owned()),
+            account: Account::default(),
+            answered_at: Time(answered_at),
+        };
+        PendingRefresh {
+            redeemed: Time(redeemed),
+            news: News::Newer(Box::new(session), Binding::default()),
+        }
+    }
+
+    fn dead(redeemed: i64) -> PendingRefresh {
+        PendingRefresh {
+            redeemed: Time(redeemed),
+            news: News::Dead(Time(900)),
+        }
+    }
+
+    #[test]
+    fn an_older_refresh_token_never_replaces_a_newer_one() {
+        assert!(still_fits(&newer(100, 200), Some(&stored(100))));
+        assert!(still_fits(&newer(100, 200), Some(&stored(150))));
+        assert!(!still_fits(&newer(100, 200), Some(&stored(200))));
+        assert!(!still_fits(&newer(100, 200), Some(&stored(300))));
+    }
+
+    #[test]
+    fn a_death_is_that_of_the_token_that_was_redeemed() {
+        assert!(still_fits(&dead(100), Some(&stored(100))));
+        assert!(!still_fits(&dead(100), Some(&stored(200))));
+    }
+
+    #[test]
+    fn nothing_is_stored_where_the_refresh_token_is_gone() {
+        assert!(!still_fits(&newer(100, 200), None));
+        assert!(!still_fits(&dead(100), None));
+    }
 }

@@ -28,17 +28,17 @@ impl<P: Ports> Pass<'_, P> {
             if object.immutable {
                 note.unwritable.clone_from(&version);
             }
-            if intact {
-                note.verified = version
+            *(if intact {
+                &mut note.verified
             } else {
-                note.edited = version
-            }
+                &mut note.edited
+            }) = version;
             self.ports.view().wrote(Kind::Token, &key, object.meta);
         }
         Ok(())
     }
 
-    fn token_gone(&mut self, name: &str) {
+    fn token_gone(&self, name: &str) {
         let key = self.credential.sibling(name);
         if let Some(meta) = self.seen(Kind::Token, &key) {
             self.ports.view().gone(Kind::Token, &key, &meta.uid);

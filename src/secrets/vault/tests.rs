@@ -1,3 +1,5 @@
+//! The vault against what others might do to its blobs, and against accidents.
+
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicU64, Ordering};

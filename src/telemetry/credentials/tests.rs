@@ -1,3 +1,5 @@
+//! What the series of credentials say.
+
 use super::*;
 use crate::telemetry::metrics::Metrics;
 

@@ -151,7 +151,7 @@ impl Event {
             Self::Restore => restore(world),
             Self::Key { lost } => key(world, *lost),
             Self::Rename(_) | Self::Rescope(_) | Self::Toggle | Self::Suspend(_) | Self::Delete => {
-                self.edit(world)
+                self.edit(world);
             }
         }
     }

@@ -64,7 +64,7 @@ impl World {
     }
 
     fn claim_login(&mut self) {
-        if self.write_refused(Ownership::Ours) {
+        if self.login_write_refused(Ownership::Ours) {
             return;
         }
         let version = self.id();
@@ -206,6 +206,17 @@ impl World {
         self.writing(owner);
         if self.refuses {
             self.failed(refusal(Effect::Transient, Reason::WriteRefused), None);
+        }
+        self.refuses
+    }
+
+    /// The same for a write on the way to a login: it holds no renewal back.
+    fn login_write_refused(&mut self, owner: Ownership) -> bool {
+        self.writing(owner);
+        if self.refuses {
+            let refused = refusal(Effect::Transient, Reason::WriteRefused);
+            let old = self.memory.status.login_failure.take();
+            self.memory.status.login_failure = Some(next_failure(old.as_ref(), refused, self.now, None));
         }
         self.refuses
     }

@@ -31,7 +31,7 @@ impl World {
             last_redeemed_at: self.memory.status.last_redeemed_at,
             ..Snapshot::default()
         };
-        let account = self.account(&s);
+        let account = account(&s);
         s.tokens = self
             .spec
             .entries
@@ -66,6 +66,7 @@ impl World {
                 request.as_deref().unwrap_or_default()
             ),
             request: request.filter(|_| pending),
+            clock_skewed: false,
             was_ready: self.memory.status.was_ready,
         }
     }
@@ -123,15 +124,6 @@ impl World {
         }
     }
 
-    fn account(&self, s: &Snapshot) -> Option<String> {
-        let token = s.session.token.as_ref()?;
-        Some(if s.session_matches() {
-            token.account.clone()
-        } else {
-            "another binding".to_owned()
-        })
-    }
-
     /// Keyed hash of the request that `name` answers for `account`.
     pub fn request(&self, name: &str, account: &str) -> Option<String> {
         let scope = self.spec.entries.get(name)?;
@@ -160,6 +152,7 @@ impl World {
             held: self.memory.held.get(name).cloned(),
             failure: note.failure,
             deferred_until: note.deferred_until,
+            reduced: false,
             repairs: note.repairs,
         }
     }
@@ -202,4 +195,14 @@ impl SessionObject {
             unsealable: self.token.is_some() && self.token_sealed_off,
         }
     }
+}
+
+/// Keyed hash of the account whose tokens the spec asks for.
+fn account(s: &Snapshot) -> Option<String> {
+    let token = s.session.token.as_ref()?;
+    Some(if s.session_matches() {
+        token.account.clone()
+    } else {
+        "another binding".to_owned()
+    })
 }

@@ -1,19 +1,15 @@
 //! The way of a login: from the first look at its Secret to its deletion, and every answer on the way.
 
 use entra_operator::api::Reason;
+use entra_operator::plan::Step;
 use entra_operator::plan::answer::Effect;
-use entra_operator::plan::record::{Entry, Record, Verdict};
+use entra_operator::plan::record::{Record, Verdict};
 use entra_operator::plan::snapshot::{
     Claim, Content, LastLogin, Login, LoginOutcome, LoginSecret, Opened, Ownership, Pocket, Session, Snapshot,
 };
-use entra_operator::plan::{Step, Time};
 
 use super::super::build::*;
-use super::{decide, rests, shows, step, step_in};
-
-fn present(login: LoginSecret) -> Login {
-    Login::Present(login)
-}
+use super::{rests, shows, step, step_in};
 
 fn first_login() -> Snapshot {
     Snapshot {
@@ -74,18 +70,6 @@ fn recorded(age: i64) -> Snapshot {
             ..s.session.clone()
         },
         ..s
-    }
-}
-
-fn in_flight(at: Time) -> Record {
-    let entry = Entry {
-        last_sent_at: Some(at),
-        unanswered: 1,
-        ..tried(Verdict::Open)
-    };
-    Record {
-        attempt: Some(attempt("A")),
-        ..record(entry)
     }
 }
 
@@ -200,6 +184,29 @@ fn an_accepted_login_is_deleted_only_after_the_sealed_token_was_read_back() {
 }
 
 #[test]
+fn a_used_login_goes_even_while_nothing_can_be_called() {
+    let client = entra_operator::plan::snapshot::Client::Missing {
+        secret: "client-secret".to_owned(),
+    };
+    let unread = LoginSecret {
+        content: Content::Unread,
+        ..login("A")
+    };
+    let s = accepted(|_| Opened::Unread);
+    let session = Session {
+        last_login: Some(last("Accepted")),
+        ..s.session.clone()
+    };
+    let s = Snapshot {
+        client,
+        session,
+        login: present(unread),
+        ..s
+    };
+    assert_eq!(step(&s), Step::ReadLogin, "after a crash, to delete it");
+}
+
+#[test]
 fn a_refused_deletion_is_said_and_does_not_hold_back_publishing() {
     let not_deleted = failure(
         Effect::Transient,
@@ -229,7 +236,7 @@ fn a_wrong_password_is_deleted_and_never_sent_again() {
         ..login("A")
     };
     let asked = Snapshot {
-        object: super::super::facts::requested(s.object.clone()),
+        object: super::super::facts::requested(&s.object),
         login: present(recreated),
         ..s.clone()
     };
@@ -266,177 +273,6 @@ fn a_second_login_within_a_minute_of_a_mistyped_one_is_deleted_at_once() {
         ..accepted(|r| opened(r, Some(account())))
     };
     assert_eq!(step(&s), Step::DeleteLogin);
-}
-
-#[test]
-fn a_login_that_a_person_must_put_right_is_kept_and_not_sent_again() {
-    let kept = || record(tried(Verdict::Kept(Reason::InteractionRequired)));
-    let s = with_login(kept());
-    assert_eq!(rests(&s), (Step::Blocked, Reason::InteractionRequired, None));
-    assert_eq!(shows(&s), ["Stalled"]);
-    let changed = entra_operator::plan::snapshot::Object {
-        inputs: "other".to_owned(),
-        ..s.object.clone()
-    };
-    assert_eq!(
-        step(&Snapshot {
-            object: changed,
-            ..s.clone()
-        }),
-        record_a(),
-        "the spec or the client changed"
-    );
-    let leave = LoginSecret {
-        allows_identity_change: true,
-        ..login("A")
-    };
-    assert_eq!(
-        step(&Snapshot {
-            login: present(leave),
-            ..s.clone()
-        }),
-        record_a(),
-        "the leave changed"
-    );
-    let other = Snapshot {
-        login: present(login("B")),
-        ..s
-    };
-    assert!(
-        matches!(step(&other), Step::RecordAttempt { .. }),
-        "the content changed"
-    );
-}
-
-#[test]
-fn a_kept_login_that_is_created_again_is_sent_every_half_hour_at_most() {
-    let sent = |age: i64| Entry {
-        last_sent_at: Some(NOW.plus(-age)),
-        ..tried(Verdict::Kept(Reason::AccountLocked))
-    };
-    let again = |age| Snapshot {
-        login: present(LoginSecret {
-            uid: "login-2".to_owned(),
-            ..login("A")
-        }),
-        ..with_login(record(sent(age)))
-    };
-    assert_eq!(
-        rests(&again(600)),
-        (Step::Blocked, Reason::AccountLocked, Some(1200))
-    );
-    assert_eq!(step(&again(1800)), record_a());
-}
-
-#[test]
-fn three_sends_without_an_answer_are_all() {
-    let lost = |unanswered| {
-        let entry = Entry {
-            unanswered,
-            last_sent_at: Some(NOW.plus(-20)),
-            next_attempt_at: Some(NOW.plus(40)),
-            ..tried(Verdict::Open)
-        };
-        with_login(record(entry))
-    };
-    assert_eq!(rests(&lost(1)), (Step::Idle, Reason::LoggingIn, Some(40)));
-    assert_eq!(step_in(&lost(2), 40), record_a());
-    assert_eq!(
-        rests(&lost(3)),
-        (Step::Blocked, Reason::LoginOutcomeUnknown, None)
-    );
-    assert!(step_in(&lost(3), 86_400).is_final());
-    let object = super::super::facts::requested(first_sight().object);
-    assert_eq!(
-        step_in(&Snapshot { object, ..lost(3) }, 40),
-        record_a(),
-        "a person asks for one more"
-    );
-}
-
-#[test]
-fn one_request_gives_one_more_send_even_if_it_still_looks_pending() {
-    let entry = Entry {
-        unanswered: 4,
-        inputs: "inputs;request=r1;leave=false".to_owned(),
-        ..tried(Verdict::Open)
-    };
-    let object = super::super::facts::requested(first_sight().object);
-    let s = Snapshot {
-        object,
-        ..with_login(record(entry))
-    };
-    assert_eq!(rests(&s), (Step::Blocked, Reason::LoginOutcomeUnknown, None));
-}
-
-#[test]
-fn a_bad_scope_makes_way_for_another_entry_s_scopes_after_half_a_minute() {
-    let mut record = in_flight(NOW);
-    let outcome = LoginOutcome {
-        content: mac("A"),
-        attempt: "attempt-1".to_owned(),
-        entry: "graph".to_owned(),
-        result: Err(refusal(Effect::Entry, Reason::ConsentMissing)),
-    };
-    let all = names(&["graph", "mail"]);
-    record.settle(&outcome, &all, NOW);
-    let tokens = vec![token("graph"), token("mail")];
-    let s = Snapshot {
-        tokens: tokens.clone(),
-        ..with_login(record.clone())
-    };
-    assert_eq!(decide(&s).wake, Some(NOW.plus(30)));
-    assert_eq!(
-        step_in(&s, 30),
-        Step::RecordAttempt {
-            content: mac("A"),
-            entry: "mail".to_owned()
-        }
-    );
-    record.settle(
-        &LoginOutcome {
-            entry: "mail".to_owned(),
-            ..outcome
-        },
-        &all,
-        NOW.plus(30),
-    );
-    let s = Snapshot {
-        tokens,
-        ..with_login(record)
-    };
-    assert_eq!(rests(&s).1, Reason::ConsentMissing);
-    assert_eq!(shows(&s), ["Stalled"]);
-}
-
-#[test]
-fn being_throttled_uses_no_send_and_obeys_retry_after() {
-    let put_off = |retry_after| {
-        let mut record = in_flight(NOW);
-        let result = Err(entra_operator::plan::answer::Refusal {
-            retry_after,
-            ..refusal(Effect::Transient, Reason::Throttled)
-        });
-        let entry = "graph".to_owned();
-        let outcome = LoginOutcome {
-            content: mac("A"),
-            attempt: "attempt-1".to_owned(),
-            entry,
-            result,
-        };
-        record.settle(&outcome, &names(&["graph"]), NOW);
-        record.entries.remove(0)
-    };
-    let after = |e: &Entry| e.next_attempt_at.map(|at| at.since(NOW));
-    assert_eq!((put_off(None).unanswered, after(&put_off(None))), (0, Some(60)));
-    assert_eq!(after(&put_off(Some(600))), Some(600));
-    let throttled = failure(Effect::Transient, Reason::Throttled, Some(NOW.plus(600)));
-    let s = Snapshot {
-        login_failure: Some(throttled),
-        ..with_login(record(put_off(Some(600))))
-    };
-    assert_eq!(rests(&s), (Step::Idle, Reason::Throttled, Some(600)));
-    assert_eq!(shows(&s), ["Reconciling"]);
 }
 
 #[test]
@@ -507,8 +343,35 @@ fn a_login_waits_while_the_api_server_refuses_writes() {
         failure: Some(refused),
         ..first_login()
     };
-    assert_eq!(rests(&s), (Step::Idle, Reason::WriteRefused, Some(20)));
+    assert_eq!(rests(&s), (Step::Blocked, Reason::WriteRefused, Some(20)));
     assert_eq!(step_in(&s, 20), record_a());
+}
+
+#[test]
+fn a_login_that_cannot_be_claimed_waits_and_renewals_go_on() {
+    let refused = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(20)));
+    let free = LoginSecret {
+        claim: Claim::Free,
+        ..login("B")
+    };
+    let s = Snapshot {
+        login: present(free),
+        login_failure: Some(refused),
+        ..healthy()
+    };
+    assert_eq!(rests(&s), (Step::Idle, Reason::WriteRefused, Some(20)));
+    let due = Snapshot {
+        tokens: vec![published_token("graph", -2160)],
+        ..s.clone()
+    };
+    assert_eq!(step(&due), Step::Redeem(names(&["graph"])));
+    let first = Snapshot {
+        session: Session::default(),
+        tokens: vec![token("graph")],
+        ..s
+    };
+    assert_eq!(rests(&first), (Step::Idle, Reason::WriteRefused, Some(20)));
+    assert_eq!(step_in(&first, 20), Step::ClaimLogin);
 }
 
 #[test]

@@ -192,6 +192,26 @@ fn without_a_target_or_the_client_s_secret_nothing_is_called() {
 }
 
 #[test]
+fn what_was_obtained_is_published_even_without_the_client_s_secret() {
+    let client = Client::Missing {
+        secret: "client-secret".to_owned(),
+    };
+    let refused = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(20)));
+    let waiting = Token {
+        held: Some(held(REQUEST, 3600)),
+        failure: Some(refused),
+        ..fresh_token("graph")
+    };
+    let s = Snapshot {
+        client,
+        tokens: vec![waiting],
+        ..healthy()
+    };
+    assert_eq!(decide(&s).wake, Some(NOW.plus(20)));
+    assert_eq!(super::step_in(&s, 20), Step::Publish(names(&["graph"])));
+}
+
+#[test]
 fn while_a_write_is_refused_the_answer_waits_and_no_call_is_made() {
     let refused = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(20)));
     let pocket = Pocket {

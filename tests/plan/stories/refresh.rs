@@ -51,7 +51,7 @@ fn dead_means_silent_while_the_token_lasts_and_after() {
 #[test]
 fn a_dead_token_gets_one_try_when_a_person_asks() {
     let s = Snapshot {
-        object: facts::requested(healthy().object),
+        object: facts::requested(&healthy().object),
         ..dead()
     };
     assert_eq!(step(&s), Step::Redeem(names(&["graph"])));
@@ -75,12 +75,30 @@ fn a_new_login_revives_a_dead_credential() {
 #[test]
 fn requests_are_spaced_by_twenty_seconds() {
     let s = Snapshot {
-        object: facts::requested(healthy().object),
+        object: facts::requested(&healthy().object),
         last_redeemed_at: Some(NOW.plus(-5)),
         ..healthy()
     };
     assert_eq!(rests(&s), (Step::Idle, Reason::Fresh, Some(15)));
     assert_eq!(step_in(&s, 15), Step::Redeem(names(&["graph"])));
+}
+
+#[test]
+fn a_renewal_that_happens_anyway_takes_a_request_along() {
+    let refused = failure(Effect::Entry, Reason::ConsentMissing, Some(NOW.plus(1700)));
+    let s = Snapshot {
+        object: facts::requested(&healthy().object),
+        last_redeemed_at: Some(NOW.plus(-5)),
+        tokens: vec![
+            published_token("graph", -2400),
+            Token {
+                failure: Some(refused),
+                ..token("mail")
+            },
+        ],
+        ..healthy()
+    };
+    assert_eq!(step(&s), Step::Redeem(names(&["graph", "mail"])));
 }
 
 #[test]

@@ -27,7 +27,7 @@ impl World {
             seen.unsent_ours = false;
         }
         let answer = self.answer_login(login.password);
-        let answer = answer.and_then(|grant| self.accept_login(s, login.leave, grant));
+        let answer = answer.and_then(|grant| accept_login(s, login.leave, grant));
         self.take_login_answer(content, attempt, entry, answer);
     }
 
@@ -49,17 +49,6 @@ impl World {
             result,
         };
         self.memory.login_outcome = Some((outcome, token));
-    }
-
-    /// An accepted login without a refresh token, or for another account without leave, is discarded.
-    fn accept_login(&self, s: &Snapshot, leave: bool, grant: Grant) -> Result<Grant, Refusal> {
-        let pinned = s.session.pinned().filter(|_| s.session_matches());
-        let same = pinned.is_none_or(|pinned| grant.0.account.as_ref() == Some(pinned));
-        match &grant.1 {
-            None => Err(refusal(Effect::Person, Reason::AppMisconfigured)),
-            Some(_) if !same && !leave => Err(refusal(Effect::Person, Reason::IdentityChanged)),
-            Some(_) => Ok(grant),
-        }
     }
 
     fn answer_login(&mut self, password: u8) -> Result<Grant, Refusal> {
@@ -161,7 +150,7 @@ impl World {
     ) {
         self.memory.status.failure = None;
         if let Some(newer) = newer {
-            self.memory.refresh = Some(News::Newer(newer));
+            self.memory.refresh = Some(News::Newer(Box::new(newer)));
         }
         let held = Held {
             request: self.request(name, account).unwrap(),
@@ -186,7 +175,11 @@ impl World {
     }
 
     fn not_renewed(&mut self, s: &Snapshot, name: &str, refused: Refusal) -> bool {
-        let life = s.tokens.iter().find(|t| t.name == name).and_then(|t| t.life());
+        let life = s
+            .tokens
+            .iter()
+            .find(|t| t.name == name)
+            .and_then(entra_operator::plan::snapshot::Token::life);
         let suspected = |f: &entra_operator::plan::snapshot::Failure| f.refusal.effect == Effect::Suspect;
         match refused.effect {
             Effect::Entry => {
@@ -203,6 +196,17 @@ impl World {
     }
 }
 
+/// An accepted login without a refresh token, or for another account without leave, is discarded.
+fn accept_login(s: &Snapshot, leave: bool, grant: Grant) -> Result<Grant, Refusal> {
+    let pinned = s.session.pinned().filter(|_| s.session_matches());
+    let same = pinned.is_none_or(|pinned| grant.0.account.as_ref() == Some(pinned));
+    match &grant.1 {
+        None => Err(refusal(Effect::Person, Reason::AppMisconfigured)),
+        Some(_) if !same && !leave => Err(refusal(Effect::Person, Reason::IdentityChanged)),
+        Some(_) => Ok(grant),
+    }
+}
+
 fn refused(effect: Effect) -> Refusal {
     let reason = match effect {
         Effect::Condemned => Reason::WrongPassword,
@@ -210,6 +214,7 @@ fn refused(effect: Effect) -> Refusal {
         Effect::Person => Reason::InteractionRequired,
         Effect::Dead | Effect::Suspect => Reason::LoginRequired,
         Effect::Transient => Reason::ServiceUnavailable,
+        Effect::Withheld => Reason::Throttled,
         Effect::Unanswered => Reason::UnexpectedResponse,
     };
     refusal(effect, reason)

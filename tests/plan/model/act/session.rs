@@ -10,7 +10,7 @@ use super::super::{News, SealedToken, SessionObject, World};
 
 impl World {
     pub(super) fn record_attempt(&mut self, s: &Snapshot, content: &ContentMac, entry: &str) {
-        if self.write_refused(self.owner()) {
+        if self.login_write_refused(self.owner()) {
             return;
         }
         let Login::Present(login) = &s.login else {
@@ -18,7 +18,12 @@ impl World {
         };
         let id = format!("attempt-{}", self.id());
         let mut record = s.session.record().cloned().unwrap_or_default();
-        record.begin(content, entry, &id, s, login, self.now);
+        let attempt = entra_operator::plan::record::Attempt {
+            id: id.clone(),
+            content: content.clone(),
+            entry: entry.to_owned(),
+        };
+        record.begin(attempt, s, login, self.now);
         self.write_record(record);
         self.memory.session_read = self.cluster.session.as_ref().map(|s| s.version);
         self.memory.attempt = Some(AttemptSeen {
@@ -89,9 +94,11 @@ impl World {
         }
     }
 
+    /// News of a token that somebody deleted meanwhile fit nowhere.
     fn store_refresh(&mut self) {
-        match self.memory.refresh.take() {
-            Some(News::Newer(token)) => self.replace_token(token, false),
+        let there = self.cluster.session.as_ref().is_some_and(|s| s.token.is_some());
+        match self.memory.refresh.take().filter(|_| there) {
+            Some(News::Newer(token)) => self.replace_token(*token, false),
             Some(News::Dead(at)) => {
                 let version = self.id();
                 let session = self.cluster.session.as_mut().unwrap();
@@ -123,7 +130,7 @@ impl World {
     fn write_record(&mut self, record: Record) {
         let version = self.id();
         let last_login = self.last_login(&record);
-        let session = self.cluster.session.get_or_insert(SessionObject {
+        let session = self.cluster.session.get_or_insert_with(|| SessionObject {
             version,
             ownership: Ownership::Ours,
             token: None,

@@ -1,0 +1,91 @@
+//! The watches and the store that they feed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use entra_operator::api::{CLIENT_SECRET_TYPE, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_TYPE};
+use entra_operator::cluster::{Change, Selects, scopes, secret_watches, watch_credentials, watch_secrets};
+use futures::StreamExt;
+use kube::ResourceExt;
+use kube::api::DeleteParams;
+use serde_json::json;
+
+use super::World;
+
+/// Longest wait for a watch to report something.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn the_watches_show_what_they_select_and_the_store_follows() {
+    let world = World::new().await;
+    for (name, kind) in [
+        ("login", LOGIN_TYPE),
+        ("rt", REFRESH_TOKEN_TYPE),
+        ("cs", CLIENT_SECRET_TYPE),
+        ("no", "Opaque"),
+    ] {
+        world
+            .put(json!({"metadata": {"name": name}, "type": kind, "stringData": {"password": "hunter2"}}))
+            .await;
+    }
+    let follower = follow(&world);
+    until(|| world.store.synced()).await;
+    let get = |name: &str, selects| world.store.get_as(&world.key(name), selects);
+    assert!(get("login", Selects::Logins).is_some() && get("rt", Selects::RefreshTokens).is_some());
+    assert!(get("cs", Selects::ClientSecrets).is_some() && world.store.get(&world.key("no")).is_none());
+    let seen = world.created("t").await;
+    world
+        .patch("t", json!({"metadata": {"labels": {LABEL_MANAGED_BY: null}}}))
+        .await;
+    until(|| get("t", Selects::Tokens).is_none()).await;
+    world
+        .patch(
+            "t",
+            json!({"metadata": {"labels": {LABEL_MANAGED_BY: MANAGED_BY}}}),
+        )
+        .await;
+    until(|| get("t", Selects::Tokens).is_some_and(|m| m.version != seen.version)).await;
+    world
+        .secrets()
+        .delete("login", &DeleteParams::default())
+        .await
+        .unwrap();
+    until(|| get("login", Selects::Logins).is_none()).await;
+    follower.abort();
+}
+
+/// Feeds the store from the watches.
+fn follow(world: &World) -> tokio::task::JoinHandle<()> {
+    let watches = secret_watches(&scopes(std::slice::from_ref(&world.namespace)));
+    let mut changes = watch_secrets(&world.client, &watches);
+    let store = Arc::clone(&world.store);
+    tokio::spawn(async move {
+        while let Some((watch, change)) = changes.next().await {
+            assert!(!format!("{change:?}").contains("hunter2"));
+            store.apply(&watch, change);
+        }
+    })
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    let poll = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, poll).await.unwrap();
+}
+
+#[tokio::test]
+async fn credentials_are_watched_lean() {
+    let world = World::new().await;
+    let mut changes = watch_credentials(&world.client, &scopes(std::slice::from_ref(&world.namespace)));
+    assert!(matches!(changes.next().await, Some((_, Change::Restarted))));
+    let Some((_, Change::Applied(credential))) = changes.next().await else {
+        panic!("no credential");
+    };
+    let credential = credential.get().unwrap();
+    assert_eq!(credential.name_any(), "keeper");
+    assert!(credential.managed_fields().is_empty());
+    assert!(matches!(changes.next().await, Some((_, Change::Listed))));
+}
