@@ -110,7 +110,9 @@ impl World {
         }
         let seen = store.get(&session_key(&credential.key));
         let dead = seen.is_some_and(|m| m.annotations.contains_key(annotation::DEAD_SINCE));
-        if dead && credential.request.is_none() {
+        let found = self.book.dead_at.get(&credential.key).copied();
+        let before = found.is_some_and(|at| at < self.tally().began);
+        if dead && before && credential.request.is_none() {
             self.broken(7, "a dead refresh token was redeemed");
         }
         self.judge_due(asked, store);
@@ -135,7 +137,9 @@ impl World {
         let Some(object) = self.api.secrets.get(&key).cloned() else {
             return;
         };
-        let meanwhile = self.book.published.get(&key).copied() >= Some(self.tally().began);
+        // Two processes that renew at the same moment waste a call; that is all.
+        let grace = if self.alone { 0 } else { 5000 };
+        let meanwhile = self.book.published.get(&key).copied() >= Some(self.tally().began - grace);
         let known = !meanwhile
             && store
                 .get(&key)
@@ -203,6 +207,10 @@ impl World {
         let (was, is) = (self.open(key, old), self.open(key, Some(new)));
         let whose = self.whose();
         self.judge_record(&whose, &was, &is);
+        if is.dead && !was.dead {
+            let now = self.now();
+            self.book.dead_at.insert(whose.clone(), now);
+        }
         if was.has_token && !is.has_token {
             return self.broken(3, "a stored refresh token was lost");
         }
