@@ -14,6 +14,7 @@ mod budget;
 mod crash_points;
 mod crd_rules;
 mod evidence;
+mod leaks;
 mod lifecycle;
 mod outages;
 mod relay;
