@@ -192,7 +192,11 @@ impl Scenario {
         self.place.until("the refusal is shown", failed).await;
     }
 
+    /// After one that was granted.
     async fn refused_renewal(&self) {
+        let first = self.place.value("accepted-api", "access_token").await;
+        let renewed = || async { self.place.value("accepted-api", "access_token").await != first };
+        self.place.until("the first renewal", renewed).await;
         let refusal = Refusal::of(50076).text(&raw(0)).claims(RAW);
         let rule = Rule::new(Fault::Refuse(refusal)).grant("refresh_token");
         self.stage.simulator.script(rule.user(&user_name(0)));
