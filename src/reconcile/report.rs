@@ -274,3 +274,56 @@ fn note(condition: &KubeCondition, status: &EntraCredentialStatus) -> String {
         .unwrap_or_default();
     bounded(format!("{}. {remedy}{until}", condition.message).trim())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Step;
+    use crate::reconcile::ports::Key;
+
+    fn credential() -> Credential {
+        let spec =
+            r#"{"tenant": "contoso.example", "clientId": "c", "login": {"secretName": "l"}, "tokens": []}"#;
+        Credential {
+            key: Key::new("etl", "reporting"),
+            uid: "u".to_owned(),
+            generation: 1,
+            deleting: false,
+            spec: serde_json::from_str(spec).unwrap(),
+            status: None,
+            request: None,
+        }
+    }
+
+    fn said(memory: &Memory, reason: Reason, message: &str, now: i64) -> EntraCredentialStatus {
+        let decision = Decision {
+            step: Step::Blocked,
+            reason,
+            message: message.to_owned(),
+            wake: None,
+        };
+        status(&credential(), memory, &Snapshot::default(), &decision, Time(now))
+    }
+
+    fn memory(written: EntraCredentialStatus) -> Memory {
+        Memory {
+            written,
+            ..Memory::default()
+        }
+    }
+
+    #[test]
+    fn the_same_facts_later_are_the_same_status() {
+        let memory = memory(said(&Memory::default(), Reason::WrongPassword, "once", 1000));
+        assert_eq!(said(&memory, Reason::WrongPassword, "once", 9000), memory.written);
+    }
+
+    #[test]
+    fn another_wording_is_no_change_and_another_reason_is_one() {
+        let memory = memory(said(&Memory::default(), Reason::WrongPassword, "once", 1000));
+        let reworded = said(&memory, Reason::WrongPassword, "in other words", 9000);
+        let changed = said(&memory, Reason::AccountLocked, "once", 9000);
+        assert!(same_but_wording(&reworded, &memory.written));
+        assert!(!same_but_wording(&changed, &memory.written));
+    }
+}

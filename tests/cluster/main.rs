@@ -19,6 +19,7 @@ mod lifecycle;
 mod outages;
 mod relay;
 mod repair;
+mod restart;
 mod scene;
 mod two_operators;
 mod verdicts;

@@ -1,6 +1,6 @@
 //! Steps on the login Secret: read, claim, record, exchange, delete.
 
-use super::{Acted, Pass, refusal};
+use super::{Acted, Pass, is_another, refusal};
 use crate::api::{ANNOTATION_ALLOW_IDENTITY_CHANGE, LOGIN_TYPE, REFRESH_TOKEN_TYPE, Reason, annotation};
 use crate::plan::answer::{Effect, Refusal};
 use crate::plan::record::{Attempt, ContentMac, Record};
@@ -370,12 +370,9 @@ impl<P: Ports> Pass<'_, P> {
             .session
             .pinned()
             .filter(|_| s.session_matches() && !login.allows_identity_change);
-        match (pinned, &tokens.granted.account) {
-            (Some(pinned), Some(new)) if pinned.home_account_id != new.home_account_id => {
-                Some(other_identity())
-            }
-            _ => None,
-        }
+        pinned
+            .is_some_and(|pinned| is_another(tokens.granted.account.as_ref(), pinned))
+            .then(other_identity)
     }
 
     fn count_send(&self, result: &Result<crate::plan::answer::Granted, Refusal>) {

@@ -132,7 +132,9 @@ pub enum Error {
 pub async fn run(args: Args) -> Result<(), Error> {
     let screen = Screen::new();
     let program = match &args.operator {
-        Some(path) => path.clone(),
+        Some(path) => path
+            .canonicalize()
+            .map_err(Error::io(format!("find {}", path.display())))?,
         None => program::built(&screen).await?,
     };
     // In a cluster of ours nothing is left to clean up, and the very first start takes minutes: there Ctrl-C ends
