@@ -28,6 +28,7 @@ use crate::witness::Witness;
 const RECOVERY: u64 = 100;
 
 /// A call of the operator, and how often the password is sent in the end if it dies before or after that call.
+#[derive(Clone, Copy)]
 struct Point {
     name: &'static str,
     call: Call,

@@ -8,7 +8,7 @@ use entra_lab::stage::{Operator, OperatorOptions, Stage};
 use tokio::sync::Notify;
 
 /// Longest until an operator makes the call at which it is to be killed; many start at once.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Both proxies.
 pub(crate) struct Relay {
