@@ -182,6 +182,12 @@ mod tests {
     }
 
     #[test]
+    fn a_renewal_is_due_990_seconds_before_expiry_at_the_latest() {
+        assert_eq!(due(2400, 60, 0), 2400 - 990);
+        assert_eq!(due(3500, 66, 999), 3500 - 990);
+    }
+
+    #[test]
     fn a_short_life_is_renewed_at_half() {
         assert_eq!(due(24, 60, 0), 12);
         assert_eq!(due(25, 60, 0), 13);

@@ -12,7 +12,7 @@ use super::memory::{Hand, Memory};
 use super::ports::{Clock, Cluster, ClusterError, Kind, Ports, Request, SecretMeta, View};
 use super::{Shared, ports::Key};
 use crate::api::{CLIENT_SECRET_TYPE, ClientCredential, Reason};
-use crate::plan::answer::{Effect, Refusal};
+use crate::plan::answer::{Account, Effect, Refusal};
 use crate::plan::snapshot::{Binding, Snapshot};
 use crate::plan::{Step, Time};
 
@@ -147,6 +147,11 @@ fn write_refusal(text: &str) -> Refusal {
     )
 }
 
+/// Whether an answer names another account than the pinned one. One that names none is taken for the pinned one's.
+fn is_another(answered: Option<&Account>, pinned: &Account) -> bool {
+    answered.is_some_and(|account| account.home_account_id != pinned.home_account_id)
+}
+
 /// A refusal that did not come from the identity provider.
 fn refusal(effect: Effect, reason: Reason, message: String, remedy: &str) -> Refusal {
     Refusal {
@@ -158,5 +163,24 @@ fn refusal(effect: Effect, reason: Reason, message: String, remedy: &str) -> Ref
         correlation_id: None,
         trace_id: None,
         retry_after: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(id: &str) -> Account {
+        Account {
+            home_account_id: id.to_owned(),
+            ..Account::default()
+        }
+    }
+
+    #[test]
+    fn an_answer_for_another_account_is_told_apart() {
+        assert!(is_another(Some(&account("b.t")), &account("a.t")));
+        assert!(!is_another(Some(&account("a.t")), &account("a.t")));
+        assert!(!is_another(None, &account("a.t")));
     }
 }

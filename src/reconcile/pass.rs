@@ -11,6 +11,7 @@ use super::ports::{Clock, Cluster, ClusterError, Kind, Ports, View};
 use super::report;
 use crate::api::{Reason, Retry};
 use crate::plan::snapshot::{Login, Ownership, Snapshot, Token};
+use crate::plan::tokens::Need;
 use crate::plan::{Decision, Step, Time, next_step};
 
 /// Steps that one pass may take; a whole login of two tokens needs eleven. What is left goes on in the next pass.
@@ -124,6 +125,7 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
             "step"
         );
         if decision.step.is_final() {
+            drop_stale(pass.memory, &snapshot, now);
             return Taken {
                 decision: Some((snapshot, decision, now)),
                 steps,
@@ -146,6 +148,15 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
         steps: STEPS,
         outage: None,
     }
+}
+
+/// What is held and not about to be published was overtaken: by another replica, or by a change of the spec.
+fn drop_stale(memory: &mut Memory, s: &Snapshot, now: Time) {
+    let wanted = |t: &Token| matches!(t.need(s, now), Need::Publish | Need::PublishAt(_) | Need::Replace);
+    memory
+        .pocket
+        .tokens
+        .retain(|name, _| s.tokens.iter().any(|t| t.name == *name && wanted(t)));
 }
 
 fn conclude<P: Ports>(ports: &P, memory: &mut Memory, taken: Taken) -> Passed {
@@ -178,8 +189,8 @@ fn conclude<P: Ports>(ports: &P, memory: &mut Memory, taken: Taken) -> Passed {
 /// A failure that only a person can end is tried again at once when the spec or the client credential changes.
 fn lift_failures<P: Ports>(ports: &P, credential: &Credential, memory: &mut Memory) {
     let generation_moved = memory
-        .written
-        .observed_generation
+        .lifted_generation
+        .replace(credential.generation)
         .is_some_and(|g| g != credential.generation);
     let now = ports.clock().now().plus(memory.clock_offset);
     let s = observe(ports, credential, memory, now);

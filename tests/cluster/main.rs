@@ -18,6 +18,7 @@ mod evidence;
 mod keys;
 mod kubectl;
 mod lifecycle;
+mod outages;
 mod relay;
 mod repair;
 mod restart;

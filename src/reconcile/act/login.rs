@@ -1,6 +1,6 @@
 //! Steps on the login Secret: read, claim, record, exchange, delete.
 
-use super::{Acted, Pass, refusal};
+use super::{Acted, Pass, is_another, refusal};
 use crate::api::{ANNOTATION_ALLOW_IDENTITY_CHANGE, LOGIN_TYPE, REFRESH_TOKEN_TYPE, Reason, annotation};
 use crate::plan::answer::{Effect, Refusal};
 use crate::plan::record::{Attempt, ContentMac, Record};
@@ -370,16 +370,13 @@ impl<P: Ports> Pass<'_, P> {
             .session
             .pinned()
             .filter(|_| s.session_matches() && !login.allows_identity_change);
-        match (pinned, &tokens.granted.account) {
-            (Some(pinned), Some(new)) if pinned.home_account_id != new.home_account_id => {
-                Some(other_identity())
-            }
-            _ => None,
-        }
+        pinned
+            .is_some_and(|pinned| is_another(tokens.granted.account.as_ref(), pinned))
+            .then(other_identity)
     }
 
     fn count_send(&self, result: &Result<crate::plan::answer::Granted, Refusal>) {
-        let counts = matches!(result, Err(r) if !matches!(r.effect, Effect::Entry | Effect::Transient));
+        let counts = matches!(result, Err(r) if !matches!(r.effect, Effect::Entry | Effect::Transient | Effect::Withheld));
         if let (true, Some(login)) = (counts, &self.hand.login) {
             let user = self.ports.vault().mac("user", &[login.username.expose()]);
             self.shared.allowance.sent(user, self.now());
@@ -434,7 +431,7 @@ struct LoginKey<'k> {
 
 fn no_permit(seconds: i64) -> Refusal {
     let mut refusal = refusal(
-        Effect::Transient,
+        Effect::Withheld,
         Reason::Throttled,
         "the operator's own limits put the sign-in off".to_owned(),
         "nothing to do; it is tried again by itself",

@@ -1,7 +1,7 @@
 //! Redeeming the refresh token for the entries that are due, and learning a tenant's GUID.
 
 use super::session::redeemed_at;
-use super::{Acted, Pass, refusal};
+use super::{Acted, Pass, is_another, refusal};
 use crate::api::Reason;
 use crate::plan::answer::{Account, Effect, Refusal};
 use crate::plan::schedule::{self, Life};
@@ -101,8 +101,7 @@ impl<P: Ports> Pass<'_, P> {
         pinned: &Account,
         mut tokens: Tokens,
     ) -> (Go, Option<StoredSession>) {
-        let answered = tokens.granted.account.as_ref().map(|a| &a.home_account_id);
-        if answered.is_some_and(|id| *id != pinned.home_account_id) {
+        if is_another(tokens.granted.account.as_ref(), pinned) {
             self.redeem_failed(s, other_identity());
             return (Go::Stop, None);
         }
@@ -158,7 +157,11 @@ impl<P: Ports> Pass<'_, P> {
                 self.suspect(s, refusal);
                 Go::Stop
             }
-            Effect::Person | Effect::Transient | Effect::Unanswered | Effect::Condemned => {
+            Effect::Person
+            | Effect::Transient
+            | Effect::Withheld
+            | Effect::Unanswered
+            | Effect::Condemned => {
                 self.redeem_failed(s, refusal);
                 Go::Stop
             }

@@ -379,3 +379,60 @@ fn session_of(pending: &PendingLogin) -> Option<StoredSession> {
 pub(super) fn redeemed_at(s: &Snapshot) -> Time {
     s.session.token.as_ref().map_or(Time(0), |t| t.issued_at)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::answer::Account;
+    use crate::plan::snapshot::Binding;
+    use crate::reconcile::material::Secret;
+
+    fn stored(issued_at: i64) -> StoredToken {
+        StoredToken {
+            issued_at: Time(issued_at),
+            dead_since: None,
+            binding: Binding::default(),
+            tenant_id: String::new(),
+            account: String::new(),
+        }
+    }
+
+    fn newer(redeemed: i64, answered_at: i64) -> PendingRefresh {
+        let session = StoredSession {
+            refresh_token: Secret::new("r".to_owned()),
+            account: Account::default(),
+            answered_at: Time(answered_at),
+        };
+        PendingRefresh {
+            redeemed: Time(redeemed),
+            news: News::Newer(Box::new(session), Binding::default()),
+        }
+    }
+
+    fn dead(redeemed: i64) -> PendingRefresh {
+        PendingRefresh {
+            redeemed: Time(redeemed),
+            news: News::Dead(Time(900)),
+        }
+    }
+
+    #[test]
+    fn an_older_refresh_token_never_replaces_a_newer_one() {
+        assert!(still_fits(&newer(100, 200), Some(&stored(100))));
+        assert!(still_fits(&newer(100, 200), Some(&stored(150))));
+        assert!(!still_fits(&newer(100, 200), Some(&stored(200))));
+        assert!(!still_fits(&newer(100, 200), Some(&stored(300))));
+    }
+
+    #[test]
+    fn a_death_is_that_of_the_token_that_was_redeemed() {
+        assert!(still_fits(&dead(100), Some(&stored(100))));
+        assert!(!still_fits(&dead(100), Some(&stored(200))));
+    }
+
+    #[test]
+    fn nothing_is_stored_where_the_refresh_token_is_gone() {
+        assert!(!still_fits(&newer(100, 200), None));
+        assert!(!still_fits(&dead(100), None));
+    }
+}

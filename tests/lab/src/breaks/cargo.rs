@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::Error;
 
 /// Longest build: the first one compiles all dependencies, perhaps on a busy machine.
-const BUILD: Duration = Duration::from_secs(30 * 60);
+const BUILD: Duration = Duration::from_mins(30);
 const POLL: Duration = Duration::from_millis(20);
 /// How much of a compiler's complaint is shown.
 const COMPLAINT_LINES: usize = 25;

@@ -30,14 +30,6 @@ pub(crate) enum Error {
     /// Git refused to list the files.
     #[error("git ls-files failed: {0}")]
     Git(String),
-    /// The tests fail without any sabotage.
-    #[error("without sabotage, the tests {tests:?} do not pass: {problem}")]
-    Baseline {
-        /// Arguments of the tests.
-        tests: String,
-        /// What happened.
-        problem: String,
-    },
     /// Some sabotages were not caught.
     #[error("{failed} of {all} sabotages were not caught")]
     Unnoticed {

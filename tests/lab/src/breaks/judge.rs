@@ -1,6 +1,6 @@
 //! Tries one sabotage and says whether it was caught.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::cargo::{Cargo, Trouble, Verdict};
@@ -31,8 +31,8 @@ impl Finding {
 pub(super) struct Judge<'a> {
     tree: &'a Tree,
     cargo: &'a Cargo,
-    /// Tests that were seen to pass without any sabotage.
-    sound: BTreeSet<String>,
+    /// Tests that were run without any sabotage: how many passed, or why they prove nothing.
+    unbroken: BTreeMap<String, Result<usize, String>>,
 }
 
 impl<'a> Judge<'a> {
@@ -41,44 +41,45 @@ impl<'a> Judge<'a> {
         Self {
             tree,
             cargo,
-            sound: BTreeSet::new(),
+            unbroken: BTreeMap::new(),
         }
     }
 
     /// Runs the tests without the sabotage, unless that was done, and with it; then mends the copy.
     pub(super) fn try_one(&mut self, sabotage: &Sabotage) -> Result<Finding, Error> {
-        self.must_pass(&sabotage.tests)?;
+        let unbroken = self.without(&sabotage.tests)?;
         let start = Instant::now();
-        let broken = self.break_it(sabotage);
-        self.tree.restore()?;
+        let result = match unbroken {
+            Ok(_) => self.with(sabotage)?,
+            Err(problem) => Err(format!("its tests prove nothing, without it already: {problem}")),
+        };
         let finding = Finding {
             sabotage: sabotage.clone(),
-            result: broken?,
+            result,
             seconds: start.elapsed().as_secs_f64(),
         };
         say(&progress(&finding));
         Ok(finding)
     }
 
-    fn must_pass(&mut self, tests: &str) -> Result<(), Error> {
-        if self.sound.contains(tests) {
-            return Ok(());
+    fn without(&mut self, tests: &str) -> Result<Result<usize, String>, Error> {
+        if let Some(known) = self.unbroken.get(tests) {
+            return Ok(known.clone());
         }
         let start = Instant::now();
-        match passes(self.cargo.test(tests)?) {
-            Ok(passed) => {
-                let seconds = start.elapsed().as_secs_f64();
-                say(&format!(
-                    "unbroken: {passed} tests pass in {seconds:.0} s: {tests}"
-                ));
-                self.sound.insert(tests.to_owned());
-                Ok(())
-            }
-            Err(problem) => Err(Error::Baseline {
-                tests: tests.to_owned(),
-                problem,
-            }),
+        let passed = passes(self.cargo.test(tests)?);
+        if let Ok(count) = &passed {
+            let seconds = start.elapsed().as_secs_f64();
+            say(&format!("unbroken: {count} tests pass ({seconds:.0} s): {tests}"));
         }
+        self.unbroken.insert(tests.to_owned(), passed.clone());
+        Ok(passed)
+    }
+
+    fn with(&self, sabotage: &Sabotage) -> Result<Result<Vec<String>, String>, Error> {
+        let result = self.break_it(sabotage);
+        self.tree.restore()?;
+        result
     }
 
     fn break_it(&self, sabotage: &Sabotage) -> Result<Result<Vec<String>, String>, Error> {
@@ -138,18 +139,18 @@ fn progress(finding: &Finding) -> String {
 mod tests {
     use super::*;
 
-    fn verdict(passed: usize, failed: &[&str]) -> Result<Verdict, Trouble> {
+    fn verdict(passed: usize, failed: &[&str]) -> Verdict {
         let failed = failed.iter().map(|f| (*f).to_owned()).collect();
-        Ok(Verdict { passed, failed })
+        Verdict { passed, failed }
     }
 
     #[test]
     fn a_sabotage_is_caught_by_the_test_that_was_named() {
         let failed = Ok(vec!["a::b".to_owned(), "c".to_owned()]);
-        assert_eq!(caught(verdict(3, &["a::b", "c"]), None), failed);
-        assert_eq!(caught(verdict(3, &["a::b", "c"]), Some("b")), failed);
+        assert_eq!(caught(Ok(verdict(3, &["a::b", "c"])), None), failed);
+        assert_eq!(caught(Ok(verdict(3, &["a::b", "c"])), Some("b")), failed);
         assert!(
-            caught(verdict(3, &["a::b"]), Some("c"))
+            caught(Ok(verdict(3, &["a::b"])), Some("c"))
                 .unwrap_err()
                 .contains("only a::b")
         );
@@ -157,7 +158,7 @@ mod tests {
 
     #[test]
     fn what_nobody_notices_or_nobody_can_try_is_not_caught() {
-        assert_eq!(caught(verdict(3, &[]), None).unwrap_err(), "no test noticed");
+        assert_eq!(caught(Ok(verdict(3, &[])), None).unwrap_err(), "no test noticed");
         let trouble = Err(Trouble::Compile("error: e".to_owned()));
         assert!(caught(trouble, None).unwrap_err().starts_with("does not compile"));
         let slow = Err(Trouble::Slow(std::time::Duration::from_secs(5)));
@@ -166,8 +167,8 @@ mod tests {
 
     #[test]
     fn tests_must_exist_and_pass_before() {
-        assert_eq!(passes(verdict(3, &[])), Ok(3));
-        assert_eq!(passes(verdict(3, &["a"])).unwrap_err(), "a");
-        assert!(passes(verdict(0, &[])).is_err());
+        assert_eq!(passes(Ok(verdict(3, &[]))), Ok(3));
+        assert_eq!(passes(Ok(verdict(3, &["a"]))).unwrap_err(), "a");
+        assert!(passes(Ok(verdict(0, &[]))).is_err());
     }
 }
