@@ -23,6 +23,7 @@ mod election;
 mod evidence;
 mod keys;
 mod kubectl;
+mod leaks;
 mod lifecycle;
 mod outages;
 mod relay;

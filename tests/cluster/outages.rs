@@ -18,7 +18,7 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::relay::Relay;
-use crate::scene::{Place, api_scope, stage, user};
+use crate::scene::{Place, api_scope, user};
 use crate::witness::Witness;
 
 /// Longest until all is well again: the longest pause is a minute, and starts are slow on a crowded machine.
