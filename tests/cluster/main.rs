@@ -9,22 +9,29 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::wildcard_enum_match_arm,
-    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+#![allow(
     clippy::disallowed_methods,
-    reason = "a test stops with a message at the first surprise, prints what it measured, and looks at the clock"
+    clippy::print_stdout,
+    reason = "the processes under test run by the real clock, and their figures are printed"
 )]
 
 mod adapter;
 mod budget;
 mod crash_points;
 mod crd_rules;
+mod election;
 mod evidence;
+mod keys;
+mod kubectl;
 mod leaks;
 mod lifecycle;
 mod outages;
 mod relay;
 mod repair;
 mod restart;
+mod rights;
 mod scene;
 mod two_operators;
 mod verdicts;

@@ -96,6 +96,7 @@ impl History {
 
     fn begin(plan: Plan, traced: bool) -> Self {
         let mut world = World::new(plan.seed, traced);
+        world.alone = plan.replicas == 1;
         let people = People::begin(&mut world, plan.credentials);
         let pause = |world: &mut World, mean: i64| match mean {
             0 => i64::MAX,
@@ -136,8 +137,10 @@ impl History {
         self.make_peace();
         self.until(end + 60 * MINUTE)?;
         self.check_rest()?;
-        let world = Arc::clone(&self.world);
-        self.people.help(&mut world.lock().unwrap());
+        self.people.repair(&mut self.world.lock().unwrap());
+        self.distribute();
+        self.until(end + 61 * MINUTE)?;
+        self.people.log_in(&mut self.world.lock().unwrap());
         self.distribute();
         self.until(end + 120 * MINUTE)?;
         self.check_ready()
@@ -401,10 +404,14 @@ impl History {
         };
         world.note(|| format!("clock of {which} is off by {off} s"));
         world.trouble();
-        world.clock_off = off != 0;
         let next = world.now() + pause * MINUTE;
         drop(world);
         offset.store(off, Ordering::Relaxed);
+        let any_off = self
+            .replicas
+            .iter()
+            .any(|r| r.offset.load(Ordering::Relaxed) != 0);
+        self.lock().clock_off = any_off;
         self.next_jump = next;
     }
 

@@ -6,6 +6,7 @@ use entra_operator::reconcile::Passed;
 use entra_operator::reconcile::material::{LoginContent, Secret};
 use entra_operator::reconcile::ports::{Key, Vault};
 
+use super::rules_login::binding_of;
 use super::world::World;
 
 impl World {
@@ -18,7 +19,7 @@ impl World {
         if passed.wake.is_some_and(|at| at.0 * 1000 + 1500 < tally.began) {
             self.broken(10, format!("the wake time {:?} lies in the past", passed.wake));
         }
-        if tally.sends == 0 && tally.refused == 0 {
+        if self.alone && tally.sends == 0 && tally.refused == 0 {
             let renewed = tally.redemptions;
             let most = if renewed == 0 { 0 } else { renewed + 1 };
             if tally.writes > most || tally.statuses > 1 {
@@ -40,10 +41,11 @@ impl World {
             username: Secret::new(user),
             password: Secret::new(password),
         };
-        let Some(binding) = &session.binding else {
+        let spec = self.api.credentials.get(credential).map(|r| binding_of(&r.spec));
+        let Some(binding) = spec else {
             return true;
         };
-        let mac = self.judge.content_mac(&login, binding);
+        let mac = self.judge.content_mac(&login, &binding);
         let entry = session.record.entry(&mac);
         !entry.is_some_and(|e| matches!(e.verdict, Verdict::Accepted | Verdict::Wrong))
     }

@@ -294,38 +294,44 @@ impl People {
         }
     }
 
-    /// A person puts everything in order; logs in again where that is needed.
-    pub fn help(&mut self, world: &mut World) {
-        world.note(|| "HELP".to_owned());
+    /// A person puts all specs in order and removes what is in the way.
+    pub fn repair(&mut self, world: &mut World) {
+        world.note(|| "REPAIR".to_owned());
         self.return_credentials(world);
         for who in self.keys.clone() {
-            self.help_one(world, &who);
+            world.api.edit_credential(&who, |r| {
+                r.spec.suspend = false;
+                r.spec.authority = None;
+                r.spec.client_credential = None;
+                r.spec.client_id = "client-1".to_owned();
+                r.spec.tenant = Some("contoso.example".to_owned());
+                r.spec.login.secret_name = format!("{}-login", who.name);
+            });
+            self.clear_the_way(world, &who);
         }
         world.trouble();
     }
 
-    fn help_one(&mut self, world: &mut World, who: &Key) {
-        let login_name = format!("{}-login", who.name);
-        world.api.edit_credential(who, |r| {
-            r.spec.suspend = false;
-            r.spec.authority = None;
-            r.spec.client_credential = None;
-            r.spec.client_id = "client-1".to_owned();
-            r.spec.tenant = Some("contoso.example".to_owned());
-            r.spec.login.secret_name.clone_from(&login_name);
-        });
-        self.clear_the_way(world, who);
-        if world.is_obtainable(who) {
-            return;
+    /// A person logs in again where that is needed.
+    pub fn log_in(&mut self, world: &mut World) {
+        world.note(|| "LOG IN".to_owned());
+        for who in self.keys.clone() {
+            if !world.is_obtainable(&who) {
+                self.log_in_one(world, &who);
+            }
         }
-        let user = format!("user-{}", who.name);
+        world.trouble();
+    }
+
+    fn log_in_one(&mut self, world: &mut World, who: &Key) {
+        let (at, user) = (key(format!("{}-login", who.name)), format!("user-{}", who.name));
         self.new_password(world, &user);
         let mut object = login(&user, &world.idp.users[&user].password.clone());
         let leave = ANNOTATION_ALLOW_IDENTITY_CHANGE.to_owned();
         object.annotations.insert(leave, "true".to_owned());
-        world.api.remove(&key(&login_name));
-        world.api.put(&key(&login_name), object);
-        world.note_leave(&key(login_name));
+        world.api.remove(&at);
+        world.api.put(&at, object);
+        world.note_leave(&at);
     }
 
     fn clear_the_way(&mut self, world: &mut World, who: &Key) {

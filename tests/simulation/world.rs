@@ -43,6 +43,8 @@ pub struct World {
     pub trace: Option<Vec<String>>,
     pub counts: Counts,
     pub clock_off: bool,
+    /// There is one process only.
+    pub alone: bool,
     nonces: u64,
 }
 
@@ -107,6 +109,7 @@ impl World {
             trace: traced.then(Vec::new),
             counts: Counts::default(),
             clock_off: false,
+            alone: true,
             nonces: 0,
         }
     }

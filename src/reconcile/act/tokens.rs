@@ -45,12 +45,22 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
+    /// What the step was decided on, taken before its first call: the watches go on meanwhile, and a write that was
+    /// decided on another version must conflict.
+    fn seen_now(&self, names: &[String]) -> Vec<(String, Option<SecretMeta>)> {
+        let seen = |name: &String| self.seen(Kind::Token, &self.credential.sibling(name));
+        names.iter().map(|name| (name.clone(), seen(name))).collect()
+    }
+
     pub(super) async fn publish(&mut self, s: &Snapshot, names: &[String]) -> Acted {
-        for token in s.tokens.iter().filter(|t| names.contains(&t.name)) {
-            let Some(held) = self.memory.pocket.tokens.remove(&token.name) else {
+        for (name, seen) in self.seen_now(names) {
+            let Some(token) = s.tokens.iter().find(|t| t.name == name) else {
                 continue;
             };
-            match self.write_token(s, token, &held).await {
+            let Some(held) = self.memory.pocket.tokens.remove(&name) else {
+                continue;
+            };
+            match self.write_token(s, token, seen, &held).await {
                 Ok(meta) => self.token_published(token, meta),
                 Err(error) => {
                     self.memory.pocket.tokens.insert(token.name.clone(), held);
@@ -65,11 +75,12 @@ impl<P: Ports> Pass<'_, P> {
         &mut self,
         s: &Snapshot,
         token: &Token,
+        seen: Option<SecretMeta>,
         held: &HeldToken,
     ) -> Result<SecretMeta, ClusterError> {
         let key = self.credential.sibling(&token.name);
         let secret = self.render(s, token, held);
-        match self.seen(Kind::Token, &key) {
+        match seen {
             Some(seen) => {
                 let some = |map: BTreeMap<_, _>| map.into_iter().map(|(k, v)| (k, Some(v))).collect();
                 let change = SecretChange {
@@ -177,25 +188,27 @@ impl<P: Ports> Pass<'_, P> {
 
     /// Deletes what cannot be written; its successor is at hand and is created in the next step.
     pub(super) async fn replace(&mut self, names: &[String]) -> Acted {
-        for name in names {
-            self.delete_token(name).await?;
-        }
-        Ok(())
+        self.delete_tokens(names).await
     }
 
     pub(super) async fn prune(&mut self, names: &[String]) -> Acted {
         for name in names {
             self.memory.tokens.remove(name);
-            self.delete_token(name).await?;
+        }
+        self.delete_tokens(names).await
+    }
+
+    async fn delete_tokens(&mut self, names: &[String]) -> Acted {
+        for (name, seen) in self.seen_now(names) {
+            if let Some(seen) = seen {
+                self.delete_token(&name, seen).await?;
+            }
         }
         Ok(())
     }
 
-    async fn delete_token(&mut self, name: &str) -> Acted {
+    async fn delete_token(&mut self, name: &str, seen: SecretMeta) -> Acted {
         let key = self.credential.sibling(name);
-        let Some(seen) = self.seen(Kind::Token, &key) else {
-            return Ok(());
-        };
         match self.ports.cluster().delete(&key, &seen).await {
             Ok(()) | Err(ClusterError::NotFound) => {
                 self.memory.leftovers.remove(name);
@@ -225,21 +238,21 @@ impl<P: Ports> Pass<'_, P> {
         if names.is_empty() {
             return self.adopt_session().await;
         }
-        for name in names {
-            let key = self.credential.sibling(name);
-            let Some(seen) = self.seen(Kind::Token, &key) else {
+        for (name, seen) in self.seen_now(names) {
+            let key = self.credential.sibling(&name);
+            let Some(seen) = seen else {
                 continue;
             };
             match self.ports.cluster().change(&key, &seen, self.adoption()).await {
                 Ok(meta) => self.ports.view().wrote(Kind::Token, &key, meta),
-                Err(ClusterError::NotFound) => self.token_gone(name),
+                Err(ClusterError::NotFound) => self.token_gone(&name),
                 Err(ClusterError::Conflict) => match self.ports.cluster().peek(&key).await? {
                     Some(meta) => self.ports.view().wrote(Kind::Token, &key, meta),
-                    None => self.token_gone(name),
+                    None => self.token_gone(&name),
                 },
                 Err(ClusterError::Refused(text)) => self.write_refused(&text),
                 Err(ClusterError::Immutable) => {
-                    self.memory.note(name).unwritable = Some(seen.version);
+                    self.memory.note(&name).unwritable = Some(seen.version);
                 }
                 Err(error @ ClusterError::Unavailable(_)) => return Err(error),
             }
