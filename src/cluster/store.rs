@@ -74,8 +74,23 @@ struct OpenList {
 /// Until which resourceVersion events about a uid are history.
 #[derive(Debug, Default)]
 struct Graves {
-    dead_at: HashMap<String, u64>,
+    dead_at: HashMap<String, Death>,
     order: VecDeque<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Death {
+    version: u64,
+    /// A watch shows it no longer, which may only mean that it is not selected any more: then this is the version in
+    /// which it lives on, and an answer with it is news.
+    unseen: bool,
+}
+
+/// Where a sight of a Secret comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    Watch,
+    Answer,
 }
 
 // === impl SecretStore ===
@@ -100,7 +115,8 @@ impl SecretStore {
             Change::Applied(secret) => {
                 let (key, meta) = secret.into_parts();
                 state.note_present(watch, &key);
-                return state.upsert(&key, meta, watch.selects).into_iter().collect();
+                let altered = state.upsert(&key, meta, watch.selects, Source::Watch);
+                return altered.into_iter().collect();
             }
             Change::Deleted(secret) => {
                 let (key, meta) = secret.into_parts();
@@ -121,7 +137,7 @@ impl SecretStore {
     /// Takes in our own deletion of what was `seen`. A Secret that a finalizer holds comes back as being deleted.
     pub fn deleted(&self, key: &Key, seen: &SecretMeta) {
         let mut state = self.write();
-        state.graves.bury(seen);
+        state.graves.bury(seen, false);
         let same = |entry: &Entry| entry.meta.uid == seen.uid && !is_older(seen, &entry.meta);
         if state.entries.get(key).is_some_and(same) {
             state.entries.remove(key);
@@ -217,8 +233,8 @@ impl State {
         hidden.collect()
     }
 
-    fn upsert(&mut self, key: &Key, meta: SecretMeta, selects: Selects) -> Option<Altered> {
-        if self.graves.covers(&meta) {
+    fn upsert(&mut self, key: &Key, meta: SecretMeta, selects: Selects, source: Source) -> Option<Altered> {
+        if self.graves.covers(&meta, source) {
             return None;
         }
         match self.entries.get_mut(key) {
@@ -241,7 +257,7 @@ impl State {
         let altered = self.altered(key);
         if self.entries.get(key).is_some_and(|e| e.shown_by.is_empty()) {
             self.entries.remove(key);
-            self.graves.bury(last);
+            self.graves.bury(last, true);
         }
         altered
     }
@@ -251,7 +267,7 @@ impl State {
         let Some(selects) = selects.or_else(|| known.and_then(|e| e.shown_by.first().copied())) else {
             return;
         };
-        self.upsert(key, meta.clone(), selects);
+        self.upsert(key, meta.clone(), selects, Source::Answer);
         self.writes = self.writes.saturating_add(1);
         if let Some(entry) = self.entries.get_mut(key).filter(|e| e.meta.uid == meta.uid) {
             entry.written = self.writes;
@@ -292,15 +308,16 @@ impl Entry {
 // === impl Graves ===
 
 impl Graves {
-    fn bury(&mut self, last: &SecretMeta) {
+    fn bury(&mut self, last: &SecretMeta, unseen: bool) {
         let Some(version) = number(&last.version) else {
             return;
         };
+        let death = Death { version, unseen };
         if let Some(dead_at) = self.dead_at.get_mut(&last.uid) {
-            *dead_at = version.max(*dead_at);
+            *dead_at = death.max(*dead_at);
             return;
         }
-        self.dead_at.insert(last.uid.clone(), version);
+        self.dead_at.insert(last.uid.clone(), death);
         self.order.push_back(last.uid.clone());
         if self.order.len() > GRAVES
             && let Some(oldest) = self.order.pop_front()
@@ -309,9 +326,12 @@ impl Graves {
         }
     }
 
-    fn covers(&self, meta: &SecretMeta) -> bool {
-        let dead_at = self.dead_at.get(&meta.uid);
-        dead_at.is_some_and(|dead_at| number(&meta.version).is_some_and(|v| v <= *dead_at))
+    fn covers(&self, meta: &SecretMeta, source: Source) -> bool {
+        let (Some(death), Some(version)) = (self.dead_at.get(&meta.uid), number(&meta.version)) else {
+            return false;
+        };
+        let lives_on = death.unseen && source == Source::Answer;
+        version < death.version || (version == death.version && !lives_on)
     }
 }
 

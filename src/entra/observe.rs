@@ -38,7 +38,7 @@ pub(super) const fn label(refusal: &Refusal) -> &'static str {
         Effect::Person => "person",
         Effect::Dead => "dead",
         Effect::Suspect => "suspect",
-        Effect::Transient => "transient",
+        Effect::Transient | Effect::Withheld => "transient",
         Effect::Unanswered => "unanswered",
     }
 }

@@ -16,7 +16,7 @@ use crate::reconcile::ports::{Cluster, ClusterError, Key, SecretChange};
 use crate::secrets::{KeyError, KeyId, KeySet, Keyring};
 
 /// How often the keys are looked at.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(10);
 
 /// Type of the key Secret.
 const KIND: &str = "Opaque";

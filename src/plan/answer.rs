@@ -18,6 +18,8 @@ pub enum Effect {
     Suspect,
     /// Nothing left, or the provider said "later" (429, 5xx): no send is used up.
     Transient,
+    /// The operator's own limits held it back: nothing left, and it may go when `retry_after` is over.
+    Withheld,
     /// Bytes left and no complete, readable answer came: one of three sends is used up.
     Unanswered,
 }

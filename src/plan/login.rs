@@ -419,7 +419,11 @@ impl Entry {
             Effect::Condemned => self.answered(Verdict::Wrong),
             Effect::Person | Effect::Dead | Effect::Suspect => self.answered(Verdict::Kept(refusal.reason)),
             Effect::Entry => self.entry_refused(refusal.reason, entry, others, now),
-            Effect::Transient => self.put_off(refusal.retry_after, now),
+            Effect::Transient => {
+                self.postponed += 1;
+                self.not_sent(schedule::retry_login(now, self.postponed, refusal.retry_after));
+            }
+            Effect::Withheld => self.not_sent(now.plus(refusal.retry_after.unwrap_or(1))),
             Effect::Unanswered => self.next_attempt_at = Some(now.plus(schedule::AFTER_LOST)),
         }
     }
@@ -434,10 +438,9 @@ impl Entry {
     }
 
     /// No send is used up: the one that was counted when it was recorded is given back.
-    fn put_off(&mut self, retry_after: Option<i64>, now: Time) {
+    fn not_sent(&mut self, next: Time) {
         self.unanswered = self.unanswered.saturating_sub(1);
         self.sends = self.sends.saturating_sub(1);
-        self.postponed += 1;
-        self.next_attempt_at = Some(schedule::retry_login(now, self.postponed, retry_after));
+        self.next_attempt_at = Some(next);
     }
 }

@@ -149,8 +149,14 @@ impl Token {
 
     fn need_to_redeem(&self, s: &Snapshot, now: Time) -> Need {
         if s.requested(now) {
-            return Need::Redeem(now);
+            Need::Redeem(now)
+        } else {
+            self.scheduled(s, now)
         }
+    }
+
+    /// When a new token is due if nobody asks for one.
+    fn scheduled(&self, s: &Snapshot, now: Time) -> Need {
         let due = self.due(s);
         // "Not before something changes" is later than any time.
         let hold = [&self.failure, &s.failure]
@@ -168,9 +174,16 @@ impl Token {
 }
 
 impl Snapshot {
-    /// Whether a person asked for a renewal that is not handled yet and may be tried now.
+    /// Whether a person asked for a renewal that is not handled yet and may be tried now. It is spaced from the last
+    /// one, but goes along with one that happens anyway: where lives are short, each of those would put it off again.
     pub fn requested(&self, now: Time) -> bool {
-        self.object.request.is_some() && self.request_ready_at() <= now
+        self.object.request.is_some() && (self.request_ready_at() <= now || self.renews_anyway(now))
+    }
+
+    fn renews_anyway(&self, now: Time) -> bool {
+        let ours = |t: &Token| matches!(t.ownership, Ownership::Absent | Ownership::Ours);
+        let due = |t: &Token| matches!(t.scheduled(self, now), Need::Redeem(_));
+        self.redeemable() && self.tokens.iter().any(|t| ours(t) && due(t))
     }
 
     /// When a requested renewal may be tried: 20 s after the last redemption.

@@ -37,6 +37,8 @@ pub struct Memory {
     pub failure: Option<Failure>,
     /// Failure of the last login attempt.
     pub login_failure: Option<Failure>,
+    /// Generation for which failures that only a person can end were lifted last.
+    pub lifted_generation: Option<i64>,
     /// What the client credential and generation were when `failure` happened: a change lifts a probe.
     pub failure_inputs: String,
     /// When a used login Secret was deleted last.
@@ -192,6 +194,7 @@ impl Memory {
             self.tokens
                 .insert(token.secret_name.clone(), TokenNote::restore(token));
         }
+        self.lifted_generation = status.observed_generation;
         self.written = status;
     }
 
@@ -273,7 +276,7 @@ impl TokenNote {
     fn restore(token: &crate::api::TokenStatus) -> Self {
         Self {
             failure: token.failure.as_ref().map(failure_from),
-            deferred_until: None,
+            deferred_until: token.refresh_at.as_ref().map(stamp::from_kube),
             verified: token.secret_resource_version.clone(),
             ..Self::default()
         }

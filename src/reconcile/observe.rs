@@ -254,15 +254,16 @@ fn token<P: Ports>(
         wanted: account.and_then(|account| request(ports, s, account, spec)),
         shape: shape(ports, spec),
         published: meta
+            .as_ref()
             .filter(|_| ownership == Ownership::Ours)
-            .map(|meta| published(&meta, &note)),
+            .map(|meta| published(meta, &note)),
         held: memory
             .pocket
             .tokens
             .get(&spec.secret_name)
             .map(|h| h.held.clone()),
         failure: note.failure,
-        deferred_until: note.deferred_until,
+        deferred_until: note.deferred_until.filter(|at| due_before(meta.as_ref(), *at)),
         reduced,
         repairs: note.repairs,
     }
@@ -300,6 +301,12 @@ fn shape<P: Ports>(ports: &P, spec: &TokenSpec) -> String {
     let keys = spec.effective_keys();
     let text = serde_json::to_string(&(keys, &spec.labels, &spec.annotations)).unwrap_or_default();
     ports.vault().mac("shape", &[&text])
+}
+
+/// Only a deferral is later than what the annotation says: the annotation of a newer token ends it.
+fn due_before(meta: Option<&SecretMeta>, at: Time) -> bool {
+    meta.and_then(annotations::published)
+        .is_some_and(|p| p.refresh_at < at)
 }
 
 /// A token Secret of ours; one whose annotations were stripped counts as edited.

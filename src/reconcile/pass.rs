@@ -11,6 +11,7 @@ use super::ports::{Clock, Cluster, ClusterError, Kind, Ports, View};
 use super::report;
 use crate::api::{Reason, Retry};
 use crate::plan::snapshot::{Login, Ownership, Snapshot, Token};
+use crate::plan::tokens::Need;
 use crate::plan::{Decision, Step, Time, next_step};
 
 /// Steps that one pass may take; a whole login of two tokens needs eleven. What is left goes on in the next pass.
@@ -124,6 +125,7 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
             "step"
         );
         if decision.step.is_final() {
+            drop_stale(pass.memory, &snapshot, now);
             return Taken {
                 decision: Some((snapshot, decision, now)),
                 steps,
@@ -146,6 +148,15 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
         steps: STEPS,
         outage: None,
     }
+}
+
+/// What is held and not about to be published was overtaken: by another replica, or by a change of the spec.
+fn drop_stale(memory: &mut Memory, s: &Snapshot, now: Time) {
+    let wanted = |t: &Token| matches!(t.need(s, now), Need::Publish | Need::PublishAt(_) | Need::Replace);
+    memory
+        .pocket
+        .tokens
+        .retain(|name, _| s.tokens.iter().any(|t| t.name == *name && wanted(t)));
 }
 
 fn conclude<P: Ports>(ports: &P, memory: &mut Memory, taken: Taken) -> Passed {
@@ -178,8 +189,8 @@ fn conclude<P: Ports>(ports: &P, memory: &mut Memory, taken: Taken) -> Passed {
 /// A failure that only a person can end is tried again at once when the spec or the client credential changes.
 fn lift_failures<P: Ports>(ports: &P, credential: &Credential, memory: &mut Memory) {
     let generation_moved = memory
-        .written
-        .observed_generation
+        .lifted_generation
+        .replace(credential.generation)
         .is_some_and(|g| g != credential.generation);
     let now = ports.clock().now().plus(memory.clock_offset);
     let s = observe(ports, credential, memory, now);
@@ -239,27 +250,31 @@ async fn look_for_wrong_type<P: Ports>(
     Ok(())
 }
 
-/// Foreign Secrets are outside of the watches, so their removal is found by looking, every 5 min.
+/// Foreign Secrets are outside of the watches, so their removal is found by looking, every 5 min and when a person asks.
 async fn look_at_foreign<P: Ports>(
     pass: &mut Pass<'_, P>,
     s: &Snapshot,
     now: Time,
 ) -> Result<(), ClusterError> {
+    let asked = s.requested(now);
     for token in s.tokens.iter().filter(|t| t.ownership == Ownership::Foreign) {
         let key = pass.credential.sibling(&token.name);
-        if look_due(pass, &token.name, now) {
+        if look_due(pass, &token.name, asked, now) {
             look(pass, Kind::Token, &key).await?;
         }
     }
-    if s.session.ownership == Ownership::Foreign && look_due(pass, crate::api::REFRESH_TOKEN_SUFFIX, now) {
+    let session = crate::api::REFRESH_TOKEN_SUFFIX;
+    if s.session.ownership == Ownership::Foreign && look_due(pass, session, asked, now) {
         look(pass, Kind::Session, &pass.credential.session_key()).await?;
     }
     Ok(())
 }
 
-fn look_due<P: Ports>(pass: &mut Pass<'_, P>, name: &str, now: Time) -> bool {
+fn look_due<P: Ports>(pass: &mut Pass<'_, P>, name: &str, asked: bool, now: Time) -> bool {
     let note = pass.memory.note(name);
-    let due = note.looked_at.is_some_and(|at| now.since(at) >= 290);
+    let due = note
+        .looked_at
+        .is_some_and(|at| now.since(at) >= 290 || (asked && now > at));
     if due || note.looked_at.is_none() {
         note.looked_at = Some(now);
     }

@@ -1,6 +1,6 @@
 //! What the user gets to see: the status if it changed, and an Event on a transition that needs attention.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition as KubeCondition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as KubeCondition, Time as KubeTime};
 
 use super::credential::Credential;
 use super::memory::Memory;
@@ -11,6 +11,7 @@ use crate::api::{
 };
 use crate::plan::conditions::{Condition, conditions};
 use crate::plan::snapshot::{Failure, Login, Snapshot, Token};
+use crate::plan::tokens::Need;
 use crate::plan::{Decision, Time};
 
 /// Longest message in a condition or failure, bytes.
@@ -71,7 +72,7 @@ fn status(
     decision: &Decision,
     now: Time,
 ) -> EntraCredentialStatus {
-    let tokens: Vec<_> = s.tokens.iter().map(|t| token_status(s, t)).collect();
+    let tokens: Vec<_> = s.tokens.iter().map(|t| token_status(s, t, now)).collect();
     EntraCredentialStatus {
         observed_generation: Some(credential.generation),
         conditions: kube_conditions(
@@ -159,16 +160,30 @@ fn refresh_token(s: &Snapshot) -> Option<RefreshTokenStatus> {
     })
 }
 
-fn token_status(s: &Snapshot, t: &Token) -> TokenStatus {
+/// When the renewal is planned, back-off included.
+fn planned(s: &Snapshot, t: &Token, now: Time) -> Option<KubeTime> {
+    match t.need(s, now) {
+        Need::RedeemAt(at) if s.redeemable() => at.map(to_kube),
+        Need::Redeem(_)
+        | Need::RedeemAt(_)
+        | Need::Foreign
+        | Need::Predecessor
+        | Need::Adopt
+        | Need::Replace
+        | Need::Publish
+        | Need::PublishAt(_)
+        | Need::Verify => None,
+    }
+}
+
+fn token_status(s: &Snapshot, t: &Token, now: Time) -> TokenStatus {
     let p = t.published.as_ref().filter(|p| !p.edited);
     TokenStatus {
         secret_name: t.name.clone(),
         secret_resource_version: p.filter(|p| p.verified).map(|p| p.version.clone()),
         scopes: p.map(|p| p.scopes.clone()).unwrap_or_default(),
         expires_at: p.map(|p| to_kube(p.expires_at)),
-        refresh_at: p
-            .map(|_| to_kube(t.due(s).max(Time(0))))
-            .filter(|_| s.redeemable()),
+        refresh_at: p.and_then(|_| planned(s, t, now)),
         refreshed_at: p.map(|p| to_kube(p.issued_at)),
         failure: t.failure.as_ref().map(failure),
     }

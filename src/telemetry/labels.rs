@@ -124,7 +124,7 @@ impl From<Effect> for Answer {
             Effect::Condemned | Effect::Entry | Effect::Person | Effect::Dead | Effect::Suspect => {
                 Self::Refused
             }
-            Effect::Transient => Self::Postponed,
+            Effect::Transient | Effect::Withheld => Self::Postponed,
             Effect::Unanswered => Self::Unanswered,
         }
     }

@@ -3,21 +3,25 @@
 //! An attempt that was interrupted is taken over a minute after the next process first saw it, so all points run at
 //! once, each with a namespace, an operator and proxies of its own.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_URL_SAFE_NO_PAD, Engine as _};
 use entra_lab::proxy::Action;
-use entra_lab::simulator::world::{API, GRAPH};
+use entra_lab::simulator::world::{API, GRAPH, password, user_name};
 use entra_lab::simulator::{Entry, REFRESH_TOKEN_MARK, digest};
-use entra_lab::stage::{Operator, OperatorOptions};
+use entra_lab::stage::{OPERATOR, Operator, OperatorOptions, Stage};
 use entra_operator::api::{REFRESH_TOKEN_TYPE, annotation};
 use jiff::Timestamp;
-use kube::ResourceExt as _;
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::relay::{Relay, Trap};
-use crate::scene::{Place, api_scope, graph_scope, stage, user};
+use crate::scene::{LIFE, Place, api_scope, graph_scope, program, stage, user};
 use crate::witness::Witness;
 
 /// Longest from a restart until all is well: the takeover after 60 s, and starts on a crowded machine.
@@ -33,7 +37,7 @@ struct Point {
 #[derive(Clone, Copy)]
 enum Call {
     /// Method, part of the path, which of those calls.
-    Api(&'static str, &'static str, usize),
+    Cluster(&'static str, &'static str, usize),
     /// Which request for a token.
     Entra(usize),
 }
@@ -68,41 +72,50 @@ const fn resent(point: Point, before: usize, after: usize) -> Point {
     }
 }
 
-use Call::{Api, Entra};
+use Call::{Cluster, Entra};
 
 /// In the order in which a credential with two tokens makes these calls.
 const POINTS: &[Point] = &[
-    point("read the keys", Api("GET", "/secrets/entra-operator-keys", 1)),
-    point("read the login", Api("GET", "/secrets/c-login", 1)),
-    point("claim the login", Api("PATCH", "/secrets/c-login", 1)),
-    point("record the attempt", Api("POST", "/secrets?", 1)),
+    point("read the keys", Cluster("GET", "/secrets/entra-operator-keys", 1)),
+    point("read the login", Cluster("GET", "/secrets/c-login", 1)),
+    point("claim the login", Cluster("PATCH", "/secrets/c-login", 1)),
+    point("record the attempt", Cluster("POST", "/secrets?", 1)),
     // Whether the answer was lost or never given, nobody can know: the password is sent once more.
     resent(point("send the password", Entra(1)), 1, 2),
     resent(
-        point("store the session", Api("PATCH", "/secrets/c.refresh-token", 1)),
+        point(
+            "store the session",
+            Cluster("PATCH", "/secrets/c.refresh-token", 1),
+        ),
         2,
         1,
     ),
-    point("read it back", Api("GET", "/secrets/c.refresh-token", 1)),
-    point("delete the login", Api("DELETE", "/secrets/c-login", 1)),
-    point("create the first token Secret", Api("POST", "/secrets?", 2)),
+    point("read it back", Cluster("GET", "/secrets/c.refresh-token", 1)),
+    point("delete the login", Cluster("DELETE", "/secrets/c-login", 1)),
+    point("create the first token Secret", Cluster("POST", "/secrets?", 2)),
     point("redeem for the second", Entra(2)),
     point(
         "store after redeeming",
-        Api("PATCH", "/secrets/c.refresh-token", 2),
+        Cluster("PATCH", "/secrets/c.refresh-token", 2),
     ),
-    point("create the second token Secret", Api("POST", "/secrets?", 3)),
-    point("write the status", Api("PATCH", "/entracredentials/c/status", 1)),
+    point("create the second token Secret", Cluster("POST", "/secrets?", 3)),
+    point(
+        "write the status",
+        Cluster("PATCH", "/entracredentials/c/status", 1),
+    ),
     point("redeem for a renewal", Entra(3)),
     point("redeem for the other token", Entra(4)),
     point(
         "store after a renewal",
-        Api("PATCH", "/secrets/c.refresh-token", 3),
+        Cluster("PATCH", "/secrets/c.refresh-token", 3),
     ),
-    point("update the first token Secret", Api("PATCH", "/secrets/c-api", 1)),
+    point(
+        "update the first token Secret",
+        Cluster("PATCH", "/secrets/c-api", 1),
+    ),
     point(
         "update the second token Secret",
-        Api("PATCH", "/secrets/c-graph", 1),
+        Cluster("PATCH", "/secrets/c-graph", 1),
     ),
 ];
 
@@ -159,6 +172,15 @@ impl Point {
     }
 }
 
+impl Side {
+    fn action(self, trap: &Trap) -> Action {
+        match self {
+            Self::Before => Action::Before(trap.trigger()),
+            Self::After => Action::After(trap.trigger()),
+        }
+    }
+}
+
 /// One kill.
 struct Case {
     point: usize,
@@ -176,12 +198,9 @@ impl Case {
         let place = Place::new("crash").await;
         let relay = Relay::before(stage().await).await;
         let trap = Trap::default();
-        let action = match side {
-            Side::Before => Action::Before(trap.trigger()),
-            Side::After => Action::After(trap.trigger()),
-        };
+        let action = side.action(&trap);
         match POINTS[point].call {
-            Api(method, path, nth) => relay.at_api(method, path, nth, action),
+            Cluster(method, path, nth) => relay.at_api(method, path, nth, action),
             Entra(nth) => relay.at_entra(nth, action),
         }
         let (user, password) = user();
@@ -337,4 +356,86 @@ impl Case {
         let redeemed: Vec<_> = redeemed.iter().map(place_of).collect();
         assert!(redeemed.is_sorted(), "{}: {redeemed:?}", self.name());
     }
+}
+
+/// Kills at moments that nobody chose, with logins and renewals going on at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_at_any_time_no_password_is_sent_more_often_than_kills_explain() {
+    const KILLS: usize = 8;
+    let place = Place::new("random").await;
+    let witness = Witness::of(&place);
+    let mut users = Vec::new();
+    for kill in 0..KILLS {
+        let (name, password) = user();
+        let (login, token) = (format!("r{kill}-login"), format!("r{kill}-api"));
+        place.login(&login, &name, &password).await;
+        place
+            .credential(&format!("r{kill}"), &[(&token, &api_scope())])
+            .await;
+        users.push(name);
+        let operator = place.operator(OperatorOptions::default()).await;
+        let millis = uuid::Uuid::new_v4().as_u128() % 500;
+        tokio::time::sleep(Duration::from_millis(u64::try_from(millis).unwrap())).await;
+        operator.kill();
+    }
+    let _last = place.operator(OperatorOptions::default()).await;
+    for kill in 0..KILLS {
+        let name = format!("r{kill}");
+        place.expect_within(RECOVERY, &name, "Ready", "True/Fresh").await;
+    }
+    witness.nothing_went_back();
+    let journal = stage().await.simulator.journal();
+    let sends: Vec<_> = users.iter().map(|user| journal.password_sends(user)).collect();
+    println!("password sends after {KILLS} kills at random: {sends:?}");
+    assert!(sends.iter().all(|sends| (1..=2).contains(sends)), "{sends:?}");
+    assert_eq!(place.secret_names().await.len(), 2 * KILLS);
+}
+
+/// Calls of the very first start in a cluster.
+const FIRST_START: [(&str, &str); 3] = [
+    ("POST", "/namespaces/entra-operator/secrets?"),
+    ("POST", "/leases"),
+    ("PATCH", "/leases"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_while_it_creates_its_keys_and_its_lease_it_starts_and_keeps_the_keys() {
+    let stage = Arc::new(Stage::with_users(1, LIFE).await.unwrap());
+    let place = Place::on(&stage, "first").await;
+    let relay = Relay::before(&stage).await;
+    let mut keys = None;
+    for (method, path) in FIRST_START {
+        for side in [Side::Before, Side::After] {
+            let trap = Trap::default();
+            relay.at_api(method, path, 1, side.action(&trap));
+            trap.kill(leader(&place, &relay, false).await).await;
+            let found = stored_keys(&place).await;
+            assert!(keys.is_none() || keys == found, "the keys were replaced");
+            keys = found;
+        }
+    }
+    assert!(keys.is_some());
+    let _leader = leader(&place, &relay, true).await;
+    place.credential("c", &[("c-api", &api_scope())]).await;
+    place.login("c-login", &user_name(0), &password(0)).await;
+    place.expect("c", "Ready", "True/Fresh").await;
+    assert_eq!(stored_keys(&place).await, keys);
+    assert_eq!(stage.simulator.journal().password_sends(&user_name(0)), 1);
+}
+
+/// An operator that takes part in the election.
+async fn leader(place: &Place, relay: &Relay, wait: bool) -> Operator {
+    let config = format!("watch: {{namespaces: [{}]}}", place.namespace);
+    let options = OperatorOptions {
+        config,
+        wait,
+        ..relay.options()
+    };
+    let stage = place.stage().await;
+    stage.operator(program(), options).await.unwrap()
+}
+
+async fn stored_keys(place: &Place) -> Option<BTreeMap<String, ByteString>> {
+    let secrets = Api::<Secret>::namespaced(place.client.clone(), OPERATOR);
+    secrets.get_opt("entra-operator-keys").await.unwrap()?.data
 }

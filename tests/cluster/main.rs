@@ -10,11 +10,18 @@
 )]
 
 mod adapter;
+mod budget;
 mod crash_points;
 mod crd_rules;
+mod evidence;
 mod lifecycle;
+mod outages;
 mod relay;
+mod repair;
+mod restart;
 mod scene;
+mod two_operators;
+mod verdicts;
 mod witness;
 
 /// The control plane that all tests share.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use entra_operator::api::{REFRESH_TOKEN_TYPE, annotation};
 use futures::StreamExt as _;
@@ -14,6 +15,9 @@ use kube::runtime::watcher::{self, Event, watcher};
 use tokio::task::JoinHandle;
 
 use crate::scene::Place;
+
+/// Pause before a watch that broke is begun again.
+const AGAIN: Duration = Duration::from_millis(100);
 
 /// One version of a Secret that the operator wrote.
 #[derive(Clone, Debug)]
@@ -47,8 +51,12 @@ impl Witness {
         let seen = Arc::clone(&versions);
         let task = tokio::spawn(async move {
             while let Some(event) = events.next().await {
-                if let Ok(Event::Apply(secret) | Event::InitApply(secret)) = event {
-                    seen.lock().unwrap().extend(version(&secret));
+                match event {
+                    Ok(Event::Apply(secret) | Event::InitApply(secret)) => {
+                        seen.lock().unwrap().extend(version(&secret));
+                    }
+                    Ok(_) => {}
+                    Err(_) => tokio::time::sleep(AGAIN).await,
                 }
             }
         });

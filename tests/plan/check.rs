@@ -2,7 +2,8 @@
 
 use entra_operator::api::Says;
 use entra_operator::plan::conditions::{Condition, conditions};
-use entra_operator::plan::snapshot::{Claim, Content, Login, Opened, Ownership, Snapshot, Token};
+use entra_operator::plan::record::Verdict;
+use entra_operator::plan::snapshot::{Claim, Content, Login, Opened, Ownership, Snapshot, Target, Token};
 use entra_operator::plan::{Decision, Step, Time, invariants, next_step};
 
 use super::shift;
@@ -22,6 +23,8 @@ pub fn examine(s: &Snapshot, now: Time) -> (Decision, Vec<String>) {
     let decision = next_step(s, now);
     let mut wrong = invariants::violations(s, &decision, now);
     useful(s, &decision, &mut wrong);
+    in_its_time(s, &decision, now, &mut wrong);
+    to_its_binding(s, &decision, &mut wrong);
     if decision.step.is_final() && !s.object.deleting {
         shown(s, &decision, now, &mut wrong);
         sleeps_well(s, &decision, now, &mut wrong);
@@ -63,6 +66,49 @@ fn useful(s: &Snapshot, decision: &Decision, wrong: &mut Vec<String>) {
         _ => true,
     };
     expect(useful, "a step does something", wrong);
+}
+
+/// A recorded attempt is sent within 10 s, and taken over 60 s after this process first saw it.
+fn in_its_time(s: &Snapshot, decision: &Decision, now: Time, wrong: &mut Vec<String>) {
+    let record = s.session.record();
+    let Some((record, attempt)) = record.and_then(|r| Some((r, r.attempt.as_ref()?))) else {
+        return;
+    };
+    let Some(past) = record.entry(&attempt.content) else {
+        return;
+    };
+    let age = past.last_sent_at.map_or(i64::MAX, |at| now.since(at));
+    let seen = s.session.attempt.as_ref().filter(|seen| seen.id == attempt.id);
+    let waited = seen.is_some_and(|seen| now.since(seen.first_seen) >= 60);
+    match &decision.step {
+        Step::Exchange { .. } => expect(age <= 10, "a record is sent within 10 s", wrong),
+        Step::RecordAttempt { content, .. }
+            if *content == attempt.content && past.verdict == Verdict::Open =>
+        {
+            expect(waited, "an attempt is taken over after 60 s", wrong);
+        }
+        _ => {}
+    }
+}
+
+/// A refresh token goes where it came from: authority and client as they were, the tenant as written or as resolved.
+fn to_its_binding(s: &Snapshot, decision: &Decision, wrong: &mut Vec<String>) {
+    let (Step::Redeem(_), Some(stored)) = (&decision.step, &s.session.token) else {
+        return;
+    };
+    let same = match &s.target {
+        Target::Known {
+            binding,
+            resolved_tenant,
+        } => {
+            let tenant = binding.tenant == stored.binding.tenant
+                || resolved_tenant.as_ref() == Some(&stored.tenant_id);
+            let client = binding.client_id == stored.binding.client_id;
+            tenant && client && binding.authority == stored.binding.authority
+        }
+        Target::Refused { .. } => false,
+    };
+    expect(same, "a refresh token goes to its binding", wrong);
 }
 
 fn expect(holds: bool, rule: &str, wrong: &mut Vec<String>) {

@@ -62,22 +62,24 @@ pub fn target(c: &mut Choice<'_>) -> Target {
         tenant: "contoso.other".to_owned(),
         ..binding()
     };
-    match c.index(6) {
+    match c.index(7) {
         0 => known(binding(), None),
+        5 => known(other_client(), Some(super::build::TENANT_ID)),
         1 => known(renamed, None),
         2 => known(renamed, Some(super::build::TENANT_ID)),
         3 => known(renamed, Some("22222222-0000-4000-8000-000000000002")),
-        4 => known(
-            Binding {
-                client_id: "other".to_owned(),
-                ..binding()
-            },
-            None,
-        ),
+        4 => known(other_client(), None),
         _ => Target::Refused {
             reason: Reason::NotAllowed,
             message: "this tenant is not allowed here".to_owned(),
         },
+    }
+}
+
+fn other_client() -> Binding {
+    Binding {
+        client_id: "other".to_owned(),
+        ..binding()
     }
 }
 

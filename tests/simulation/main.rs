@@ -1,1 +1,44 @@
-//! x
+//! Tier 2: the real `reconcile::pass` on an in-memory API server and identity provider, in virtual time.
+//!
+//! One seed is one history: processes that crash at any await point, people who edit anything at any time, watches that
+//! come late, storms of every kind of failure. After every event the rules of the contract are checked; when the storms
+//! end, everything recovers.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`history`] | the scheduler: what happens next |
+//! | [`world`], [`api`], [`idp`], [`faults`] | everything outside of the operator |
+//! | [`users`] | people |
+//! | [`replica`], [`ports`] | a process of the operator, as `operator` wires it |
+//! | [`book`], [`rules_login`], [`rules_tokens`], [`rules_passes`] | the judge |
+//! | [`seeds`] | histories that once broke a rule |
+//!
+//! `SEED=… cargo test --test simulation` replays one; `SIMULATION_SEEDS=…` plays more.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
+    clippy::string_slice,
+    missing_docs,
+    unreachable_pub,
+    reason = "a test stops with a message at the first surprise"
+)]
+
+mod api;
+mod book;
+mod faults;
+mod history;
+mod idp;
+mod ports;
+mod replica;
+mod rng;
+mod rules_login;
+mod rules_passes;
+mod rules_tokens;
+mod seeds;
+mod users;
+mod world;

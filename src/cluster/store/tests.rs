@@ -145,6 +145,18 @@ fn an_event_older_than_the_deletion_does_not_undo_it() {
 }
 
 #[test]
+fn what_lost_its_label_is_known_again_from_an_answer() {
+    let store = store();
+    feed(&store, [applied("a", "u", "10"), deleted("a", "u", "12")]);
+    let known = |version: &str| {
+        store.wrote(&key("a"), &meta("u", version), Some(Selects::Tokens));
+        store.get(&key("a")).map(|m| m.version)
+    };
+    assert_eq!(known("11"), None, "from before");
+    assert_eq!(known("12").as_deref(), Some("12"), "it lives on in this version");
+}
+
+#[test]
 fn our_own_deletion_survives_late_events_but_not_a_finalizer() {
     let store = store();
     feed(&store, [applied("a", "u", "5")]);

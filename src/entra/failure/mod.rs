@@ -205,7 +205,7 @@ pub(super) fn held_back(seconds: i64) -> Refusal {
     let message = "The operator's own limits hold this request back; nothing was sent.".to_owned();
     Refusal {
         retry_after: Some(seconds),
-        ..unsent(Effect::Transient, Reason::Throttled, message)
+        ..unsent(Effect::Withheld, Reason::Throttled, message)
     }
 }
 

@@ -376,7 +376,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     fn count_send(&self, result: &Result<crate::plan::answer::Granted, Refusal>) {
-        let counts = matches!(result, Err(r) if !matches!(r.effect, Effect::Entry | Effect::Transient));
+        let counts = matches!(result, Err(r) if !matches!(r.effect, Effect::Entry | Effect::Transient | Effect::Withheld));
         if let (true, Some(login)) = (counts, &self.hand.login) {
             let user = self.ports.vault().mac("user", &[login.username.expose()]);
             self.shared.allowance.sent(user, self.now());
@@ -431,7 +431,7 @@ struct LoginKey<'k> {
 
 fn no_permit(seconds: i64) -> Refusal {
     let mut refusal = refusal(
-        Effect::Transient,
+        Effect::Withheld,
         Reason::Throttled,
         "the operator's own limits put the sign-in off".to_owned(),
         "nothing to do; it is tried again by itself",

@@ -35,7 +35,10 @@ impl<P: Ports> Pass<'_, P> {
             return Ok(());
         }
         self.redeem_each(s, names, session, &binding).await;
-        self.handled(s);
+        // Without a permit some entry was not asked for: what a person wants is still to be done.
+        if self.memory.permit_at.is_none() {
+            self.handled(s);
+        }
         Ok(())
     }
 
@@ -154,7 +157,11 @@ impl<P: Ports> Pass<'_, P> {
                 self.suspect(s, refusal);
                 Go::Stop
             }
-            Effect::Person | Effect::Transient | Effect::Unanswered | Effect::Condemned => {
+            Effect::Person
+            | Effect::Transient
+            | Effect::Withheld
+            | Effect::Unanswered
+            | Effect::Condemned => {
                 self.redeem_failed(s, refusal);
                 Go::Stop
             }

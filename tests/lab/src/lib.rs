@@ -4,10 +4,13 @@
 //! - [`simulator`]: an Entra token service over TLS, with users, applications, scripted faults and a journal
 //! - [`proxy`]: an HTTP proxy that refuses, stalls, cuts, or does the work and loses the answer
 //! - [`stage`]: all of them together, with the shipped manifests and real operator processes
+//! - [`demo`]: the operator at work, live
 //! - [`audit`]: reads the API server's audit log, the judge of claims about API use
 
 pub mod audit;
+pub mod bench;
 pub mod controlplane;
+pub mod demo;
 pub mod proxy;
 pub mod simulator;
 pub mod stage;

@@ -5,7 +5,7 @@ mod breaks;
 use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Parser;
-use entra_lab::controlplane;
+use entra_lab::{bench, controlplane, demo, simulator};
 
 /// Test laboratory of entra-operator.
 #[derive(Debug, Parser)]
@@ -15,21 +15,33 @@ enum Cli {
     #[command(subcommand)]
     ControlPlane(controlplane::command::Command),
     Breaks(breaks::Command),
+    Bench(bench::Args),
+    /// The real operator signs in once and renews tokens, live; ends by itself with a summary
+    Demo(demo::Args),
+    /// An Entra token service with users, applications, scripted faults and a journal
+    Simulator(simulator::cli::Args),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let result: Result<(), Box<dyn Error>> = match Cli::parse() {
-        Cli::ControlPlane(command) => command.run().await.map_err(Into::into),
-        Cli::Breaks(command) => command.run().map_err(Into::into),
-    };
-    match result {
+    match run(Cli::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             drop(writeln!(std::io::stderr(), "error: {}", chain(&*error)));
             ExitCode::FAILURE
         }
     }
+}
+
+async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
+    match cli {
+        Cli::ControlPlane(command) => command.run().await?,
+        Cli::Breaks(command) => command.run()?,
+        Cli::Bench(args) => writeln!(std::io::stdout(), "{}", bench::run(&args).await?)?,
+        Cli::Demo(args) => Box::pin(demo::run(args)).await?,
+        Cli::Simulator(args) => simulator::cli::run(args).await?,
+    }
+    Ok(())
 }
 
 /// The whole chain of causes on one line.

@@ -181,32 +181,46 @@ fn a_refusal_does_not_give_a_content_new_sends() {
     assert_eq!(after(Effect::Unanswered, Reason::UnexpectedResponse), 3);
 }
 
+/// What is remembered of a login in flight that was put off.
+fn put_off(effect: Effect, retry_after: Option<i64>) -> Entry {
+    let mut record = in_flight(NOW);
+    let result = Err(entra_operator::plan::answer::Refusal {
+        retry_after,
+        ..refusal(effect, Reason::Throttled)
+    });
+    let entry = "graph".to_owned();
+    let outcome = LoginOutcome {
+        content: mac("A"),
+        attempt: "attempt-1".to_owned(),
+        entry,
+        result,
+    };
+    record.settle(&outcome, &names(&["graph"]), NOW);
+    record.entries.remove(0)
+}
+
+fn next_attempt(entry: &Entry) -> Option<i64> {
+    entry.next_attempt_at.map(|at| at.since(NOW))
+}
+
 #[test]
 fn being_throttled_uses_no_send_and_obeys_retry_after() {
-    let put_off = |retry_after| {
-        let mut record = in_flight(NOW);
-        let result = Err(entra_operator::plan::answer::Refusal {
-            retry_after,
-            ..refusal(Effect::Transient, Reason::Throttled)
-        });
-        let entry = "graph".to_owned();
-        let outcome = LoginOutcome {
-            content: mac("A"),
-            attempt: "attempt-1".to_owned(),
-            entry,
-            result,
-        };
-        record.settle(&outcome, &names(&["graph"]), NOW);
-        record.entries.remove(0)
-    };
-    let after = |e: &Entry| e.next_attempt_at.map(|at| at.since(NOW));
-    assert_eq!((put_off(None).unanswered, after(&put_off(None))), (0, Some(60)));
-    assert_eq!(after(&put_off(Some(600))), Some(600));
-    let throttled = failure(Effect::Transient, Reason::Throttled, Some(NOW.plus(600)));
+    let throttled = |retry_after| put_off(Effect::Transient, retry_after);
+    let soon = throttled(None);
+    assert_eq!((soon.unanswered, next_attempt(&soon)), (0, Some(60)));
+    assert_eq!(next_attempt(&throttled(Some(600))), Some(600));
+    let shown = failure(Effect::Transient, Reason::Throttled, Some(NOW.plus(600)));
     let s = Snapshot {
-        login_failure: Some(throttled),
-        ..with_login(record(put_off(Some(600))))
+        login_failure: Some(shown),
+        ..with_login(record(throttled(Some(600))))
     };
     assert_eq!(rests(&s), (Step::Idle, Reason::Throttled, Some(600)));
     assert_eq!(shows(&s), ["Reconciling"]);
+}
+
+#[test]
+fn what_the_operator_s_own_limits_hold_back_goes_as_soon_as_they_allow() {
+    let held = put_off(Effect::Withheld, Some(2));
+    assert_eq!((held.unanswered, held.sends, held.postponed), (0, 0, 0));
+    assert_eq!(next_attempt(&held), Some(2));
 }

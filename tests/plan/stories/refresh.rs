@@ -84,6 +84,24 @@ fn requests_are_spaced_by_twenty_seconds() {
 }
 
 #[test]
+fn a_renewal_that_happens_anyway_takes_a_request_along() {
+    let refused = failure(Effect::Entry, Reason::ConsentMissing, Some(NOW.plus(1700)));
+    let s = Snapshot {
+        object: facts::requested(&healthy().object),
+        last_redeemed_at: Some(NOW.plus(-5)),
+        tokens: vec![
+            published_token("graph", -2400),
+            Token {
+                failure: Some(refused),
+                ..token("mail")
+            },
+        ],
+        ..healthy()
+    };
+    assert_eq!(step(&s), Step::Redeem(names(&["graph", "mail"])));
+}
+
+#[test]
 fn an_outage_is_retried_with_back_off_and_changes_nothing_published() {
     let outage = |next: Time| failure(Effect::Transient, Reason::ServiceUnavailable, Some(next));
     let s = Snapshot {

@@ -107,7 +107,7 @@ fn a_changed_request_is_due_at_once_and_published_whatever_it_expires() {
 fn an_expired_answer_is_not_published() {
     let s = with(vec![Token {
         held: Some(held(REQUEST, 0)),
-        ..published_token("graph", -2160)
+        ..published_token("graph", -3601)
     }]);
     assert_eq!(step(&s), Step::Redeem(names(&["graph"])));
 }

@@ -16,6 +16,11 @@ const TOKEN_SECONDS: u32 = 3600;
 /// Longest for anything that an operator does at start or end.
 const PATIENCE: Duration = Duration::from_secs(50);
 
+/// Files in an operator's directory.
+const KUBECONFIG: &str = "kubeconfig";
+const CONFIG: &str = "config.yaml";
+const CA_FILE: &str = "entra-ca.pem";
+
 /// How to run an operator.
 #[derive(Clone, Debug)]
 pub struct OperatorOptions {
@@ -65,11 +70,33 @@ impl Operator {
         program: &Path,
         options: OperatorOptions,
     ) -> Result<Self, Error> {
+        let token = stage
+            .plane
+            .service_account_token(OPERATOR, OPERATOR, TOKEN_SECONDS)
+            .await?;
+        let (url, ca) = options.api.clone().unzip();
+        let name = format!("{}-{}", options.identity, uuid::Uuid::new_v4());
+        let kubeconfig = stage
+            .plane
+            .kubeconfig_for_token(&name, &token, url.as_deref(), ca.as_deref())?;
+        let simulator = (stage.simulator.url(), stage.simulator.ca_pem());
+        let entra = options.entra.clone().unwrap_or(simulator);
+        let kubeconfig = std::fs::read_to_string(&kubeconfig).map_err(io("read the kubeconfig"))?;
+        Self::outside(program, &kubeconfig, entra, options).await
+    }
+
+    /// Starts an operator for any cluster: with this kubeconfig, and URL and CA of an identity provider.
+    pub async fn outside(
+        program: &Path,
+        kubeconfig: &str,
+        entra: (String, String),
+        options: OperatorOptions,
+    ) -> Result<Self, Error> {
         let directory = directory()?;
         let mut guard = Guard::over(&directory)?;
-        let (kubeconfig, config) = files(stage, &directory, &options).await?;
         let log = directory.join("operator.log");
-        let child = spawn(program, &kubeconfig, &config, &log, &options)?;
+        write_files(&directory, kubeconfig, &entra, &options)?;
+        let child = spawn(program, &directory, &log, &options)?;
         guard.watch(child.id())?;
         let operator = Self {
             child,
@@ -187,56 +214,35 @@ fn directory() -> Result<PathBuf, Error> {
     made.map(tempfile::TempDir::keep).map_err(io("make a directory"))
 }
 
-async fn files(
-    stage: &Stage,
+fn write_files(
     directory: &Path,
+    kubeconfig: &str,
+    (url, ca): &(String, String),
     options: &OperatorOptions,
-) -> Result<(PathBuf, PathBuf), Error> {
-    let token = stage
-        .plane
-        .service_account_token(OPERATOR, OPERATOR, TOKEN_SECONDS)
-        .await?;
-    let (url, ca) = options.api.clone().unzip();
-    let name = format!(
-        "{}-{}",
-        options.identity,
-        directory.file_name().unwrap_or_default().display()
-    );
-    let kubeconfig = stage
-        .plane
-        .kubeconfig_for_token(&name, &token, url.as_deref(), ca.as_deref())?;
-    let (entra, entra_ca) = options
-        .entra
-        .clone()
-        .unwrap_or_else(|| (stage.simulator.url(), stage.simulator.ca_pem()));
-    let ca_file = directory.join("entra-ca.pem");
-    std::fs::write(&ca_file, entra_ca).map_err(io("write the simulator's CA"))?;
-    let config = directory.join("config.yaml");
-    let text = format!(
-        "authorities:\n  - {{name: {AUTHORITY}, kind: Entra, url: \"{entra}\", caFile: {}}}\n\
+) -> Result<(), Error> {
+    let write = |name: &str, text: &str| {
+        std::fs::write(directory.join(name), text).map_err(io(&format!("write {name}")))
+    };
+    let config = format!(
+        "authorities:\n  - {{name: {AUTHORITY}, kind: Entra, url: \"{url}\", caFile: {}}}\n\
          http: {{health: \"127.0.0.1:0\", metrics: \"127.0.0.1:0\"}}\n\
          leaderElection: {{enabled: {}, leaseSeconds: 3}}\n{}",
-        ca_file.display(),
+        directory.join(CA_FILE).display(),
         options.election,
         options.config,
     );
-    std::fs::write(&config, text).map_err(io("write the configuration"))?;
-    Ok((kubeconfig, config))
+    write(KUBECONFIG, kubeconfig)?;
+    write(CA_FILE, ca)?;
+    write(CONFIG, &config)
 }
 
-fn spawn(
-    program: &Path,
-    kubeconfig: &Path,
-    config: &Path,
-    log: &Path,
-    options: &OperatorOptions,
-) -> Result<Child, Error> {
+fn spawn(program: &Path, directory: &Path, log: &Path, options: &OperatorOptions) -> Result<Child, Error> {
     let log = File::create(log).map_err(io("create the log"))?;
     Command::new(program)
         .args(["run", "--kubeconfig"])
-        .arg(kubeconfig)
+        .arg(directory.join(KUBECONFIG))
         .arg("--config")
-        .arg(config)
+        .arg(directory.join(CONFIG))
         .args(["--log", &options.log])
         .env_clear()
         .env("POD_NAME", &options.identity)

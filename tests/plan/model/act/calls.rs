@@ -214,6 +214,7 @@ fn refused(effect: Effect) -> Refusal {
         Effect::Person => Reason::InteractionRequired,
         Effect::Dead | Effect::Suspect => Reason::LoginRequired,
         Effect::Transient => Reason::ServiceUnavailable,
+        Effect::Withheld => Reason::Throttled,
         Effect::Unanswered => Reason::UnexpectedResponse,
     };
     refusal(effect, reason)

@@ -1,0 +1,127 @@
+//! Token Secrets that people delete, edit or own: repaired at once, and never touched if they are foreign.
+
+use std::time::{Duration, Instant};
+
+use entra_lab::simulator::Simulator;
+use entra_lab::simulator::world::{password, user_name};
+use entra_lab::stage::OperatorOptions;
+use k8s_openapi::api::core::v1::Secret;
+use kube::ResourceExt;
+use serde_json::{Value, json};
+
+use crate::evidence::{LONG_LIFE, api_proxy, asking, own_simulator, through};
+use crate::scene::{Place, api_scope, graph_scope, user};
+
+/// Longest until a Secret is right again.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_people_break_is_right_again_at_once() {
+    let place = Place::new("repair").await;
+    let simulator = own_simulator(1, LONG_LIFE).await;
+    let _operator = place.operator(asking(&simulator)).await;
+    let (api, names) = (
+        api_scope(),
+        ["deleted", "edited", "stripped", "frozen", "emptied"],
+    );
+    place
+        .credential("one", &names.map(|name| (name, api.as_str())))
+        .await;
+    place.login("one-login", &user_name(0), &password(0)).await;
+    place.expect("one", "Ready", "True/Fresh").await;
+
+    let (begun, calls) = (Instant::now(), simulator.journal().mark());
+    place.delete_secret("deleted").await;
+    repaired(&place, &simulator, "deleted", begun, calls).await;
+    let garbage = json!({"data": {"access_token": "Z2FyYmFnZQ=="}});
+    breaks(&place, &simulator, "edited", garbage).await;
+    let stripped = json!({"metadata": {"labels": null}});
+    breaks(&place, &simulator, "stripped", stripped).await;
+    breaks(&place, &simulator, "frozen", json!({"immutable": true})).await;
+    breaks(
+        &place,
+        &simulator,
+        "emptied",
+        json!({"data": null, "metadata": {"annotations": null}}),
+    )
+    .await;
+    place.expect("one", "Ready", "True/Fresh").await;
+    assert_eq!(simulator.journal().password_sends(&user_name(0)), 1);
+}
+
+/// A person does this to a token Secret, and it is right again with at most one call.
+async fn breaks(place: &Place, simulator: &Simulator, name: &str, patch: Value) {
+    let (begun, calls) = (Instant::now(), simulator.journal().mark());
+    place.patch_secret(name, patch).await;
+    repaired(place, simulator, name, begun, calls).await;
+}
+
+async fn repaired(place: &Place, simulator: &Simulator, name: &str, begun: Instant, calls: u64) {
+    place
+        .until(&format!("{name} is right again"), || async {
+            place.secret(name).await.is_some_and(|secret| is_right(&secret))
+        })
+        .await;
+    let (took, calls) = (begun.elapsed(), simulator.journal().since(calls).len());
+    println!("{name}: right again after {took:?} with {calls} calls");
+    assert!(took < AT_ONCE && calls <= 1, "{name}: {took:?}, {calls} calls");
+}
+
+fn is_right(secret: &Secret) -> bool {
+    let data = secret.data.clone().unwrap_or_default();
+    let token = data.get("access_token").map_or(0, |token| token.0.len());
+    let managed = secret.labels().get("app.kubernetes.io/managed-by");
+    token > 100
+        && data.contains_key("expires_on")
+        && managed.is_some_and(|by| by == "entra-operator")
+        && secret.annotations().contains_key("entra-operator.dev/expires-at")
+        && secret.immutable != Some(true)
+        && secret.metadata.deletion_timestamp.is_none()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_secret_is_never_touched_and_other_people_s_labels_survive() {
+    let place = Place::new("foreign").await;
+    let proxy = api_proxy().await;
+    let _operator = place.operator(through(&proxy, OperatorOptions::default())).await;
+    let (name, password) = user();
+    place
+        .put_secret(json!({"metadata": {"name": "one-api"}, "stringData": {"mine": "x"}}))
+        .await;
+    let before = place.version("one-api").await;
+    place
+        .credential("one", &[("one-api", &api_scope()), ("one-graph", &graph_scope())])
+        .await;
+    place.login("one-login", &name, &password).await;
+    place.expect("one", "Published", "False/SecretConflict").await;
+    place.expect("one", "Ready", "False/SecretConflict").await;
+
+    let note =
+        json!({"labels": {"contoso.example/team": "etl"}, "annotations": {"contoso.example/note": "x"}});
+    let graph = || async { place.value("one-graph", "access_token").await };
+    let first = graph().await;
+    place.patch_secret("one-graph", json!({"metadata": note})).await;
+    place
+        .until("the other token is renewed", || async { graph().await != first })
+        .await;
+    let renewed = place.secret("one-graph").await.unwrap();
+    assert_eq!(renewed.labels()["contoso.example/team"], "etl");
+    assert_eq!(renewed.annotations()["contoso.example/note"], "x");
+
+    assert_eq!(place.version("one-api").await, before, "it is untouched");
+    let about = proxy.journal().matching(|r| r.path.contains("/secrets/one-api"));
+    assert!(!about.is_empty());
+    for request in about {
+        assert_eq!(request.method, "GET", "{}", request.path);
+        assert!(
+            request.accept.contains("PartialObjectMetadata"),
+            "{}",
+            request.accept
+        );
+    }
+    // No watch shows it: it is looked at every 5 minutes, or when a person asks.
+    place.delete_secret("one-api").await;
+    place.request_refresh("one").await;
+    place.expect("one", "Ready", "True/Fresh").await;
+    assert!(is_right(&place.secret("one-api").await.unwrap()));
+}

@@ -1,0 +1,146 @@
+//! The judge's book: what was sent, stored and promised, and which rules of the contract were broken.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use entra_operator::plan::record::Record;
+use entra_operator::plan::snapshot::Binding;
+use entra_operator::reconcile::annotations;
+use entra_operator::reconcile::material::StoredSession;
+use entra_operator::reconcile::ports::{Key, Vault};
+
+use super::api::Object;
+use super::world::World;
+
+/// A login content as the provider sees it.
+pub type Content = (String, String, Binding);
+
+/// What is remembered between events.
+#[derive(Debug, Default)]
+pub struct Book {
+    pub violations: Vec<String>,
+    /// When the last fault or user's deed was, milliseconds.
+    pub trouble_at: i64,
+    /// When a credential last had no way to get its tokens, milliseconds.
+    pub blocked_at: BTreeMap<Key, i64>,
+    /// When the liveness rules were checked last.
+    pub checked_at: i64,
+    pub sends: BTreeMap<(Key, Content), u32>,
+    /// Attempts in the record: number and time of the last, by content hash.
+    pub recorded: BTreeMap<(Key, String), (u32, i64)>,
+    /// Newest answer that was ever stored.
+    pub stored: BTreeMap<Key, i64>,
+    /// When a credential's record was lost or restored last.
+    pub reset_at: BTreeMap<Key, i64>,
+    /// Requests of people.
+    pub requests: BTreeMap<Key, u32>,
+    /// Login Secrets (by their key) that at some time allowed another identity.
+    pub leave: BTreeSet<Key>,
+    /// When the operator published in a Secret last, milliseconds.
+    pub published: BTreeMap<Key, i64>,
+    /// What a pass did so far, by process and credential.
+    pub tallies: BTreeMap<(usize, Key), Tally>,
+}
+
+/// What one pass did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub reads: u32,
+    pub writes: u32,
+    pub statuses: u32,
+    pub sends: u32,
+    pub redemptions: u32,
+    pub refused: u32,
+    pub began: i64,
+}
+
+/// A refresh-token Secret, opened by the judge.
+#[derive(Debug, Default)]
+pub struct OpenedSession {
+    pub record: Record,
+    pub session: Option<StoredSession>,
+    pub has_token: bool,
+    pub binding: Option<Binding>,
+    pub dead: bool,
+}
+
+impl Book {
+    /// A rule was broken.
+    pub fn broken(&mut self, rule: u8, what: impl Into<String>) {
+        self.violations.push(format!("rule {rule}: {}", what.into()));
+    }
+
+    /// A credential's record was lost or replaced by somebody else than the operator.
+    pub fn reset(&mut self, credential: &Key, now: i64) {
+        self.sends.retain(|(key, _), _| key != credential);
+        self.recorded.retain(|(key, _), _| key != credential);
+        self.stored.remove(credential);
+        self.reset_at.insert(credential.clone(), now);
+    }
+
+    /// Whether a credential's record was lost within the last two minutes.
+    pub fn was_reset(&self, credential: &Key, now: i64) -> bool {
+        self.reset_at.get(credential).is_some_and(|at| now - at < 120_000)
+    }
+}
+
+impl World {
+    /// A rule was broken by the pass in turn.
+    pub fn broken(&mut self, rule: u8, what: impl Into<String>) {
+        let what = what.into();
+        self.note(|| format!("BROKEN rule {rule}: {what}"));
+        self.book.broken(rule, what);
+    }
+
+    /// What the pass in turn did so far.
+    pub fn tally(&mut self) -> &mut Tally {
+        let turn = self.turn.as_ref().unwrap();
+        self.book
+            .tallies
+            .entry((turn.replica, turn.credential.key.clone()))
+            .or_default()
+    }
+
+    /// Key of the credential in turn.
+    pub fn whose(&self) -> Key {
+        self.turn.as_ref().unwrap().credential.key.clone()
+    }
+
+    /// Opens a refresh-token Secret.
+    pub fn open(&self, key: &Key, object: Option<&Object>) -> OpenedSession {
+        let Some(object) = object else {
+            return OpenedSession::default();
+        };
+        let binding = annotations::binding(&object.meta());
+        let record = object.data.get("record").map(|b| self.judge.open_record(key, b));
+        let sealed = object.data.get("token").zip(binding.as_ref());
+        OpenedSession {
+            record: record.and_then(Result::ok).unwrap_or_default(),
+            session: sealed.and_then(|(blob, b)| self.judge.open_session(key, b, blob).ok()),
+            has_token: object.data.contains_key("token"),
+            dead: object
+                .annotations
+                .contains_key(entra_operator::api::annotation::DEAD_SINCE),
+            binding,
+        }
+    }
+
+    /// Opens the refresh-token Secret of a credential.
+    pub fn session_of(&self, credential: &Key) -> OpenedSession {
+        let key = session_key(credential);
+        self.open(&key, self.api.secrets.get(&key))
+    }
+}
+
+/// Key of a credential's refresh-token Secret.
+pub fn session_key(credential: &Key) -> Key {
+    let name = entra_operator::api::refresh_token_secret(&credential.name);
+    Key::new(&credential.namespace, name)
+}
+
+/// Key of the credential that a refresh-token Secret belongs to.
+pub fn credential_of(session: &Key) -> Option<Key> {
+    let name = session
+        .name
+        .strip_suffix(entra_operator::api::REFRESH_TOKEN_SUFFIX)?;
+    Some(Key::new(&session.namespace, name))
+}

@@ -1,0 +1,493 @@
+//! One seeded history: processes, people, storms and time, one event after the other, then peace and the check that all
+//! is well.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use entra_operator::reconcile::ports::Key;
+use entra_operator::reconcile::{Credential, Memory, Passed, pass};
+
+use super::book::Tally;
+use super::replica::{Replica, Running};
+use super::users::People;
+use super::world::{Counts, START, Shared, Turn, World};
+
+const MINUTE: i64 = 60_000;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// How a history goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    pub seed: u64,
+    pub replicas: usize,
+    pub credentials: usize,
+    pub days: i64,
+    /// Mean pause between deeds of people, minutes; 0: nobody does anything.
+    pub deeds: i64,
+    /// Mean pause between storms, minutes; 0: none.
+    pub storms: i64,
+    pub crashes: bool,
+    pub clocks: bool,
+}
+
+type Passing = Pin<Box<dyn Future<Output = (Passed, Memory)>>>;
+
+struct Task {
+    replica: usize,
+    credential: Arc<Credential>,
+    future: Passing,
+    wake_at: i64,
+}
+
+/// A history in progress.
+pub struct History {
+    plan: Plan,
+    world: Shared,
+    replicas: Vec<Replica>,
+    tasks: Vec<Task>,
+    people: People,
+    next_deed: i64,
+    next_storm: i64,
+    storm_ends: Option<i64>,
+    next_collection: i64,
+    next_jump: i64,
+    peace: bool,
+}
+
+/// What a history came to.
+#[derive(Debug)]
+pub struct Outcome {
+    pub counts: Counts,
+    pub broken: Option<String>,
+    pub trace: Vec<String>,
+}
+
+/// What happens next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Next {
+    Task(usize),
+    Delivery(usize),
+    Pass(usize),
+    Start(usize),
+    Collect,
+    Deed,
+    Storm,
+    Jump,
+    End,
+}
+
+impl History {
+    /// Plays a history to its end, or to the first broken rule.
+    pub fn play(plan: Plan, traced: bool) -> Outcome {
+        let mut history = Self::begin(plan, traced);
+        let broken = history.run().err();
+        let mut world = history.lock();
+        world.counts.seconds = (world.now() - START) / 1000;
+        Outcome {
+            counts: world.counts,
+            broken,
+            trace: world.trace.take().unwrap_or_default(),
+        }
+    }
+
+    fn begin(plan: Plan, traced: bool) -> Self {
+        let mut world = World::new(plan.seed, traced);
+        let people = People::begin(&mut world, plan.credentials);
+        let pause = |world: &mut World, mean: i64| match mean {
+            0 => i64::MAX,
+            mean => START + world.rng.range(1, 2 * mean) * MINUTE,
+        };
+        let next_deed = pause(&mut world, plan.deeds);
+        let next_storm = pause(&mut world, plan.storms);
+        let next_jump = pause(&mut world, if plan.clocks { 2000 } else { 0 });
+        let replicas = (0..plan.replicas).map(|number| Replica {
+            number,
+            offset: Arc::new(AtomicI64::new(0)),
+            leads: true,
+            running: None,
+            starts_at: START,
+        });
+        Self {
+            plan,
+            replicas: replicas.collect(),
+            world: Arc::new(Mutex::new(world)),
+            tasks: Vec::new(),
+            people,
+            next_deed,
+            next_storm,
+            storm_ends: None,
+            next_collection: START,
+            next_jump,
+            peace: false,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    fn run(&mut self) -> Result<(), String> {
+        let end = START + self.plan.days * DAY;
+        self.until(end)?;
+        self.make_peace();
+        self.until(end + 60 * MINUTE)?;
+        self.check_rest()?;
+        let world = Arc::clone(&self.world);
+        self.people.help(&mut world.lock().unwrap());
+        self.distribute();
+        self.until(end + 120 * MINUTE)?;
+        self.check_ready()
+    }
+
+    fn until(&mut self, end: i64) -> Result<(), String> {
+        let mut at_once = (0, 0);
+        loop {
+            let (at, next) = self.next(end);
+            let now = at.max(self.lock().now());
+            at_once = if now == at_once.0 {
+                (now, at_once.1 + 1)
+            } else {
+                (now, 0)
+            };
+            if at_once.1 > 5000 {
+                return Err("5000 events without time passing: a hot loop".to_owned());
+            }
+            self.lock().ticks.store(now, Ordering::Relaxed);
+            if next == Next::End {
+                return Ok(());
+            }
+            self.happen(next);
+            self.distribute();
+            let operators = self.replicas.iter().any(|r| r.leads && r.running.is_some());
+            let mut world = self.lock();
+            world.judge_liveness(operators);
+            if let Some(broken) = world.book.violations.first() {
+                return Err(broken.clone());
+            }
+        }
+    }
+
+    fn next(&self, end: i64) -> (i64, Next) {
+        let now = self.lock().now();
+        let tasks = self
+            .tasks
+            .iter()
+            .enumerate()
+            .map(|(i, t)| (t.wake_at, Next::Task(i)));
+        let mut all: Vec<_> = tasks.collect();
+        for r in &self.replicas {
+            match &r.running {
+                None => all.push((r.starts_at, Next::Start(r.number))),
+                Some(running) => {
+                    all.extend(running.due().map(|at| (at, Next::Delivery(r.number))));
+                    let passes = r.leads && running.synced();
+                    let pass = running.next_pass(now).filter(|_| passes);
+                    all.extend(pass.map(|(at, _)| (at, Next::Pass(r.number))));
+                }
+            }
+        }
+        all.push((self.next_collection, Next::Collect));
+        if !self.peace {
+            all.push((self.next_deed, Next::Deed));
+            all.push((self.storm_ends.unwrap_or(self.next_storm), Next::Storm));
+            all.push((self.next_jump, Next::Jump));
+        }
+        all.push((end, Next::End));
+        all.into_iter().min().unwrap()
+    }
+
+    fn happen(&mut self, next: Next) {
+        match next {
+            Next::Task(at) => self.go_on(at),
+            Next::Delivery(replica) => {
+                let world = Arc::clone(&self.world);
+                if let Some(running) = &mut self.replicas[replica].running {
+                    running.deliver(&mut world.lock().unwrap());
+                }
+            }
+            Next::Pass(replica) => self.begin_pass(replica),
+            Next::Start(replica) => {
+                let offset = Arc::clone(&self.replicas[replica].offset);
+                self.replicas[replica].running = Some(Running::start(&self.world, &offset));
+            }
+            Next::Collect => self.collect(),
+            Next::Deed => self.deed(),
+            Next::Storm => self.weather(),
+            Next::Jump => self.jump(),
+            Next::End => {}
+        }
+    }
+
+    fn begin_pass(&mut self, replica: usize) {
+        let now = self.lock().now();
+        let Some(running) = &mut self.replicas[replica].running else {
+            return;
+        };
+        let Some((_, key)) = running.next_pass(now) else {
+            return;
+        };
+        let slot = running.slots.get_mut(&key).unwrap();
+        let known = running.known.get_mut(&key);
+        let Some((credential, mut memory)) =
+            known.and_then(|k| Some((Arc::clone(&k.credential), k.memory.take()?)))
+        else {
+            running.slots.remove(&key);
+            return;
+        };
+        (slot.running, slot.ready, slot.again, slot.wake) = (true, false, false, None);
+        let (ports, common) = (Arc::clone(&running.ports), Arc::clone(&running.common));
+        let whose = Arc::clone(&credential);
+        let future = Box::pin(async move {
+            let passed = Box::pin(pass(&*ports, &common, &whose, &mut memory)).await;
+            (passed, memory)
+        });
+        self.tasks.push(Task {
+            replica,
+            credential,
+            future,
+            wake_at: now,
+        });
+        let mut world = self.lock();
+        world.counts.passes += 1;
+        let tally = Tally {
+            began: now,
+            ..Tally::default()
+        };
+        world.book.tallies.insert((replica, key), tally);
+    }
+
+    fn go_on(&mut self, at: usize) {
+        let replica = self.tasks[at].replica;
+        let crashes = {
+            let mut world = self.lock();
+            let rate = world.faults.crash;
+            world.rng.chance(rate)
+        };
+        if crashes {
+            return self.crash(replica);
+        }
+        let turn = Turn {
+            replica,
+            credential: Arc::clone(&self.tasks[at].credential),
+        };
+        {
+            let mut world = self.lock();
+            (world.turn, world.sleep_until) = (Some(turn), None);
+        }
+        let mut context = Context::from_waker(Waker::noop());
+        let polled = self.tasks[at].future.as_mut().poll(&mut context);
+        match polled {
+            Poll::Pending => {
+                let until = self.lock().sleep_until.unwrap();
+                self.tasks[at].wake_at = until;
+            }
+            Poll::Ready((passed, memory)) => self.finish(at, &passed, memory),
+        }
+        self.lock().turn = None;
+    }
+
+    fn finish(&mut self, at: usize, passed: &Passed, memory: Memory) {
+        let task = self.tasks.swap_remove(at);
+        let mut world = self.lock();
+        world.note(|| {
+            format!(
+                "pass ends: {} steps, {} wake {:?} {:?}",
+                passed.steps, passed.reason, passed.wake, passed.outage
+            )
+        });
+        world.judge_pass(passed);
+        drop(world);
+        let key = task.credential.key.clone();
+        if let Some(running) = &mut self.replicas[task.replica].running {
+            running.done(&key, &task.credential.uid, passed.wake, memory);
+        }
+    }
+
+    fn crash(&mut self, replica: usize) {
+        self.tasks.retain(|t| t.replica != replica);
+        self.replicas[replica].running = None;
+        let mut world = self.lock();
+        world.note(|| format!("CRASH of {replica}"));
+        world.counts.crashes += 1;
+        world.trouble();
+        let starts_at = world.now() + world.rng.range(1000, 90_000);
+        drop(world);
+        self.replicas[replica].starts_at = starts_at;
+    }
+
+    fn collect(&mut self) {
+        let mut world = self.lock();
+        for key in world.api.orphans() {
+            world.collect(&key);
+        }
+        let next = world.now() + world.rng.range(2000, 60_000);
+        drop(world);
+        self.next_collection = next;
+    }
+
+    fn deed(&mut self) {
+        let world = Arc::clone(&self.world);
+        let mut world = world.lock().unwrap();
+        let kind = world.rng.below(20);
+        self.next_deed = world.now() + world.rng.range(1000, self.plan.deeds * 2 * MINUTE);
+        if world.rng.chance(150) {
+            // People work in bursts.
+            self.next_deed = world.now() + world.rng.range(10, 3000);
+        }
+        match kind {
+            0 if self.plan.crashes => {
+                drop(world);
+                self.crash(0);
+            }
+            1 if self.replicas.len() > 1 => {
+                drop(world);
+                self.hand_over();
+            }
+            _ => self.people.act(&mut world),
+        }
+    }
+
+    /// Another replica leads, or all do.
+    fn hand_over(&mut self) {
+        let which = self.lock().rng.below(self.replicas.len() + 1);
+        self.lock().note(|| format!("leader: {which}"));
+        for r in &mut self.replicas {
+            let leads = which == r.number || which == 2;
+            if leads && !std::mem::replace(&mut r.leads, leads) {
+                if let Some(running) = &mut r.running {
+                    running.look_at_all();
+                }
+            }
+            r.leads = leads;
+        }
+    }
+
+    fn weather(&mut self) {
+        let crashes = self.plan.crashes;
+        let mut world = self.lock();
+        let storms = self.plan.storms;
+        if self.storm_ends.is_some() {
+            world.calm();
+            let next = world.now() + world.rng.range(1, 2 * storms) * MINUTE;
+            drop(world);
+            (self.storm_ends, self.next_storm) = (None, next);
+            return;
+        }
+        world.storm(crashes);
+        let top = world.rng.pick(&[2, 10, 60, 180]);
+        let ends = world.now() + world.rng.range(1, top * 60) * 1000;
+        drop(world);
+        self.storm_ends = Some(ends);
+    }
+
+    /// A node's clock jumps, and is put right later.
+    fn jump(&mut self) {
+        let which = self.lock().rng.below(self.replicas.len());
+        let offset = &self.replicas[which].offset;
+        let mut world = self.lock();
+        let off = if offset.load(Ordering::Relaxed) == 0 {
+            world.rng.pick(&[-3000, -300, -30, -2, 2, 30, 300, 3000])
+        } else {
+            0
+        };
+        let pause = if off == 0 {
+            world.rng.range(60, 4000)
+        } else {
+            world.rng.range(1, 90)
+        };
+        world.note(|| format!("clock of {which} is off by {off} s"));
+        world.trouble();
+        world.clock_off = off != 0;
+        let next = world.now() + pause * MINUTE;
+        drop(world);
+        offset.store(off, Ordering::Relaxed);
+        self.next_jump = next;
+    }
+
+    /// All faults stop and nobody touches anything any more.
+    fn make_peace(&mut self) {
+        self.peace = true;
+        for r in &mut self.replicas {
+            r.offset.store(0, Ordering::Relaxed);
+        }
+        let mut world = self.lock();
+        world.clock_off = false;
+        world.calm();
+    }
+
+    fn distribute(&mut self) {
+        let world = Arc::clone(&self.world);
+        let mut world = world.lock().unwrap();
+        for notice in std::mem::take(&mut world.api.outbox) {
+            for r in &mut self.replicas {
+                if let Some(running) = &mut r.running {
+                    running.notice(&mut world, &notice);
+                }
+            }
+        }
+    }
+
+    /// In peace the status says how things are.
+    fn check_rest(&self) -> Result<(), String> {
+        let world = self.lock();
+        for key in &self.people.keys {
+            let Some(resource) = world.api.credentials.get(key) else {
+                continue;
+            };
+            let (ready, reason) = headline(resource.status.as_ref());
+            let whole = whole(&world, key);
+            if ready && !whole && !world.is_obtainable(key) {
+                return Err(format!("{} says Ready ({reason}), but is not", key.name));
+            }
+            if reason.is_empty() && !resource.deleting {
+                return Err(format!("{} has no status", key.name));
+            }
+        }
+        Ok(())
+    }
+
+    /// After a person's help everything is as it should be.
+    fn check_ready(&self) -> Result<(), String> {
+        let world = self.lock();
+        for key in &self.people.keys {
+            let Some(resource) = world.api.credentials.get(key) else {
+                continue;
+            };
+            let (ready, reason) = headline(resource.status.as_ref());
+            if !ready || !whole(&world, key) || !world.is_obtainable(key) {
+                return Err(format!("{} does not recover: {ready} {reason}", key.name));
+            }
+            let used = world.api.secrets.contains_key(&used_login(key));
+            if used && !world.login_may_stay(key, &used_login(key)) {
+                return Err(format!("the used login of {} stays", key.name));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn used_login(key: &Key) -> Key {
+    Key::new(&key.namespace, format!("{}-login", key.name))
+}
+
+fn headline(status: Option<&entra_operator::api::EntraCredentialStatus>) -> (bool, String) {
+    let ready = status.and_then(|s| s.conditions.iter().find(|c| c.type_ == "Ready"));
+    ready.map_or((false, String::new()), |c| (c.status == "True", c.reason.clone()))
+}
+
+fn whole(world: &World, key: &Key) -> bool {
+    world.wanting(key).is_empty()
+        && world.api.credential(key).is_some_and(|c| {
+            let ours = |name: &String| {
+                let object = world.api.secrets.get(&c.sibling(name));
+                object
+                    .and_then(|o| o.controller.as_ref())
+                    .is_some_and(|o| o.uid == c.uid)
+            };
+            c.spec.tokens.iter().all(|t| ours(&t.secret_name))
+        })
+}

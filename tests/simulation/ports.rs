@@ -1,0 +1,408 @@
+//! The ports of one process: every call waits before and after the server acts, and meets its fate there.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, MutexGuard};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use entra_operator::api::{Cloud, EntraCredentialStatus, Reason};
+use entra_operator::cluster::{SecretStore, Selects};
+use entra_operator::plan::Time;
+use entra_operator::plan::answer::{Effect, Refusal};
+use entra_operator::reconcile::material::{LoginContent, StoredSession};
+use entra_operator::reconcile::ports::{
+    AuthorityRefused, Clock, Cluster, ClusterError, Event, Key, Kind, NewSecret, Outcome, Owner, Ports,
+    Provider, Request, SecretChange, SecretMeta, SecretObject, View,
+};
+use entra_operator::secrets::Keyring;
+
+use super::idp::{Answer, Asked, Weather, refusal, tenant_guid};
+use super::world::{START, Shared, Ticks, World, millis};
+
+/// A process' hands and eyes.
+#[derive(Debug)]
+pub struct Process {
+    pub world: Shared,
+    pub store: SecretStore,
+    pub keys: Keyring,
+    pub ticks: Ticks,
+    /// How far the node's wall clock is ahead of the true time, seconds.
+    pub offset: Arc<AtomicI64>,
+}
+
+/// Waits until a moment of virtual time.
+struct Gate<'a> {
+    world: &'a Shared,
+    pause: i64,
+    until: Option<i64>,
+}
+
+impl Future for Gate<'_> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        let mut world = self.world.lock().unwrap();
+        let now = world.now();
+        let until = self.until.unwrap_or(now + self.pause);
+        if now >= until {
+            return Poll::Ready(());
+        }
+        world.sleep_until = Some(until);
+        drop(world);
+        self.until = Some(until);
+        Poll::Pending
+    }
+}
+
+impl Process {
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap()
+    }
+
+    fn gate(&self, pause: i64) -> Gate<'_> {
+        Gate {
+            world: &self.world,
+            pause,
+            until: None,
+        }
+    }
+
+    fn wall(&self) -> i64 {
+        self.ticks.load(Ordering::Relaxed) / 1000 + self.offset.load(Ordering::Relaxed)
+    }
+
+    /// One call: it fails before the server acts, or the server acts and the answer may be lost.
+    async fn call<T>(
+        &self,
+        refusable: u32,
+        act: impl FnOnce(&mut World) -> Result<T, ClusterError>,
+    ) -> Result<T, ClusterError> {
+        let fate = self.lock().fate(refusable);
+        self.lock().counts.calls += 1;
+        self.gate(fate.before).await;
+        if fate.fails {
+            return Err(ClusterError::Unavailable("refused".to_owned()));
+        }
+        let done = if fate.refused {
+            Err(ClusterError::Refused(
+                "the resource quota q is exceeded".to_owned(),
+            ))
+        } else {
+            act(&mut self.lock())
+        };
+        self.gate(fate.after).await;
+        if fate.lost {
+            return Err(ClusterError::Unavailable("the answer was lost".to_owned()));
+        }
+        done
+    }
+
+    fn writes_refused(&self) -> u32 {
+        self.lock().faults.refused_write
+    }
+}
+
+impl Cluster for Process {
+    async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
+        let known = self.store.get(key);
+        self.call(0, |w| {
+            w.judge_read(key, known.as_ref());
+            Ok(w.api.read(key))
+        })
+        .await
+    }
+
+    async fn peek(&self, key: &Key) -> Result<Option<SecretMeta>, ClusterError> {
+        self.call(0, |w| {
+            w.note(|| format!("peek {}", key.name));
+            Ok(w.api.read(key).map(|o| o.meta))
+        })
+        .await
+    }
+
+    async fn create(&self, secret: NewSecret) -> Result<SecretMeta, ClusterError> {
+        let refusable = self.writes_refused();
+        let meta = self
+            .call(refusable, |w| {
+                w.judged_write("create", &secret.key, |api| api.create(&secret))
+            })
+            .await?;
+        let by_label = meta.managed.then_some(Selects::Tokens);
+        let selects = Selects::of_type(secret.kind).or(by_label);
+        self.store.wrote(&secret.key, &meta, selects);
+        Ok(meta)
+    }
+
+    async fn change(
+        &self,
+        key: &Key,
+        seen: &SecretMeta,
+        change: SecretChange,
+    ) -> Result<SecretMeta, ClusterError> {
+        let refusable = self.writes_refused();
+        let meta = self
+            .call(refusable, |w| {
+                w.judged_write("change", key, |api| api.change(key, seen, &change))
+            })
+            .await?;
+        self.store
+            .wrote(key, &meta, meta.managed.then_some(Selects::Tokens));
+        Ok(meta)
+    }
+
+    async fn delete(&self, key: &Key, seen: &SecretMeta) -> Result<(), ClusterError> {
+        let refusable = self.lock().faults.refused_delete;
+        self.call(refusable, |w| {
+            w.judged_write("delete", key, |api| api.delete(key, seen))
+        })
+        .await?;
+        self.store.deleted(key, seen);
+        Ok(())
+    }
+
+    async fn claims(&self, namespace: &str, claimant: &Owner, login: &str) -> Result<bool, ClusterError> {
+        self.call(0, |w| Ok(w.api.claims(namespace, claimant, login)))
+            .await
+    }
+
+    async fn namespace_active(&self, _: &str) -> Result<bool, ClusterError> {
+        self.call(0, |w| Ok(!w.api.terminating)).await
+    }
+
+    async fn write_status(
+        &self,
+        key: &Key,
+        uid: &str,
+        status: &EntraCredentialStatus,
+    ) -> Result<(), ClusterError> {
+        let refusable = self.writes_refused();
+        self.call(refusable, |w| {
+            w.judge_status(key, uid, status);
+            w.api.write_status(key, uid, status)
+        })
+        .await
+    }
+
+    async fn event(&self, key: &Key, _: &Owner, event: Event) {
+        let mut world = self.lock();
+        world.note(|| format!("event on {}: {}", key.name, event.reason));
+    }
+}
+
+/// What of a call to the provider reaches whom.
+struct Trip {
+    before: i64,
+    after: i64,
+    arrives: bool,
+    returns: bool,
+    later: bool,
+}
+
+impl Process {
+    fn trip(&self, deadline: i64) -> Trip {
+        let mut w = self.lock();
+        let weather = w.idp.weather;
+        let slow = weather == Weather::Slow;
+        let (lost_login, top) = (w.faults.lost_login, if slow { deadline * 600 } else { 300 });
+        let lost = w.rng.chance(lost_login);
+        let odd = weather != Weather::Fine && w.rng.chance(700);
+        if lost || weather != Weather::Fine {
+            w.counts.faults += 1;
+            w.trouble();
+        }
+        let before = w.rng.range(5, top / 2);
+        let after = w.rng.range(5, top.max(600));
+        Trip {
+            before,
+            after: after.min(deadline * 1000),
+            arrives: !(weather == Weather::RequestsLost && odd),
+            returns: !(lost || (weather == Weather::AnswersLost && odd)),
+            later: weather == Weather::NoPermits && odd,
+        }
+    }
+
+    fn asked(&self, request: &Request<'_>, wall: i64) -> Asked {
+        Asked {
+            binding: request.binding.clone(),
+            scopes: request.scopes.to_vec(),
+            at: self.ticks.load(Ordering::Relaxed) / 1000,
+            wall,
+        }
+    }
+
+    fn unanswered() -> Refusal {
+        refusal(Effect::Unanswered, Reason::ServiceUnavailable, None)
+    }
+
+    async fn arrive(&self, trip: &Trip, answer: Option<Answer>, deadline: i64) -> Outcome {
+        if !(trip.arrives && trip.returns) {
+            self.gate(deadline * 1000).await;
+            return Outcome::Refused(Self::unanswered());
+        }
+        self.gate(trip.after).await;
+        match answer {
+            Some(Ok(tokens)) => Outcome::Granted(tokens),
+            Some(Err(refusal)) => Outcome::Refused(refusal),
+            None => Outcome::Refused(Self::unanswered()),
+        }
+    }
+}
+
+impl Provider for Process {
+    fn authority(&self, _: &str, _: Option<Cloud>, named: Option<&str>) -> Result<String, AuthorityRefused> {
+        match named {
+            None => Ok("login.example".to_owned()),
+            Some("lab") => Ok("lab.example".to_owned()),
+            Some(_) => Err(AuthorityRefused {
+                reason: Reason::AppMisconfigured,
+                message: "no such authority".to_owned(),
+            }),
+        }
+    }
+
+    async fn login(
+        &self,
+        request: Request<'_>,
+        content: &LoginContent,
+        still_valid: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Outcome {
+        let trip = self.trip(45);
+        if trip.later {
+            return Outcome::Later(Time(self.wall() + 5));
+        }
+        let wall = self.wall();
+        self.gate(trip.before).await;
+        if !still_valid() {
+            return Outcome::Refused(refusal(Effect::Transient, Reason::ServiceUnavailable, None));
+        }
+        let (user, password) = (content.username.expose(), content.password.expose());
+        let asked = self.asked(&request, wall);
+        let send = self.lock().judge_send(&asked, user, password);
+        let answer = trip.arrives.then(|| {
+            let w = &mut *self.lock();
+            w.idp.login(&mut w.rng, &asked, user, password)
+        });
+        let outcome = self.arrive(&trip, answer, 45).await;
+        self.lock().judge_answer(send, &outcome);
+        outcome
+    }
+
+    async fn redeem(&self, request: Request<'_>, session: &StoredSession) -> Outcome {
+        let deadline = request.life.map_or(30, |l| (l / 8).clamp(1, 30));
+        let trip = self.trip(deadline);
+        if trip.later {
+            return Outcome::Later(Time(self.wall() + 5));
+        }
+        let wall = self.wall();
+        self.gate(trip.before).await;
+        let asked = self.asked(&request, wall);
+        let token = session.refresh_token.expose();
+        self.lock().judge_redemption(&asked, token, &self.store);
+        let answer = trip.arrives.then(|| {
+            let w = &mut *self.lock();
+            w.idp.redeem(&mut w.rng, &asked, token)
+        });
+        let outcome = self.arrive(&trip, answer, deadline).await;
+        self.lock()
+            .note(|| format!("redeemed {token}: {}", told(&outcome)));
+        outcome
+    }
+
+    async fn resolve(&self, request: Request<'_>) -> Result<String, Refusal> {
+        let trip = self.trip(30);
+        self.gate(trip.before + trip.after).await;
+        let down = trip.later || !trip.returns || !trip.arrives;
+        if down || self.lock().idp.weather == Weather::Down {
+            return Err(refusal(Effect::Transient, Reason::ServiceUnavailable, None));
+        }
+        Ok(tenant_guid(&request.binding.tenant))
+    }
+}
+
+/// An outcome in a word.
+pub fn told(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Granted(t) => format!("granted {}", t.access_token.expose()),
+        Outcome::Refused(r) => format!("{:?} {}", r.effect, r.reason),
+        Outcome::Later(at) => format!("later {at:?}"),
+    }
+}
+
+impl Clock for Process {
+    fn now(&self) -> Time {
+        Time(self.wall())
+    }
+
+    fn monotonic(&self) -> Duration {
+        millis(self.ticks.load(Ordering::Relaxed) - START)
+    }
+
+    fn nonce(&self) -> String {
+        self.lock().nonce()
+    }
+}
+
+const fn selects(kind: Kind) -> Selects {
+    match kind {
+        Kind::Login => Selects::Logins,
+        Kind::Session => Selects::RefreshTokens,
+        Kind::ClientSecret => Selects::ClientSecrets,
+        Kind::Token => Selects::Tokens,
+    }
+}
+
+/// As the operator's own view over its store.
+impl View for Process {
+    fn secret(&self, kind: Kind, key: &Key) -> Option<SecretMeta> {
+        self.store.get_as(key, selects(kind))
+    }
+
+    fn controlled(&self, namespace: &str, owner: &Owner) -> Vec<(String, SecretMeta)> {
+        let theirs = self.store.controlled_by(namespace, &owner.uid);
+        theirs
+            .into_iter()
+            .filter(|(_, meta)| meta.managed)
+            .map(|(key, meta)| (key.name, meta))
+            .collect()
+    }
+
+    fn wrote(&self, kind: Kind, key: &Key, meta: SecretMeta) {
+        self.store.wrote(key, &meta, Some(selects(kind)));
+    }
+
+    fn gone(&self, _: Kind, key: &Key, uid: &str) {
+        if let Some(meta) = self.store.get(key).filter(|meta| meta.uid == uid) {
+            self.store.deleted(key, &meta);
+        }
+    }
+}
+
+impl Ports for Process {
+    type Cluster = Self;
+    type Provider = Self;
+    type Vault = Keyring;
+    type View = Self;
+    type Clock = Self;
+
+    fn cluster(&self) -> &Self {
+        self
+    }
+
+    fn provider(&self) -> &Self {
+        self
+    }
+
+    fn vault(&self) -> &Keyring {
+        &self.keys
+    }
+
+    fn view(&self) -> &Self {
+        self
+    }
+
+    fn clock(&self) -> &Self {
+        self
+    }
+}

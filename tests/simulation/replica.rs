@@ -1,0 +1,384 @@
+//! One operator process: its watches, what it knows of credentials, and which of them get a pass; as `operator::controller`
+//! and `operator::queue` do it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use entra_operator::api::{ClientCredential, refresh_token_secret};
+use entra_operator::cluster::{Altered, Change, SecretStore, SeenSecret, Selects, Watch};
+use entra_operator::plan::Time;
+use entra_operator::reconcile::memory::Allowance;
+use entra_operator::reconcile::ports::Key;
+use entra_operator::reconcile::{Credential, Deaf, Memory, Shared as Common};
+
+use super::api::Notice;
+use super::ports::Process;
+use super::world::{NAMESPACE, Shared, World, keyring};
+
+/// A place where a process runs.
+#[derive(Debug)]
+pub struct Replica {
+    pub number: usize,
+    pub offset: Arc<AtomicI64>,
+    pub leads: bool,
+    pub running: Option<Running>,
+    pub starts_at: i64,
+}
+
+/// A running process.
+#[derive(Debug)]
+pub struct Running {
+    pub ports: Arc<Process>,
+    pub common: Arc<Common>,
+    feeds: Vec<Feed<Change<SeenSecret>>>,
+    resources: Feed<Told>,
+    listing: BTreeSet<Key>,
+    listed: bool,
+    pub known: BTreeMap<Key, Known>,
+    pub slots: BTreeMap<Key, Slot>,
+}
+
+/// What the watch of credentials tells.
+#[derive(Clone, Debug)]
+enum Told {
+    Restarted,
+    Applied(Box<Credential>),
+    Deleted(Key),
+    Listed,
+}
+
+/// One watch, on its way.
+#[derive(Debug)]
+struct Feed<T> {
+    selects: Option<Selects>,
+    queue: VecDeque<(i64, T)>,
+    broken_until: Option<i64>,
+}
+
+/// A credential and what the process remembers of it; the memory is away during a pass.
+#[derive(Debug)]
+pub struct Known {
+    pub credential: Arc<Credential>,
+    pub memory: Option<Memory>,
+}
+
+/// When a credential gets its pass.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Slot {
+    pub wake: Option<Time>,
+    pub ready: bool,
+    pub running: bool,
+    pub again: bool,
+}
+
+impl<T> Feed<T> {
+    fn new(selects: Option<Selects>, list_at: i64) -> Self {
+        Self {
+            selects,
+            queue: VecDeque::new(),
+            broken_until: Some(list_at),
+        }
+    }
+
+    fn due(&self) -> Option<i64> {
+        self.broken_until
+            .or_else(|| self.queue.front().map(|(at, _)| *at))
+    }
+
+    fn push(&mut self, at: i64, item: T) {
+        let at = self.queue.back().map_or(at, |(last, _)| at.max(*last));
+        self.queue.push_back((at, item));
+    }
+}
+
+impl Running {
+    /// Starts a process; its lists are on their way.
+    pub fn start(world: &Shared, offset: &Arc<AtomicI64>) -> Self {
+        let w = world.lock().unwrap();
+        let (ticks, now) = (Arc::clone(&w.ticks), w.now());
+        drop(w);
+        let watches: Vec<_> = Selects::ALL.iter().map(|s| watch(*s)).collect();
+        let ports = Process {
+            world: Arc::clone(world),
+            store: SecretStore::new(&watches),
+            keys: keyring(&ticks),
+            ticks,
+            offset: Arc::clone(offset),
+        };
+        let common = Common {
+            allowance: Allowance::default(),
+            observer: Arc::new(Deaf),
+        };
+        Self {
+            ports: Arc::new(ports),
+            common: Arc::new(common),
+            feeds: Selects::ALL
+                .iter()
+                .map(|s| Feed::new(Some(*s), now + 50))
+                .collect(),
+            resources: Feed::new(None, now + 60),
+            listing: BTreeSet::new(),
+            listed: false,
+            known: BTreeMap::new(),
+            slots: BTreeMap::new(),
+        }
+    }
+
+    /// Whether every watch has had a complete list.
+    pub fn synced(&self) -> bool {
+        self.listed && self.ports.store.synced()
+    }
+
+    /// When the next event arrives.
+    pub fn due(&self) -> Option<i64> {
+        let feeds = self.feeds.iter().filter_map(Feed::due);
+        feeds.chain(self.resources.due()).min()
+    }
+
+    /// Something changed at the API server.
+    pub fn notice(&mut self, world: &mut World, notice: &Notice) {
+        let at = arrival(world);
+        match notice {
+            Notice::Credential(key) => {
+                let told = match world.api.credential(key) {
+                    Some(credential) => Told::Applied(Box::new(credential)),
+                    None => Told::Deleted(key.clone()),
+                };
+                offer(world, &mut self.resources, at, told);
+            }
+            Notice::Secret {
+                key,
+                old,
+                new,
+                version,
+            } => {
+                for feed in &mut self.feeds {
+                    let Some(selects) = feed.selects else { continue };
+                    let was = old.as_ref().filter(|o| o.shown_by(selects));
+                    // An object of another uid under the same name is two events: a deletion and a creation.
+                    let replaced = was.zip(new.as_ref()).is_some_and(|(o, n)| o.uid != n.uid);
+                    let is = new.as_ref().filter(|o| o.shown_by(selects));
+                    if let Some(old) = was.filter(|_| is.is_none() || replaced) {
+                        let version = if replaced { version - 1 } else { *version };
+                        offer(world, feed, at, Change::Deleted(old.seen(key, version)));
+                    }
+                    if let Some(new) = is {
+                        offer(world, feed, at, Change::Applied(new.seen(key, *version)));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Delivers one event that has arrived.
+    pub fn deliver(&mut self, world: &mut World) {
+        let now = world.now();
+        let ready = |due: Option<i64>| due.is_some_and(|at| at <= now);
+        if ready(self.resources.due()) {
+            return self.deliver_resource(world);
+        }
+        let Some(at) = self.feeds.iter().position(|f| ready(f.due())) else {
+            return;
+        };
+        let feed = &mut self.feeds[at];
+        if feed.broken_until.take().is_some() {
+            return list(world, feed);
+        }
+        let (Some((_, change)), Some(selects)) = (feed.queue.pop_front(), feed.selects) else {
+            return;
+        };
+        let (before, complete) = (self.synced(), matches!(change, Change::Listed));
+        let altered = self.ports.store.apply(&watch(selects), change);
+        for altered in altered {
+            self.secret_changed(&altered);
+        }
+        if complete && !before && self.synced() {
+            self.look_at_all();
+        }
+    }
+
+    fn deliver_resource(&mut self, world: &mut World) {
+        if self.resources.broken_until.take().is_some() {
+            return list_resources(world, &mut self.resources);
+        }
+        match self.resources.queue.pop_front() {
+            Some((_, Told::Restarted)) => self.listing = self.known.keys().cloned().collect(),
+            Some((_, Told::Applied(credential))) => {
+                self.listing.remove(&credential.key);
+                self.applied(*credential);
+            }
+            Some((_, Told::Deleted(key))) => self.removed(&key),
+            Some((_, Told::Listed)) => self.complete(),
+            None => {}
+        }
+    }
+
+    fn complete(&mut self) {
+        for key in std::mem::take(&mut self.listing) {
+            self.removed(&key);
+        }
+        if !std::mem::replace(&mut self.listed, true) && self.synced() {
+            self.look_at_all();
+        }
+    }
+
+    fn applied(&mut self, credential: Credential) {
+        let key = credential.key.clone();
+        let before = self.known.get(&key);
+        let same_object = before.is_some_and(|k| k.credential.uid == credential.uid);
+        if before.is_some_and(|k| differs_in_status_only(&k.credential, &credential)) {
+            return;
+        }
+        let credential = Arc::new(credential);
+        if let (true, Some(known)) = (same_object, self.known.get_mut(&key)) {
+            known.credential = credential;
+        } else {
+            let memory = Some(Memory::default());
+            self.known.insert(key.clone(), Known { credential, memory });
+        }
+        self.trigger(&key);
+    }
+
+    fn removed(&mut self, key: &Key) {
+        self.known.remove(key);
+        self.slots.remove(key);
+    }
+
+    /// Everything gets a look.
+    pub fn look_at_all(&mut self) {
+        for key in self.known.keys().cloned().collect::<Vec<_>>() {
+            self.trigger(&key);
+        }
+    }
+
+    fn secret_changed(&mut self, altered: &Altered) {
+        let owner = altered
+            .controller
+            .as_ref()
+            .filter(|c| c.ours)
+            .map(|c| c.name.clone());
+        let concerned = |k: &Known| {
+            owner.as_ref() == Some(&k.credential.key.name) || secrets_of(&k.credential).contains(&altered.key)
+        };
+        let keys: Vec<_> = self
+            .known
+            .iter()
+            .filter(|(_, k)| concerned(k))
+            .map(|(k, _)| k.clone())
+            .collect();
+        for key in keys {
+            self.trigger(&key);
+        }
+    }
+
+    fn trigger(&mut self, key: &Key) {
+        let slot = self.slots.entry(key.clone()).or_default();
+        if slot.running {
+            slot.again = true;
+        } else {
+            slot.ready = true;
+        }
+    }
+
+    /// When the next pass is due, in true milliseconds, and for whom.
+    pub fn next_pass(&self, now: i64) -> Option<(i64, Key)> {
+        let offset = self.ports.offset.load(Ordering::Relaxed);
+        let due = |slot: &Slot| match (slot.ready, slot.wake) {
+            (true, _) => Some(now),
+            (false, Some(wake)) => Some(((wake.0 - offset) * 1000).max(now)),
+            (false, None) => None,
+        };
+        let idle = self.slots.iter().filter(|(_, s)| !s.running);
+        idle.filter_map(|(key, slot)| Some((due(slot)?, key.clone())))
+            .min()
+    }
+
+    /// A pass is over.
+    pub fn done(&mut self, key: &Key, uid: &str, wake: Option<Time>, memory: Memory) {
+        if let Some(known) = self.known.get_mut(key).filter(|k| k.credential.uid == uid) {
+            known.memory = Some(memory);
+        }
+        let Some(slot) = self.slots.get_mut(key) else {
+            return;
+        };
+        (slot.running, slot.wake) = (false, wake);
+        if std::mem::take(&mut slot.again) {
+            slot.ready = true;
+        }
+    }
+}
+
+fn watch(selects: Selects) -> Watch {
+    Watch { selects, scope: None }
+}
+
+fn arrival(world: &mut World) -> i64 {
+    let late = world.faults.watch_delay;
+    let delay = if late > 0 {
+        world.rng.range(1, late)
+    } else {
+        world.rng.range(1, 40)
+    };
+    world.now() + delay
+}
+
+/// Puts an event on its way; it may come twice, or the watch breaks and lists anew later.
+fn offer<T: Clone>(world: &mut World, feed: &mut Feed<T>, at: i64, item: T) {
+    if feed.broken_until.is_some() {
+        return;
+    }
+    if world.rng.chance(world.faults.broken_watch) {
+        feed.queue.clear();
+        feed.broken_until = Some(world.now() + world.rng.range(500, 90_000));
+        world.counts.faults += 1;
+        return world.trouble();
+    }
+    if world.rng.chance(30) {
+        feed.push(at, item.clone());
+    }
+    feed.push(at, item);
+}
+
+fn list(world: &mut World, feed: &mut Feed<Change<SeenSecret>>) {
+    let (now, Some(selects)) = (world.now(), feed.selects) else {
+        return;
+    };
+    feed.push(now, Change::Restarted);
+    for (key, object) in world.api.secrets.iter().filter(|(_, o)| o.shown_by(selects)) {
+        feed.push(now + 5, Change::Applied(object.seen(key, object.version)));
+    }
+    feed.push(now + 5, Change::Listed);
+}
+
+fn list_resources(world: &mut World, feed: &mut Feed<Told>) {
+    let now = world.now();
+    feed.push(now, Told::Restarted);
+    let keys: Vec<_> = world.api.credentials.keys().cloned().collect();
+    for credential in keys.iter().filter_map(|k| world.api.credential(k)) {
+        feed.push(now + 5, Told::Applied(Box::new(credential)));
+    }
+    feed.push(now + 5, Told::Listed);
+}
+
+fn differs_in_status_only(before: &Credential, after: &Credential) -> bool {
+    before.uid == after.uid
+        && before.generation == after.generation
+        && before.deleting == after.deleting
+        && before.request == after.request
+        && before.spec == after.spec
+}
+
+fn secrets_of(credential: &Credential) -> BTreeSet<Key> {
+    let spec = &credential.spec;
+    let client = spec.client_credential.as_ref();
+    let client = client.map(|ClientCredential::Secret(s)| s.secret_name.clone());
+    let tokens = spec.tokens.iter().map(|t| t.secret_name.clone());
+    let names = tokens
+        .chain([
+            spec.login.secret_name.clone(),
+            refresh_token_secret(&credential.key.name),
+        ])
+        .chain(client);
+    names.map(|name| Key::new(NAMESPACE, name)).collect()
+}

@@ -1,0 +1,349 @@
+//! Rules about passwords and refresh tokens: what may be sent, stored and deleted (product §4: 1, 2, 3, 6, 7, 10).
+
+use entra_operator::api::{ANNOTATION_ALLOW_IDENTITY_CHANGE, LOGIN_TYPE, annotation};
+use entra_operator::cluster::SecretStore;
+use entra_operator::plan::answer::Effect;
+use entra_operator::plan::record::{Record, Verdict};
+use entra_operator::reconcile::annotations;
+use entra_operator::reconcile::material::{LoginContent, Secret};
+use entra_operator::reconcile::ports::{Key, Outcome, Vault};
+
+use super::api::Object;
+use super::book::{Content, OpenedSession, session_key};
+use super::idp::{Asked, tenant_guid};
+use super::ports::told;
+use super::world::World;
+
+/// Sends without a complete answer that a content gets.
+const SENDS: u32 = 3;
+
+impl World {
+    /// A password is about to leave.
+    pub fn judge_send(&mut self, asked: &Asked, user: &str, password: &str) -> (Key, Content) {
+        self.counts.sends += 1;
+        self.tally().sends += 1;
+        let key = self.whose();
+        let mac = self.mac_of(asked, user, password);
+        self.note(|| format!("SEND {user}/{password} to {:?} ({:.8})", asked.binding, mac));
+        let now = self.now();
+        let content = (user.to_owned(), password.to_owned(), asked.binding.clone());
+        let open = self.book.sends.entry((key.clone(), content.clone())).or_default();
+        *open += 1;
+        let open = *open;
+        if !self.book.was_reset(&key, now) {
+            self.judge_recorded(&key, &mac, open, now);
+        }
+        (key, content)
+    }
+
+    fn mac_of(&self, asked: &Asked, user: &str, password: &str) -> String {
+        let login = LoginContent {
+            username: Secret::new(user.to_owned()),
+            password: Secret::new(password.to_owned()),
+        };
+        self.judge.content_mac(&login, &asked.binding).0
+    }
+
+    fn judge_recorded(&mut self, key: &Key, mac: &str, open: u32, now: i64) {
+        let asked_for = self.book.requests.get(key).copied().unwrap_or(0);
+        if open > SENDS + asked_for {
+            self.broken(
+                1,
+                format!("send {open} without a complete answer ({asked_for} requests)"),
+            );
+        }
+        let session = self.session_of(key);
+        let past = session.record.entries.iter().find(|e| e.content.0 == mac);
+        if past.is_some_and(|e| e.verdict == Verdict::Wrong) {
+            self.broken(1, "a condemned password was sent");
+        }
+        match self.book.recorded.get(&(key.clone(), mac.to_owned())).copied() {
+            Some((0, _)) | None => self.broken(1, "a password was sent that was not recorded"),
+            Some((_, at)) if now - at > 11_000 => {
+                self.broken(1, format!("sent {} ms after its record", now - at));
+            }
+            Some((n, at)) => {
+                self.book
+                    .recorded
+                    .insert((key.clone(), mac.to_owned()), (n - 1, at));
+            }
+        }
+    }
+
+    /// An answer reached a living process. Final verdicts count once they are stored.
+    pub fn judge_answer(&mut self, send: (Key, Content), outcome: &Outcome) {
+        self.note(|| format!("login answered: {}", told(outcome)));
+        let over = match outcome {
+            Outcome::Refused(r) => !matches!(r.effect, Effect::Unanswered | Effect::Condemned),
+            Outcome::Later(_) => true,
+            Outcome::Granted(t) => t.refresh_token.is_none() || self.wrong_identity(&send.0, t),
+        };
+        if let (true, Some(open)) = (over, self.book.sends.get_mut(&send)) {
+            *open = open.saturating_sub(1);
+        }
+    }
+
+    /// Such an answer is discarded, which is a complete answer too.
+    fn wrong_identity(&self, key: &Key, tokens: &entra_operator::reconcile::ports::Tokens) -> bool {
+        let pinned = self.session_of(key).session.map(|s| s.account.home_account_id);
+        let new = tokens.granted.account.as_ref().map(|a| a.home_account_id.clone());
+        pinned.is_some() && pinned != new
+    }
+
+    /// A refresh token is about to leave.
+    pub fn judge_redemption(&mut self, asked: &Asked, token: &str, store: &SecretStore) {
+        self.counts.redemptions += 1;
+        self.tally().redemptions += 1;
+        self.note(|| format!("REDEEM {token} for {:?}", asked.scopes));
+        let Some(known) = self.idp.refresh.get(token).cloned() else {
+            return self.broken(6, format!("an unknown refresh token {token}"));
+        };
+        let (to, of) = (&asked.binding, &known.binding);
+        let same_tenant = tenant_guid(&to.tenant) == tenant_guid(&of.tenant);
+        if to.authority != of.authority || to.client_id != of.client_id || !same_tenant {
+            self.broken(6, format!("{token} of {of:?} went to {to:?}"));
+        }
+        let credential = self.turn.as_ref().unwrap().credential.clone();
+        if credential.spec.suspend || credential.deleting {
+            self.broken(8, "a call for a suspended or deleted credential");
+        }
+        let seen = store.get(&session_key(&credential.key));
+        let dead = seen.is_some_and(|m| m.annotations.contains_key(annotation::DEAD_SINCE));
+        if dead && credential.request.is_none() {
+            self.broken(7, "a dead refresh token was redeemed");
+        }
+        self.judge_due(asked, store);
+    }
+
+    /// Nothing is renewed that is known to be whole and younger than half of its life.
+    fn judge_due(&mut self, asked: &Asked, store: &SecretStore) {
+        let credential = self.turn.as_ref().unwrap().credential.clone();
+        let handled = self
+            .api
+            .credentials
+            .get(&credential.key)
+            .and_then(|r| r.status.clone());
+        let handled = handled.and_then(|s| s.last_handled_refresh_request);
+        if credential.request.is_some() && credential.request != handled {
+            return;
+        }
+        let entry = credential.spec.tokens.iter().find(|t| t.scopes == asked.scopes);
+        let Some(key) = entry.map(|e| credential.sibling(&e.secret_name)) else {
+            return;
+        };
+        let Some(object) = self.api.secrets.get(&key).cloned() else {
+            return;
+        };
+        let meanwhile = self.book.published.get(&key).copied() >= Some(self.tally().began);
+        let known = !meanwhile
+            && store
+                .get(&key)
+                .is_some_and(|m| m.version == object.version.to_string());
+        let shaped = entry.is_some_and(|e| e.labels.iter().all(|(k, v)| object.labels.get(k) == Some(v)));
+        let relabelled = entry.is_some_and(|e| object.labels.len() != e.labels.len() + 1);
+        if !known || !shaped || relabelled || !self.is_intact(&key, &object) || object.immutable {
+            return;
+        }
+        let Some(access) = object
+            .text("access_token")
+            .and_then(|t| self.idp.access.get(&t))
+            .cloned()
+        else {
+            return;
+        };
+        let pinned = self
+            .session_of(&credential.key)
+            .session
+            .map(|s| s.account.home_account_id);
+        let fits = access.scopes == asked.scopes
+            && pinned == Some(access.account)
+            && access.binding == asked.binding
+            && object
+                .controller
+                .as_ref()
+                .is_some_and(|c| c.uid == credential.uid);
+        let age = asked.wall - access.at;
+        if fits && (age + 5) * 2 < access.expires_at - access.at {
+            self.broken(10, format!("{} was renewed at an age of {age} s", key.name));
+        }
+    }
+
+    /// A login Secret was deleted by the operator.
+    pub fn judge_login_deleted(&mut self, key: &Key, old: &Object) {
+        let credential = self.turn.as_ref().unwrap().credential.clone();
+        if old.kind != LOGIN_TYPE || credential.login_key() != *key {
+            return self.broken(8, format!("{} was deleted", key.name));
+        }
+        let session = self.session_of(&credential.key);
+        let (user, password) = (old.text("username"), old.text("password"));
+        let (Some(user), Some(password)) = (user, password) else {
+            return self.broken(2, "an incomplete login was deleted");
+        };
+        let of_content = |e: &&entra_operator::plan::record::Entry| {
+            [&session.binding]
+                .into_iter()
+                .flatten()
+                .cloned()
+                .chain(self.bindings_of(&credential.key))
+                .any(|binding| {
+                    let asked = Asked {
+                        binding,
+                        scopes: vec![],
+                        at: 0,
+                        wall: 0,
+                    };
+                    self.mac_of(&asked, &user, &password) == e.content.0
+                })
+        };
+        let verdict = session
+            .record
+            .entries
+            .iter()
+            .find(of_content)
+            .map(|e| e.verdict.clone());
+        match verdict {
+            Some(Verdict::Wrong) => {}
+            Some(Verdict::Accepted) if session.session.is_some() => {}
+            _ if self.book.was_reset(&credential.key, self.now()) => {}
+            other => self.broken(2, format!("a login with verdict {other:?} was deleted")),
+        }
+    }
+
+    fn bindings_of(&self, credential: &Key) -> Vec<entra_operator::plan::snapshot::Binding> {
+        let sends = self.book.sends.keys().filter(|(key, _)| key == credential);
+        sends.map(|(_, (_, _, binding))| binding.clone()).collect()
+    }
+
+    /// A refresh-token Secret was written by the operator.
+    pub fn judge_session(&mut self, key: &Key, old: Option<&Object>, new: &Object) {
+        let (was, is) = (self.open(key, old), self.open(key, Some(new)));
+        let whose = self.whose();
+        self.judge_record(&whose, &was, &is);
+        if was.has_token && !is.has_token {
+            return self.broken(3, "a stored refresh token was lost");
+        }
+        let Some(session) = &is.session else {
+            if was.session.is_some() {
+                self.broken(3, "a stored refresh token can no longer be opened");
+            }
+            return;
+        };
+        let token = session.refresh_token.expose().to_owned();
+        let before = was.session.as_ref().map(|s| s.refresh_token.expose().to_owned());
+        if before.as_ref() == Some(&token) {
+            return;
+        }
+        self.note(|| format!("STORED {token} over {before:?}"));
+        self.judge_newer(&whose, &was, &is, &token);
+        let newest = self.book.stored.entry(whose).or_insert(i64::MIN);
+        *newest = session.answered_at.0.max(*newest);
+    }
+
+    fn judge_newer(&mut self, whose: &Key, was: &OpenedSession, is: &OpenedSession, token: &str) {
+        let Some(issued) = self.idp.refresh.get(token).cloned() else {
+            return self.broken(3, "an unknown refresh token was stored");
+        };
+        if is.binding.as_ref().is_some_and(|b| {
+            b.authority != issued.binding.authority || b.client_id != issued.binding.client_id
+        }) {
+            self.broken(6, format!("{token} was stored for another binding"));
+        }
+        let Some(before) = &was.session else {
+            if !issued.by_login {
+                self.broken(3, "a renewal was stored where nothing was stored");
+            }
+            return;
+        };
+        let other = before.account.home_account_id != issued.account;
+        let login = self.turn.as_ref().unwrap().credential.login_key();
+        let leave = self.book.leave.contains(&login);
+        if other && was.binding == is.binding && !(issued.by_login && leave) {
+            self.broken(6, format!("{whose:?} became {}", issued.account));
+        }
+        let older = is
+            .session
+            .as_ref()
+            .is_some_and(|s| s.answered_at < before.answered_at);
+        if !issued.by_login && older {
+            self.broken(3, "an older refresh token replaced a newer one");
+        }
+    }
+
+    fn judge_record(&mut self, whose: &Key, was: &OpenedSession, is: &OpenedSession) {
+        let (old, new) = (&was.record, &is.record);
+        let full = new.entries.len() >= Record::LIMIT;
+        for entry in old.entries.iter().filter(|e| e.verdict == Verdict::Wrong) {
+            let kept = new
+                .entry(&entry.content)
+                .is_some_and(|e| e.verdict == Verdict::Wrong);
+            if !kept && !full {
+                self.broken(1, "a condemned content was forgotten");
+            }
+        }
+        for entry in &new.entries {
+            let fresh = old.entry(&entry.content).map(|e| &e.verdict) != Some(&entry.verdict);
+            if fresh && matches!(entry.verdict, Verdict::Accepted | Verdict::Wrong) {
+                self.settle(whose, &entry.content.0);
+            }
+        }
+        let attempt = new.attempt.as_ref();
+        let fresh = attempt.filter(|a| old.attempt.as_ref().is_none_or(|o| o.id != a.id));
+        if let Some(attempt) = fresh {
+            self.judge_attempt(whose, was, &attempt.content.0);
+        }
+    }
+
+    fn judge_attempt(&mut self, whose: &Key, was: &OpenedSession, mac: &str) {
+        let (now, at) = (self.now(), (whose.clone(), mac.to_owned()));
+        let n = self.book.recorded.get(&at).map_or(0, |(n, _)| *n);
+        self.book.recorded.insert(at, (n + 1, now));
+        let past = was.record.entries.iter().find(|e| e.content.0 == mac);
+        match past.map(|e| &e.verdict) {
+            Some(Verdict::Wrong) => self.broken(1, "an attempt was recorded for a condemned content"),
+            Some(Verdict::Accepted) if was.session.is_some() && !was.dead => {
+                let target = self.turn.as_ref().unwrap().credential.spec.client_id.clone();
+                if was.binding.as_ref().is_some_and(|b| b.client_id == target) {
+                    self.broken(1, "an accepted content is sent again while its token lives");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A final verdict was stored: sends of that content are settled.
+    fn settle(&mut self, whose: &Key, mac: &str) {
+        let sent: Vec<_> = self
+            .book
+            .sends
+            .keys()
+            .filter(|(k, _)| k == whose)
+            .cloned()
+            .collect();
+        for (key, content) in sent {
+            let asked = Asked {
+                binding: content.2.clone(),
+                scopes: vec![],
+                at: 0,
+                wall: 0,
+            };
+            if self.mac_of(&asked, &content.0, &content.1) == mac {
+                self.book.sends.insert((key, content), 0);
+            }
+        }
+    }
+
+    /// Remembers that a login Secret allows another identity.
+    pub fn note_leave(&mut self, key: &Key) {
+        let allows = |o: &Object| o.annotations.contains_key(ANNOTATION_ALLOW_IDENTITY_CHANGE);
+        if self.api.secrets.get(key).is_some_and(allows) {
+            self.book.leave.insert(key.clone());
+        }
+    }
+
+    /// Whether a token Secret's data is what the operator rendered.
+    pub fn is_intact(&self, key: &Key, object: &Object) -> bool {
+        let mac = self.judge.data_mac(key, &object.secret_data());
+        object.annotations.get(annotation::RENDERED) == Some(&mac)
+            && annotations::published(&object.meta()).is_some()
+    }
+}

@@ -1,0 +1,50 @@
+//! Rules about whole passes: what they may cost (product §4: 10, 11), and what may stay at the end (2).
+
+use entra_operator::api::LOGIN_TYPE;
+use entra_operator::plan::record::Verdict;
+use entra_operator::reconcile::Passed;
+use entra_operator::reconcile::material::{LoginContent, Secret};
+use entra_operator::reconcile::ports::{Key, Vault};
+
+use super::world::World;
+
+impl World {
+    /// A pass came to its end.
+    pub fn judge_pass(&mut self, passed: &Passed) {
+        let tally = *self.tally();
+        if passed.outage.is_some() || !self.is_quiet(10 * 60_000) {
+            return;
+        }
+        if passed.wake.is_some_and(|at| at.0 * 1000 + 1500 < tally.began) {
+            self.broken(10, format!("the wake time {:?} lies in the past", passed.wake));
+        }
+        if tally.sends == 0 && tally.refused == 0 {
+            let renewed = tally.redemptions;
+            let most = if renewed == 0 { 0 } else { renewed + 1 };
+            if tally.writes > most || tally.statuses > 1 {
+                self.broken(11, format!("{renewed} renewals cost {tally:?}"));
+            }
+        }
+    }
+
+    /// Whether a login Secret that is still there at the end has no final verdict.
+    pub fn login_may_stay(&self, credential: &Key, at: &Key) -> bool {
+        let Some(object) = self.api.secrets.get(at).filter(|o| o.kind == LOGIN_TYPE) else {
+            return true;
+        };
+        let session = self.session_of(credential);
+        let (Some(user), Some(password)) = (object.text("username"), object.text("password")) else {
+            return true;
+        };
+        let login = LoginContent {
+            username: Secret::new(user),
+            password: Secret::new(password),
+        };
+        let Some(binding) = &session.binding else {
+            return true;
+        };
+        let mac = self.judge.content_mac(&login, binding);
+        let entry = session.record.entry(&mac);
+        !entry.is_some_and(|e| matches!(e.verdict, Verdict::Accepted | Verdict::Wrong))
+    }
+}

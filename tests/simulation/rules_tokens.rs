@@ -1,0 +1,297 @@
+//! Rules about token Secrets, foreign objects and liveness (product §4: 3, 4, 5, 6, 8, 11).
+
+use entra_operator::api::{EntraCredentialStatus, LOGIN_TYPE, annotation};
+use entra_operator::reconcile::Credential;
+use entra_operator::reconcile::annotations;
+use entra_operator::reconcile::ports::{ClusterError, Key, SecretMeta, Vault};
+
+use super::api::{Api, Object, is_session};
+use super::book::session_key;
+use super::idp::tenant_guid;
+use super::world::World;
+
+/// How long the operator may take to be as it should be, once nothing is in its way: the slowest probe and some.
+const PATIENCE: i64 = 45 * 60_000;
+
+impl World {
+    /// The operator reads a Secret whole: never one that it knows to be somebody else's.
+    pub fn judge_read(&mut self, key: &Key, known: Option<&SecretMeta>) {
+        self.tally().reads += 1;
+        self.note(|| format!("read {}", key.name));
+        let Some(object) = self.api.secrets.get(key).cloned() else {
+            return;
+        };
+        let ours = object.kind == LOGIN_TYPE
+            || object.kind == entra_operator::api::CLIENT_SECRET_TYPE
+            || self.is_ours(key, &object);
+        let seen = known.is_some_and(|m| m.uid == object.uid);
+        if !ours && seen {
+            self.broken(8, format!("the foreign Secret {} was read", key.name));
+        }
+    }
+
+    fn is_ours(&self, key: &Key, object: &Object) -> bool {
+        let credential = &self.turn.as_ref().unwrap().credential;
+        match &object.controller {
+            Some(c) => c.ours && c.uid == credential.uid,
+            None => object.annotations.get(annotation::OWNER) == Some(&self.proof(key, credential)),
+        }
+    }
+
+    fn proof(&self, key: &Key, credential: &Credential) -> String {
+        let parts = [&*key.namespace, &key.name, &credential.key.name];
+        self.judge.mac("owner", &parts)
+    }
+
+    /// Performs a write of the operator and judges what it changed.
+    pub fn judged_write<T>(
+        &mut self,
+        verb: &str,
+        key: &Key,
+        act: impl FnOnce(&mut Api) -> Result<T, ClusterError>,
+    ) -> Result<T, ClusterError> {
+        let old = self.api.secrets.get(key).cloned();
+        let done = act(&mut self.api);
+        let outcome = done
+            .as_ref()
+            .map_or_else(ToString::to_string, |_| "done".to_owned());
+        self.note(|| format!("{verb} {}: {outcome}", key.name));
+        if done.is_err() {
+            self.tally().refused += 1;
+            return done;
+        }
+        self.counts.writes += 1;
+        self.tally().writes += 1;
+        let new = self.api.secrets.get(key).cloned();
+        self.judge_write(key, old.as_ref(), new.as_ref());
+        done
+    }
+
+    fn judge_write(&mut self, key: &Key, old: Option<&Object>, new: Option<&Object>) {
+        let credential = self.turn.as_ref().unwrap().credential.clone();
+        if credential.spec.suspend || credential.deleting {
+            self.broken(8, "a write for a suspended or deleted credential");
+        }
+        let of_login = old.is_some_and(|o| o.kind == LOGIN_TYPE);
+        match (old, new) {
+            (Some(old), None) if of_login => self.judge_login_deleted(key, old),
+            (Some(old), Some(new)) if of_login => self.judge_claim(key, old, new),
+            (Some(old), _) if !self.is_ours(key, old) => {
+                self.broken(8, format!("the foreign Secret {} was written", key.name));
+            }
+            (Some(old), None) if is_session(old) => self.broken(3, "a refresh-token Secret was deleted"),
+            (Some(old), None) => self.judge_token_deleted(key, old),
+            (old, Some(new)) if is_session(new) => self.judge_session(key, old, new),
+            (old, Some(new)) => self.judge_token(key, old, new),
+            (None, None) => {}
+        }
+    }
+
+    fn judge_claim(&mut self, key: &Key, old: &Object, new: &Object) {
+        let mut claimed = old.clone();
+        claimed.version = new.version;
+        if let Some(claim) = new.annotations.get(annotation::CLAIMED_BY) {
+            let claim = claim.clone();
+            claimed
+                .annotations
+                .insert(annotation::CLAIMED_BY.to_owned(), claim);
+        }
+        if claimed != *new {
+            self.broken(8, format!("more than the claim of {} was changed", key.name));
+        }
+    }
+
+    fn judge_token_deleted(&mut self, key: &Key, old: &Object) {
+        let named = self.turn.as_ref().unwrap().credential.entry(&key.name).is_some();
+        if named && !old.immutable && old.managed() {
+            self.broken(4, format!("the published {} was deleted", key.name));
+        }
+    }
+
+    fn judge_token(&mut self, key: &Key, old: Option<&Object>, new: &Object) {
+        if old.is_some_and(|o| o.data == new.data) {
+            return;
+        }
+        let credential = self.turn.as_ref().unwrap().credential.clone();
+        let token = new.text("access_token").unwrap_or_default();
+        let Some(access) = self.idp.access.get(&token).cloned() else {
+            return self.broken(5, format!("{} holds {token:?}, which nobody issued", key.name));
+        };
+        self.note(|| format!("PUBLISHED {token} in {}", key.name));
+        let now = self.now();
+        self.book.published.insert(key.clone(), now);
+        let scopes = credential.entry(&key.name).map(|e| e.scopes.clone());
+        if scopes.as_ref() != Some(&access.scopes) {
+            self.broken(5, format!("{} holds a token for {:?}", key.name, access.scopes));
+        }
+        if access.expires_at <= self.seconds() && self.is_quiet(60_000) {
+            self.broken(4, format!("an expired token was published in {}", key.name));
+        }
+        self.judge_identity(key, &access.account);
+        self.judge_order(&credential.key, &access.refresh, access.at);
+        if let Some(old) = old {
+            self.judge_margin(key, old, new);
+        }
+    }
+
+    fn judge_identity(&mut self, key: &Key, account: &str) {
+        let whose = self.whose();
+        let session = self.session_of(&whose).session;
+        let other = session.is_some_and(|s| s.account.home_account_id != account);
+        let recently = self.book.leave.len();
+        if other && (recently == 0 || account == "stranger") {
+            self.broken(6, format!("{} holds a token of {account}", key.name));
+        }
+    }
+
+    /// What came with it was stored before: it, or something newer.
+    fn judge_order(&mut self, whose: &Key, refresh: &Option<String>, at: i64) {
+        let stored = self.book.stored.get(whose).copied().unwrap_or(i64::MIN);
+        let reset = self.book.was_reset(whose, self.now());
+        if refresh.is_some() && stored < at && !reset {
+            self.broken(3, format!("a token was published before {refresh:?} was stored"));
+        }
+    }
+
+    fn judge_margin(&mut self, key: &Key, old: &Object, new: &Object) {
+        let (Some(was), Some(is)) = (
+            annotations::published(&old.meta()),
+            annotations::published(&new.meta()),
+        ) else {
+            return;
+        };
+        let same = was.request == is.request && was.shape == is.shape;
+        if !same || !self.is_intact(key, old) || old.immutable {
+            return;
+        }
+        if is.expires_at <= was.expires_at {
+            self.broken(4, format!("{} got a token that expires no later", key.name));
+        }
+        let life = was.expires_at.since(was.issued_at);
+        let left = was.expires_at.0 - self.seconds();
+        if left < (life / 4).min(690) && self.is_quiet(life / 2 * 1000 + PATIENCE) {
+            self.broken(4, format!("{} was replaced {left} s before its expiry", key.name));
+        }
+    }
+
+    /// Whether nothing bad happened and nobody did anything for so many milliseconds.
+    pub fn is_quiet(&self, ms: i64) -> bool {
+        !self.stormy() && self.now() - self.book.trouble_at >= ms
+    }
+
+    /// A status is about to be written: it holds no secret.
+    pub fn judge_status(&mut self, key: &Key, uid: &str, status: &EntraCredentialStatus) {
+        self.tally().statuses += 1;
+        let text = serde_json::to_string(status).unwrap();
+        for mark in ["\"rt-", "\"at-", "pw-"] {
+            if text.contains(mark) {
+                self.broken(9, format!("the status holds {mark}"));
+            }
+        }
+        let head = status.conditions.first();
+        let head = head.map(|c| format!("{}={} {}", c.type_, c.status, c.reason));
+        let trace = self.trace.is_some();
+        self.note(|| {
+            format!(
+                "status of {} ({uid}): {head:?} {}",
+                key.name,
+                if trace { text } else { String::new() }
+            )
+        });
+    }
+
+    /// Checks once a simulated minute that whatever can be obtained is published.
+    pub fn judge_liveness(&mut self, operators: bool) {
+        let now = self.now();
+        if now - self.book.checked_at < 60_000 {
+            return;
+        }
+        self.book.checked_at = now;
+        if self.stormy() || !operators {
+            self.trouble();
+        }
+        let keys: Vec<_> = self.api.credentials.keys().cloned().collect();
+        for key in keys {
+            self.judge_one(&key, now);
+        }
+    }
+
+    fn judge_one(&mut self, key: &Key, now: i64) {
+        if !self.is_obtainable(key) || self.wanting(key).is_empty() {
+            self.book.blocked_at.insert(key.clone(), now);
+            return;
+        }
+        let since = self.book.blocked_at.get(key).copied().unwrap_or(now);
+        self.book.blocked_at.entry(key.clone()).or_insert(now);
+        if self.is_quiet(PATIENCE) && now - since > PATIENCE {
+            let what = self.wanting(key).join(", ");
+            self.broken(4, format!("nothing is in the way of {}, but: {what}", key.name));
+        }
+    }
+
+    /// Whether a credential's refresh token works and nothing of its own is in the way.
+    pub fn is_obtainable(&self, key: &Key) -> bool {
+        let Some(resource) = self.api.credentials.get(key) else {
+            return false;
+        };
+        let session = session_key(key);
+        let Some(object) = self.api.secrets.get(&session) else {
+            return false;
+        };
+        let opened = self.open(&session, Some(object));
+        let alive = opened.session.as_ref().is_some_and(|s| {
+            let token = self.idp.refresh.get(s.refresh_token.expose());
+            token.is_some_and(|t| !t.revoked)
+        });
+        let spec = &resource.spec;
+        let authority = if spec.authority.is_some() {
+            "lab.example"
+        } else {
+            "login.example"
+        };
+        let bound = opened.binding.as_ref().is_some_and(|b| {
+            b.authority == authority
+                && b.client_id == spec.client_id
+                && tenant_guid(&b.tenant) == tenant_guid(spec.tenant.as_deref().unwrap_or_default())
+        });
+        let ours = object.controller.as_ref().is_some_and(|c| c.uid == resource.uid);
+        let open_to_us = !resource.deleting && !spec.suspend && !object.immutable && ours;
+        let client = spec.client_credential.is_none() || self.has_client_secret(key);
+        open_to_us && alive && !opened.dead && bound && client && spec.authority.as_deref() != Some("gone")
+    }
+
+    fn has_client_secret(&self, key: &Key) -> bool {
+        let name = format!("{}-app", key.name);
+        self.api.secrets.contains_key(&Key::new(&key.namespace, name))
+    }
+
+    /// What is not published as it should be, though nobody else's Secret is in its place.
+    pub fn wanting(&self, key: &Key) -> Vec<String> {
+        let Some(credential) = self.api.credential(key) else {
+            return Vec::new();
+        };
+        let account = self.session_of(key).session.map(|s| s.account.home_account_id);
+        let lacks = |t: &&entra_operator::api::TokenSpec| {
+            let key = credential.sibling(&t.secret_name);
+            let Some(object) = self.api.secrets.get(&key) else {
+                return true;
+            };
+            let ours = object
+                .controller
+                .as_ref()
+                .is_some_and(|c| c.uid == credential.uid);
+            if !ours {
+                return object.annotations.get(annotation::OWNER) == Some(&self.proof(&key, &credential))
+                    && object.controller.is_none();
+            }
+            let access = object.text("access_token").and_then(|a| self.idp.access.get(&a));
+            let good = access.is_some_and(|a| {
+                a.expires_at > self.seconds() && a.scopes == t.scopes && Some(&a.account) == account.as_ref()
+            });
+            let shaped = t.labels.iter().all(|(k, v)| object.labels.get(k) == Some(v));
+            !(good && shaped && object.managed() && self.is_intact(&key, object))
+        };
+        let lacking = credential.spec.tokens.iter().filter(lacks);
+        lacking.map(|t| t.secret_name.clone()).collect()
+    }
+}

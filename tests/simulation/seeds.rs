@@ -1,0 +1,67 @@
+//! Which histories are played: as many as fit, and those that once broke a rule.
+
+use std::time::{Duration, Instant};
+
+use super::history::{History, Plan};
+use super::world::Counts;
+
+/// How long the default run may take.
+const BUDGET: Duration = Duration::from_secs(25);
+
+/// The history of a seed: simple ones first.
+fn plan(seed: u64) -> Plan {
+    let kind = seed % 8;
+    Plan {
+        seed,
+        replicas: if kind % 2 == 0 { 1 } else { 2 },
+        credentials: usize::try_from(seed / 8 % 3).unwrap() + 1,
+        days: if kind == 7 { 14 } else { 2 },
+        deeds: [0, 0, 60, 60, 20, 20, 120, 600][usize::try_from(kind).unwrap()],
+        storms: [300, 300, 0, 400, 200, 200, 400, 1500][usize::try_from(kind).unwrap()],
+        crashes: true,
+        clocks: kind >= 6,
+    }
+}
+
+/// Plays a history again and shows how it ended.
+fn replay(seed: u64) {
+    let traced = History::play(plan(seed), true);
+    let lines: Option<usize> = std::env::var("TRACE_LINES").ok().and_then(|n| n.parse().ok());
+    let last = traced.trace.len().saturating_sub(lines.unwrap_or(120));
+    for line in &traced.trace[last..] {
+        eprintln!("{line}");
+    }
+    if let Some(broken) = traced.broken {
+        panic!(
+            "{broken}\n{:?}\nreplay: SEED={seed} cargo test --test simulation",
+            plan(seed)
+        );
+    }
+    eprintln!("{:?}", traced.counts);
+}
+
+#[test]
+fn histories_keep_the_rules() {
+    if let Ok(seed) = std::env::var("SEED") {
+        return replay(seed.parse().unwrap());
+    }
+    let start = Instant::now();
+    let asked: Option<u64> = std::env::var("SIMULATION_SEEDS").ok().map(|n| n.parse().unwrap());
+    let (mut counts, mut seeds, mut failed) = (Counts::default(), 0, Vec::new());
+    while asked.map_or(start.elapsed() < BUDGET, |n| seeds < n) {
+        let outcome = History::play(plan(seeds), false);
+        counts.add(&outcome.counts);
+        if let Some(broken) = outcome.broken {
+            eprintln!("SEED={seeds}: {broken}");
+            failed.push(seeds);
+        }
+        seeds += 1;
+    }
+    eprintln!(
+        "{seeds} histories, {} simulated days: {counts:?}",
+        counts.seconds / 86_400
+    );
+    if let Some(first) = failed.first() {
+        replay(*first);
+    }
+}

@@ -1,0 +1,404 @@
+//! What people do: they edit, delete, re-create, restore, revoke and make mistakes.
+
+use std::collections::BTreeMap;
+
+use entra_operator::api::{
+    ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCredential, ClientSecretRef,
+    EntraCredentialSpec, GROUP, LABEL_MANAGED_BY, LoginSpec, REFRESH_TOKEN_TYPE, TokenSpec, annotation,
+};
+use entra_operator::reconcile::ports::{Controller, Key};
+
+use super::api::{Object, foreign, login};
+use super::book::session_key;
+use super::idp::User;
+use super::world::{NAMESPACE, World};
+
+/// The persons' own memory: passwords they used, and their backups.
+#[derive(Debug, Default)]
+pub struct People {
+    pub keys: Vec<Key>,
+    passwords: u64,
+    backup: BTreeMap<Key, Object>,
+    /// Credentials to be created again.
+    returning: Vec<(Key, EntraCredentialSpec)>,
+    requests: u64,
+}
+
+/// A key in the namespace.
+pub fn key(name: impl Into<String>) -> Key {
+    Key::new(NAMESPACE, name)
+}
+
+fn entry(credential: &str, letter: char, scopes: &[&str]) -> TokenSpec {
+    TokenSpec {
+        secret_name: format!("{credential}-{letter}"),
+        scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),
+        keys: Vec::new(),
+        labels: BTreeMap::new(),
+        annotations: BTreeMap::new(),
+    }
+}
+
+fn spec(name: &str, entries: usize) -> EntraCredentialSpec {
+    let all = ['a', 'b', 'c'].map(|l| entry(name, l, &[&format!("api-{l}/.default")]));
+    EntraCredentialSpec {
+        tenant: Some("contoso.example".to_owned()),
+        client_id: "client-1".to_owned(),
+        cloud: None,
+        authority: None,
+        login: LoginSpec {
+            secret_name: format!("{name}-login"),
+        },
+        client_credential: None,
+        tokens: all.into_iter().take(entries).collect(),
+        refresh: None,
+        suspend: false,
+    }
+}
+
+impl People {
+    /// Creates `n` credentials and their first logins.
+    pub fn begin(world: &mut World, n: usize) -> Self {
+        let mut people = Self::default();
+        for i in 0..n {
+            let name = format!("c{i}");
+            let entries = world.rng.below(3) + 1;
+            people.keys.push(key(&name));
+            for user in [format!("user-{name}"), format!("other-{name}")] {
+                people.new_password(world, &user);
+            }
+            world.api.create_credential(&key(&name), spec(&name, entries));
+            people.put_login(world, &key(&name), &format!("user-{name}"), true);
+        }
+        people
+    }
+
+    fn new_password(&mut self, world: &mut World, user: &str) {
+        self.passwords += 1;
+        let password = format!("pw-{}", self.passwords);
+        let account = format!("id-{user}");
+        world
+            .idp
+            .users
+            .insert(user.to_owned(), User { password, account });
+    }
+
+    fn put_login(&mut self, world: &mut World, credential: &Key, user: &str, right: bool) {
+        let password = if right {
+            world.idp.users[user].password.clone()
+        } else {
+            format!("wrong-pw-{}", world.rng.below(4))
+        };
+        let object = login(user, &password);
+        self.put_login_object(world, credential, object);
+    }
+
+    fn put_login_object(&mut self, world: &mut World, credential: &Key, mut object: Object) {
+        let at = key(format!("{}-login", credential.name));
+        if let (true, Some(old)) = (world.rng.chance(500), world.api.secrets.get(&at)) {
+            (object.uid, object.controller) = (old.uid.clone(), old.controller.clone());
+            if let Some(claim) = old.annotations.get(annotation::CLAIMED_BY) {
+                object
+                    .annotations
+                    .insert(annotation::CLAIMED_BY.to_owned(), claim.clone());
+            }
+        } else {
+            world.api.remove(&at);
+        }
+        if world.rng.chance(100) {
+            let leave = ANNOTATION_ALLOW_IDENTITY_CHANGE.to_owned();
+            object.annotations.insert(leave, "true".to_owned());
+        }
+        world.api.put(&at, object);
+        world.note_leave(&at);
+    }
+
+    /// One deed of a person.
+    pub fn act(&mut self, world: &mut World) {
+        let who = self.keys[world.rng.below(self.keys.len())].clone();
+        let deed = world.rng.below(30);
+        world.note(|| format!("DEED {deed} on {}", who.name));
+        world.trouble();
+        world.counts.events += 1;
+        match deed {
+            0..=3 => self.put_login(world, &who, &format!("user-{}", who.name), true),
+            4 | 5 => self.put_login(world, &who, &format!("user-{}", who.name), false),
+            6 => self.put_login(world, &who, &format!("other-{}", who.name), true),
+            7 => self.put_odd_login(world, &who),
+            8 => drop(world.api.remove(&key(format!("{}-login", who.name)))),
+            9..=13 => self.edit_spec(world, &who),
+            14..=17 => Self::spoil_token(world, &who),
+            18 => Self::spoil_session(world, &who),
+            19 | 20 => self.request(world, &who),
+            21 => self.delete_credential(world, &who),
+            22 => self.restore(world, &who),
+            23 | 24 => world.idp.revoke(&format!("id-user-{}", who.name)),
+            25 => self.new_password(world, &format!("user-{}", who.name)),
+            26 => self.back_up(world, &who),
+            27 => Self::client_secret(world, &who),
+            _ => self.return_credentials(world),
+        }
+    }
+
+    fn put_odd_login(&mut self, world: &mut World, who: &Key) {
+        let mut object = login(&format!("user-{}", who.name), "pw-x");
+        match world.rng.below(3) {
+            0 => drop(object.data.remove("password")),
+            1 => "Opaque".clone_into(&mut object.kind),
+            _ => drop(object.data.insert("credential".to_owned(), b"somebody".to_vec())),
+        }
+        self.put_login_object(world, who, object);
+    }
+
+    fn edit_spec(&mut self, world: &mut World, who: &Key) {
+        let (what, which, name) = (world.rng.below(10), world.rng.below(3), who.name.clone());
+        world.note(|| format!("spec edit {what}/{which}"));
+        world.api.edit_credential(who, |r| match what {
+            0 => toggle_scope(&mut r.spec, which),
+            1 | 2 => toggle_entry(&mut r.spec, &name, which),
+            3 => toggle_label(&mut r.spec, which),
+            4 | 5 => r.spec.suspend = !r.spec.suspend,
+            6 => r.spec.client_id = format!("client-{}", which + 1),
+            7 => {
+                r.spec.tenant =
+                    Some(["contoso.example", "contoso.alias", "fabrikam.example"][which].to_owned())
+            }
+            8 => r.spec.authority = [None, Some("lab"), Some("gone")][which].map(str::to_owned),
+            _ => r.spec.login.secret_name = format!("c{which}-login"),
+        });
+    }
+
+    fn spoil_token(world: &mut World, who: &Key) {
+        let letter = world.rng.pick(&['a', 'b', 'c']);
+        let at = key(format!("{}-{letter}", who.name));
+        match world.rng.below(7) {
+            0 | 1 => drop(world.api.remove(&at)),
+            2 => world.api.edit(&at, |o| {
+                drop(o.data.insert("access_token".to_owned(), b"edited".to_vec()))
+            }),
+            3 => world.api.edit(&at, |o| drop(o.labels.remove(LABEL_MANAGED_BY))),
+            4 => world
+                .api
+                .edit(&at, |o| o.annotations.retain(|k, _| !k.starts_with(GROUP))),
+            5 => world.api.edit(&at, |o| o.immutable = true),
+            _ => {
+                world.api.remove(&at);
+                world.api.put(&at, foreign("Opaque"));
+            }
+        }
+    }
+
+    fn spoil_session(world: &mut World, who: &Key) {
+        let (at, now) = (session_key(who), world.now());
+        match world.rng.below(3) {
+            0 => drop(world.api.remove(&at)),
+            1 => {
+                world.api.remove(&at);
+                world.api.put(&at, foreign(REFRESH_TOKEN_TYPE));
+            }
+            _ => return world.api.edit(&at, |o| o.immutable = true),
+        }
+        world.book.reset(who, now);
+    }
+
+    fn request(&mut self, world: &mut World, who: &Key) {
+        self.requests += 1;
+        let text = format!("2026-01-01T00:00:00.{:06}Z", self.requests);
+        world.api.edit_credential(who, |r| r.request = Some(text));
+        *world.book.requests.entry(who.clone()).or_default() += 1;
+    }
+
+    fn delete_credential(&mut self, world: &mut World, who: &Key) {
+        let Some(resource) = world.api.credentials.get(who).cloned() else {
+            return self.return_credentials(world);
+        };
+        match world.rng.below(3) {
+            0 => {
+                world.api.remove_credential(who);
+                self.returning.push((who.clone(), resource.spec));
+            }
+            1 => {
+                world.api.remove_credential(who);
+                world.api.create_credential(who, resource.spec);
+            }
+            _ => {
+                orphan(world, &resource.uid);
+                world.api.remove_credential(who);
+                world.api.create_credential(who, resource.spec);
+            }
+        }
+    }
+
+    fn return_credentials(&mut self, world: &mut World) {
+        for (key, spec) in std::mem::take(&mut self.returning) {
+            if !world.api.credentials.contains_key(&key) {
+                world.api.create_credential(&key, spec);
+            }
+        }
+    }
+
+    fn back_up(&mut self, world: &mut World, who: &Key) {
+        let prefix = |k: &Key| k.name.starts_with(&who.name) && !k.name.ends_with("-login");
+        self.backup.retain(|k, _| !prefix(k));
+        let Some(uid) = world.api.credentials.get(who).map(|r| r.uid.clone()) else {
+            return;
+        };
+        let ours = |o: &Object| o.controller.as_ref().is_some_and(|c| c.uid == uid);
+        let all = world.api.secrets.iter().filter(|(k, o)| prefix(k) && ours(o));
+        self.backup.extend(all.map(|(k, o)| (k.clone(), o.clone())));
+    }
+
+    /// The credential and its Secrets come back from a backup, without owners.
+    fn restore(&mut self, world: &mut World, who: &Key) {
+        let Some(resource) = world.api.credentials.get(who).cloned() else {
+            return;
+        };
+        world.api.remove_credential(who);
+        for key in world.api.orphans() {
+            world.collect(&key);
+        }
+        let kept: Vec<_> = self.backup.iter().map(|(k, o)| (k.clone(), o.clone())).collect();
+        let now = world.now();
+        for (key, mut object) in kept.into_iter().filter(|(k, _)| k.name.starts_with(&who.name)) {
+            if world.api.secrets.contains_key(&key) {
+                continue;
+            }
+            (object.uid, object.controller) = (String::new(), None);
+            world.api.put(&key, object);
+        }
+        world.book.reset(who, now);
+        world.api.create_credential(who, resource.spec);
+    }
+
+    fn client_secret(world: &mut World, who: &Key) {
+        let at = key(format!("{}-app", who.name));
+        let name = at.name.clone();
+        match world.rng.below(4) {
+            0 => drop(world.api.remove(&at)),
+            1 | 2 => {
+                let mut object = foreign(CLIENT_SECRET_TYPE);
+                object.data = [("value".to_owned(), b"client-secret".to_vec())].into();
+                world.api.remove(&at);
+                world.api.put(&at, object);
+                world.api.edit_credential(who, |r| {
+                    let reference = ClientSecretRef {
+                        secret_name: name,
+                        key: "value".to_owned(),
+                    };
+                    r.spec.client_credential = Some(ClientCredential::Secret(reference));
+                });
+            }
+            _ => world
+                .api
+                .edit_credential(who, |r| r.spec.client_credential = None),
+        }
+    }
+
+    /// A person puts everything in order; logs in again where that is needed.
+    pub fn help(&mut self, world: &mut World) {
+        world.note(|| "HELP".to_owned());
+        self.return_credentials(world);
+        for who in self.keys.clone() {
+            self.help_one(world, &who);
+        }
+        world.trouble();
+    }
+
+    fn help_one(&mut self, world: &mut World, who: &Key) {
+        let login_name = format!("{}-login", who.name);
+        world.api.edit_credential(who, |r| {
+            r.spec.suspend = false;
+            r.spec.authority = None;
+            r.spec.client_credential = None;
+            r.spec.client_id = "client-1".to_owned();
+            r.spec.tenant = Some("contoso.example".to_owned());
+            r.spec.login.secret_name.clone_from(&login_name);
+        });
+        self.clear_the_way(world, who);
+        if world.is_obtainable(who) {
+            return;
+        }
+        let user = format!("user-{}", who.name);
+        self.new_password(world, &user);
+        let mut object = login(&user, &world.idp.users[&user].password.clone());
+        let leave = ANNOTATION_ALLOW_IDENTITY_CHANGE.to_owned();
+        object.annotations.insert(leave, "true".to_owned());
+        world.api.remove(&key(&login_name));
+        world.api.put(&key(&login_name), object);
+        world.note_leave(&key(login_name));
+    }
+
+    fn clear_the_way(&mut self, world: &mut World, who: &Key) {
+        let Some(resource) = world.api.credentials.get(who).cloned() else {
+            return;
+        };
+        let mut names: Vec<_> = resource.spec.tokens.iter().map(|t| key(&t.secret_name)).collect();
+        names.push(session_key(who));
+        let blocks = |w: &World, k: &Key| {
+            w.api.secrets.get(k).is_some_and(|o| {
+                let proven = o.controller.is_none() && o.annotations.contains_key(annotation::OWNER);
+                let of_ours = |c: &Controller| c.ours;
+                o.immutable || !(proven || o.controller.as_ref().is_some_and(of_ours))
+            })
+        };
+        for at in names {
+            if blocks(world, &at) {
+                world.collect(&at);
+            }
+        }
+    }
+}
+
+impl World {
+    /// A Secret is removed by somebody else than the operator.
+    pub fn collect(&mut self, at: &Key) {
+        let now = self.now();
+        if let Some(credential) = super::book::credential_of(at) {
+            self.book.reset(&credential, now);
+        }
+        self.note(|| format!("{} is collected", at.name));
+        self.api.remove(at);
+    }
+}
+
+fn orphan(world: &mut World, uid: &str) {
+    let theirs: Vec<_> = world
+        .api
+        .secrets
+        .iter()
+        .filter(|(_, o)| o.controller.as_ref().is_some_and(|c| c.uid == uid))
+        .map(|(k, _)| k.clone())
+        .collect();
+    for key in theirs {
+        world.api.edit(&key, |o| o.controller = None);
+    }
+}
+
+fn toggle_scope(spec: &mut EntraCredentialSpec, which: usize) {
+    let at = which % spec.tokens.len();
+    let scope = &mut spec.tokens[at].scopes[0];
+    *scope = match scope.strip_suffix(".default") {
+        Some(api) => format!("{api}read"),
+        None => scope.replace("/read", "/.default"),
+    };
+}
+
+fn toggle_entry(spec: &mut EntraCredentialSpec, name: &str, which: usize) {
+    let letter = ['a', 'b', 'c'][which];
+    let secret = format!("{name}-{letter}");
+    match spec.tokens.iter().position(|t| t.secret_name == secret) {
+        Some(at) if spec.tokens.len() > 1 => drop(spec.tokens.remove(at)),
+        Some(_) => {}
+        None => spec
+            .tokens
+            .push(entry(name, letter, &[&format!("api-{letter}/.default")])),
+    }
+}
+
+fn toggle_label(spec: &mut EntraCredentialSpec, which: usize) {
+    let at = which % spec.tokens.len();
+    let labels = &mut spec.tokens[at].labels;
+    if labels.remove("team").is_none() {
+        labels.insert("team".to_owned(), "etl".to_owned());
+    }
+}

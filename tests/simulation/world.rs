@@ -1,0 +1,168 @@
+//! Everything outside of the operator's processes: time, the API server, the identity provider, faults, and the judge.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use entra_operator::plan::Time;
+use entra_operator::reconcile::Credential;
+use entra_operator::reconcile::material::SecretData;
+use entra_operator::secrets::{KeySet, Keyring};
+
+use super::api::Api;
+use super::book::Book;
+use super::faults::Faults;
+use super::idp::Idp;
+use super::rng::Rng;
+
+/// When every history begins: 2026-01-01, in milliseconds.
+pub const START: i64 = 1_767_225_600_000;
+
+/// The namespace that everything happens in.
+pub const NAMESPACE: &str = "etl";
+
+/// The world, shared by the scheduler and the ports.
+pub type Shared = Arc<Mutex<World>>;
+
+/// True time in milliseconds, readable without the world.
+pub type Ticks = Arc<AtomicI64>;
+
+/// Everything outside of the operator's processes.
+#[derive(Debug)]
+pub struct World {
+    pub ticks: Ticks,
+    pub rng: Rng,
+    pub api: Api,
+    pub idp: Idp,
+    pub faults: Faults,
+    pub turn: Option<Turn>,
+    pub sleep_until: Option<i64>,
+    pub book: Book,
+    /// Opens what the operator sealed, to judge it.
+    pub judge: Keyring,
+    pub trace: Option<Vec<String>>,
+    pub counts: Counts,
+    pub clock_off: bool,
+    nonces: u64,
+}
+
+/// Whose pass is being polled.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    pub replica: usize,
+    pub credential: Arc<Credential>,
+}
+
+/// What a history did.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Counts {
+    pub passes: u64,
+    pub calls: u64,
+    pub sends: u64,
+    pub redemptions: u64,
+    pub writes: u64,
+    pub crashes: u64,
+    pub faults: u64,
+    pub events: u64,
+    pub seconds: i64,
+}
+
+impl Counts {
+    /// Adds those of another history.
+    pub fn add(&mut self, other: &Self) {
+        self.passes += other.passes;
+        self.calls += other.calls;
+        self.sends += other.sends;
+        self.redemptions += other.redemptions;
+        self.writes += other.writes;
+        self.crashes += other.crashes;
+        self.faults += other.faults;
+        self.events += other.events;
+        self.seconds += other.seconds;
+    }
+}
+
+impl World {
+    /// An empty world.
+    pub fn new(seed: u64, traced: bool) -> Self {
+        let ticks: Ticks = Arc::new(AtomicI64::new(START));
+        let mut rng = Rng::new(seed);
+        let life = rng.pick(&[
+            (3600, 5400),
+            (3600, 5400),
+            (3600, 3600),
+            (86_400, 86_400),
+            (600, 900),
+        ]);
+        Self {
+            judge: keyring(&ticks),
+            ticks,
+            rng,
+            api: Api::default(),
+            idp: Idp::new(life),
+            faults: Faults::default(),
+            turn: None,
+            sleep_until: None,
+            book: Book::default(),
+            trace: traced.then(Vec::new),
+            counts: Counts::default(),
+            clock_off: false,
+            nonces: 0,
+        }
+    }
+
+    /// True time, milliseconds.
+    pub fn now(&self) -> i64 {
+        self.ticks.load(Ordering::Relaxed)
+    }
+
+    /// True time, seconds.
+    pub fn seconds(&self) -> i64 {
+        self.now() / 1000
+    }
+
+    /// A text that is new.
+    pub fn nonce(&mut self) -> String {
+        self.nonces += 1;
+        format!("nonce-{}", self.nonces)
+    }
+
+    /// Notes what happened, if anybody listens.
+    pub fn note(&mut self, what: impl FnOnce() -> String) {
+        let now = self.now();
+        let who = self.turn.as_ref();
+        if let Some(trace) = &mut self.trace {
+            let at = entra_operator::reconcile::stamp::to_text(Time(now / 1000));
+            let who = who.map(|t| format!("[{}/{}] ", t.replica, t.credential.key.name));
+            let line = format!("{at}.{:03} {}{}", now % 1000, who.unwrap_or_default(), what());
+            if trace.len() > 60_000 {
+                trace.drain(..30_000);
+            }
+            trace.push(line);
+        }
+    }
+
+    /// A fault happened, or a person did something: the operator may need a while from here.
+    pub fn trouble(&mut self) {
+        self.book.trouble_at = self.now();
+    }
+}
+
+/// The same keys in every process and every run.
+pub fn keyring(ticks: &Ticks) -> Keyring {
+    let mut data = SecretData::default();
+    data.insert("mac", vec![7; 32]);
+    data.insert("seal.20250101T000000Z-aa", vec![9; 32]);
+    let ticks = Arc::clone(ticks);
+    let monotonic = move || millis(ticks.load(Ordering::Relaxed) - START);
+    Keyring::new(
+        KeySet::from_data(&data).unwrap(),
+        Time(START / 1000),
+        Arc::new(monotonic),
+    )
+}
+
+/// A span of milliseconds.
+pub fn millis(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms.max(0)).unwrap())
+}
