@@ -23,6 +23,13 @@
     clippy::disallowed_methods,
     clippy::print_stderr,
     clippy::string_slice,
+    clippy::unwrap_in_result,
+    clippy::clone_on_ref_ptr,
+    clippy::collapsible_if,
+    clippy::needless_pass_by_value,
+    clippy::ref_option,
+    clippy::large_enum_variant,
+    clippy::result_large_err,
     missing_docs,
     unreachable_pub,
     reason = "a test stops with a message at the first surprise"
