@@ -28,6 +28,8 @@
     clippy::collapsible_if,
     clippy::needless_pass_by_value,
     clippy::ref_option,
+    clippy::unused_self,
+    clippy::assigning_clones,
     clippy::large_enum_variant,
     clippy::result_large_err,
     missing_docs,
