@@ -29,6 +29,7 @@
     clippy::needless_pass_by_value,
     clippy::ref_option,
     clippy::unused_self,
+    clippy::needless_pass_by_ref_mut,
     clippy::assigning_clones,
     clippy::large_enum_variant,
     clippy::result_large_err,
