@@ -182,6 +182,11 @@ impl World {
     /// A status is about to be written: it holds no secret.
     pub fn judge_status(&mut self, key: &Key, uid: &str, status: &EntraCredentialStatus) {
         self.tally().statuses += 1;
+        let (now, handled) = (self.now(), status.last_handled_refresh_request.clone());
+        let known = self.book.handled.get(key).map(|(value, _)| value);
+        if let Some(value) = handled.filter(|v| Some(v) != known) {
+            self.book.handled.insert(key.clone(), (value, now));
+        }
         let text = serde_json::to_string(status).unwrap();
         for mark in ["\"rt-", "\"at-", "pw-"] {
             if text.contains(mark) {
