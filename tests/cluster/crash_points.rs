@@ -137,10 +137,10 @@ async fn killed_at_any_call_it_ends_the_same() {
     stage().await;
     let begun = Instant::now();
     let mut cases = JoinSet::new();
-    for point in 0..POINTS.len() {
+    for (index, point) in POINTS.iter().enumerate() {
         for side in [Side::Before, Side::After] {
-            let case = async move { Case::set(point, side).await.run().await };
-            if POINTS[point].is_taken_over(side) {
+            let case = async move { Case::set(index, side).await.run().await };
+            if point.is_taken_over(side) {
                 cases.spawn(case);
             } else {
                 cases.spawn(in_turn(case));
