@@ -214,7 +214,7 @@ fn in_flight(s: &Snapshot, record: &Record, mac: &ContentMac, entry: &Entry, now
     let attempt = record
         .attempt
         .as_ref()
-        .filter(|a| a.content == *mac && entry.verdict == Verdict::Open)?;
+        .filter(|a| a.content == *mac && undecided(s, entry))?;
     let seen = s.session.attempt.as_ref().filter(|seen| seen.id == attempt.id);
     let fresh = entry
         .last_sent_at
@@ -236,13 +236,32 @@ fn in_flight(s: &Snapshot, record: &Record, mac: &ContentMac, entry: &Entry, now
     })
 }
 
+/// An accepted content is open again once its token is dead: until then, or until an answer, it stays accepted.
+fn undecided(s: &Snapshot, entry: &Entry) -> bool {
+    match entry.verdict {
+        Verdict::Open => true,
+        Verdict::Accepted => !s.redeemable(),
+        Verdict::Wrong | Verdict::Kept(_) => false,
+    }
+}
+
 fn by_verdict(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now: Time) -> Flow {
     match &entry.verdict {
         Verdict::Wrong => delete(s, login, entry, now),
         Verdict::Accepted if s.redeemable() => delete_accepted(s, login, entry, now),
-        Verdict::Accepted => send(s, login, entry, not_before, now),
+        Verdict::Accepted if s.tenant_unresolved() => resolve_first(s, now),
+        Verdict::Accepted => open(s, login, entry, not_before, now),
         Verdict::Kept(reason) => kept(s, login, entry, *reason, not_before, now),
         Verdict::Open => open(s, login, entry, not_before, now),
+    }
+}
+
+/// The stored token may be of the same tenant, written differently: then this content needs no send.
+fn resolve_first(s: &Snapshot, now: Time) -> Flow {
+    let failed = s.failure.as_ref();
+    match failed.and_then(|f| f.next_attempt_at.map(|at| (f, at))) {
+        Some((f, at)) if at > now => Flow::hold(f.refusal.reason, f.refusal.message.as_str(), Some(at)),
+        _ => Flow::Start(Step::Resolve),
     }
 }
 
@@ -369,7 +388,9 @@ impl Record {
         if e.inputs != inputs {
             e.refused_entries.clear();
         }
-        e.verdict = Verdict::Open;
+        if e.verdict != Verdict::Accepted {
+            e.verdict = Verdict::Open;
+        }
         e.unanswered += 1;
         e.sends += 1;
         e.login_uid.clone_from(&login.uid);
