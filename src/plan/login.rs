@@ -307,7 +307,9 @@ fn kept(
     let again_at = entry.last_sent_at.unwrap_or(now).plus(schedule::SAME_CONTENT);
     let recreated = entry.login_uid != login.uid;
     match () {
-        () if changed || (recreated && again_at <= now) => send(s, login, entry, not_before, now),
+        () if (changed || (recreated && again_at <= now)) && !used_up(s, entry) => {
+            send(s, login, entry, not_before, now)
+        }
         () => Flow::hold(reason, shown_message(s, reason), recreated.then_some(again_at)),
     }
 }
@@ -322,14 +324,16 @@ fn shown_message(s: &Snapshot, reason: Reason) -> String {
         )
 }
 
+/// Whether the content had all its sends without a complete answer, and nobody asks for one more.
+fn used_up(s: &Snapshot, entry: &Entry) -> bool {
+    let request = s.object.request.as_ref();
+    let asked = request.is_some_and(|request| !entry.sent_for(request));
+    entry.unanswered >= MAX_UNANSWERED && !asked
+}
+
 fn open(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now: Time) -> Flow {
-    let asked = s
-        .object
-        .request
-        .as_ref()
-        .is_some_and(|request| !entry.sent_for(request));
     match entry.next_attempt_at {
-        _ if entry.unanswered >= MAX_UNANSWERED && !asked => Flow::hold(
+        _ if used_up(s, entry) => Flow::hold(
             Reason::LoginOutcomeUnknown,
             "the login was sent three times and never completely answered; check the sign-in log, then change the login or ask for another try",
             None,
