@@ -309,10 +309,11 @@ impl Base {
         let leading = tokio::spawn(tell_leading(election.leads(), Arc::clone(&self.metrics)));
         let in_flight = usize::from(self.config.limits.reconciles_in_flight);
         self.run_passes(controller, in_flight, leads).await;
-        election.release().await;
+        // None of them may outlive the Lease, and it is not given up while one still listens whether this process leads.
         for task in [following, telling, keeping, sweeping, leading] {
             task.abort();
         }
+        election.release().await;
         Ok(())
     }
 

@@ -214,7 +214,7 @@ fn in_flight(s: &Snapshot, record: &Record, mac: &ContentMac, entry: &Entry, now
     let attempt = record
         .attempt
         .as_ref()
-        .filter(|a| a.content == *mac && entry.verdict == Verdict::Open)?;
+        .filter(|a| a.content == *mac && undecided(s, entry))?;
     let seen = s.session.attempt.as_ref().filter(|seen| seen.id == attempt.id);
     let fresh = entry
         .last_sent_at
@@ -236,13 +236,32 @@ fn in_flight(s: &Snapshot, record: &Record, mac: &ContentMac, entry: &Entry, now
     })
 }
 
+/// An accepted content is open again once its token is dead: until then, or until an answer, it stays accepted.
+fn undecided(s: &Snapshot, entry: &Entry) -> bool {
+    match entry.verdict {
+        Verdict::Open => true,
+        Verdict::Accepted => !s.redeemable(),
+        Verdict::Wrong | Verdict::Kept(_) => false,
+    }
+}
+
 fn by_verdict(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now: Time) -> Flow {
     match &entry.verdict {
         Verdict::Wrong => delete(s, login, entry, now),
         Verdict::Accepted if s.redeemable() => delete_accepted(s, login, entry, now),
-        Verdict::Accepted => send(s, login, entry, not_before, now),
+        Verdict::Accepted if s.tenant_unresolved() => resolve_first(s, now),
+        Verdict::Accepted => open(s, login, entry, not_before, now),
         Verdict::Kept(reason) => kept(s, login, entry, *reason, not_before, now),
         Verdict::Open => open(s, login, entry, not_before, now),
+    }
+}
+
+/// The stored token may be of the same tenant, written differently: then this content needs no send.
+fn resolve_first(s: &Snapshot, now: Time) -> Flow {
+    let failed = s.failure.as_ref();
+    match failed.and_then(|f| f.next_attempt_at.map(|at| (f, at))) {
+        Some((f, at)) if at > now => Flow::hold(f.refusal.reason, f.refusal.message.as_str(), Some(at)),
+        _ => Flow::Start(Step::Resolve),
     }
 }
 
@@ -288,7 +307,9 @@ fn kept(
     let again_at = entry.last_sent_at.unwrap_or(now).plus(schedule::SAME_CONTENT);
     let recreated = entry.login_uid != login.uid;
     match () {
-        () if changed || (recreated && again_at <= now) => send(s, login, entry, not_before, now),
+        () if (changed || (recreated && again_at <= now)) && !used_up(s, entry) => {
+            send(s, login, entry, not_before, now)
+        }
         () => Flow::hold(reason, shown_message(s, reason), recreated.then_some(again_at)),
     }
 }
@@ -303,14 +324,16 @@ fn shown_message(s: &Snapshot, reason: Reason) -> String {
         )
 }
 
+/// Whether the content had all its sends without a complete answer, and nobody asks for one more.
+fn used_up(s: &Snapshot, entry: &Entry) -> bool {
+    let request = s.object.request.as_ref();
+    let asked = request.is_some_and(|request| !entry.sent_for(request));
+    entry.unanswered >= MAX_UNANSWERED && !asked
+}
+
 fn open(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now: Time) -> Flow {
-    let asked = s
-        .object
-        .request
-        .as_ref()
-        .is_some_and(|request| !entry.sent_for(request));
     match entry.next_attempt_at {
-        _ if entry.unanswered >= MAX_UNANSWERED && !asked => Flow::hold(
+        _ if used_up(s, entry) => Flow::hold(
             Reason::LoginOutcomeUnknown,
             "the login was sent three times and never completely answered; check the sign-in log, then change the login or ask for another try",
             None,
@@ -369,7 +392,9 @@ impl Record {
         if e.inputs != inputs {
             e.refused_entries.clear();
         }
-        e.verdict = Verdict::Open;
+        if e.verdict != Verdict::Accepted {
+            e.verdict = Verdict::Open;
+        }
         e.unanswered += 1;
         e.sends += 1;
         e.login_uid.clone_from(&login.uid);

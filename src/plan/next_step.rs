@@ -277,7 +277,7 @@ impl Snapshot {
     }
 
     /// The stored token differs from the spec in nothing but the way the tenant is written.
-    fn tenant_unresolved(&self) -> bool {
+    pub(super) fn tenant_unresolved(&self) -> bool {
         let (
             Some(stored),
             Target::Known {

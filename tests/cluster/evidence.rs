@@ -8,7 +8,7 @@ use entra_lab::simulator::world::World;
 use entra_lab::simulator::{self, Simulator};
 use entra_lab::stage::{OPERATOR, Operator, OperatorOptions};
 use k8s_openapi::api::events::v1::Event;
-use kube::api::{Api, ListParams, Patch, PatchParams};
+use kube::api::{Api, ListParams, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
 use crate::scene::{Place, stage};
@@ -120,7 +120,7 @@ impl Place {
             .unwrap();
     }
 
-    /// Asks for a renewal, as people do; the value is the present time and `salt`.
+    /// Asks for a renewal, as people do; gives the annotation's value.
     pub(crate) async fn request_refresh(&self, name: &str) -> String {
         let at = jiff::Timestamp::now().to_string();
         let annotation = json!({"entra-operator.dev/refresh-requested-at": at});
@@ -132,7 +132,10 @@ impl Place {
     /// Creates a Secret.
     pub(crate) async fn put_secret(&self, secret: Value) {
         let secret = serde_json::from_value(secret).unwrap();
-        self.secrets().create(&Default::default(), &secret).await.unwrap();
+        self.secrets()
+            .create(&PostParams::default(), &secret)
+            .await
+            .unwrap();
     }
 
     /// Events in this namespace about a credential.

@@ -6,19 +6,32 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::wildcard_enum_match_arm,
     reason = "a test fails by panicking"
+)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "the processes under test run by the real clock, and their figures are printed"
 )]
 
 mod adapter;
 mod budget;
 mod crash_points;
 mod crd_rules;
+mod election;
 mod evidence;
+mod keys;
+mod kubectl;
+mod leaks;
 mod lifecycle;
 mod outages;
 mod relay;
 mod repair;
 mod restart;
+mod rights;
 mod scene;
 mod two_operators;
 mod verdicts;

@@ -18,11 +18,11 @@ use kube::api::{Patch, PatchParams};
 use serde_json::json;
 
 use crate::relay::Relay;
-use crate::scene::{Place, api_scope, stage, user};
+use crate::scene::{Place, api_scope, user};
 use crate::witness::Witness;
 
 /// Longest until all is well again: the longest pause is a minute, and starts are slow on a crowded machine.
-const RECOVERY: u64 = 100;
+const RECOVERY: u64 = 150;
 
 /// A credential `c` with one token Secret `c-api`, its user, and an operator behind proxies.
 struct Trial {

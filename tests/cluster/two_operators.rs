@@ -43,7 +43,9 @@ async fn two_operators_on_the_same_credentials_break_no_rule() {
     witness.never_expired();
     let journal = stage().await.simulator.journal();
     let users: Vec<_> = users.iter().map(|(name, _)| name.as_str()).collect();
-    users.iter().for_each(|user| assert_one_verdict(&journal, user));
+    for user in &users {
+        assert_one_verdict(&journal, user);
+    }
     println!(
         "{CREDENTIALS} credentials, two operators: {} passwords sent, {} redemptions for {} renewals",
         users.iter().map(|u| journal.password_sends(u)).sum::<usize>(),

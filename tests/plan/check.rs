@@ -79,12 +79,15 @@ fn in_its_time(s: &Snapshot, decision: &Decision, now: Time, wrong: &mut Vec<Str
     };
     let age = past.last_sent_at.map_or(i64::MAX, |at| now.since(at));
     let seen = s.session.attempt.as_ref().filter(|seen| seen.id == attempt.id);
+    let undecided = match past.verdict {
+        Verdict::Open => true,
+        Verdict::Accepted => !s.redeemable(),
+        Verdict::Wrong | Verdict::Kept(_) => false,
+    };
     let waited = seen.is_some_and(|seen| now.since(seen.first_seen) >= 60);
     match &decision.step {
         Step::Exchange { .. } => expect(age <= 10, "a record is sent within 10 s", wrong),
-        Step::RecordAttempt { content, .. }
-            if *content == attempt.content && past.verdict == Verdict::Open =>
-        {
+        Step::RecordAttempt { content, .. } if *content == attempt.content && undecided => {
             expect(waited, "an attempt is taken over after 60 s", wrong);
         }
         _ => {}

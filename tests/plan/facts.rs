@@ -223,7 +223,7 @@ pub fn history(c: &mut Choice<'_>) -> Entry {
     let open = verdict == Verdict::Open;
     let uid = c.of(&["login-1", "login-0"]).to_owned();
     Entry {
-        unanswered: if open { c.of(&[0, 1, 2, 3]) } else { 0 },
+        unanswered: if open { c.of(&[0, 1, 2, 3]) } else { c.of(&[0, 3]) },
         next_attempt_at: if open && c.flag() {
             Some(c.moment(&[-5, 30]))
         } else {

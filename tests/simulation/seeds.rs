@@ -28,7 +28,7 @@ fn plan(seed: u64) -> Plan {
     let kind = seed % 8;
     Plan {
         seed,
-        replicas: if kind % 2 == 0 { 1 } else { 2 },
+        replicas: if kind.is_multiple_of(2) { 1 } else { 2 },
         credentials: usize::try_from(seed / 8 % 3).unwrap() + 1,
         days: if kind == 7 { 14 } else { 2 },
         deeds: [0, 0, 60, 60, 20, 20, 120, 600][usize::try_from(kind).unwrap()],
@@ -94,7 +94,7 @@ fn histories_keep_the_rules() {
     let start = Instant::now();
     let asked: Option<u64> = std::env::var("SIMULATION_SEEDS").ok().map(|n| n.parse().unwrap());
     let (mut counts, mut seeds, mut failed) = (Counts::default(), 0, Vec::new());
-    while asked.map_or(start.elapsed() < BUDGET, |n| seeds < n) {
+    while asked.map_or_else(|| start.elapsed() < BUDGET, |n| seeds < n) {
         let outcome = History::play(plan(seeds), false);
         counts.add(&outcome.counts);
         if let Some(broken) = outcome.broken {

@@ -161,7 +161,7 @@ impl People {
             6 => r.spec.client_id = format!("client-{}", which + 1),
             7 => {
                 r.spec.tenant =
-                    Some(["contoso.example", "contoso.alias", "fabrikam.example"][which].to_owned())
+                    Some(["contoso.example", "contoso.alias", "fabrikam.example"][which].to_owned());
             }
             8 => r.spec.authority = [None, Some("lab"), Some("gone")][which].map(str::to_owned),
             _ => r.spec.login.secret_name = format!("c{which}-login"),
@@ -174,7 +174,7 @@ impl People {
         match world.rng.below(7) {
             0 | 1 => drop(world.api.remove(&at)),
             2 => world.api.edit(&at, |o| {
-                drop(o.data.insert("access_token".to_owned(), b"edited".to_vec()))
+                drop(o.data.insert("access_token".to_owned(), b"edited".to_vec()));
             }),
             3 => world.api.edit(&at, |o| drop(o.labels.remove(LABEL_MANAGED_BY))),
             4 => world

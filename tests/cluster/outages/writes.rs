@@ -8,6 +8,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::{Trial, seconds};
+use crate::relay::in_turn;
 use crate::scene::stage;
 use crate::witness::Version;
 
@@ -28,10 +29,14 @@ async fn no_write_that_fails_or_is_not_confirmed_costs_a_password_or_a_token() {
     stage().await;
     let mut cases = JoinSet::new();
     for write in WRITES {
-        cases.spawn(disturbed(write, "conflict", Action::status(409, "Conflict")));
-        cases.spawn(disturbed(write, "lost", Action::LoseAnswer));
+        cases.spawn(in_turn(disturbed(
+            write,
+            "conflict",
+            Action::status(409, "Conflict"),
+        )));
+        cases.spawn(in_turn(disturbed(write, "lost", Action::LoseAnswer)));
         let busy = Action::Answer(Canned::too_many_requests(1));
-        cases.spawn(disturbed(write, "busy", busy));
+        cases.spawn(in_turn(disturbed(write, "busy", busy)));
     }
     cases.join_all().await;
 }
@@ -54,9 +59,9 @@ async fn disturbed((write, method, path, nth): (&str, &str, &str, usize), how: &
 async fn what_a_quota_refuses_waits_and_is_written_when_it_may() {
     stage().await;
     let mut cases = JoinSet::new();
-    cases.spawn(no_room_for_the_record());
-    cases.spawn(no_room_for_a_token());
-    cases.spawn(the_store_is_refused());
+    cases.spawn(in_turn(no_room_for_the_record()));
+    cases.spawn(in_turn(no_room_for_a_token()));
+    cases.spawn(in_turn(the_store_is_refused()));
     cases.join_all().await;
 }
 

@@ -43,12 +43,9 @@ async fn used_content_is_deleted_and_never_sent_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unusable_login_is_explained_and_never_sent() {
     let place = Place::new("unusable").await;
-    let proxy = api_proxy().await;
-    let operator = place.operator(through(&proxy, OperatorOptions::default())).await;
+    let _operator = place.operator(OperatorOptions::default()).await;
     let (name, password) = user();
-    let text = |text: &str| BASE64_STANDARD.encode(text);
-    let (user, right) = (text(&name), text(&password));
-    let long = text(&"x".repeat(257));
+    let (user, right, long) = (encoded(&name), encoded(&password), encoded("x".repeat(257)));
     let cases = [
         ("missing", json!({"username": user}), "password is missing"),
         (
@@ -63,50 +60,56 @@ async fn an_unusable_login_is_explained_and_never_sent() {
         ),
         (
             "binary",
-            json!({"username": user, "password": BASE64_STANDARD.encode(b"\xff\xfe")}),
+            json!({"username": user, "password": encoded(b"\xff\xfe")}),
             "not UTF-8",
         ),
         (
             "other",
-            json!({"username": user, "password": right, "credential": text("somebody")}),
+            json!({"username": user, "password": right, "credential": encoded("somebody")}),
             "names another EntraCredential",
         ),
     ];
     for (case, data, _) in &cases {
         invalid(&place, case, "entra-operator.dev/login", data).await;
     }
-    invalid(
-        &place,
-        "type",
-        "Opaque",
-        &json!({"username": user, "password": right}),
-    )
-    .await;
     for (case, _, expected) in &cases {
         place.expect(case, "LoggedIn", "False/InvalidLoginSecret").await;
         let message = message(&place, case).await;
         assert!(message.contains(expected), "{case}: {message}");
+        let login = format!("{case}-login");
+        assert!(place.secret(&login).await.is_some(), "it stays for its owner");
     }
-    // No watch shows a Secret of another type: it is looked for after 30 s, and once more a minute later.
+    assert_eq!(sends(&name).await, 0);
+}
+
+fn encoded(value: impl AsRef<[u8]>) -> String {
+    BASE64_STANDARD.encode(value)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_of_another_type_is_no_login_and_is_not_read() {
+    let place = Place::new("type").await;
+    let proxy = api_proxy().await;
+    let _operator = place.operator(through(&proxy, OperatorOptions::default())).await;
+    let (name, password) = user();
+    let data = json!({"username": encoded(&name), "password": encoded(&password)});
+    invalid(&place, "one", "Opaque", &data).await;
+    // No watch shows it: it is looked for after 30 s, and once more a minute later.
     place
-        .expect_within(120, "type", "LoggedIn", "False/InvalidLoginSecret")
+        .expect_within(120, "one", "LoggedIn", "False/InvalidLoginSecret")
         .await;
+    let message = message(&place, "one").await;
     assert!(
-        message(&place, "type")
-            .await
-            .contains("not of type entra-operator.dev/login")
+        message.contains("not of type entra-operator.dev/login"),
+        "{message}"
     );
     let looks = proxy
         .journal()
-        .matching(|r| r.path.contains("/secrets/type-login"));
-    assert!(looks.len() >= 2);
-    assert!(looks.iter().all(|r| r.accept.contains("PartialObjectMetadata")));
+        .matching(|r| r.path.contains("/secrets/one-login"));
+    assert_eq!(looks.len(), 2);
+    let metadata_only = |r: &entra_lab::proxy::Entry| r.accept.contains("PartialObjectMetadata");
+    assert!(looks.iter().all(metadata_only));
     assert_eq!(sends(&name).await, 0);
-    assert!(
-        place.secret("other-login").await.is_some(),
-        "it stays for its owner"
-    );
-    assert!(!operator.log().contains("PWMARK"));
 }
 
 async fn invalid(place: &Place, name: &str, kind: &str, data: &Value) {

@@ -25,7 +25,7 @@ async fn a_refused_login_says_what_to_do_and_waits_for_a_person() {
         refused(&place, "locked", 50053, "AccountLocked"),
         refused(&place, "consent", 65001, "ConsentMissing"),
         refused(&place, "expired", 50055, "InteractionRequired"),
-        refused(&place, "client", 7000218, "AppMisconfigured"),
+        refused(&place, "client", 7_000_218, "AppMisconfigured"),
     );
     assert!(!operator.log().contains(RAW), "the provider's text is in the log");
 }

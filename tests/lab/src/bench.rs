@@ -168,13 +168,17 @@ async fn renewals(stage: &Stage, operator: &Operator) -> Result<Cost, Error> {
         .map_err(crate::controlplane::Error::from)?;
     let count = |of: fn(&crate::audit::Entry) -> bool| entries.iter().filter(|e| of(e)).count();
     let renewals = stage.simulator.journal().since(seen).len() as u64;
-    let each = |n: u64| format!("{:.2}", n as f64 / renewals.max(1) as f64);
+    let each = |n: u64| hundredths(n * 100 / renewals.max(1));
     Ok(Cost {
         renewals,
         writes: each(count(crate::audit::Entry::is_write) as u64),
         reads: each(count(|e| e.is_read() && !e.is_list_or_watch()) as u64),
         cpu: each(cpu(operator).saturating_sub(before)),
     })
+}
+
+fn hundredths(n: u64) -> String {
+    format!("{}.{:02}", n / 100, n % 100)
 }
 
 fn table(figures: &Value) -> String {

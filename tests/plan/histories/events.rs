@@ -113,6 +113,7 @@ fn answer() -> impl Strategy<Value = Answer> {
     let effect = prop_oneof![
         3 => Just(Effect::Unanswered),
         2 => Just(Effect::Transient),
+        1 => Just(Effect::Withheld),
         2 => Just(Effect::Entry),
         1 => Just(Effect::Person),
         1 => Just(Effect::Condemned),

@@ -64,10 +64,13 @@ impl Ledger {
             Err(refusal) if refusal.effect == Effect::Unanswered => {}
             Err(_) => *unanswered = unanswered.saturating_sub(1),
         }
-        match &outcome.result {
-            Ok(_) => drop(self.accepted.insert(outcome.content.clone())),
-            Err(r) if r.effect == Effect::Condemned => drop(self.wrong.insert(outcome.content.clone())),
-            Err(_) => {}
+        let content = &outcome.content;
+        match outcome.result.as_ref().map_err(|refusal| refusal.effect) {
+            Ok(_) => drop(self.accepted.insert(content.clone())),
+            Err(Effect::Condemned) => drop(self.wrong.insert(content.clone())),
+            Err(Effect::Transient | Effect::Withheld | Effect::Unanswered) => {}
+            // Its token was dead, it was sent again, and is accepted no more.
+            Err(_) => drop(self.accepted.remove(content)),
         }
     }
 

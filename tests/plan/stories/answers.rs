@@ -50,6 +50,19 @@ fn a_login_that_a_person_must_put_right_is_kept_and_not_sent_again() {
 }
 
 #[test]
+fn a_kept_login_that_had_all_its_sends_waits_for_a_request() {
+    let kept = Entry {
+        unanswered: 3,
+        inputs: "older".to_owned(),
+        ..tried(Verdict::Kept(Reason::InteractionRequired))
+    };
+    let s = with_login(record(kept));
+    assert_eq!(rests(&s), (Step::Blocked, Reason::InteractionRequired, None));
+    let object = super::super::facts::requested(&s.object);
+    assert_eq!(step(&Snapshot { object, ..s }), record_a());
+}
+
+#[test]
 fn a_kept_login_that_is_created_again_is_sent_every_half_hour_at_most() {
     let sent = |age: i64| Entry {
         last_sent_at: Some(NOW.plus(-age)),

@@ -306,6 +306,24 @@ fn the_same_content_again_is_sent_once_its_token_is_dead() {
 }
 
 #[test]
+fn an_accepted_content_that_is_tried_again_is_not_sent_once_its_token_lives_again() {
+    let s = accepted(|r| opened(r, Some(account())));
+    let Login::Present(login) = &s.login else {
+        unreachable!()
+    };
+    let mut record = record(tried(Verdict::Accepted));
+    record.begin(attempt("A"), &s, login, NOW.plus(-70));
+    let revived = |record| Snapshot {
+        session: Session {
+            opened: opened(record, Some(account())),
+            ..session()
+        },
+        ..s.clone()
+    };
+    assert_eq!(step(&revived(record)), Step::DeleteLogin);
+}
+
+#[test]
 fn a_new_login_is_exchanged_while_the_old_one_works() {
     let s = Snapshot {
         login: present(login("B")),

@@ -2,7 +2,7 @@
 
 use entra_operator::api::Reason;
 use entra_operator::plan::answer::Effect;
-use entra_operator::plan::record::Record;
+use entra_operator::plan::record::{Record, Verdict};
 use entra_operator::plan::snapshot::{
     Binding, Login, Opened, Pocket, RefreshOutcome, Session, Snapshot, StoredToken, Target, Token,
 };
@@ -168,6 +168,26 @@ fn a_tenant_written_differently_is_resolved_once() {
         Step::Redeem(names(&["graph"])),
         "it is the same tenant"
     );
+}
+
+#[test]
+fn an_accepted_login_is_not_sent_again_before_its_tenant_is_resolved() {
+    let accepted = record(tried(Verdict::Accepted));
+    let again = |resolved| {
+        let session = Session {
+            opened: opened(accepted.clone(), Some(account())),
+            ..session()
+        };
+        let login = Login::Present(login("A"));
+        Snapshot {
+            session,
+            login,
+            ..renamed(resolved)
+        }
+    };
+    assert_eq!(step(&again(None)), Step::Resolve);
+    assert_eq!(step(&again(Some(TENANT_ID))), Step::DeleteLogin);
+    assert_eq!(step(&again(Some("another"))), record_a());
 }
 
 #[test]
