@@ -454,6 +454,18 @@ impl Snapshot {
                 && resolved_tenant.as_ref().is_some_and(|t| *t == stored.tenant_id))
     }
 
+    /// Whether the stored refresh token belongs to the spec's authority and client and to the tenant of that GUID,
+    /// however the spec writes it.
+    pub fn stored_for_tenant(&self, guid: &str) -> bool {
+        let (Some(stored), Some(binding)) = (&self.session.token, self.binding()) else {
+            return false;
+        };
+        !guid.is_empty()
+            && stored.tenant_id == guid
+            && stored.binding.authority == binding.authority
+            && stored.binding.client_id == binding.client_id
+    }
+
     /// Whether a refresh token is stored that may be redeemed.
     pub fn redeemable(&self) -> bool {
         let alive = self

@@ -366,12 +366,14 @@ impl<P: Ports> Pass<'_, P> {
         let Login::Present(login) = &s.login else {
             return None;
         };
+        let answered = tokens.granted.account.as_ref();
+        let bound = s.session_matches() || answered.is_some_and(|a| s.stored_for_tenant(&a.tenant_id));
         let pinned = s
             .session
             .pinned()
-            .filter(|_| s.session_matches() && !login.allows_identity_change);
+            .filter(|_| bound && !login.allows_identity_change);
         pinned
-            .is_some_and(|pinned| is_another(tokens.granted.account.as_ref(), pinned))
+            .is_some_and(|pinned| is_another(answered, pinned))
             .then(other_identity)
     }
 

@@ -296,9 +296,18 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
+    /// Whether another account logged in since: its session is not replaced by a renewal of the one before.
+    fn is_of_another(&self, pending: &PendingRefresh, stored: Option<&StoredToken>) -> bool {
+        let News::Newer(session, _) = &pending.news else {
+            return false;
+        };
+        let account = observe::account_mac(self.ports, &session.account.home_account_id);
+        stored.is_some_and(|stored| stored.account != account)
+    }
+
     async fn store_refresh(&mut self, s: &Snapshot, pending: PendingRefresh) -> Acted {
         let stored = s.session.token.as_ref();
-        if !still_fits(&pending, stored) {
+        if !still_fits(&pending, stored) || self.is_of_another(&pending, stored) {
             return Ok(());
         }
         let key = self.credential.session_key();
