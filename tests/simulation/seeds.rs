@@ -68,6 +68,12 @@ fn a_new_leader_knows_what_was_handled() {
     keeps_the_rules(BUSY + 14);
 }
 
+/// A renewal of the account before was stored over the login of another one, and a tenant written differently let it in.
+#[test]
+fn a_login_is_not_undone_by_a_renewal_of_the_account_before() {
+    keeps_the_rules(63);
+}
+
 /// A refresh-token Secret that was restored between the decision and the read was redeemed for another client.
 #[test]
 fn what_was_restored_meanwhile_goes_to_its_own_binding() {
