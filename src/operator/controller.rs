@@ -139,12 +139,23 @@ impl<P: Ports> Controller<P> {
         let tracker = TaskTracker::new();
         let ticking = tokio::spawn(Arc::clone(&self).tick(stop.clone()));
         while led(&mut leads, &stop).await {
+            self.take_over().await;
             self.look_at_all();
             self.dispatch(&slots, &tracker, &mut leads, &stop).await;
         }
         tracker.close();
         tracker.wait().await;
         ticking.abort();
+    }
+
+    /// Another process led meanwhile, and wrote down in the status what it did: requests that it handled, for one.
+    async fn take_over(&self) {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let entries: Vec<_> = known.credentials.values().cloned().collect();
+        drop(known);
+        for entry in entries {
+            entry.memory.lock().await.look_at_status_again();
+        }
     }
 
     async fn tick(self: Arc<Self>, stop: CancellationToken) {
@@ -224,6 +235,7 @@ impl Known {
             .as_ref()
             .is_some_and(|b| differs_in_status_only(b, &credential))
         {
+            self.note_status(credential);
             return false;
         }
         self.unconcern(&key);
@@ -244,6 +256,13 @@ impl Known {
             self.credentials.insert(key, Arc::new(entry));
         }
         true
+    }
+
+    /// A status that somebody wrote asks for no pass, but a process that takes over goes by it.
+    fn note_status(&self, credential: Credential) {
+        if let Some(entry) = self.credentials.get(&credential.key) {
+            *entry.credential.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credential);
+        }
     }
 
     fn remove(&mut self, key: &Key) {

@@ -198,6 +198,12 @@ impl Memory {
         self.written = status;
     }
 
+    /// Another process may have been at work: what the status tells is taken in again. The pocket stays.
+    pub fn look_at_status_again(&mut self) {
+        self.restored = false;
+        self.failure = None;
+    }
+
     /// A failure with a next attempt belongs to the renewal if there is something to renew; else it tells about a login.
     fn restore_failure(&mut self, status: &EntraCredentialStatus, session_stored: bool) {
         let failure = status.failure.as_ref().map(failure_from);

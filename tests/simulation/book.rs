@@ -35,6 +35,8 @@ pub struct Book {
     pub requests: BTreeMap<Key, u32>,
     /// Login Secrets (by their key) that at some time allowed another identity.
     pub leave: BTreeSet<Key>,
+    /// When a node's clock jumped last, milliseconds.
+    pub jumped_at: i64,
     /// The request that a status called handled last, and when, milliseconds.
     pub handled: BTreeMap<Key, (String, i64)>,
     /// When a refresh token was recorded as dead, milliseconds.

@@ -362,7 +362,7 @@ impl History {
             let leads = which == r.number || which == 2;
             if leads && !std::mem::replace(&mut r.leads, leads) {
                 if let Some(running) = &mut r.running {
-                    running.look_at_all();
+                    running.take_over();
                 }
             }
             r.leads = leads;
@@ -411,7 +411,9 @@ impl History {
             .replicas
             .iter()
             .any(|r| r.offset.load(Ordering::Relaxed) != 0);
-        self.lock().clock_off = any_off;
+        let mut world = self.lock();
+        (world.clock_off, world.book.jumped_at) = (any_off, world.now());
+        drop(world);
         self.next_jump = next;
     }
 

@@ -227,10 +227,12 @@ impl Running {
         let key = credential.key.clone();
         let before = self.known.get(&key);
         let same_object = before.is_some_and(|k| k.credential.uid == credential.uid);
-        if before.is_some_and(|k| differs_in_status_only(&k.credential, &credential)) {
+        let of_status = before.is_some_and(|k| differs_in_status_only(&k.credential, &credential));
+        let credential = Arc::new(credential);
+        if let (true, Some(known)) = (of_status, self.known.get_mut(&key)) {
+            known.credential = credential;
             return;
         }
-        let credential = Arc::new(credential);
         if let (true, Some(known)) = (same_object, self.known.get_mut(&key)) {
             known.credential = credential;
         } else {
@@ -245,8 +247,16 @@ impl Running {
         self.slots.remove(key);
     }
 
+    /// This process leads from now on.
+    pub fn take_over(&mut self) {
+        for known in self.known.values_mut() {
+            known.memory.iter_mut().for_each(Memory::look_at_status_again);
+        }
+        self.look_at_all();
+    }
+
     /// Everything gets a look.
-    pub fn look_at_all(&mut self) {
+    fn look_at_all(&mut self) {
         for key in self.known.keys().cloned().collect::<Vec<_>>() {
             self.trigger(&key);
         }

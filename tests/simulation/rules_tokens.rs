@@ -147,7 +147,8 @@ impl World {
     /// What came with it was stored before: it, or something newer.
     fn judge_order(&mut self, whose: &Key, refresh: &Option<String>, at: i64) {
         let stored = self.book.stored.get(whose).copied().unwrap_or(i64::MIN);
-        let reset = self.book.was_reset(whose, self.now());
+        // One that was found dead before it could be stored is not stored.
+        let reset = self.book.was_reset(whose, self.now()) || self.session_of(whose).dead;
         if refresh.is_some() && stored < at && !reset {
             self.broken(3, format!("a token was published before {refresh:?} was stored"));
         }

@@ -7,8 +7,8 @@ use crate::plan::answer::{Account, Effect, Refusal};
 use crate::plan::schedule::{self, Life};
 use crate::plan::snapshot::{Binding, Failure, Snapshot, Token};
 use crate::reconcile::material::StoredSession;
-use crate::reconcile::memory::{News, PendingRefresh, next_failure};
-use crate::reconcile::ports::{Outcome, Ports, Provider, Tokens};
+use crate::reconcile::memory::{Memory, News, PendingRefresh, next_failure};
+use crate::reconcile::ports::{ClusterError, Outcome, Ports, Provider, Tokens};
 
 /// Same doubtful answers in a row, 10 min apart, after which a refresh token counts as dead; two are enough for the
 /// codes that say that the token itself cannot be read.
@@ -23,8 +23,8 @@ enum Go {
 
 impl<P: Ports> Pass<'_, P> {
     pub(super) async fn redeem(&mut self, s: &Snapshot, names: &[String]) -> Acted {
-        if self.hand.session.is_none() {
-            self.read_session().await?;
+        if !self.session_at_hand(s).await? {
+            return Ok(());
         }
         let (Some(session), Some(binding)) = (self.hand.session.take(), s.binding().cloned()) else {
             return Ok(());
@@ -40,6 +40,21 @@ impl<P: Ports> Pass<'_, P> {
             self.handled(s);
         }
         Ok(())
+    }
+
+    /// Whether the opened session is the one that the decision looked at. Another one may belong to another binding,
+    /// or to somebody else: it is decided on anew.
+    async fn session_at_hand(&mut self, s: &Snapshot) -> Result<bool, ClusterError> {
+        let read = |memory: &Memory| {
+            memory
+                .session
+                .as_ref()
+                .is_some_and(|seen| seen.version == s.session.version)
+        };
+        if self.hand.session.is_none() || !read(self.memory) {
+            self.read_session().await?;
+        }
+        Ok(read(self.memory))
     }
 
     async fn redeem_each(&mut self, s: &Snapshot, names: &[String], first: StoredSession, binding: &Binding) {
