@@ -150,12 +150,14 @@ impl<P: Ports> Controller<P> {
 
     /// Another process led meanwhile, and wrote down in the status what it did: requests that it handled, for one.
     async fn take_over(&self) {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let entries: Vec<_> = known.credentials.values().cloned().collect();
-        drop(known);
-        for entry in entries {
+        for entry in self.entries() {
             entry.memory.lock().await.look_at_status_again();
         }
+    }
+
+    fn entries(&self) -> Vec<Arc<Entry>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.credentials.values().cloned().collect()
     }
 
     async fn tick(self: Arc<Self>, stop: CancellationToken) {
