@@ -250,9 +250,8 @@ fn by_verdict(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time
         Verdict::Wrong => delete(s, login, entry, now),
         Verdict::Accepted if s.redeemable() => delete_accepted(s, login, entry, now),
         Verdict::Accepted if s.tenant_unresolved() => resolve_first(s, now),
-        Verdict::Accepted => open(s, login, entry, not_before, now),
         Verdict::Kept(reason) => kept(s, login, entry, *reason, not_before, now),
-        Verdict::Open => open(s, login, entry, not_before, now),
+        Verdict::Accepted | Verdict::Open => open(s, login, entry, not_before, now),
     }
 }
 
