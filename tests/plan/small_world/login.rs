@@ -17,7 +17,7 @@ fn histories_of_a_content() {
             login: Login::Present(login("A")),
             session: Session {
                 attempt,
-                ..facts::session_with(c, record)
+                ..facts::session_that_was_read(c, record)
             },
             tokens: vec![token("graph"), token("mail")],
             ..first_sight()
