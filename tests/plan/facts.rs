@@ -146,28 +146,26 @@ pub fn any_session(c: &mut Choice<'_>) -> Session {
     }
 }
 
-/// Refresh-token Secret of ours that holds `record` and a token in some state.
+/// Refresh-token Secret of ours that holds `record` and a token in some state; perhaps not read yet.
 pub fn session_with(c: &mut Choice<'_>, record: Record) -> Session {
+    let read = session_that_was_read(c, record);
+    let opened = if read.token.is_some() && c.flag() {
+        Opened::Unread
+    } else {
+        read.opened
+    };
+    Session { opened, ..read }
+}
+
+/// The same, after a read: a token opens or not.
+pub fn session_that_was_read(c: &mut Choice<'_>, record: Record) -> Session {
     let token = refresh_token(c);
-    let opened = match &token {
-        None => Opened::Read {
-            record,
-            account: None,
-            unsealable: false,
-        },
-        Some(_) => match c.index(3) {
-            0 => Opened::Read {
-                record,
-                account: Some(account()),
-                unsealable: false,
-            },
-            1 => Opened::Read {
-                record,
-                account: None,
-                unsealable: true,
-            },
-            _ => Opened::Unread,
-        },
+    let unsealable = token.is_some() && c.flag();
+    let opens = token.is_some() && !unsealable;
+    let opened = Opened::Read {
+        record,
+        account: opens.then(account),
+        unsealable,
     };
     Session {
         token,

@@ -1,11 +1,13 @@
 //! Steps on the login Secret: read, claim, record, exchange, delete.
 
-use super::{Acted, Pass, is_another, refusal};
+use super::{Acted, Pass, is_another, refusal, write_refusal};
 use crate::api::{ANNOTATION_ALLOW_IDENTITY_CHANGE, LOGIN_TYPE, REFRESH_TOKEN_TYPE, Reason, annotation};
 use crate::plan::answer::{Effect, Refusal};
 use crate::plan::record::{Attempt, ContentMac, Record};
 use crate::plan::schedule;
-use crate::plan::snapshot::{AttemptSeen, Claim, Content, LastLogin, Login, LoginOutcome, Opened, Snapshot};
+use crate::plan::snapshot::{
+    AttemptSeen, Claim, Content, Failure, LastLogin, Login, LoginOutcome, Opened, Snapshot,
+};
 use crate::reconcile::annotations;
 use crate::reconcile::memory::{LoginSeen, PendingLogin, SessionSeen};
 use crate::reconcile::observe;
@@ -120,15 +122,24 @@ impl<P: Ports> Pass<'_, P> {
                 Ok(())
             }
             ClusterError::Refused(text) => {
-                self.write_refused(&text);
+                self.login_write_refused(&text);
                 Ok(())
             }
             ClusterError::Immutable => {
-                self.write_refused("the login Secret is immutable");
+                self.login_write_refused("the login Secret is immutable");
                 Ok(())
             }
             error @ ClusterError::Unavailable(_) => Err(error),
         }
+    }
+
+    /// A login that cannot be claimed or recorded waits by itself: it must not keep the renewals waiting.
+    fn login_write_refused(&mut self, text: &str) {
+        let now = self.now();
+        let refused = |f: &&Failure| f.refusal.reason == Reason::WriteRefused;
+        let before = self.memory.login_failure.as_ref().filter(refused);
+        let next = schedule::retry_write(now, before.map_or(1, |f| f.consecutive.saturating_add(1)));
+        self.memory.login_failed(write_refusal(text), now, Some(next));
     }
 
     pub(super) async fn record_attempt(&mut self, s: &Snapshot, content: &ContentMac, entry: &str) -> Acted {
@@ -154,6 +165,11 @@ impl<P: Ports> Pass<'_, P> {
                 self.memory.recorded_at = recorded_at;
                 self.record_written(s, record, meta);
                 self.end_write_failure();
+                self.end_login_failure(Reason::WriteRefused);
+                Ok(())
+            }
+            Err(ClusterError::Refused(text)) => {
+                self.login_write_refused(&text);
                 Ok(())
             }
             Err(error) => self.session_moved(error).await,

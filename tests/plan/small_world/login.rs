@@ -17,7 +17,7 @@ fn histories_of_a_content() {
             login: Login::Present(login("A")),
             session: Session {
                 attempt,
-                ..facts::session_with(c, record)
+                ..facts::session_that_was_read(c, record)
             },
             tokens: vec![token("graph"), token("mail")],
             ..first_sight()
@@ -69,11 +69,7 @@ fn what_annotations_say_without_a_read() {
             login: unread_or_absent(c),
             session,
             login_failure: facts::login_failure(c),
-            tokens: vec![if c.flag() {
-                fresh_token("graph")
-            } else {
-                token("graph")
-            }],
+            tokens: vec![fresh_token("graph")],
             ..first_sight()
         }
     });
@@ -95,7 +91,7 @@ fn the_allowance_and_refused_writes_put_a_send_off() {
     explore(5_000, |c| {
         let content = Content::Valid {
             mac: mac("A"),
-            not_before: c.moment(&[0, 40, 900]),
+            not_before: c.moment(&[0, 40]),
         };
         Snapshot {
             object: facts::object_asked(c),

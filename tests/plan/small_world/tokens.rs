@@ -46,7 +46,10 @@ fn an_entry_whose_account_is_unknown() {
             wanted: None,
             ..facts::any_token(c, "graph")
         }],
-        session: facts::any_session(c),
+        session: Session {
+            token: facts::refresh_token(c),
+            ..session()
+        },
         ..first_sight()
     });
 }
