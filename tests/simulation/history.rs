@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use entra_operator::reconcile::ports::Key;
 use entra_operator::reconcile::{Credential, Memory, Passed, pass};
 
 use super::book::Tally;

@@ -8,6 +8,9 @@ use super::world::Counts;
 /// How long the default run may take.
 const BUDGET: Duration = Duration::from_secs(25);
 
+/// Histories that are played even on a busy machine.
+const AT_LEAST: u64 = 12;
+
 /// Seeds from here on are histories of busy people and fair weather: handovers, bursts of edits, restores.
 const BUSY: u64 = 1_000_000;
 
