@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use entra_operator::reconcile::ports::Key;
 use entra_operator::reconcile::{Credential, Memory, Passed, pass};
 
 use super::book::Tally;
 use super::replica::{Replica, Running};
+use super::rules_passes::{headline, used_login, whole};
 use super::users::People;
 use super::world::{Counts, START, Shared, Turn, World};
 
@@ -477,26 +477,4 @@ impl History {
         }
         Ok(())
     }
-}
-
-fn used_login(key: &Key) -> Key {
-    Key::new(&key.namespace, format!("{}-login", key.name))
-}
-
-fn headline(status: Option<&entra_operator::api::EntraCredentialStatus>) -> (bool, String) {
-    let ready = status.and_then(|s| s.conditions.iter().find(|c| c.type_ == "Ready"));
-    ready.map_or((false, String::new()), |c| (c.status == "True", c.reason.clone()))
-}
-
-fn whole(world: &World, key: &Key) -> bool {
-    world.wanting(key).is_empty()
-        && world.api.credential(key).is_some_and(|c| {
-            let ours = |name: &String| {
-                let object = world.api.secrets.get(&c.sibling(name));
-                object
-                    .and_then(|o| o.controller.as_ref())
-                    .is_some_and(|o| o.uid == c.uid)
-            };
-            c.spec.tokens.iter().all(|t| ours(&t.secret_name))
-        })
 }

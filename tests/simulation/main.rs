@@ -13,7 +13,8 @@
 //! | [`book`], [`rules_login`], [`rules_tokens`], [`rules_passes`] | the judge |
 //! | [`seeds`] | histories that once broke a rule |
 //!
-//! `SEED=… cargo test --test simulation` replays one; `SIMULATION_SEEDS=…` plays more.
+//! `SEED=… cargo test --test simulation` replays one and shows it (`TRACE_LINES=…` of its end); `SIMULATION_SEEDS=…` plays so
+//! many, from `SIMULATION_FROM=…` on.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,

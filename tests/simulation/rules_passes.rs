@@ -50,3 +50,28 @@ impl World {
         !entry.is_some_and(|e| matches!(e.verdict, Verdict::Accepted | Verdict::Wrong))
     }
 }
+
+/// Where a credential's login Secret is.
+pub fn used_login(key: &Key) -> Key {
+    Key::new(&key.namespace, format!("{}-login", key.name))
+}
+
+/// What a status says first: whether it is ready, and why.
+pub fn headline(status: Option<&entra_operator::api::EntraCredentialStatus>) -> (bool, String) {
+    let ready = status.and_then(|s| s.conditions.iter().find(|c| c.type_ == "Ready"));
+    ready.map_or((false, String::new()), |c| (c.status == "True", c.reason.clone()))
+}
+
+/// Whether every token Secret is there, ours and as it should be.
+pub fn whole(world: &World, key: &Key) -> bool {
+    world.wanting(key).is_empty()
+        && world.api.credential(key).is_some_and(|c| {
+            let ours = |name: &String| {
+                let object = world.api.secrets.get(&c.sibling(name));
+                object
+                    .and_then(|o| o.controller.as_ref())
+                    .is_some_and(|o| o.uid == c.uid)
+            };
+            c.spec.tokens.iter().all(|t| ours(&t.secret_name))
+        })
+}
