@@ -161,6 +161,37 @@ pub struct LoginSpec {
             .message("names ending in .refresh-token belong to the operator: name another login Secret, for example reporting-login")
     )]
     pub secret_name: String,
+
+    /// Where the account signs in. Absent means `Auto`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realm: Option<Realm>,
+}
+
+/// Where the account's password is checked.
+///
+/// `Auto` (ask Entra ID's realm service), `Managed` (by Entra ID) or `Federated` (by the organisation's own server, by
+/// WS-Trust). Absent means `Auto`. Example: `Federated`.
+// This text is what `kubectl explain` shows for `spec.login.realm`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Realm {
+    /// Ask the realm service.
+    #[default]
+    Auto,
+    /// By Entra ID.
+    Managed,
+    /// By the organisation's own server.
+    Federated,
+}
+
+impl Realm {
+    /// As the spec writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "Auto",
+            Self::Managed => "Managed",
+            Self::Federated => "Federated",
+        }
+    }
 }
 
 /// How the application authenticates itself: exactly one variant.

@@ -15,7 +15,7 @@ mod status;
 pub use crd::{crd, crd_yaml};
 pub use credential::{
     ClientCredential, ClientSecretRef, Cloud, EntraCredential, EntraCredentialSpec, KeyFormat, LoginSpec,
-    RefreshSpec, TokenKey, TokenSpec,
+    Realm, RefreshSpec, TokenKey, TokenSpec,
 };
 pub use names::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, ANNOTATION_REFRESH_REQUESTED, CLIENT_SECRET_TYPE, FIELD_MANAGER, GROUP,

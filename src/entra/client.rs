@@ -18,7 +18,7 @@ use super::observe::{self, Observer};
 use super::retry_after::RETRY_AFTER_DEFAULT;
 use super::wire::{self, Cause, Connections, Lost, Outgoing, Reply};
 use super::{BuildError, Grant, response};
-use crate::api::{Cloud, Reason};
+use crate::api::{Cloud, Realm, Reason};
 use crate::plan::Time;
 use crate::plan::answer::{Effect, Refusal};
 use crate::reconcile::material::{LoginContent, StoredSession};
@@ -200,6 +200,7 @@ impl Provider for Client {
     async fn login(
         &self,
         request: Request<'_>,
+        _realm: Realm,
         content: &LoginContent,
         still_valid: &(dyn Fn() -> bool + Send + Sync),
     ) -> Outcome {

@@ -6,11 +6,14 @@ use std::fmt;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
-use crate::reconcile::material::Secret;
+use crate::reconcile::material::{ClientAuthentication, Secret};
 use crate::reconcile::ports::Request;
 
 /// Scopes that every MSAL adds: without `offline_access` no refresh token comes, without `openid` no id_token.
 pub const RESERVED_SCOPES: [&str; 3] = ["offline_access", "openid", "profile"];
+
+/// Type of a client assertion that is a JWT (RFC 7523 §2.2).
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,16 +58,14 @@ impl Form {
 
     fn encode(request: &Request<'_>, grant: Grant, credentials: &[(&str, &str)]) -> Self {
         let scope = scope_parameter(request.scopes);
-        let secret = request
-            .client_secret
-            .map(|secret| ("client_secret", secret.expose()));
+        let client = request.client.map(authentication);
         let mut form = Serializer::new(String::with_capacity(CAPACITY));
         form.append_pair("client_id", &request.binding.client_id)
             .append_pair("grant_type", grant.label())
             .append_pair("client_info", "1")
             .extend_pairs(credentials)
             .append_pair("scope", &scope)
-            .extend_pairs(secret);
+            .extend_pairs(client.into_iter().flatten());
         Self(Zeroizing::new(form.finish().into_bytes()))
     }
 
@@ -80,6 +81,18 @@ const CAPACITY: usize = 8 * 1024;
 impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Form([redacted])")
+    }
+}
+
+/// Parameters by which a confidential client authenticates (RFC 6749 §2.3.1, RFC 7523 §2.2).
+fn authentication(client: &ClientAuthentication) -> Vec<(&str, &str)> {
+    match client {
+        ClientAuthentication::Secret(secret) => vec![("client_secret", secret.expose())],
+        ClientAuthentication::Assertion(assertion) => vec![
+            ("client_assertion_type", ASSERTION_TYPE),
+            ("client_assertion", assertion.expose()),
+        ],
+        ClientAuthentication::Certificate(_) => Vec::new(),
     }
 }
 
@@ -113,13 +126,13 @@ mod tests {
     fn request<'a>(
         binding: &'a Binding,
         scopes: &'a [String],
-        client_secret: Option<&'a Secret>,
+        client: Option<&'a ClientAuthentication>,
     ) -> Request<'a> {
         Request {
             namespace: "etl",
             authority: None,
             binding,
-            client_secret,
+            client,
             scopes,
             life: None,
         }
@@ -142,7 +155,7 @@ mod tests {
     #[test]
     fn refresh_form_of_a_confidential_client() {
         let (binding, scopes) = (binding(), ["User.Read".to_owned()]);
-        let client = Secret::new("s~1".to_owned());
+        let client = ClientAuthentication::Secret(Secret::new("s~1".to_owned()));
         let form = Form::refresh(
             &request(&binding, &scopes, Some(&client)),
             &Secret::new("1.AX".to_owned()),

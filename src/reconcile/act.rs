@@ -7,7 +7,7 @@ mod session;
 mod tokens;
 
 use super::credential::Credential;
-use super::material::Secret;
+use super::material::{ClientAuthentication, Secret};
 use super::memory::{Hand, Memory};
 use super::ports::{Clock, Cluster, ClusterError, Kind, Ports, Request, SecretMeta, View};
 use super::{Shared, ports::Key};
@@ -80,12 +80,12 @@ impl<P: Ports> Pass<'_, P> {
         Ok(active)
     }
 
-    /// Reads the client secret, once in a pass. `Err` is the refusal to show.
-    async fn read_client_secret(&mut self) -> Result<Result<(), Refusal>, ClusterError> {
+    /// Reads the client credential, once in a pass. `Err` is the refusal to show.
+    async fn read_client_credential(&mut self) -> Result<Result<(), Refusal>, ClusterError> {
         let Some(ClientCredential::Secret(reference)) = &self.credential.spec.client_credential else {
             return Ok(Ok(()));
         };
-        if self.hand.client_secret.is_some() {
+        if self.hand.client.is_some() {
             return Ok(Ok(()));
         }
         let key = self.credential.sibling(&reference.secret_name);
@@ -99,10 +99,10 @@ impl<P: Ports> Pass<'_, P> {
             .as_ref()
             .and_then(|o| o.data.get(&reference.key))
             .and_then(client_secret);
-        self.hand.client_secret = text;
+        self.hand.client = text.map(ClientAuthentication::Secret);
         Ok(self
             .hand
-            .client_secret
+            .client
             .as_ref()
             .map(drop)
             .ok_or_else(|| no_client_secret(&key.name, &reference.key)))
@@ -113,7 +113,7 @@ impl<P: Ports> Pass<'_, P> {
             namespace: &self.credential.key.namespace,
             authority: self.credential.spec.authority.as_deref(),
             binding,
-            client_secret: self.hand.client_secret.as_ref(),
+            client: self.hand.client.as_ref(),
             scopes,
             life,
         }

@@ -1,7 +1,7 @@
 //! The custom resource as a pass takes it in.
 
 use super::ports::{Key, Owner};
-use crate::api::{EntraCredentialSpec, EntraCredentialStatus};
+use crate::api::{EntraCredentialSpec, EntraCredentialStatus, Realm};
 
 /// One `EntraCredential`, lean.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,6 +51,11 @@ impl Credential {
         self.uid.bytes().fold(0x811C_9DC5, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         })
+    }
+
+    /// Where its account signs in.
+    pub fn realm(&self) -> Realm {
+        self.spec.login.realm.unwrap_or_default()
     }
 
     /// Entry of the spec that writes this Secret.

@@ -85,6 +85,26 @@ pub struct LoginContent {
     pub password: Secret,
 }
 
+/// How a confidential client proves who it is in a token request (RFC 6749 §2.3, RFC 7523 §2.2).
+#[derive(Debug)]
+pub enum ClientAuthentication {
+    /// `client_secret`.
+    Secret(Secret),
+    /// A client assertion that is signed with this key for each request.
+    Certificate(ClientCertificate),
+    /// A client assertion that somebody else signed: a Kubernetes ServiceAccount token.
+    Assertion(Secret),
+}
+
+/// Certificate and private key of a confidential client, PEM, as a `kubernetes.io/tls` Secret holds them.
+#[derive(Debug)]
+pub struct ClientCertificate {
+    /// `tls.crt`.
+    pub certificate: Vec<u8>,
+    /// `tls.key`.
+    pub key: Secret,
+}
+
 /// What the refresh-token Secret seals under `token`.
 #[derive(Debug)]
 pub struct StoredSession {

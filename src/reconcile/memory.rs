@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use super::credential::Credential;
-use super::material::{Secret, StoredSession};
+use super::material::{ClientAuthentication, Secret, StoredSession};
 use super::ports::Tokens;
 use super::stamp;
 use crate::api::{EntraCredentialStatus, FailureStatus, Retry};
@@ -337,8 +337,8 @@ pub struct Hand {
     pub login: Option<super::material::LoginContent>,
     /// The opened session.
     pub session: Option<StoredSession>,
-    /// The client secret.
-    pub client_secret: Option<Secret>,
+    /// How the application proves who it is.
+    pub client: Option<ClientAuthentication>,
     /// Namespaces known to be active.
     pub active: Option<bool>,
 }

@@ -10,8 +10,8 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
-use super::material::{LoginContent, Secret, SecretData, StoredSession};
-use crate::api::{EntraCredentialStatus, Reason, TokenKey};
+use super::material::{ClientAuthentication, LoginContent, Secret, SecretData, StoredSession};
+use crate::api::{EntraCredentialStatus, Realm, Reason, TokenKey};
 use crate::plan::Time;
 use crate::plan::answer::{Granted, Refusal};
 use crate::plan::record::{ContentMac, Record};
@@ -201,8 +201,8 @@ pub struct Request<'a> {
     pub authority: Option<&'a str>,
     /// Authority, tenant and client.
     pub binding: &'a Binding,
-    /// Client secret of a confidential client.
-    pub client_secret: Option<&'a Secret>,
+    /// How a confidential client proves who it is; `None`: a public client.
+    pub client: Option<&'a ClientAuthentication>,
     /// Scopes of the entry; the reserved ones are added by the provider client.
     pub scopes: &'a [String],
     /// When the published token expires: permits go by it, and the deadline shrinks with short lives.
@@ -240,11 +240,12 @@ pub trait Provider: Send + Sync {
         cloud: Option<crate::api::Cloud>,
         named: Option<&str>,
     ) -> Result<String, AuthorityRefused>;
-    /// Signs in with user name and password. `still_valid` is asked as the request is written: nothing is sent if it
-    /// says no, and the outcome is a transient refusal.
+    /// Signs in with user name and password. `still_valid` is asked as the request with the password is written:
+    /// nothing is sent if it says no, and the outcome is a transient refusal.
     fn login(
         &self,
         request: Request<'_>,
+        realm: Realm,
         content: &LoginContent,
         still_valid: &(dyn Fn() -> bool + Send + Sync),
     ) -> impl Future<Output = Outcome> + Send;
@@ -297,8 +298,8 @@ pub trait Vault: Send + Sync {
     /// Reads a login Secret's data for the credential `name`: product §2 (keys, lengths, UTF-8, key `credential`).
     /// The error says what is wrong, for the user, without any value.
     fn read_login(&self, name: &str, data: &SecretData) -> Result<LoginContent, String>;
-    /// Keyed hash of a login content for a binding.
-    fn content_mac(&self, content: &LoginContent, binding: &Binding) -> ContentMac;
+    /// Keyed hash of a login content for a binding and realm.
+    fn content_mac(&self, content: &LoginContent, binding: &Binding, realm: Realm) -> ContentMac;
     /// Keyed hash of texts, for annotations: 32 hexadecimal digits. `purpose` separates uses.
     fn mac(&self, purpose: &str, parts: &[&str]) -> String;
     /// Keyed hash of a token Secret's data, for the annotation that tells edits.

@@ -6,13 +6,11 @@ use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key as HmacKey, Tag};
 
 use super::framing::prefix;
 use super::keys::RawKey;
+use crate::api::Realm;
 use crate::plan::record::ContentMac;
 use crate::plan::snapshot::Binding;
 use crate::reconcile::material::{LoginContent, SecretData};
 use crate::reconcile::ports::Key;
-
-/// Realm of a content. Federated sign-in will need a second value; until then every login is a managed one.
-const REALM: &str = "Managed";
 
 /// Bytes of a hash that goes into an annotation: 32 hexadecimal digits, 128 bits.
 const SHORT: usize = 16;
@@ -35,15 +33,15 @@ impl Domain {
     }
 }
 
-/// Keyed hash of a login content for a binding, in full.
-pub(super) fn content(key: &RawKey, content: &LoginContent, binding: &Binding) -> ContentMac {
+/// Keyed hash of a login content for a binding and realm, in full.
+pub(super) fn content(key: &RawKey, content: &LoginContent, binding: &Binding, realm: Realm) -> ContentMac {
     let Binding {
         authority,
         tenant,
         client_id,
     } = binding;
     let (username, password) = (content.username.expose(), content.password.expose());
-    let parts = [username, password, authority, tenant, client_id, REALM].map(str::as_bytes);
+    let parts = [username, password, authority, tenant, client_id, realm.name()].map(str::as_bytes);
     ContentMac(hexadecimal(sign(key, Domain::Content, parts).as_ref()))
 }
 
@@ -111,7 +109,7 @@ mod tests {
             tenant,
             client_id: client,
         };
-        content(keys(7).mac(), &login, &binding)
+        content(keys(7).mac(), &login, &binding, Realm::Auto)
     }
 
     fn entries(entries: &[(&str, &str)]) -> SecretData {
@@ -132,7 +130,7 @@ mod tests {
         );
         assert_eq!(
             of(["u", "p", "h", "t", "c"]).0,
-            "5c37c21afe98935c6c7bdc4010fe3cd25e79d71e39b9b7866f2d1de37bb00c96"
+            "ee9ccf3e7dfab6b32c5bd0d1b91ac4d7b2e73cbeb80fdc91b812c58bd7928796"
         );
         assert_eq!(
             data(keys.mac(), &Key::new("ns", "name"), &entries(&[("k", "v")])),

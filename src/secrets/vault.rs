@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::key_id::KeyId;
 use super::keys::KeySet;
 use super::{login, mac, record, render, seal, session};
-use crate::api::TokenKey;
+use crate::api::{Realm, TokenKey};
 use crate::plan::Time;
 use crate::plan::answer::Granted;
 use crate::plan::record::{ContentMac, Record};
@@ -157,8 +157,8 @@ impl Vault for Keyring {
         login::read(name, data)
     }
 
-    fn content_mac(&self, content: &LoginContent, binding: &Binding) -> ContentMac {
-        mac::content(self.keys().mac(), content, binding)
+    fn content_mac(&self, content: &LoginContent, binding: &Binding, realm: Realm) -> ContentMac {
+        mac::content(self.keys().mac(), content, binding, realm)
     }
 
     fn mac(&self, purpose: &str, parts: &[&str]) -> String {

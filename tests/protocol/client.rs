@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use entra_operator::api::Realm;
 use entra_operator::entra::{Authorities, Client, Declared, Limits};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Account, Refusal};
 use entra_operator::plan::snapshot::Binding;
-use entra_operator::reconcile::material::{LoginContent, Secret, StoredSession};
+use entra_operator::reconcile::material::{ClientAuthentication, LoginContent, Secret, StoredSession};
 use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens};
 
 use crate::server::Server;
@@ -68,7 +69,7 @@ pub(crate) struct Setup {
     pub(crate) clock: Arc<TestClock>,
     binding: Binding,
     scopes: Vec<String>,
-    pub(crate) client_secret: Option<Secret>,
+    pub(crate) client_auth: Option<ClientAuthentication>,
     pub(crate) life: Option<i64>,
 }
 
@@ -107,7 +108,7 @@ impl Setup {
             clock,
             binding,
             scopes: vec![SCOPE.to_owned()],
-            client_secret: None,
+            client_auth: None,
             life: Some(24),
         }
     }
@@ -122,7 +123,7 @@ impl Setup {
             namespace: "etl",
             authority: Some("lab"),
             binding: &self.binding,
-            client_secret: self.client_secret.as_ref(),
+            client: self.client_auth.as_ref(),
             scopes: &self.scopes,
             life: self.life,
         }
@@ -133,7 +134,9 @@ impl Setup {
     }
 
     pub(crate) async fn login_if(&self, still_valid: &(dyn Fn() -> bool + Send + Sync)) -> Outcome {
-        self.client.login(self.request(), &content(), still_valid).await
+        self.client
+            .login(self.request(), Realm::Managed, &content(), still_valid)
+            .await
     }
 
     pub(crate) async fn redeem(&self) -> Outcome {

@@ -1,7 +1,7 @@
 //! What leaves: endpoint, headers and body, byte for byte.
 
 use entra_operator::plan::Time;
-use entra_operator::reconcile::material::Secret;
+use entra_operator::reconcile::material::{ClientAuthentication, Secret};
 
 use crate::client::{CLIENT_ID, Setup, granted, tokens};
 use crate::server::{Received, Server, say};
@@ -9,7 +9,8 @@ use crate::server::{Received, Server, say};
 async fn one_request(redeem: bool, client_secret: Option<&str>) -> Received {
     let server = Server::start([say(200, &[], &tokens())]).await;
     let mut setup = Setup::new(&server);
-    setup.client_secret = client_secret.map(|secret| Secret::new(secret.to_owned()));
+    setup.client_auth =
+        client_secret.map(|secret| ClientAuthentication::Secret(Secret::new(secret.to_owned())));
     let outcome = if redeem {
         setup.redeem().await
     } else {

@@ -7,7 +7,7 @@ use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use entra_operator::api::{Cloud, EntraCredentialStatus, Reason};
+use entra_operator::api::{Cloud, EntraCredentialStatus, Realm, Reason};
 use entra_operator::cluster::{SecretStore, Selects};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Effect, Refusal};
@@ -265,6 +265,7 @@ impl Provider for Process {
     async fn login(
         &self,
         request: Request<'_>,
+        _: Realm,
         content: &LoginContent,
         still_valid: &(dyn Fn() -> bool + Send + Sync),
     ) -> Outcome {

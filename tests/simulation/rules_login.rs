@@ -1,6 +1,8 @@
 //! Rules about passwords and refresh tokens: what may be sent, stored and deleted (product §4: 1, 2, 3, 6, 7, 10).
 
-use entra_operator::api::{ANNOTATION_ALLOW_IDENTITY_CHANGE, EntraCredentialSpec, LOGIN_TYPE, annotation};
+use entra_operator::api::{
+    ANNOTATION_ALLOW_IDENTITY_CHANGE, EntraCredentialSpec, LOGIN_TYPE, Realm, annotation,
+};
 use entra_operator::cluster::SecretStore;
 use entra_operator::plan::answer::Effect;
 use entra_operator::plan::record::{Record, Verdict};
@@ -42,7 +44,7 @@ impl World {
             username: Secret::new(user.to_owned()),
             password: Secret::new(password.to_owned()),
         };
-        self.judge.content_mac(&login, &asked.binding).0
+        self.judge.content_mac(&login, &asked.binding, Realm::Auto).0
     }
 
     fn judge_recorded(&mut self, key: &Key, mac: &str, open: u32, now: i64) {

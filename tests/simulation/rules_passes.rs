@@ -1,6 +1,6 @@
 //! Rules about whole passes: what they may cost (product §4: 10, 11), and what may stay at the end (2).
 
-use entra_operator::api::LOGIN_TYPE;
+use entra_operator::api::{LOGIN_TYPE, Realm};
 use entra_operator::plan::record::Verdict;
 use entra_operator::reconcile::Passed;
 use entra_operator::reconcile::material::{LoginContent, Secret};
@@ -45,7 +45,7 @@ impl World {
         let Some(binding) = spec else {
             return true;
         };
-        let mac = self.judge.content_mac(&login, &binding);
+        let mac = self.judge.content_mac(&login, &binding, Realm::Auto);
         let entry = session.record.entry(&mac);
         !entry.is_some_and(|e| matches!(e.verdict, Verdict::Accepted | Verdict::Wrong))
     }

@@ -47,6 +47,7 @@ fn spec(name: &str, entries: usize) -> EntraCredentialSpec {
         cloud: None,
         authority: None,
         login: LoginSpec {
+            realm: None,
             secret_name: format!("{name}-login"),
         },
         client_credential: None,

@@ -79,7 +79,10 @@ impl<P: Ports> Pass<'_, P> {
         let Some(binding) = s.binding() else {
             return Content::Unread;
         };
-        let mac = self.ports.vault().content_mac(&login, binding);
+        let mac = self
+            .ports
+            .vault()
+            .content_mac(&login, binding, self.credential.realm());
         let user = self.ports.vault().mac("user", &[login.username.expose()]);
         let not_before = self.shared.allowance.not_before(&user, self.now());
         self.hand.login = Some(login);
@@ -272,7 +275,7 @@ impl<P: Ports> Pass<'_, P> {
         if !self.content_at_hand(s, &content).await? {
             return Ok(());
         }
-        let client = self.read_client_secret().await?;
+        let client = self.read_client_credential().await?;
         if let Some(seen) = &mut self.memory.attempt {
             seen.unsent_ours = false;
         }
@@ -301,11 +304,11 @@ impl<P: Ports> Pass<'_, P> {
         let Some(binding) = s.binding() else {
             return Ok(false);
         };
-        let mac = self
-            .hand
-            .login
-            .as_ref()
-            .map(|login| self.ports.vault().content_mac(login, binding));
+        let mac = self.hand.login.as_ref().map(|login| {
+            self.ports
+                .vault()
+                .content_mac(login, binding, self.credential.realm())
+        });
         Ok(mac.as_ref() == Some(content))
     }
 
@@ -341,7 +344,12 @@ impl<P: Ports> Pass<'_, P> {
         };
         self.ports
             .provider()
-            .login(self.request(binding, &scopes, None), login, &in_time)
+            .login(
+                self.request(binding, &scopes, None),
+                self.credential.realm(),
+                login,
+                &in_time,
+            )
             .await
     }
 

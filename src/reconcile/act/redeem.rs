@@ -29,7 +29,7 @@ impl<P: Ports> Pass<'_, P> {
         let (Some(session), Some(binding)) = (self.hand.session.take(), s.binding().cloned()) else {
             return Ok(());
         };
-        if let Err(refusal) = self.read_client_secret().await? {
+        if let Err(refusal) = self.read_client_credential().await? {
             self.redeem_failed(s, refusal);
             self.hand.session = Some(session);
             return Ok(());

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_lc_rs::rand::SystemRandom;
 
 use super::*;
-use crate::api::KeyFormat;
+use crate::api::{KeyFormat, Realm};
 use crate::plan::answer::Account;
 use crate::plan::record::{Attempt, Entry, Verdict};
 
@@ -221,7 +221,7 @@ fn hashes_do_not_change_with_a_rotation() {
         password: Secret::new("p".to_owned()),
     };
     let hashes = |ring: &Keyring| {
-        let content = ring.content_mac(&content, &Binding::default()).0;
+        let content = ring.content_mac(&content, &Binding::default(), Realm::Auto).0;
         (
             content,
             ring.mac("p", &["a"]),
