@@ -125,6 +125,8 @@ pub struct Behaviour {
     pub opaque_access_tokens: bool,
     /// `expires_in` and `ext_expires_in` as JSON strings, as v1, B2C and some ADFS write them.
     pub string_numbers: bool,
+    /// The fields of v1 beside the others: `expires_on`, `not_before`, `resource`, and every number as text.
+    pub v1_shape: bool,
     /// No `scope` in the answer.
     pub omit_scope: bool,
     /// No `client_info` in the answer.
@@ -170,6 +172,7 @@ impl Default for Behaviour {
             refresh_in: RefreshIn::default(),
             opaque_access_tokens: false,
             string_numbers: false,
+            v1_shape: false,
             omit_scope: false,
             omit_client_info: false,
             omit_id_token: false,

@@ -3,11 +3,13 @@
 //! Built in code for tests, or read from YAML; a test may change it while the simulator runs.
 
 mod application;
+mod issuer;
 mod user;
 
 use serde::{Deserialize, Serialize};
 
 pub use application::{Application, ClientSecret, FederatedCredential};
+pub use issuer::{Issuer, Rotation};
 pub use user::{Account, Consent, Policy, User};
 
 /// Tenant of [`World::contoso`].
@@ -41,6 +43,8 @@ pub struct World {
     pub applications: Vec<Application>,
     /// APIs that tokens can be asked for.
     pub resources: Vec<Resource>,
+    /// Generic OpenID Connect issuers.
+    pub issuers: Vec<Issuer>,
 }
 
 /// A directory.
@@ -141,6 +145,7 @@ impl World {
                 Resource::new(API, &["access", "read"]),
                 Resource::new(GRAPH, &["User.Read"]),
             ],
+            issuers: Vec::new(),
         }
     }
 
@@ -173,6 +178,13 @@ impl World {
     #[must_use]
     pub fn resource(mut self, resource: Resource) -> Self {
         self.resources.push(resource);
+        self
+    }
+
+    /// The same world with one more issuer, at `/oidc/{name}`.
+    #[must_use]
+    pub fn issuer(mut self, issuer: Issuer) -> Self {
+        self.issuers.push(issuer);
         self
     }
 

@@ -41,6 +41,7 @@ impl World {
             } else {
                 read.applications
             },
+            issuers: read.issuers,
             resources: if read.resources.is_empty() {
                 contoso.resources
             } else {
