@@ -32,3 +32,5 @@ mod metadata;
 mod refusals;
 #[path = "simulator/wstrust.rs"]
 mod wstrust;
+#[path = "simulator/yaml.rs"]
+mod yaml;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::behaviour::Lifetime;
+use super::behaviour::{Behaviour, Lifetime};
 use super::error::Refusal;
 use super::exchange::{Shared, lock};
 use super::faults::{Fault, RetryAfter, Rule};
@@ -95,6 +95,7 @@ async fn handle(shared: Shared, request: Request<Incoming>) -> Handled {
             .map(|Advance { seconds }| shared.clock.advance(seconds))
             .map(done),
         (Method::POST, "/_sim/lifetime") => read(&body).map(|life| set_life(&shared, &life)).map(done),
+        (Method::PUT, "/_sim/behaviour") => read(&body).map(|to| set_behaviour(&shared, to)).map(done),
         (Method::PUT, "/_sim/users") => read(&body).map(|user| put_user(&shared, user)).map(done),
         (Method::POST, "/_sim/events") => read(&body).map(|event| happen(&shared, &event)).map(done),
         (Method::POST, "/_sim/faults") => read(&body).map(|fault| script(&shared, &fault)).map(done),
@@ -127,6 +128,11 @@ fn journal(shared: &Shared, query: &Form) -> Reply {
 
 fn set_life(shared: &Shared, life: &Life) {
     lock(&shared.service).behaviour.lifetime = Lifetime::Seconds(life.seconds);
+}
+
+/// Turns all switches; those that are left out go back to their defaults.
+fn set_behaviour(shared: &Shared, behaviour: Behaviour) {
+    lock(&shared.service).behaviour = behaviour;
 }
 
 /// Adds a user, or replaces the one of that name.

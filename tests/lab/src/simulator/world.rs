@@ -1,6 +1,6 @@
 //! What the simulated service knows: tenants, users, applications, resources.
 //!
-//! Built in code for tests, or read from YAML; a test may change it while the simulator runs.
+//! Built in code for tests, or read from a file; a test may change it while the simulator runs.
 
 mod application;
 mod issuer;
@@ -32,8 +32,7 @@ pub const GRAPH: &str = "https://graph.microsoft.com";
 pub const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 /// Everything that is registered with the service.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct World {
     /// Tenants.
     pub tenants: Vec<Tenant>,

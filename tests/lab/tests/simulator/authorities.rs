@@ -139,7 +139,7 @@ async fn adfs_refuses_in_its_own_words() {
         .journal()
         .requests()
         .iter()
-        .map(|entry| entry.code())
+        .map(entra_lab::simulator::Entry::code)
         .collect();
     assert_eq!(
         codes[..2],

@@ -17,15 +17,15 @@ struct Standalone {
 }
 
 impl Standalone {
-    async fn start(users: &str) -> Self {
+    async fn start(world: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| -> PathBuf { folder.path().join(name) };
-        std::fs::write(file("users.yaml"), users).unwrap();
+        std::fs::write(file("world.yaml"), world).unwrap();
         let args = Args {
             address: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             control_port: Some(0),
-            users: Some(file("users.yaml")),
+            world: Some(file("world.yaml")),
             token_lifetime: Some(9),
             ca_file: file("ca.pem"),
             aliases: vec!["login.contoso.example".to_owned()],
@@ -75,7 +75,7 @@ async fn the_command_serves_the_users_of_its_file() {
         "kept for tests in process only"
     );
     let broken = Args {
-        users: Some("/nonexistent".into()),
+        world: Some("/nonexistent".into()),
         ..args()
     };
     assert_eq!(
@@ -89,7 +89,7 @@ fn args() -> Args {
         address: Ipv4Addr::LOCALHOST.into(),
         port: 0,
         control_port: None,
-        users: None,
+        world: None,
         token_lifetime: None,
         ca_file: "/nonexistent/ca.pem".into(),
         aliases: Vec::new(),
@@ -127,6 +127,20 @@ async fn everything_can_be_changed_from_outside() {
     let user = json!({"upn": user_name(0), "password": password(0), "policy": "mfa"});
     assert_eq!(standalone.send(reqwest::Method::PUT, "users", user).await.0, 200);
     assert_eq!(standalone.lab.code(&password_form()).await, 50076);
+    let switches = json!({"separator": "crLf", "lifetime": {"seconds": 6}});
+    assert_eq!(
+        standalone
+            .send(reqwest::Method::PUT, "behaviour", switches)
+            .await
+            .0,
+        200
+    );
+    let refused = standalone.lab.post(&password_form()).await;
+    assert!(refused.text("error_description").contains("\r\nTrace ID"));
+    let typo = standalone
+        .send(reqwest::Method::PUT, "behaviour", json!({"lifetyme": 1}))
+        .await;
+    assert_eq!(typo.0, 400);
 }
 
 #[tokio::test]
