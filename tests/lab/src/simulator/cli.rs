@@ -22,7 +22,7 @@ aaaaaaaa-0000-4000-8000-000000000001. World file, control port and limits: tests
 #[derive(Debug, Clone, clap::Args)]
 #[command(after_help = EXAMPLE)]
 pub struct Args {
-    /// Address to listen on; another one than 127.0.0.1 has no name `localhost`.
+    /// Address to listen on; another one than 127.0.0.1, such as 127.0.0.2, stands in the URL instead of localhost.
     #[arg(long, default_value = "127.0.0.1")]
     pub address: IpAddr,
     /// Port of the token service and of everything beside it; 0 takes any free one.

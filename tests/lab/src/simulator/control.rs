@@ -56,10 +56,19 @@ struct Scripted {
     retry_after: Option<u64>,
     /// For `soap`: which fault of the federation server.
     subcode: Option<SoapFault>,
+    /// Part of the path; without it the token endpoint, for `soap` that of the federation server.
+    path: Option<String>,
     user: Option<String>,
     grant: Option<String>,
     #[serde(default = "once")]
     times: usize,
+}
+
+impl Scripted {
+    fn path(&self) -> Option<&str> {
+        let soap = matches!(self.fault, Kind::Soap).then_some("/usernamemixed");
+        self.path.as_deref().or(soap)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -157,8 +166,8 @@ fn happen(shared: &Shared, happening: &Happening) {
 
 fn script(shared: &Shared, scripted: &Scripted) {
     let mut rule = Rule::new(fault(scripted)).times(scripted.times);
-    if matches!(scripted.fault, Kind::Soap) {
-        rule = rule.path("/usernamemixed");
+    if let Some(path) = scripted.path() {
+        rule = rule.path(path);
     }
     if let Some(user) = &scripted.user {
         rule = rule.user(user);

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use entra_lab::simulator::cli::{self, Args};
-use entra_lab::simulator::world::{password, user_name};
+use entra_lab::simulator::world::{PUBLIC_CLIENT, password, user_name};
 use entra_lab::simulator::{RateLimit, World};
 use serde_json::{Value, json};
 
@@ -96,6 +96,16 @@ fn args() -> Args {
     }
 }
 
+#[test]
+fn the_help_names_a_login_that_works() {
+    let help = <Args as clap::Args>::augment_args(clap::Command::new("simulator"))
+        .render_help()
+        .to_string();
+    for text in [user_name(0), password(0), PUBLIC_CLIENT.to_owned()] {
+        assert!(help.contains(&text), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn the_journal_can_be_read_without_secrets() {
     let standalone = standalone().await;
@@ -161,6 +171,26 @@ async fn faults_can_be_scripted_from_outside() {
         200
     );
     assert_eq!(standalone.lab.code(&password_form()).await, 0);
+    standalone
+        .post("faults", json!({"fault": "unavailable", "path": "/userrealm/"}))
+        .await;
+    standalone
+        .post("faults", json!({"fault": "soap", "subcode": "requestFailed"}))
+        .await;
+    assert_eq!(
+        standalone.lab.code(&password_form()).await,
+        0,
+        "it is for other paths"
+    );
+    assert_eq!(
+        standalone.lab.get("/common/userrealm/a@b.example").await.status,
+        503
+    );
+    let soap = standalone
+        .lab
+        .post_path("/adfs/services/trust/13/usernamemixed", &[])
+        .await;
+    assert!(soap.status == 500 && soap.body.to_string().contains("wst:RequestFailed"));
     let (status, answer) = standalone
         .send(reqwest::Method::POST, "faults", json!({"fault": "x"}))
         .await;
