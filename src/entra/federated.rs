@@ -135,7 +135,7 @@ impl Client {
         let attempt = sign_in.attempt(Grant::Discovery);
         self.federation
             .check(address)
-            .map_err(|barred| Box::new(not_used(&attempt, &barred)).into())
+            .map_err(|barred| not_used(&attempt, &barred).into())
     }
 }
 
@@ -153,7 +153,7 @@ fn read_metadata(attempt: &Attempt<'_>, reply: &Reply) -> Result<Found, Box<Refu
             endpoint,
             skew: reply.started.skew.unwrap_or(0),
         }),
-        Err(Unsuitable::NotOffered) => Err(no_endpoint(attempt)),
+        Err(Unsuitable::NotOffered) => Err(Box::new(no_endpoint(attempt))),
         Err(Unsuitable::Unreadable) => Err(Box::new(attempt.unusable(reply))),
     }
 }
@@ -210,22 +210,22 @@ fn not_used(attempt: &Attempt<'_>, barred: &Barred) -> Refusal {
     }
 }
 
-fn no_endpoint(attempt: &Attempt<'_>) -> Box<Refusal> {
-    Box::new(attempt.told(
+fn no_endpoint(attempt: &Attempt<'_>) -> Refusal {
+    attempt.told(
         Effect::Person,
         Reason::AppMisconfigured,
         "The account's federation server offers no endpoint for user name and password; the password was not sent."
             .to_owned(),
         "Enable its WS-Trust endpoint usernamemixed, version 13 or 2005.",
-    ))
+    )
 }
 
-fn unwritable(attempt: &Attempt<'_>) -> Box<Refusal> {
-    Box::new(attempt.told(
+fn unwritable(attempt: &Attempt<'_>) -> Refusal {
+    attempt.told(
         Effect::Person,
         Reason::InvalidLoginSecret,
         "User name or password holds a control character, which WS-Trust cannot carry; the password was not sent."
             .to_owned(),
         "Look for stray characters in the login Secret.",
-    ))
+    )
 }

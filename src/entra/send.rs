@@ -26,6 +26,12 @@ impl From<Box<Refusal>> for Stop {
     }
 }
 
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Box::new(refusal).into()
+    }
+}
+
 /// The same for the port.
 pub(super) fn outcome(result: Result<Tokens, Stop>) -> Outcome {
     match result {

@@ -82,7 +82,7 @@ struct Reading<'t> {
     open: Vec<usize>,
 }
 
-impl<'t> Reading<'t> {
+impl Reading<'_> {
     fn run(&mut self) -> Result<(), Malformed> {
         let mut reader = NsReader::from_str(self.document.text);
         loop {
