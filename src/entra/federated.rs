@@ -6,7 +6,8 @@
 //! - Nothing is sent to an address, and no address is believed, before the administrator's list was asked.
 //! - Leave to redeem the assertion is there before the password leaves: the operator's own limits lose no assertion.
 //! - A lost answer uses up a send, that of the token endpoint too: the password had left, and the next try sends it
-//!   again.
+//!   again. Where the token endpoint cannot be reached or says "later", no send is used up, as for managed accounts: the
+//!   assertion has proven the password, so that sending it again locks nothing.
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
@@ -204,7 +205,7 @@ fn not_used(attempt: &Attempt<'_>, barred: &Barred) -> Refusal {
             ),
             &format!(
                 "If that is your organisation's federation server, ask the operator's administrator to add {host} to \
-                 federation.allowedHosts."
+                 federation.allowedHosts, then ask for another try."
             ),
         ),
     }
@@ -216,7 +217,7 @@ fn no_endpoint(attempt: &Attempt<'_>) -> Refusal {
         Reason::AppMisconfigured,
         "The account's federation server offers no endpoint for user name and password; the password was not sent."
             .to_owned(),
-        "Enable its WS-Trust endpoint usernamemixed, version 13 or 2005.",
+        "Enable its WS-Trust endpoint usernamemixed, version 13 or 2005, then ask for another try.",
     )
 }
 

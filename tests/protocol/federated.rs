@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use entra_operator::api::Reason;
+use entra_operator::api::{Realm, Reason};
 use entra_operator::entra::Grant;
 use entra_operator::plan::answer::{Effect, Refusal};
 use entra_operator::reconcile::material::{ClientAuthentication, Secret};
@@ -30,7 +30,8 @@ fn posted(version: Version) -> String {
 
 #[tokio::test]
 async fn the_whole_way_is_msals() {
-    let scene = signed_in().await;
+    let mut scene = signed_in().await;
+    scene.setup.realm = Realm::Federated;
     let outcome = granted(scene.setup.login().await);
     assert_eq!(outcome.access_token.expose(), "marker-access-token");
     let (cloud, sts) = scene.lines();
@@ -235,7 +236,7 @@ async fn a_host_that_is_not_allowed_is_named_and_gets_nothing() {
 async fn without_a_list_federated_accounts_are_refused() {
     let cloud = Server::start([say(200, &[], &realm_of("sts.fed.example"))]).await;
     let mut setup = Setup::new(&cloud);
-    setup.realm = entra_operator::api::Realm::Auto;
+    setup.realm = Realm::Auto;
     let refusal = refused(setup.login().await);
     assert_eq!(shown(&refusal), (Effect::Person, Reason::NotAllowed));
     assert!(
