@@ -442,18 +442,34 @@ async fn what_the_cloud_says_to_an_assertion_never_condemns_the_password() {
     }
 }
 
+/// Signs in so many times at a federation server without metadata that always answers like this.
+async fn tried(times: usize, answer: &Act) -> (Server, Setup, usize) {
+    let sts = Server::start(vec![answer.clone(); times]).await;
+    let active = format!("https://{}{}", sts.host(), Version::V13.path());
+    let realm = say(200, &[], &realm_with(None, Some(&active)));
+    let cloud = Server::start(vec![realm; times]).await;
+    let setup = Setup::new(&cloud).federated(&sts);
+    let mut later = 0;
+    for _ in 0..times {
+        later += usize::from(matches!(setup.login().await, Outcome::Later(_)));
+    }
+    assert_eq!(sts.journal().len() + later, times);
+    (cloud, setup, later)
+}
+
 #[tokio::test]
 async fn a_failing_federation_server_opens_its_own_circuit_only() {
-    let scene = Scene::without_metadata([]).await;
-    for _ in 0..5 {
-        scene.cloud.then(say(200, &[], &realm_of(&scene.sts.host())));
-        drop(scene.setup.login().await);
-    }
-    assert!(matches!(scene.setup.login().await, Outcome::Later(_)));
-    let tried = scene.sts.journal().len();
-    scene.cloud.then(say(200, &[], &tokens()));
-    granted(scene.setup.redeem().await);
-    assert_eq!(scene.sts.journal().len(), tried, "it is left alone");
+    let (cloud, setup, later) = tried(8, &say(500, &[], "")).await;
+    assert_eq!(later, 3, "it is left alone after five failures");
+    cloud.then(say(200, &[], &tokens()));
+    granted(setup.redeem().await);
+}
+
+#[tokio::test]
+async fn wrong_passwords_open_no_circuit() {
+    let refused = say(500, &[], &fault("s:Sender", "a:FailedAuthentication"));
+    let (_cloud, _setup, later) = tried(8, &refused).await;
+    assert_eq!(later, 0);
 }
 
 #[tokio::test]
