@@ -50,10 +50,11 @@ impl Connections {
             let roots = roots(pem).ok_or_else(|| BuildError::Certificates(name.to_owned()))?;
             Ok((name.to_owned(), build(builder().tls_certs_only(roots))?))
         });
+        let system = build(builder())?;
         Ok(Self {
             private: private.collect::<Result<_, BuildError>>()?,
-            system: build(builder())?,
-            federation: build(builder())?,
+            federation: system.clone(),
+            system,
         })
     }
 

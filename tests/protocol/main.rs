@@ -12,9 +12,12 @@
 mod answers;
 mod client;
 mod departure;
+mod federated;
+mod federation;
 mod http2;
 mod leaks;
 mod pace;
+mod realm;
 mod requests;
 mod rows;
 mod server;
