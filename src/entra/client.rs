@@ -8,10 +8,11 @@ use aws_lc_rs::digest;
 use url::Url;
 use uuid::{Builder, Uuid};
 
+use super::assertion::{Claims, Signer, Unusable};
 use super::authority::{Authorities, Authority};
 use super::discovery::{Resolved, as_guid, tenant_of};
 use super::failure::{self, Attempt};
-use super::grant::Form;
+use super::grant::{Form, Proof};
 use super::headers::{Anchor, headers};
 use super::limits::{Caller, Experience, Gate, Limits, Permit};
 use super::observe::{self, Observer};
@@ -21,7 +22,7 @@ use super::{BuildError, Grant, response};
 use crate::api::{Cloud, Realm, Reason};
 use crate::plan::Time;
 use crate::plan::answer::{Effect, Refusal};
-use crate::reconcile::material::{LoginContent, StoredSession};
+use crate::reconcile::material::{ClientAuthentication, ClientCertificate, LoginContent, StoredSession};
 use crate::reconcile::ports::{AuthorityRefused, Clock, Outcome, Provider, Request, Tokens};
 
 /// Longest time for a request: the default of MSAL Go.
@@ -87,11 +88,35 @@ impl Client {
             .map_err(|refused| Box::new(failure::not_offered(refused)))
     }
 
+    /// What proves the client in a request to `url`. A certificate signs an assertion for it alone.
+    fn proof(&self, request: &Request<'_>, url: &Url) -> Result<Option<Proof>, Box<Refusal>> {
+        let signed = |certificate| {
+            let claims = Claims {
+                audience: url.as_str(),
+                client_id: &request.binding.client_id,
+                id: &self.clock.nonce(),
+                now: request.now,
+            };
+            let assertion = Signer::new(certificate, request.now)?.sign(&claims)?;
+            Ok(Proof::Assertion(assertion))
+        };
+        let proof = request.client.map(|client| match client {
+            ClientAuthentication::Secret(secret) => Ok(Proof::Secret(secret.duplicate())),
+            ClientAuthentication::Assertion(token) => Ok(Proof::Assertion(token.duplicate())),
+            ClientAuthentication::Certificate(certificate) => signed(certificate),
+        });
+        proof
+            .transpose()
+            .map_err(|unusable: Unusable| Box::new(unusable.refusal()))
+    }
+
     /// A sign-in or redemption from permit to outcome.
     async fn token(&self, request: &Request<'_>, call: Call<'_>) -> Outcome {
-        let endpoint = self.endpoint(request, Authority::token_endpoint);
-        let (authority, url) = match endpoint {
-            Ok(endpoint) => endpoint,
+        let ready = self
+            .endpoint(request, Authority::token_endpoint)
+            .and_then(|(authority, url)| Ok((authority, self.proof(request, &url)?, url)));
+        let (authority, proof, url) = match ready {
+            Ok(ready) => ready,
             Err(refusal) => return Outcome::Refused(*refusal),
         };
         let permit = match self.gate.admit(Caller::of(request)) {
@@ -102,7 +127,10 @@ impl Client {
         let outgoing = Outgoing {
             url,
             headers: headers(&correlation_id, call.anchor),
-            form: Some(call.form),
+            form: Some(match &proof {
+                Some(proof) => call.form.proven(proof),
+                None => call.form,
+            }),
             deadline: deadline(request.life),
         };
         let attempt = Attempt::new(call.grant, &authority, request.binding, &correlation_id);
@@ -195,6 +223,12 @@ impl Provider for Client {
         self.authorities
             .resolve(namespace, cloud, named)
             .map(|authority| authority.host())
+    }
+
+    fn certificate(&self, certificate: &ClientCertificate, now: Time) -> Result<Time, Box<Refusal>> {
+        Signer::new(certificate, now)
+            .map(|signer| signer.expires_at)
+            .map_err(|unusable| Box::new(unusable.refusal()))
     }
 
     async fn login(

@@ -14,6 +14,7 @@
 //! |---|---|
 //! | [`authority`] | which hosts are there, and who may use them? |
 //! | `grant`, `headers` | what is sent? |
+//! | `assertion` | how does a certificate prove the client? |
 //! | `body` | may it leave now? |
 //! | `wire` | what came back, and had anything left? |
 //! | `response`, `account`, `clock` | which tokens came, for whom, until when? |
@@ -27,6 +28,7 @@ pub mod failure;
 pub mod limits;
 
 mod account;
+mod assertion;
 mod body;
 mod client;
 mod clock;

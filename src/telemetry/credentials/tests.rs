@@ -12,6 +12,7 @@ fn row(name: &str, ready: bool, reason: Reason) -> Row {
         refresh_token_issued_at: Some(Time(500)),
         sealing_key: Some("k2".to_owned()),
         login_waiting_since: None,
+        certificate_expires_at: None,
         tokens: vec![TokenRow {
             secret: format!("{name}-graph"),
             expires_at: Some(Time(1600)),
