@@ -26,12 +26,9 @@ type Read<T> = Result<Result<T, Refusal>, ClusterError>;
 impl<P: Ports> Pass<'_, P> {
     /// Reads the client credential, once in a pass.
     pub(super) async fn read_client_credential(&mut self) -> Read<()> {
-        let spec = &self.credential.spec;
-        let Some(credential) = spec
-            .client_credential
-            .as_ref()
-            .filter(|_| self.hand.client.is_none())
-        else {
+        let credential = self.credential.spec.client_credential.as_ref();
+        self.forget_others(credential);
+        let Some(credential) = credential.filter(|_| self.hand.client.is_none()) else {
             return Ok(Ok(()));
         };
         let read = match credential {
@@ -40,6 +37,16 @@ impl<P: Ports> Pass<'_, P> {
             ClientCredential::WorkloadIdentity(reference) => self.workload_identity(reference).await?,
         };
         Ok(read.map(|client| self.hand.client = Some(client)))
+    }
+
+    /// What belongs to another kind of credential, which the spec named before, is not kept.
+    fn forget_others(&mut self, credential: Option<&ClientCredential>) {
+        if !matches!(credential, Some(ClientCredential::Certificate(_))) {
+            self.memory.certificate = None;
+        }
+        if !matches!(credential, Some(ClientCredential::WorkloadIdentity(_))) {
+            self.memory.account_token = None;
+        }
     }
 
     async fn client_secret(&self, reference: &ClientSecretRef) -> Read<ClientAuthentication> {
