@@ -398,3 +398,42 @@ fn pocket(memory: &Memory) -> Pocket {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::EntraCredentialStatus;
+    use crate::reconcile::memory::CertificateSeen;
+
+    fn after_a_restart(reason: Reason) -> Memory {
+        let condition = serde_json::json!({
+            "type": "Ready", "status": "True", "reason": reason, "message": "",
+            "lastTransitionTime": "2026-11-25T14:00:00Z",
+        });
+        let status = serde_json::json!({"conditions": [condition]});
+        Memory {
+            written: serde_json::from_value::<EntraCredentialStatus>(status).unwrap(),
+            ..Memory::default()
+        }
+    }
+
+    #[test]
+    fn a_restart_takes_no_warning_about_a_certificate_back() {
+        let warned = after_a_restart(Reason::CertificateExpiring);
+        assert_eq!(expiry(&warned, "u/1"), Expiry::Soon);
+        assert_eq!(expiry(&after_a_restart(Reason::Fresh), "u/1"), Expiry::Unknown);
+    }
+
+    #[test]
+    fn a_certificate_that_was_read_speaks_for_its_own_version_only() {
+        let memory = Memory {
+            certificate: Some(CertificateSeen {
+                version: "u/1".to_owned(),
+                expires_at: Time(1000),
+            }),
+            ..after_a_restart(Reason::CertificateExpiring)
+        };
+        assert_eq!(expiry(&memory, "u/1"), Expiry::At(Time(1000)));
+        assert_eq!(expiry(&memory, "u/2"), Expiry::Unknown);
+    }
+}

@@ -11,6 +11,7 @@ use entra_operator::api::{Cloud, EntraCredentialStatus, Realm, Reason};
 use entra_operator::cluster::{SecretStore, Selects};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Effect, Refusal};
+use entra_operator::plan::schedule::DAY;
 use entra_operator::reconcile::material::{ClientCertificate, LoginContent, Secret, StoredSession};
 use entra_operator::reconcile::ports::{
     AuthorityRefused, Clock, Cluster, ClusterError, Event, IssuedToken, Key, Kind, NewSecret, Outcome, Owner,
@@ -283,9 +284,9 @@ impl Provider for Process {
         }
     }
 
-    /// Every certificate is a good one: what may be wrong with one is the concern of the protocol tests.
+    /// Every certificate is a good one that ends soon: what may be wrong with one is the concern of the protocol tests.
     fn certificate(&self, _: &ClientCertificate, now: Time) -> Result<Time, Box<Refusal>> {
-        Ok(now.plus(365 * 86_400))
+        Ok(now.plus(20 * DAY))
     }
 
     async fn login(
