@@ -39,13 +39,11 @@ pub enum Expiry {
 }
 
 impl Client {
-    /// When the certificate ends, in words, if that is soon.
-    pub(super) fn ends_soon(&self, now: Time) -> Option<String> {
+    /// Within how many days the certificate ends, if that is soon.
+    pub(super) fn ends_within(&self, now: Time) -> Option<i64> {
         match self.expiry() {
-            Expiry::At(at) if at.since(now) <= CERTIFICATE_NOTICE => {
-                Some(format!("in {} days", at.since(now).max(0) / DAY))
-            }
-            Expiry::Soon => Some("within 30 days".to_owned()),
+            Expiry::At(at) if at.since(now) <= CERTIFICATE_NOTICE => Some(at.since(now).max(0) / DAY + 1),
+            Expiry::Soon => Some(CERTIFICATE_NOTICE / DAY),
             Expiry::At(_) | Expiry::Unknown => None,
         }
     }

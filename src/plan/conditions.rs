@@ -77,9 +77,9 @@ fn while_ready(s: &Snapshot, trouble: Option<(Reason, String)>, now: Time) -> (R
 
 /// Ready, with the three things that are worth saying all the same.
 fn all_well(s: &Snapshot, now: Time) -> (Reason, String) {
-    if let Some(when) = s.client.ends_soon(now) {
+    if let Some(days) = s.client.ends_within(now) {
         let message = format!(
-            "the client certificate expires {when}; upload a new one to the app registration, then replace the Secret"
+            "the client certificate expires within {days} days; upload a new one to the app registration, then replace the Secret"
         );
         return (Reason::CertificateExpiring, message);
     }

@@ -264,7 +264,7 @@ fn a_certificate_that_ends_within_thirty_days_is_told_of_while_all_is_well() {
         (Step::Idle, Reason::CertificateExpiring, Some(1560))
     );
     assert_eq!(shows(&soon), ["Ready", "LoggedIn", "Published"]);
-    assert!(decide(&soon).message.contains("in 12 days"));
+    assert!(decide(&soon).message.contains("within 13 days"));
     let as_before = decide(&with_certificate(Expiry::Soon));
     assert_eq!(as_before.reason, Reason::CertificateExpiring);
 }
