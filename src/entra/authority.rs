@@ -183,10 +183,7 @@ impl Authority {
 
     /// Host for the binding, with the port if it is not 443.
     pub fn host(&self) -> String {
-        let host = self.base.host_str().unwrap_or_default();
-        self.base
-            .port()
-            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        host(&self.base)
     }
 
     /// Name of the declaration; `None` for a cloud.
@@ -203,6 +200,18 @@ impl Authority {
     /// `https://{host}/{tenant}/v2.0/.well-known/openid-configuration` (OpenID Connect Discovery 1.0 §4).
     pub(super) fn discovery_document(&self, tenant: &str) -> Result<Url, AuthorityRefused> {
         self.below(tenant, &["v2.0", ".well-known", "openid-configuration"])
+    }
+
+    /// `https://{host}/common/userrealm/{user}`, the user name as one segment whatever it holds; `None` if there is no
+    /// realm service (entra-protocol §2).
+    pub(super) fn user_realm(&self, username: &str) -> Option<Url> {
+        let mut url = self.base.clone();
+        url.path_segments_mut()
+            .ok()?
+            .pop_if_empty()
+            .extend(["common", "userrealm", username]);
+        url.query_pairs_mut().append_pair("api-version", "1.0");
+        Some(url)
     }
 
     /// Page on which an administrator of the tenant consents to the application's permissions.
@@ -222,6 +231,13 @@ impl Authority {
             .extend(rest);
         Ok(url)
     }
+}
+
+/// Host of a URL, with the port if it is not the scheme's own.
+pub(super) fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 /// Parses `https://host[:port]` and nothing else.

@@ -1,11 +1,16 @@
-//! The form bodies of the grants, and the scopes that go with them (RFC 6749 §4.3.2, §6; entra-protocol §3, §6).
+//! The form bodies of the grants, and the scopes that go with them (RFC 6749 §4.3.2, §6; RFC 7522 §2.1; entra-protocol
+//! §3, §4.3, §6).
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
+use super::body::Payload;
+use super::wstrust::Assertion;
 use crate::reconcile::material::Secret;
 use crate::reconcile::ports::Request;
 
@@ -20,19 +25,36 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 pub enum Grant {
     /// User name and password (RFC 6749 §4.3).
     Password,
+    /// User name and password, at a federation server (WS-Trust): what comes back is an assertion.
+    WsTrust,
+    /// A SAML 1.1 assertion of a federation server.
+    Saml11,
+    /// A SAML 2.0 assertion of a federation server (RFC 7522).
+    Saml20,
     /// A refresh token (RFC 6749 §6).
     Refresh,
-    /// No grant: the discovery document.
+    /// No grant: a document that says where to go.
     Discovery,
 }
 
 impl Grant {
-    /// Name for logs and metrics: the `grant_type`, or `discovery`.
+    /// Name for logs: the `grant_type`; `ws_trust` and `discovery` are none.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::WsTrust => "ws_trust",
+            Self::Saml11 => "urn:ietf:params:oauth:grant-type:saml1_1-bearer",
+            Self::Saml20 => "urn:ietf:params:oauth:grant-type:saml2-bearer",
             Self::Refresh => "refresh_token",
             Self::Discovery => "discovery",
+        }
+    }
+
+    /// Whether it is a step of a sign-in that has or had the password: one without an answer uses up a send.
+    pub(super) const fn signs_in(self) -> bool {
+        match self {
+            Self::Password | Self::WsTrust | Self::Saml11 | Self::Saml20 => true,
+            Self::Refresh | Self::Discovery => false,
         }
     }
 }
@@ -77,9 +99,17 @@ impl Form {
         )
     }
 
+    /// Body of a sign-in with an assertion: in standard base64, as MSAL.NET, Go and Java write it, and without user name
+    /// or password, which only the federation server may see.
+    pub(super) fn assertion(request: &Request<'_>, assertion: &Assertion) -> Self {
+        let encoded = Zeroizing::new(STANDARD.encode(assertion.bytes()));
+        Self::encode(request, assertion.grant, &[("assertion", &encoded)])
+    }
+
     fn encode(request: &Request<'_>, grant: Grant, credentials: &[(&str, &str)]) -> Self {
         let scope = scope_parameter(request.scopes);
-        let mut form = Serializer::new(String::with_capacity(CAPACITY));
+        let held: usize = credentials.iter().map(|(_, value)| value.len()).sum();
+        let mut form = Serializer::new(String::with_capacity(CAPACITY.saturating_add(3 * held)));
         form.append_pair("client_id", &request.binding.client_id)
             .append_pair("grant_type", grant.label())
             .append_pair("client_info", "1")
@@ -88,19 +118,25 @@ impl Form {
         Self(Zeroizing::new(form.finish()))
     }
 
-    /// The same from a client that proves itself.
-    pub(super) fn proven(mut self, proof: &Proof) -> Self {
-        Serializer::for_suffix(&mut *self.0, 0).extend_pairs(proof.parameters());
+    /// The same with what proves the client, if anything does.
+    pub(super) fn proven(mut self, proof: Option<&Proof>) -> Self {
+        if let Some(proof) = proof {
+            Serializer::for_suffix(&mut *self.0, 0).extend_pairs(proof.parameters());
+        }
         self
     }
 
-    /// The bytes to send.
-    pub(super) fn into_bytes(mut self) -> Zeroizing<Vec<u8>> {
-        Zeroizing::new(std::mem::take(&mut *self.0).into_bytes())
+    /// The bytes to send, and what they are.
+    pub(super) fn into_payload(mut self) -> Payload {
+        Payload {
+            content_type: "application/x-www-form-urlencoded",
+            bytes: Zeroizing::new(std::mem::take(&mut *self.0).into_bytes()),
+        }
     }
 }
 
-/// Room for a refresh token and an assertion of usual size (1–2 kB each), so that the buffer does not grow and leave copies behind.
+/// Room for everything but the credentials, of which each byte takes up to three, so that the buffer does not grow and
+/// leave copies behind.
 const CAPACITY: usize = 8 * 1024;
 
 impl fmt::Debug for Form {
@@ -126,7 +162,7 @@ mod tests {
     use crate::plan::snapshot::Binding;
 
     fn text(form: Form) -> String {
-        String::from_utf8(form.into_bytes().to_vec()).unwrap()
+        String::from_utf8(form.into_payload().bytes.to_vec()).unwrap()
     }
 
     fn binding() -> Binding {
@@ -168,7 +204,7 @@ mod tests {
         let (binding, scopes) = (binding(), ["User.Read".to_owned()]);
         let refresh_token = Secret::new("1.AX".to_owned());
         let form = Form::refresh(&request(&binding, &scopes), &refresh_token)
-            .proven(&Proof::Secret(Secret::new("s~1".to_owned())));
+            .proven(Some(&Proof::Secret(Secret::new("s~1".to_owned()))));
         assert_eq!(
             text(form),
             "client_id=3f0c1a52-0000-4000-8000-000000000001&grant_type=refresh_token&client_info=1\

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt;
 use std::io;
 use std::time::Duration;
 
@@ -17,10 +18,9 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::authority::{Authorities, Authority};
-use super::body::{Door, guarded};
+use super::body::{Door, Payload, guarded};
 use super::clock::Started;
 use super::failure::guid_like;
-use super::grant::Form;
 use super::retry_after::{parse_http_date, parse_retry_after};
 use super::{BuildError, USER_AGENT};
 use crate::plan::Time;
@@ -35,11 +35,13 @@ const POOL_IDLE: Duration = Duration::from_secs(30);
 /// Time for TCP and TLS, within the deadline of the request.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// HTTP clients: one for the system's certificates, one for each authority that brings its own.
+/// HTTP clients: one for the system's certificates, one for each authority that brings its own, one for federation
+/// servers.
 #[derive(Debug)]
 pub(super) struct Connections {
     system: reqwest::Client,
     private: BTreeMap<String, reqwest::Client>,
+    federation: reqwest::Client,
 }
 
 impl Connections {
@@ -51,10 +53,24 @@ impl Connections {
         Ok(Self {
             private: private.collect::<Result<_, BuildError>>()?,
             system: build(builder())?,
+            federation: build(builder())?,
         })
     }
 
-    fn to(&self, authority: &Authority) -> &reqwest::Client {
+    /// Trusts these certificates at federation servers, beside those of the system.
+    pub(super) fn trusting(self, pem: &[u8]) -> Result<Self, BuildError> {
+        let roots = roots(pem).ok_or(BuildError::FederationCertificates)?;
+        Ok(Self {
+            federation: build(builder().tls_certs_merge(roots))?,
+            ..self
+        })
+    }
+
+    pub(super) const fn federation(&self) -> &reqwest::Client {
+        &self.federation
+    }
+
+    pub(super) fn to(&self, authority: &Authority) -> &reqwest::Client {
         authority
             .name()
             .and_then(|name| self.private.get(name))
@@ -85,13 +101,22 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, BuildError>
 }
 
 /// A request that is ready to go.
-#[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     /// Body of a POST; `None`: a GET.
-    pub(super) form: Option<Form>,
+    pub(super) payload: Option<Payload>,
     pub(super) deadline: Duration,
+}
+
+/// Without the URL: that of a realm names the user.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("payload", &self.payload)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An answer with its head and whole body.
@@ -140,15 +165,14 @@ pub(super) struct Lost {
 
 /// Sends the request, unless `may_leave` says no when its body is about to be written.
 pub(super) async fn exchange(
-    connections: &Connections,
-    authority: &Authority,
+    client: &reqwest::Client,
     outgoing: Outgoing,
     clock: &dyn Clock,
     may_leave: &(dyn Fn() -> bool + Send + Sync),
 ) -> Result<Reply, Lost> {
     let mut departure = Departure::Waiting;
     let deadline = outgoing.deadline;
-    let (request, door) = assemble(connections.to(authority), outgoing);
+    let (request, door) = assemble(client, outgoing);
     let start = clock.now();
     let talk = converse(request, door, may_leave, &mut departure);
     let answer = tokio::time::timeout(deadline, talk)
@@ -162,16 +186,19 @@ pub(super) async fn exchange(
 
 fn assemble(client: &reqwest::Client, outgoing: Outgoing) -> (reqwest::RequestBuilder, Option<Door>) {
     let Outgoing {
-        url, headers, form, ..
+        url,
+        headers,
+        payload,
+        ..
     } = outgoing;
-    let Some(form) = form else {
+    let Some(payload) = payload else {
         return (client.get(url).headers(headers), None);
     };
-    let (body, door) = guarded(form.into_bytes());
+    let (body, door) = guarded(payload.bytes);
     let request = client
         .post(url)
         .headers(headers)
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::CONTENT_TYPE, payload.content_type)
         .body(reqwest::Body::wrap(body));
     (request, Some(door))
 }
