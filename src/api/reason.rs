@@ -82,6 +82,8 @@ pub enum Reason {
     ScopesReduced,
     /// The node's clock differs from the identity provider's.
     ClockSkew,
+    /// The client certificate expires within 30 days.
+    CertificateExpiring,
     /// A redeemable refresh token is stored (`LoggedIn=True`).
     RefreshTokenStored,
     /// Every token Secret holds what was last written (`Published=True`).
@@ -191,6 +193,7 @@ impl Reason {
             Self::Suspended             => row(Facts, Facts,   Facts,    False, false, Retry::None),
             Self::ScopesReduced         => row(True,  Facts,   Facts,    False, false, Retry::None),
             Self::ClockSkew             => row(True,  Facts,   Facts,    False, false, Retry::None),
+            Self::CertificateExpiring   => row(True,  Facts,   Facts,    False, false, Retry::None),
             Self::RefreshTokenStored    => row(Facts, True,    Facts,    Facts, false, Retry::None),
             Self::UpToDate              => row(Facts, Facts,   True,     Facts, false, Retry::None),
             Self::Publishing            => row(False, Facts,   False,    True,  false, Retry::None),

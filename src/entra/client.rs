@@ -7,12 +7,13 @@ use aws_lc_rs::digest;
 use url::Url;
 use uuid::{Builder, Uuid};
 
+use super::assertion::{Claims, Signer, Unusable};
 use super::authority::{Authorities, Authority};
 use super::deadline;
 use super::discovery::{Resolved, as_guid, tenant_of};
 use super::failure::{self, Attempt};
 use super::federation::Federation;
-use super::grant::Form;
+use super::grant::{Form, Proof};
 use super::headers::{Anchor, headers};
 use super::limits::{Caller, Gate, Limits};
 use super::observe::Observer;
@@ -22,7 +23,7 @@ use super::{BuildError, Grant};
 use crate::api::{Cloud, Realm, Reason};
 use crate::plan::Time;
 use crate::plan::answer::{Effect, Refusal};
-use crate::reconcile::material::{LoginContent, StoredSession};
+use crate::reconcile::material::{ClientAuthentication, ClientCertificate, LoginContent, StoredSession};
 use crate::reconcile::ports::{AuthorityRefused, Clock, Outcome, Provider, Request, Tokens};
 
 /// Sends sign-ins and redemptions to Entra ID.
@@ -98,6 +99,28 @@ impl Client {
             .map_err(|refused| Box::new(failure::not_offered(refused)))
     }
 
+    /// What proves the client in a request to `url`. A certificate signs an assertion for it alone.
+    pub(super) fn proof(&self, request: &Request<'_>, url: &Url) -> Result<Option<Proof>, Box<Refusal>> {
+        let signed = |certificate| {
+            let claims = Claims {
+                audience: url.as_str(),
+                client_id: &request.binding.client_id,
+                id: &self.clock.nonce(),
+                now: request.now,
+            };
+            let assertion = Signer::new(certificate, request.now)?.sign(&claims)?;
+            Ok(Proof::Assertion(assertion))
+        };
+        let proof = request.client.map(|client| match client {
+            ClientAuthentication::Secret(secret) => Ok(Proof::Secret(secret.duplicate())),
+            ClientAuthentication::Assertion(token) => Ok(Proof::Assertion(token.duplicate())),
+            ClientAuthentication::Certificate(certificate) => signed(certificate),
+        });
+        proof
+            .transpose()
+            .map_err(|unusable: Unusable| Box::new(unusable.refusal()))
+    }
+
     /// Asks the discovery document for the tenant's GUID.
     async fn discover(&self, request: &Request<'_>) -> Result<String, Box<Refusal>> {
         let (authority, url) = self.endpoint(request, Authority::discovery_document)?;
@@ -126,6 +149,8 @@ impl Client {
     /// Redeems a refresh token.
     async fn refresh(&self, request: &Request<'_>, session: &StoredSession) -> Result<Tokens, Stop> {
         let (authority, url) = self.endpoint(request, Authority::token_endpoint)?;
+        let proof = self.proof(request, &url)?;
+        let form = Form::refresh(request, &session.refresh_token).proven(proof.as_ref());
         let permit = self.gate.admit(Caller::of(request)).map_err(Stop::Later)?;
         let correlation_id = self.correlation_id();
         let anchor = Anchor::Account(&session.account.home_account_id);
@@ -134,7 +159,7 @@ impl Client {
             outgoing: Outgoing {
                 url,
                 headers: headers(&correlation_id, anchor),
-                payload: Some(Form::refresh(request, &session.refresh_token).into_payload()),
+                payload: Some(form.into_payload()),
                 deadline: deadline::of_request(request.life),
             },
             permit,
@@ -164,6 +189,12 @@ impl Provider for Client {
         self.authorities
             .resolve(namespace, cloud, named)
             .map(|authority| authority.host())
+    }
+
+    fn certificate(&self, certificate: &ClientCertificate, now: Time) -> Result<Time, Box<Refusal>> {
+        Signer::new(certificate, now)
+            .map(|signer| signer.expires_at)
+            .map_err(|unusable| Box::new(unusable.refusal()))
     }
 
     async fn login(

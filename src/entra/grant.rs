@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::body::Payload;
 use super::wstrust::Assertion;
-use crate::reconcile::material::{ClientAuthentication, Secret};
+use crate::reconcile::material::Secret;
 use crate::reconcile::ports::Request;
 
 /// Scopes that every MSAL adds: without `offline_access` no refresh token comes, without `openid` no id_token.
@@ -59,8 +59,29 @@ impl Grant {
     }
 }
 
+/// What proves the client in one request (RFC 6749 §2.3.1, RFC 7523 §2.2).
+#[derive(Debug)]
+pub(super) enum Proof {
+    /// `client_secret`.
+    Secret(Secret),
+    /// `client_assertion`.
+    Assertion(Secret),
+}
+
+impl Proof {
+    fn parameters(&self) -> Vec<(&str, &str)> {
+        match self {
+            Self::Secret(secret) => vec![("client_secret", secret.expose())],
+            Self::Assertion(assertion) => vec![
+                ("client_assertion_type", ASSERTION_TYPE),
+                ("client_assertion", assertion.expose()),
+            ],
+        }
+    }
+}
+
 /// An `application/x-www-form-urlencoded` body. Redacted, and wiped when dropped.
-pub(super) struct Form(Zeroizing<Vec<u8>>);
+pub(super) struct Form(Zeroizing<String>);
 
 impl Form {
     /// Body of a sign-in with user name and password.
@@ -87,23 +108,29 @@ impl Form {
 
     fn encode(request: &Request<'_>, grant: Grant, credentials: &[(&str, &str)]) -> Self {
         let scope = scope_parameter(request.scopes);
-        let client = request.client.map(authentication);
         let held: usize = credentials.iter().map(|(_, value)| value.len()).sum();
         let mut form = Serializer::new(String::with_capacity(CAPACITY.saturating_add(3 * held)));
         form.append_pair("client_id", &request.binding.client_id)
             .append_pair("grant_type", grant.label())
             .append_pair("client_info", "1")
             .extend_pairs(credentials)
-            .append_pair("scope", &scope)
-            .extend_pairs(client.into_iter().flatten());
-        Self(Zeroizing::new(form.finish().into_bytes()))
+            .append_pair("scope", &scope);
+        Self(Zeroizing::new(form.finish()))
+    }
+
+    /// The same with what proves the client, if anything does.
+    pub(super) fn proven(mut self, proof: Option<&Proof>) -> Self {
+        if let Some(proof) = proof {
+            Serializer::for_suffix(&mut *self.0, 0).extend_pairs(proof.parameters());
+        }
+        self
     }
 
     /// The bytes to send, and what they are.
-    pub(super) fn into_payload(self) -> Payload {
+    pub(super) fn into_payload(mut self) -> Payload {
         Payload {
             content_type: "application/x-www-form-urlencoded",
-            bytes: self.0,
+            bytes: Zeroizing::new(std::mem::take(&mut *self.0).into_bytes()),
         }
     }
 }
@@ -115,18 +142,6 @@ const CAPACITY: usize = 8 * 1024;
 impl fmt::Debug for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Form([redacted])")
-    }
-}
-
-/// Parameters by which a confidential client authenticates (RFC 6749 §2.3.1, RFC 7523 §2.2).
-fn authentication(client: &ClientAuthentication) -> Vec<(&str, &str)> {
-    match client {
-        ClientAuthentication::Secret(secret) => vec![("client_secret", secret.expose())],
-        ClientAuthentication::Assertion(assertion) => vec![
-            ("client_assertion_type", ASSERTION_TYPE),
-            ("client_assertion", assertion.expose()),
-        ],
-        ClientAuthentication::Certificate(_) => Vec::new(),
     }
 }
 
@@ -143,6 +158,7 @@ fn scope_parameter(entry: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Time;
     use crate::plan::snapshot::Binding;
 
     fn text(form: Form) -> String {
@@ -157,18 +173,15 @@ mod tests {
         }
     }
 
-    fn request<'a>(
-        binding: &'a Binding,
-        scopes: &'a [String],
-        client: Option<&'a ClientAuthentication>,
-    ) -> Request<'a> {
+    fn request<'a>(binding: &'a Binding, scopes: &'a [String]) -> Request<'a> {
         Request {
             namespace: "etl",
             authority: None,
             binding,
-            client,
+            client: None,
             scopes,
             life: None,
+            now: Time(0),
         }
     }
 
@@ -177,7 +190,7 @@ mod tests {
         let (binding, scopes) = (binding(), ["api://x/.default".to_owned()]);
         let username = Secret::new("alice@managed.example".to_owned());
         let password = Secret::new("p+ä &=".to_owned());
-        let form = Form::password(&request(&binding, &scopes, None), &username, &password);
+        let form = Form::password(&request(&binding, &scopes), &username, &password);
         assert_eq!(
             text(form),
             "client_id=3f0c1a52-0000-4000-8000-000000000001&grant_type=password&client_info=1\
@@ -189,11 +202,9 @@ mod tests {
     #[test]
     fn refresh_form_of_a_confidential_client() {
         let (binding, scopes) = (binding(), ["User.Read".to_owned()]);
-        let client = ClientAuthentication::Secret(Secret::new("s~1".to_owned()));
-        let form = Form::refresh(
-            &request(&binding, &scopes, Some(&client)),
-            &Secret::new("1.AX".to_owned()),
-        );
+        let refresh_token = Secret::new("1.AX".to_owned());
+        let form = Form::refresh(&request(&binding, &scopes), &refresh_token)
+            .proven(Some(&Proof::Secret(Secret::new("s~1".to_owned()))));
         assert_eq!(
             text(form),
             "client_id=3f0c1a52-0000-4000-8000-000000000001&grant_type=refresh_token&client_info=1\
@@ -213,10 +224,7 @@ mod tests {
     #[test]
     fn debug_shows_nothing() {
         let (binding, scopes) = (binding(), Vec::new());
-        let form = Form::refresh(
-            &request(&binding, &scopes, None),
-            &Secret::new("marker".to_owned()),
-        );
+        let form = Form::refresh(&request(&binding, &scopes), &Secret::new("marker".to_owned()));
         assert_eq!(format!("{form:?}"), "Form([redacted])");
     }
 }

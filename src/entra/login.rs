@@ -12,7 +12,7 @@ use super::authority::Authority;
 use super::client::always;
 use super::deadline::SignInDeadline;
 use super::failure::{Attempt, Class};
-use super::grant::Form;
+use super::grant::{Form, Proof};
 use super::headers::{Anchor, headers};
 use super::limits::{Caller, Permit};
 use super::realm::{self, AccountRealm, Server};
@@ -31,6 +31,8 @@ pub(super) struct SignIn<'a> {
     pub(super) still_valid: &'a (dyn Fn() -> bool + Send + Sync),
     pub(super) authority: Authority,
     token_endpoint: Url,
+    /// What proves the client at the token endpoint: made before anything is sent.
+    proof: Option<Proof>,
     /// One for all requests.
     pub(super) correlation_id: String,
     pub(super) deadline: SignInDeadline,
@@ -58,6 +60,7 @@ impl Client {
             content,
             still_valid,
             authority,
+            proof: self.proof(request, &token_endpoint)?,
             token_endpoint,
             correlation_id: self.correlation_id(),
             deadline: SignInDeadline::new(self.clock.monotonic(), request.life),
@@ -130,7 +133,7 @@ impl Client {
             outgoing: Outgoing {
                 url: sign_in.token_endpoint.clone(),
                 headers: headers(&sign_in.correlation_id, anchor),
-                payload: Some(form.into_payload()),
+                payload: Some(form.proven(sign_in.proof.as_ref()).into_payload()),
                 deadline: sign_in.deadline.for_grant(self.clock.monotonic()),
             },
             permit,

@@ -18,6 +18,7 @@
 //! | `realm` | who checks an account's password? |
 //! | `wstrust` | what is said to a federation server? |
 //! | `grant`, `headers` | what is sent? |
+//! | `assertion` | how does a certificate prove the client? |
 //! | `body` | may it leave now? |
 //! | `wire`, `send` | what came back, and had anything left? |
 //! | `deadline` | how long may it take? |
@@ -33,6 +34,7 @@ pub mod federation;
 pub mod limits;
 
 mod account;
+mod assertion;
 mod body;
 mod client;
 mod clock;

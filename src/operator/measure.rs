@@ -92,6 +92,7 @@ fn row(seen: Seen, store: &SecretStore) -> Option<Row> {
         refresh_token_issued_at: text(annotation::ISSUED_AT).as_deref().and_then(stamp::from_text),
         sealing_key: text(annotation::KEY_ID),
         login_waiting_since: seen.login_waiting_since,
+        certificate_expires_at: seen.certificate_expires_at,
         tokens: seen.status.tokens.iter().map(token_row).collect(),
         namespace: seen.key.namespace,
         name: seen.key.name,

@@ -2,6 +2,7 @@
 
 use super::Time;
 use super::answer::{Account, Granted, Refusal};
+use super::client::Client;
 use super::record::{ContentMac, Record};
 use crate::api::Reason;
 
@@ -100,24 +101,6 @@ impl Default for Target {
             resolved_tenant: None,
         }
     }
-}
-
-/// How the application authenticates, as far as the metadata says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Client {
-    /// No credential.
-    #[default]
-    Public,
-    /// The client credential's Secret exists.
-    Credential {
-        /// Its uid and resourceVersion.
-        version: String,
-    },
-    /// The client credential's Secret does not exist, or has another type.
-    Missing {
-        /// Its name.
-        secret: String,
-    },
 }
 
 /// The login Secret.

@@ -258,7 +258,10 @@ fn of_conditions(before: &EntraCredentialStatus, after: &EntraCredentialStatus) 
 
 fn is_trouble(reason: Reason) -> bool {
     reason.verdicts().needs_person
-        || matches!(reason, Reason::Expiring | Reason::Expired | Reason::WriteRefused)
+        || matches!(
+            reason,
+            Reason::Expiring | Reason::Expired | Reason::WriteRefused | Reason::CertificateExpiring
+        )
 }
 
 fn note(condition: &KubeCondition, status: &EntraCredentialStatus) -> String {

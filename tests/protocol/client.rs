@@ -141,6 +141,7 @@ impl Setup {
             client: self.client_auth.as_ref(),
             scopes: &self.scopes,
             life: self.life,
+            now: self.clock.now(),
         }
     }
 

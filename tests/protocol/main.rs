@@ -10,6 +10,7 @@
 )]
 
 mod answers;
+mod assertions;
 mod client;
 mod departure;
 mod federated;
