@@ -156,6 +156,11 @@ const fn row(
 }
 
 impl Reason {
+    /// Where the troubleshooting guide has its section: a path in the repository.
+    pub fn guide(self) -> String {
+        format!("docs/troubleshooting.md#{}", self.as_ref().to_ascii_lowercase())
+    }
+
     /// What this reason means for the conditions when it heads them, and how it is retried.
     #[rustfmt::skip]
     #[expect(clippy::match_same_arms, reason = "a table has one row for each reason")]
