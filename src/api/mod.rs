@@ -22,7 +22,7 @@ pub use names::{
     LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_SUFFIX, REFRESH_TOKEN_TYPE, annotation,
     refresh_token_secret,
 };
-pub use reason::{Reason, Retry, Says, Verdicts};
+pub use reason::{MORE, Reason, Retry, Says, Verdicts};
 pub use status::{
     AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, RefreshTokenStatus, TokenStatus,
 };

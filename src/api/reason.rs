@@ -6,6 +6,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use strum::{AsRefStr, Display, EnumIter, EnumString, IntoStaticStr};
 
+/// Stands before the link to further reading at the end of a message.
+pub const MORE: &str = "More: ";
+
 /// Why a condition is what it is.
 #[derive(
     Clone,

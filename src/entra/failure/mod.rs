@@ -24,7 +24,7 @@ use super::Grant;
 use super::authority::Authority;
 use super::retry_after::RETRY_AFTER_DEFAULT;
 use super::wire::{Cause, Departure, Lost, Reply};
-use crate::api::Reason;
+use crate::api::{MORE, Reason};
 use crate::plan::answer::{Effect, Refusal};
 use crate::plan::snapshot::Binding;
 use crate::reconcile::ports::AuthorityRefused;
@@ -182,7 +182,7 @@ impl<'a> Attempt<'a> {
 /// Where to read more: Microsoft's page about the code, else our guide. A link ends the sentence without a full stop,
 /// which some terminals would take for a part of it.
 fn more(reason: Reason, code: Option<u32>) -> String {
-    format!("More: {}", code.map_or_else(|| reason.guide(), page))
+    format!("{MORE}{}", code.map_or_else(|| reason.guide(), page))
 }
 
 /// What happened when no complete answer came, and what to do.
