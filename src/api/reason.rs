@@ -4,7 +4,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::{AsRefStr, Display, EnumIter, EnumString, IntoStaticStr};
+use strum::{AsRefStr, Display, EnumIter, EnumMessage, EnumString, IntoStaticStr};
 
 /// Stands before the link to further reading at the end of a message.
 pub const MORE: &str = "More: ";
@@ -24,6 +24,7 @@ pub const MORE: &str = "More: ";
     JsonSchema,
     Display,
     EnumIter,
+    EnumMessage,
     EnumString,
     IntoStaticStr,
     AsRefStr,
@@ -159,6 +160,11 @@ const fn row(
 }
 
 impl Reason {
+    /// What it means, in a sentence.
+    pub fn meaning(self) -> &'static str {
+        self.get_documentation().unwrap_or_default()
+    }
+
     /// Where the troubleshooting guide has its section: a path in the repository.
     pub fn guide(self) -> String {
         format!("docs/troubleshooting.md#{}", self.as_ref().to_ascii_lowercase())
