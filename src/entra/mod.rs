@@ -34,6 +34,8 @@ mod discovery;
 mod grant;
 mod headers;
 mod observe;
+#[cfg(test)]
+mod properties;
 mod response;
 mod retry_after;
 mod wire;
