@@ -31,6 +31,8 @@ mod body;
 mod client;
 mod clock;
 mod discovery;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grant;
 mod headers;
 mod observe;
