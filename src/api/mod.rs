@@ -22,7 +22,7 @@ pub use names::{
     FIELD_MANAGER, GROUP, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_SUFFIX, REFRESH_TOKEN_TYPE,
     TLS_TYPE, TOKEN_EXCHANGE_AUDIENCE, annotation, refresh_token_secret,
 };
-pub use reason::{Reason, Retry, Says, Verdicts};
+pub use reason::{MORE, Reason, Retry, Says, Verdicts};
 pub use status::{
     AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, RefreshTokenStatus, TokenStatus,
 };

@@ -41,10 +41,14 @@ mod clock;
 mod deadline;
 mod discovery;
 mod federated;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grant;
 mod headers;
 mod login;
 mod observe;
+#[cfg(test)]
+mod properties;
 mod realm;
 mod response;
 mod retry_after;

@@ -29,10 +29,7 @@ pub(super) fn headline(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -
 /// The first thing that stands in the way, in the order in which a person would care.
 fn trouble(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -> Option<(Reason, String)> {
     let of_login = login.map(|(reason, message)| (reason, message.to_owned()));
-    let of_session = s
-        .failure
-        .as_ref()
-        .map(|f| (f.refusal.reason, f.refusal.message.clone()));
+    let of_session = s.failure.as_ref().map(|f| (f.refusal.reason, f.refusal.told()));
     let of_tokens = s.tokens.iter().find_map(|t| trouble_of_token(t, now));
     let needs_login = !s.redeemable();
     if needs_login {
@@ -50,10 +47,7 @@ fn trouble_of_token(t: &Token, now: Time) -> Option<(Reason, String)> {
         );
         return Some((Reason::SecretConflict, message));
     }
-    let failure = t
-        .failure
-        .as_ref()
-        .map(|f| (f.refusal.reason, f.refusal.message.clone()));
+    let failure = t.failure.as_ref().map(|f| (f.refusal.reason, f.refusal.told()));
     failure.or_else(|| t.repair_put_off(now).then(|| repeated_repair(t)))
 }
 

@@ -105,7 +105,7 @@ fn write_held(s: &Snapshot, now: Time) -> Option<Decision> {
     let at = failure.next_attempt_at.filter(|at| *at > now)?;
     Some(blocked(
         failure.refusal.reason,
-        failure.refusal.message.clone(),
+        failure.refusal.told(),
         Some(earliest(at, next_expiry(s, now))),
     ))
 }

@@ -7,9 +7,10 @@ use super::memory::Memory;
 use super::ports::{Cluster, ClusterError, Event, Ports};
 use super::stamp::{to_kube, to_text};
 use crate::api::{
-    AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, Realm, Reason, RefreshTokenStatus,
-    TokenStatus,
+    AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, MORE, Realm, Reason,
+    RefreshTokenStatus, TokenStatus,
 };
+use crate::plan::answer::told;
 use crate::plan::conditions::{Condition, conditions};
 use crate::plan::snapshot::{Failure, Login, Snapshot, Token};
 use crate::plan::tokens::Need;
@@ -115,12 +116,21 @@ fn kube_conditions(
             type_: c.kind.to_owned(),
             status: status.to_owned(),
             reason: c.reason.to_string(),
-            message: bounded(&c.message),
+            message: bounded(&readable(c)),
             observed_generation: Some(generation),
             last_transition_time: before.map_or_else(|| to_kube(now), |b| b.last_transition_time.clone()),
         }
     };
     now_true.iter().map(to_condition).collect()
+}
+
+/// The message with a place to read more, if it names none.
+fn readable(condition: &Condition) -> String {
+    let message = &condition.message;
+    if message.is_empty() || message.contains(MORE) {
+        return message.clone();
+    }
+    told(message, &format!("{MORE}{}", condition.reason.guide()))
 }
 
 fn bounded(text: &str) -> String {
@@ -234,7 +244,7 @@ fn transition(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> 
 fn of_failure(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> Option<Event> {
     let new = after.failure.as_ref()?;
     let changed = before.failure.as_ref().is_none_or(|old| old.reason != new.reason);
-    let note = bounded(format!("{}. {}", new.message, new.remedy.as_deref().unwrap_or_default()).trim());
+    let note = bounded(&told(&new.message, new.remedy.as_deref().unwrap_or_default()));
     (changed && is_trouble(new.reason)).then_some(Event {
         reason: new.reason,
         warning: true,
@@ -265,11 +275,6 @@ fn is_trouble(reason: Reason) -> bool {
 }
 
 fn note(condition: &KubeCondition, status: &EntraCredentialStatus) -> String {
-    let remedy = status
-        .failure
-        .as_ref()
-        .and_then(|f| f.remedy.clone())
-        .unwrap_or_default();
     let expires = status
         .expires_at
         .as_ref()
@@ -278,7 +283,7 @@ fn note(condition: &KubeCondition, status: &EntraCredentialStatus) -> String {
     let until = expires
         .map(|t| format!(" (published tokens expire from {t})"))
         .unwrap_or_default();
-    bounded(format!("{}. {remedy}{until}", condition.message).trim())
+    bounded(&format!("{}{until}", condition.message))
 }
 
 #[cfg(test)]
@@ -322,6 +327,26 @@ mod tests {
     fn the_same_facts_later_are_the_same_status() {
         let memory = memory(said(&Memory::default(), Reason::WrongPassword, "once", 1000));
         assert_eq!(said(&memory, Reason::WrongPassword, "once", 9000), memory.written);
+    }
+
+    #[test]
+    fn every_message_says_where_to_read_more_and_once() {
+        let guide = said(&Memory::default(), Reason::AwaitingLogin, "waiting", 1000);
+        let page = said(
+            &Memory::default(),
+            Reason::AwaitingLogin,
+            "Waiting. More: page",
+            1000,
+        );
+        let ready = |status: &EntraCredentialStatus| {
+            let of_ready = status.conditions.iter().find(|c| c.type_ == "Ready");
+            of_ready.unwrap().message.clone()
+        };
+        assert_eq!(
+            ready(&guide),
+            "waiting. More: docs/troubleshooting.md#awaitinglogin"
+        );
+        assert_eq!(ready(&page), "Waiting. More: page");
     }
 
     #[test]

@@ -133,6 +133,11 @@ impl Setup {
         self
     }
 
+    pub(crate) fn of_client(mut self, client_id: &str) -> Self {
+        client_id.clone_into(&mut self.binding.client_id);
+        self
+    }
+
     pub(crate) fn request(&self) -> Request<'_> {
         Request {
             namespace: "etl",

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tracing::Dispatch;
+use tracing::subscriber::NoSubscriber;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::client::{Setup, tokens};
@@ -41,15 +43,12 @@ fn no_marker_at_trace_level() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(sink.clone())
         .finish();
-    // With one subscriber alone, tracing lets whichever thread comes first decide whether a line is of interest.
-    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::default());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .unwrap();
-    // The first time makes every log line known to tracing: one that another test makes known at the very moment at
-    // which this subscriber begins would be taken for unwanted.
-    runtime.block_on(scenario());
+    // With a single subscriber, tracing asks the thread that meets a line first, and that of another test has none.
+    let _second = Dispatch::new(NoSubscriber::new());
     let shown = tracing::subscriber::with_default(subscriber, || runtime.block_on(scenario()));
     let logged = String::from_utf8_lossy(&sink.0.lock().unwrap()).into_owned();
     assert!(

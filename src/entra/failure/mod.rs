@@ -14,7 +14,7 @@ mod error_body;
 mod table;
 
 pub use class::Class;
-pub use table::{ROWS, Row, find};
+pub use table::{ROWS, Row, find, page};
 
 pub(super) use error_body::guid_like;
 
@@ -24,7 +24,7 @@ use super::Grant;
 use super::authority::Authority;
 use super::retry_after::RETRY_AFTER_DEFAULT;
 use super::wire::{Cause, Departure, Lost, Reply};
-use crate::api::Reason;
+use crate::api::{MORE, Reason};
 use crate::plan::answer::{Effect, Refusal};
 use crate::plan::snapshot::Binding;
 use crate::reconcile::ports::AuthorityRefused;
@@ -64,10 +64,10 @@ impl Verdict {
         }
     }
 
-    const fn known(row: &Row) -> Self {
+    const fn known(code: u32, row: &Row) -> Self {
         Self {
             class: row.class,
-            code: Some(row.code),
+            code: Some(code),
             message: row.message,
             remedy: row.remedy,
         }
@@ -129,6 +129,10 @@ impl<'a> Attempt<'a> {
     pub(super) fn lost(&self, lost: Lost) -> Refusal {
         let sent = lost.departure == Departure::Left && self.grant.signs_in();
         let (message, remedy) = silence(lost, &self.host);
+        let verdict = Verdict {
+            remedy,
+            ..Verdict::of(Class::Transient, None)
+        };
         Refusal {
             effect: if sent {
                 Effect::Unanswered
@@ -136,8 +140,7 @@ impl<'a> Attempt<'a> {
                 Effect::Transient
             },
             message,
-            remedy: remedy.to_owned(),
-            ..self.refusal(Verdict::of(Class::Transient, None))
+            ..self.refusal(verdict)
         }
     }
 
@@ -176,7 +179,7 @@ impl<'a> Attempt<'a> {
                 || format!("{message}."),
                 |code| format!("{message} (AADSTS{code})."),
             ),
-            remedy: self.with_link(class, remedy),
+            remedy: self.advice(class, code, remedy),
             correlation_id: Some(self.correlation_id.to_owned()),
             trace_id: None,
             retry_after: None,
@@ -195,16 +198,24 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn with_link(&self, class: Class, remedy: &str) -> String {
-        let link = || {
+    /// What to do, with the links that help: where to consent, and where to read more.
+    fn advice(&self, class: Class, code: Option<u32>, remedy: &str) -> String {
+        let more = more(class.reason(self.grant), code);
+        let consent = (class == Class::Consent).then(|| {
             self.authority
                 .admin_consent(&self.binding.tenant, &self.binding.client_id)
-        };
-        match (class == Class::Consent).then(link).flatten() {
-            Some(url) => format!("{remedy} An administrator of the tenant can do so at {url}"),
-            None => remedy.to_owned(),
+        });
+        match consent.flatten() {
+            Some(url) => format!("{remedy} An administrator can do so at {url} {more}"),
+            None => format!("{remedy} {more}"),
         }
     }
+}
+
+/// Where to read more: Microsoft's page about the code, else our guide. A link ends the sentence without a full stop,
+/// which some terminals would take for a part of it.
+fn more(reason: Reason, code: Option<u32>) -> String {
+    format!("{MORE}{}", code.map_or_else(|| reason.guide(), page))
 }
 
 /// What happened when no complete answer came, and what to do.
@@ -274,32 +285,26 @@ fn judge(grant: Grant, status: u16, body: Option<&ErrorBody>) -> Verdict {
 fn by_status(class: Class, body: Option<&ErrorBody>) -> Verdict {
     let codes = body.map(|body| body.codes.as_slice()).unwrap_or_default();
     telling(codes)
-        .filter(|row| row.class == class)
-        .map_or_else(|| Verdict::of(class, codes.last().copied()), Verdict::known)
+        .filter(|verdict| verdict.class == class)
+        .unwrap_or_else(|| Verdict::of(class, codes.last().copied()))
 }
 
 fn by_body(grant: Grant, body: &ErrorBody) -> Verdict {
-    let class = || by_suberror(grant, &body.suberror).or_else(|| by_error(grant, &body.error));
-    telling(&body.codes).map_or_else(
-        || {
-            Verdict::of(
-                class().unwrap_or_else(|| unheard_of(body)),
-                body.codes.last().copied(),
-            )
-        },
-        Verdict::known,
-    )
+    telling(&body.codes).unwrap_or_else(|| {
+        let class = by_suberror(grant, &body.suberror).or_else(|| by_error(grant, &body.error));
+        Verdict::of(
+            class.unwrap_or_else(|| unheard_of(body)),
+            body.codes.last().copied(),
+        )
+    })
 }
 
-/// The most telling code: the innermost known one. An outer code counts only if it is alone.
-fn telling(codes: &[u32]) -> Option<&'static Row> {
-    let inner = codes
-        .iter()
-        .rev()
-        .filter(|code| !table::OUTER.contains(code))
-        .find_map(|code| find(*code));
-    inner.or_else(|| match codes {
-        [only] => find(*only),
+/// What the most telling code says: the innermost known one. An outer code counts only if it is alone.
+fn telling(codes: &[u32]) -> Option<Verdict> {
+    let known = |code: &u32| find(*code).map(|row| Verdict::known(*code, row));
+    let mut inner = codes.iter().rev().filter(|code| !table::OUTER.contains(code));
+    inner.find_map(known).or_else(|| match codes {
+        [only] => known(only),
         _ => None,
     })
 }

@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 
 const SHIPPED: &str = include_str!("../../../deploy/manifests/config.yaml");
@@ -367,5 +369,23 @@ fn the_manifests_use_the_same_names_and_ports() {
             deployment.contains(&format!("containerPort: {port}\n")),
             "{port} is not in deployment.yaml"
         );
+    }
+}
+
+/// Lines of a configuration file, known keys and others, with values of every type.
+fn lines() -> impl Strategy<Value = String> {
+    let line = "( {0,4}(watch|sealing|authorities|limits|http|name|url|kind|namespaces|keySecret|[a-z]{1,5}): ?\
+                (1|true|null|\\[\\]|\\{\\}|\"https://a.example\"|Entra|.{0,12})?\n){0,8}";
+    prop_oneof![line, ".{0,80}"]
+}
+
+proptest! {
+    #[test]
+    fn any_text_resolves_or_says_what_is_wrong(text in lines()) {
+        if let Err(error) = read(&text) {
+            let said = error.to_string();
+            prop_assert!(!said.is_empty() && said.len() < 2000, "{}", said);
+            prop_assert!(!matches!(error, ConfigError::Unreadable(_)));
+        }
     }
 }
