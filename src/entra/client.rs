@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
-use url::Url;
 use uuid::{Builder, Uuid};
 
 use super::authority::{Authorities, Authority};
-use super::discovery::{Resolved, as_guid, tenant_of};
+use super::discovery::{Discovered, as_guid};
 use super::failure::{self, Attempt};
 use super::grant::Form;
 use super::headers::{Anchor, headers};
@@ -18,11 +17,12 @@ use super::observe::{self, Observer};
 use super::retry_after::RETRY_AFTER_DEFAULT;
 use super::wire::{self, Cause, Connections, Lost, Outgoing, Reply};
 use super::{BuildError, Grant, response};
-use crate::api::{Cloud, Realm, Reason};
+use crate::api::{Realm, Reason};
 use crate::plan::Time;
 use crate::plan::answer::{Effect, Refusal};
+use crate::plan::snapshot::Binding;
 use crate::reconcile::material::{LoginContent, StoredSession};
-use crate::reconcile::ports::{AuthorityRefused, Clock, Outcome, Provider, Request, Tokens};
+use crate::reconcile::ports::{AuthorityRefused, Clock, Outcome, Provider, Request, Tokens, Wanted};
 
 /// Longest time for a request: the default of MSAL Go.
 const DEADLINE_MAX: Duration = Duration::from_secs(30);
@@ -40,7 +40,7 @@ pub struct Client {
     gate: Arc<Gate>,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observer>,
-    resolved: Resolved,
+    pub(super) discovered: Discovered,
 }
 
 impl fmt::Debug for Client {
@@ -64,7 +64,7 @@ impl Client {
             authorities,
             clock,
             observer: Arc::new(|_: Grant, _: &'static str, _: f64| {}),
-            resolved: Resolved::default(),
+            discovered: Discovered::default(),
         })
     }
 
@@ -74,30 +74,35 @@ impl Client {
         Self { observer, ..self }
     }
 
-    /// Where a request goes, checked against the configuration before anything else happens.
-    fn endpoint(
-        &self,
-        request: &Request<'_>,
-        of: impl Fn(&Authority, &str) -> Result<Url, AuthorityRefused>,
-    ) -> Result<(Authority, Url), Box<Refusal>> {
-        let binding = request.binding;
+    /// Trusts other certificates for a declared authority that brings its own, from the next connection on.
+    ///
+    /// # Errors
+    ///
+    /// Not a PEM text with at least one certificate: what was trusted before stays.
+    pub fn trust(&self, authority: &str, ca_pem: &[u8]) -> Result<(), BuildError> {
+        self.connections.trust(authority, ca_pem)
+    }
+
+    /// Whom a request reaches, checked against the configuration before anything else happens.
+    pub(super) fn authority_of(&self, request: &Request<'_>) -> Result<Authority, Stop> {
         self.authorities
-            .bound(request.namespace, request.authority, &binding.authority)
-            .and_then(|authority| of(&authority, &binding.tenant).map(|url| (authority, url)))
-            .map_err(|refused| Box::new(failure::not_offered(refused)))
+            .bound(request.namespace, request.authority, &request.binding.authority)
+            .map_err(|refused| Stop::Refused(Box::new(failure::not_offered(refused))))
     }
 
     /// A sign-in or redemption from permit to outcome.
     async fn token(&self, request: &Request<'_>, call: Call<'_>) -> Outcome {
-        let endpoint = self.endpoint(request, Authority::token_endpoint);
-        let (authority, url) = match endpoint {
-            Ok(endpoint) => endpoint,
-            Err(refusal) => return Outcome::Refused(*refusal),
-        };
-        let permit = match self.gate.admit(Caller::of(request)) {
-            Ok(permit) => permit,
-            Err(later) => return Outcome::Later(later),
-        };
+        match self.tokens(request, call).await {
+            Ok(tokens) => Outcome::Granted(Box::new(tokens)),
+            Err(Stop::Refused(refusal)) => Outcome::Refused(*refusal),
+            Err(Stop::Later(at)) => Outcome::Later(at),
+        }
+    }
+
+    async fn tokens(&self, request: &Request<'_>, call: Call<'_>) -> Result<Tokens, Stop> {
+        let authority = self.authority_of(request)?;
+        let url = self.token_endpoint(request, &authority).await?;
+        let permit = self.permit(Caller::of(request))?;
         let correlation_id = self.correlation_id();
         let outgoing = Outgoing {
             url,
@@ -107,34 +112,19 @@ impl Client {
         };
         let attempt = Attempt::new(call.grant, &authority, request.binding, &correlation_id);
         let read = |reply: &Reply| read_token(&attempt, reply, request.scopes);
-        match self.send(&attempt, outgoing, permit, call.may_leave, read).await {
-            Ok(tokens) => Outcome::Granted(Box::new(tokens)),
-            Err(refusal) => Outcome::Refused(*refusal),
-        }
+        let answer = self.send(&attempt, outgoing, permit, call.may_leave, read).await;
+        answer.map_err(|refusal| {
+            self.doubt_endpoint(&authority, &refusal);
+            Stop::Refused(refusal)
+        })
     }
 
-    /// Asks the discovery document for the tenant's GUID.
-    async fn discover(&self, request: &Request<'_>) -> Result<String, Box<Refusal>> {
-        let (authority, url) = self.endpoint(request, Authority::discovery_document)?;
-        let caller = Caller::of(request);
-        let permit = self
-            .gate
-            .admit(caller)
-            .map_err(|later| Box::new(self.held_back(later)))?;
-        let correlation_id = self.correlation_id();
-        let outgoing = Outgoing {
-            url,
-            headers: headers(&correlation_id, Anchor::Nobody),
-            form: None,
-            deadline: deadline(request.life),
-        };
-        let attempt = Attempt::new(Grant::Discovery, &authority, request.binding, &correlation_id);
-        let read = |reply: &Reply| read_tenant(&attempt, reply);
-        self.send(&attempt, outgoing, permit, &always, read).await
+    pub(super) fn permit(&self, caller: Caller) -> Result<Permit, Stop> {
+        self.gate.admit(caller).map_err(Stop::Later)
     }
 
     /// Sends, reads, and tells limits, metrics and log what came of it.
-    async fn send<T>(
+    pub(super) async fn send<T>(
         &self,
         attempt: &Attempt<'_>,
         outgoing: Outgoing,
@@ -172,9 +162,21 @@ impl Client {
         failure::held_back(until.since(self.clock.now()).max(1))
     }
 
-    fn correlation_id(&self) -> String {
+    pub(super) fn correlation_id(&self) -> String {
         guid(&self.clock.nonce()).to_string()
     }
+
+    pub(super) fn now(&self) -> Duration {
+        self.clock.monotonic()
+    }
+}
+
+/// Why nothing came of a request.
+pub(super) enum Stop {
+    /// No permit is free: come back then.
+    Later(Time),
+    /// It was refused, or not even sent.
+    Refused(Box<Refusal>),
 }
 
 /// What a grant brings to [`Client::token`].
@@ -186,15 +188,8 @@ struct Call<'a> {
 }
 
 impl Provider for Client {
-    fn authority(
-        &self,
-        namespace: &str,
-        cloud: Option<Cloud>,
-        named: Option<&str>,
-    ) -> Result<String, AuthorityRefused> {
-        self.authorities
-            .resolve(namespace, cloud, named)
-            .map(|authority| authority.host())
+    fn binding(&self, wanted: &Wanted<'_>) -> Result<Binding, AuthorityRefused> {
+        self.authorities.binding(wanted)
     }
 
     async fn login(
@@ -204,20 +199,22 @@ impl Provider for Client {
         content: &LoginContent,
         still_valid: &(dyn Fn() -> bool + Send + Sync),
     ) -> Outcome {
+        let traits = self.authorities.traits(request.authority);
         let call = Call {
             grant: Grant::Password,
-            form: Form::password(&request, &content.username, &content.password),
-            anchor: Anchor::User(content.username.expose()),
+            form: Form::password(&request, traits, &content.username, &content.password),
+            anchor: Anchor::User(content.username.expose()).of(traits),
             may_leave: still_valid,
         };
         Box::pin(self.token(&request, call)).await
     }
 
     async fn redeem(&self, request: Request<'_>, session: &StoredSession) -> Outcome {
+        let traits = self.authorities.traits(request.authority);
         let call = Call {
             grant: Grant::Refresh,
-            form: Form::refresh(&request, &session.refresh_token),
-            anchor: Anchor::Account(&session.account.home_account_id),
+            form: Form::refresh(&request, traits, &session.refresh_token),
+            anchor: Anchor::Account(&session.account.home_account_id).of(traits),
             may_leave: &always,
         };
         Box::pin(self.token(&request, call)).await
@@ -231,19 +228,23 @@ impl Provider for Client {
         if tenant.eq_ignore_ascii_case("organizations") {
             return Err(no_single_tenant());
         }
-        if let Some(guid) = self.resolved.get(authority, tenant, self.clock.monotonic()) {
+        if let Some(guid) = self.discovered.tenants.get(authority, tenant, self.now()) {
             return Ok(guid);
         }
-        let guid = Box::pin(self.discover(&request))
+        let guid = Box::pin(self.tenant_guid(&request))
             .await
-            .map_err(|refusal| *refusal)?;
-        self.resolved
-            .insert(authority, tenant, &guid, self.clock.monotonic());
+            .map_err(|stop| match stop {
+                Stop::Refused(refusal) => *refusal,
+                Stop::Later(at) => self.held_back(at),
+            })?;
+        self.discovered
+            .tenants
+            .insert(authority, tenant, &guid, self.now());
         Ok(guid)
     }
 }
 
-const fn always() -> bool {
+pub(super) const fn always() -> bool {
     true
 }
 
@@ -261,14 +262,6 @@ fn read_token(attempt: &Attempt<'_>, reply: &Reply, requested: &[String]) -> Res
         tracing::debug!(error = %unusable, correlation_id = attempt.correlation_id, "token response is not usable");
         Box::new(attempt.unusable(reply))
     })
-}
-
-fn read_tenant(attempt: &Attempt<'_>, reply: &Reply) -> Result<String, Box<Refusal>> {
-    if reply.status != 200 {
-        return Err(Box::new(attempt.refused(reply)));
-    }
-    let body = reply.body.as_deref().map(Vec::as_slice).unwrap_or_default();
-    tenant_of(body).ok_or_else(|| Box::new(attempt.unusable(reply)))
 }
 
 /// What the limits learn from an answer.
@@ -298,7 +291,7 @@ fn experience(answer: &Result<Reply, Lost>) -> Experience {
 }
 
 /// min(30 s, life/8), at least 2 s; 30 s while the life is unknown or over.
-fn deadline(life: Option<i64>) -> Duration {
+pub(super) fn deadline(life: Option<i64>) -> Duration {
     let life = life
         .and_then(|seconds| u64::try_from(seconds).ok())
         .filter(|seconds| *seconds > 0);

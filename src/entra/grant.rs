@@ -6,11 +6,9 @@ use std::fmt;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
+use super::authority::Traits;
 use crate::reconcile::material::{ClientAuthentication, Secret};
 use crate::reconcile::ports::Request;
-
-/// Scopes that every MSAL adds: without `offline_access` no refresh token comes, without `openid` no id_token.
-pub const RESERVED_SCOPES: [&str; 3] = ["offline_access", "openid", "profile"];
 
 /// Type of a client assertion that is a JWT (RFC 7523 §2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -42,28 +40,32 @@ pub(super) struct Form(Zeroizing<Vec<u8>>);
 
 impl Form {
     /// Body of a sign-in with user name and password.
-    pub(super) fn password(request: &Request<'_>, username: &Secret, password: &Secret) -> Self {
-        let credentials = [("username", username.expose()), ("password", password.expose())];
-        Self::encode(request, Grant::Password, &credentials)
+    pub(super) fn password(
+        request: &Request<'_>,
+        traits: &Traits,
+        username: &Secret,
+        password: &Secret,
+    ) -> Self {
+        let mut parameters = vec![("username", username.expose()), ("password", password.expose())];
+        parameters.extend(traits.response_type.map(|value| ("response_type", value)));
+        Self::encode(request, traits, Grant::Password, &parameters)
     }
 
     /// Body of a redemption.
-    pub(super) fn refresh(request: &Request<'_>, refresh_token: &Secret) -> Self {
-        Self::encode(
-            request,
-            Grant::Refresh,
-            &[("refresh_token", refresh_token.expose())],
-        )
+    pub(super) fn refresh(request: &Request<'_>, traits: &Traits, refresh_token: &Secret) -> Self {
+        let parameters = [("refresh_token", refresh_token.expose())];
+        Self::encode(request, traits, Grant::Refresh, &parameters)
     }
 
-    fn encode(request: &Request<'_>, grant: Grant, credentials: &[(&str, &str)]) -> Self {
-        let scope = scope_parameter(request.scopes);
+    fn encode(request: &Request<'_>, traits: &Traits, grant: Grant, parameters: &[(&str, &str)]) -> Self {
+        let scope = scope_parameter(request.scopes, traits.reserved_scopes);
+        let client_info = traits.client_info.then_some(("client_info", "1"));
         let client = request.client.map(authentication);
         let mut form = Serializer::new(String::with_capacity(CAPACITY));
         form.append_pair("client_id", &request.binding.client_id)
             .append_pair("grant_type", grant.label())
-            .append_pair("client_info", "1")
-            .extend_pairs(credentials)
+            .extend_pairs(client_info)
+            .extend_pairs(parameters)
             .append_pair("scope", &scope)
             .extend_pairs(client.into_iter().flatten());
         Self(Zeroizing::new(form.finish().into_bytes()))
@@ -98,9 +100,9 @@ fn authentication(client: &ClientAuthentication) -> Vec<(&str, &str)> {
 
 /// The entry's scopes and the reserved ones, sorted and without duplicates, compared without case (MSAL.NET, Go and
 /// Java merge them so).
-fn scope_parameter(entry: &[String]) -> String {
+fn scope_parameter(entry: &[String], reserved: &[&str]) -> String {
     let mut scopes = BTreeMap::new();
-    for scope in entry.iter().map(String::as_str).chain(RESERVED_SCOPES) {
+    for scope in entry.iter().map(String::as_str).chain(reserved.iter().copied()) {
         scopes.entry(scope.to_lowercase()).or_insert(scope);
     }
     scopes.into_values().collect::<Vec<_>>().join(" ")
@@ -109,6 +111,7 @@ fn scope_parameter(entry: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entra::Kind;
     use crate::plan::snapshot::Binding;
 
     fn text(form: Form) -> String {
@@ -143,7 +146,12 @@ mod tests {
         let (binding, scopes) = (binding(), ["api://x/.default".to_owned()]);
         let username = Secret::new("alice@managed.example".to_owned());
         let password = Secret::new("p+ä &=".to_owned());
-        let form = Form::password(&request(&binding, &scopes, None), &username, &password);
+        let form = Form::password(
+            &request(&binding, &scopes, None),
+            Kind::Entra.traits(),
+            &username,
+            &password,
+        );
         assert_eq!(
             text(form),
             "client_id=3f0c1a52-0000-4000-8000-000000000001&grant_type=password&client_info=1\
@@ -158,6 +166,7 @@ mod tests {
         let client = ClientAuthentication::Secret(Secret::new("s~1".to_owned()));
         let form = Form::refresh(
             &request(&binding, &scopes, Some(&client)),
+            Kind::Entra.traits(),
             &Secret::new("1.AX".to_owned()),
         );
         assert_eq!(
@@ -171,7 +180,7 @@ mod tests {
     fn scopes_are_merged_without_case() {
         let entry = ["User.Read", "user.read", "OPENID", "a.b"].map(str::to_owned);
         assert_eq!(
-            scope_parameter(&entry),
+            scope_parameter(&entry, Kind::Entra.traits().reserved_scopes),
             "a.b offline_access OPENID profile User.Read"
         );
     }
@@ -181,6 +190,7 @@ mod tests {
         let (binding, scopes) = (binding(), Vec::new());
         let form = Form::refresh(
             &request(&binding, &scopes, None),
+            Kind::Entra.traits(),
             &Secret::new("marker".to_owned()),
         );
         assert_eq!(format!("{form:?}"), "Form([redacted])");

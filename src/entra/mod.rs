@@ -12,7 +12,7 @@
 //!
 //! | module | question it answers |
 //! |---|---|
-//! | [`authority`] | which hosts are there, and who may use them? |
+//! | [`authority`] | which providers are there, of which kind, and who may use them? |
 //! | `grant`, `headers` | what is sent? |
 //! | `body` | may it leave now? |
 //! | `wire` | what came back, and had anything left? |
@@ -20,7 +20,7 @@
 //! | [`failure`] | what does a refusal mean? |
 //! | `retry_after` | when may it be tried again? |
 //! | [`limits`] | who may call now? |
-//! | `discovery` | which GUID has a tenant? |
+//! | `discovery` | which GUID has a tenant, and where does an OpenID provider issue tokens? |
 
 pub mod authority;
 pub mod failure;
@@ -38,10 +38,10 @@ mod response;
 mod retry_after;
 mod wire;
 
-pub use authority::{Authorities, DeclarationError, Declared};
+pub use authority::{Authorities, DeclarationError, Declared, Kind, UrlError};
 pub use client::Client;
 pub use clock::SKEW_MIN;
-pub use grant::{Grant, RESERVED_SCOPES};
+pub use grant::Grant;
 pub use limits::Limits;
 pub use observe::{Observer, RESULTS};
 pub use retry_after::{RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX};

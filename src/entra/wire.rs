@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap};
@@ -35,31 +36,47 @@ const POOL_IDLE: Duration = Duration::from_secs(30);
 /// Time for TCP and TLS, within the deadline of the request.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// HTTP clients: one for the system's certificates, one for each authority that brings its own.
+/// HTTP clients: one for the system's certificates, one for each authority that brings its own. All of them go through
+/// the proxy of the environment, if there is one (`HTTPS_PROXY`, `NO_PROXY`).
 #[derive(Debug)]
 pub(super) struct Connections {
     system: reqwest::Client,
-    private: BTreeMap<String, reqwest::Client>,
+    private: BTreeMap<String, RwLock<reqwest::Client>>,
 }
 
 impl Connections {
     pub(super) fn new(authorities: &Authorities) -> Result<Self, BuildError> {
-        let private = authorities.private_roots().map(|(name, pem)| {
-            let roots = roots(pem).ok_or_else(|| BuildError::Certificates(name.to_owned()))?;
-            Ok((name.to_owned(), build(builder().tls_certs_only(roots))?))
-        });
+        let private = authorities
+            .private_roots()
+            .map(|(name, pem)| Ok((name.to_owned(), RwLock::new(trusting(name, pem)?))));
         Ok(Self {
             private: private.collect::<Result<_, BuildError>>()?,
             system: build(builder())?,
         })
     }
 
-    fn to(&self, authority: &Authority) -> &reqwest::Client {
-        authority
-            .name()
-            .and_then(|name| self.private.get(name))
-            .unwrap_or(&self.system)
+    /// Replaces the client of an authority that brings its own certificates: no kept connection outlives the trust
+    /// that it was made under.
+    pub(super) fn trust(&self, name: &str, pem: &[u8]) -> Result<(), BuildError> {
+        let client = trusting(name, pem)?;
+        if let Some(known) = self.private.get(name) {
+            *known.write().unwrap_or_else(PoisonError::into_inner) = client;
+        }
+        Ok(())
     }
+
+    fn to(&self, authority: &Authority) -> reqwest::Client {
+        let private = authority.name().and_then(|name| self.private.get(name));
+        private.map_or_else(
+            || self.system.clone(),
+            |known| known.read().unwrap_or_else(PoisonError::into_inner).clone(),
+        )
+    }
+}
+
+fn trusting(name: &str, pem: &[u8]) -> Result<reqwest::Client, BuildError> {
+    let roots = roots(pem).ok_or_else(|| BuildError::Certificates(name.to_owned()))?;
+    build(builder().tls_certs_only(roots))
 }
 
 fn roots(pem: &[u8]) -> Option<Vec<Certificate>> {
@@ -148,7 +165,7 @@ pub(super) async fn exchange(
 ) -> Result<Reply, Lost> {
     let mut departure = Departure::Waiting;
     let deadline = outgoing.deadline;
-    let (request, door) = assemble(connections.to(authority), outgoing);
+    let (request, door) = assemble(&connections.to(authority), outgoing);
     let start = clock.now();
     let talk = converse(request, door, may_leave, &mut departure);
     let answer = tokio::time::timeout(deadline, talk)

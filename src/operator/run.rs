@@ -356,7 +356,8 @@ impl Base {
 fn declared(authority: &super::config::Authority) -> Declared {
     Declared {
         name: authority.name.clone(),
-        url: authority.url.to_string(),
+        kind: authority.kind,
+        url: authority.url.clone(),
         ca_pem: authority.ca.as_ref().map(|ca| ca.pem.clone()),
         namespaces: authority.namespaces.names(),
     }

@@ -8,6 +8,7 @@ use super::*;
 use crate::entra::authority::Authorities;
 use crate::entra::clock::Started;
 use crate::plan::Time;
+use crate::reconcile::ports::Wanted;
 
 const CORRELATION: &str = "0b8c2f7e-1c9d-4b7e-9d57-0d6a3c7a1f00";
 const GRANTS: [Grant; 3] = [Grant::Password, Grant::Refresh, Grant::Discovery];
@@ -23,12 +24,17 @@ fn reply(status: u16, body: &[u8]) -> Reply {
 }
 
 fn with_attempt<T>(grant: Grant, act: impl FnOnce(&Attempt<'_>) -> T) -> T {
-    let authority = Authorities::default().resolve("n", None, None).unwrap();
-    let binding = Binding {
-        authority: authority.host(),
-        tenant: "contoso.example".to_owned(),
-        client_id: "3f0c1a52-0000-4000-8000-000000000001".to_owned(),
+    let wanted = Wanted {
+        namespace: "n",
+        cloud: None,
+        authority: None,
+        tenant: Some("contoso.example"),
+        client_id: "3f0c1a52-0000-4000-8000-000000000001",
     };
+    let binding = Authorities::default().binding(&wanted).unwrap();
+    let authority = Authorities::default()
+        .bound("n", None, &binding.authority)
+        .unwrap();
     act(&Attempt::new(grant, &authority, &binding, CORRELATION))
 }
 
