@@ -40,6 +40,9 @@ fn no_marker_at_trace_level() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(sink.clone())
         .finish();
+    // With a single subscriber, tracing asks the thread that comes to a line first whether anybody listens, and another
+    // test's thread says no for all. With two it asks the subscribers.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
