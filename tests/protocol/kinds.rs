@@ -1,10 +1,11 @@
 //! Every kind of authority on the wire: endpoint, form, headers, and the shape of its answers.
 
+use entra_operator::api::Reason;
 use entra_operator::entra::Kind;
-use entra_operator::plan::answer::Account;
+use entra_operator::plan::answer::{Account, Effect};
 use serde_json::{Value, json};
 
-use crate::client::{CLIENT_ID, Setup, TENANT, granted, tokens};
+use crate::client::{CLIENT_ID, Setup, TENANT, granted, refused, tokens};
 use crate::jwt::unsigned;
 use crate::server::{Received, Server, say};
 
@@ -130,4 +131,47 @@ async fn an_answer_of_a_v1_endpoint_is_read() {
         account.home_account_id, "oid-1.tid-1",
         "without client_info, the id_token tells"
     );
+}
+
+#[tokio::test]
+async fn a_wrong_password_is_condemned_whatever_the_kind_says() {
+    for (kind, path, tenant, error, text) in [
+        (
+            Kind::B2c,
+            "/B2C_1_ropc",
+            Some(TENANT),
+            "access_denied",
+            "AADB2C90225: marker",
+        ),
+        (Kind::Adfs, "/adfs", None, "invalid_grant", "MSIS9659: marker"),
+    ] {
+        let body = json!({"error": error, "error_description": text}).to_string();
+        let server = Server::start([say(400, &[], &body)]).await;
+        let url = format!("https://{}{path}", server.host());
+        let refusal = refused(Setup::of_kind(kind, &url, &server.ca_pem, tenant).login().await);
+        assert_eq!(
+            (refusal.effect, refusal.reason),
+            (Effect::Condemned, Reason::WrongPassword)
+        );
+        let shown = format!("{refusal:?}");
+        assert!(!shown.contains("marker") && !shown.contains("MSIS"), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn redirects_are_not_followed_by_any_kind() {
+    let elsewhere = Server::start([]).await;
+    for (kind, path, tenant) in [
+        (Kind::ExternalId, "", Some(TENANT)),
+        (Kind::B2c, "/B2C_1_ropc", Some(TENANT)),
+        (Kind::Adfs, "/adfs", None),
+    ] {
+        let target = format!("https://{}/", elsewhere.host());
+        let server = Server::start([say(307, &[("Location", &target)], "")]).await;
+        let url = format!("https://{}{path}", server.host());
+        let refusal = refused(Setup::of_kind(kind, &url, &server.ca_pem, tenant).login().await);
+        assert_eq!(refusal.reason, Reason::UnexpectedResponse, "{kind:?}");
+        assert_eq!(server.journal().len(), 1);
+    }
+    assert_eq!(elsewhere.handshakes(), 0);
 }

@@ -305,6 +305,44 @@ fn what_is_no_answer_of_entra_is_unexpected() {
     assert_eq!(entra.reason, Reason::BlockedByPolicy);
 }
 
+/// What identity providers other than Entra ID say about a wrong password, and about a refresh token.
+#[test]
+fn refusals_of_other_providers_are_understood() {
+    let described = |error: &str, text: &str| json!({"error": error, "error_description": text});
+    let condemned = (Effect::Condemned, Reason::WrongPassword);
+    for (status, error, text) in [
+        (400, "access_denied", "AADB2C90225: MARKER"),
+        (400, "invalid_grant", "MSIS9659: MARKER"),
+        (401, "invalid_grant", "Invalid user credentials"),
+        (403, "invalid_grant", "Wrong email or password."),
+    ] {
+        let refusal = answered(Grant::Password, status, &described(error, text));
+        assert_eq!((refusal.effect, refusal.reason), condemned, "{text}");
+        assert_eq!(refusal.code, None, "{text}");
+        assert!(!format!("{refusal:?}").contains("MARKER") && !format!("{refusal:?}").contains("MSIS"));
+    }
+    let refresh = |text: &str| shown(Grant::Refresh, &described("invalid_grant", text));
+    assert_eq!(
+        refresh("AADB2C90080: MARKER"),
+        (Effect::Dead, Reason::LoginRequired)
+    );
+    assert_eq!(
+        refresh("MSIS9615: MARKER"),
+        (Effect::Suspect, Reason::LoginRequired)
+    );
+    let misconfigured = (Effect::Person, Reason::AppMisconfigured);
+    for code in [90018, 90224, 99999] {
+        let text = format!("AADB2C{code}: MARKER");
+        for grant in [Grant::Password, Grant::Refresh] {
+            assert_eq!(
+                shown(grant, &described("invalid_grant", &text)),
+                misconfigured,
+                "{code}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_body_that_is_too_long_is_unexpected() {
     let long = Reply {
