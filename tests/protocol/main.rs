@@ -18,6 +18,7 @@ mod kinds;
 mod leaks;
 mod oidc;
 mod pace;
+mod proxy;
 mod requests;
 mod rows;
 mod server;
