@@ -51,7 +51,7 @@ impl Connections {
             .map(|(name, pem)| Ok((name.to_owned(), RwLock::new(trusting(name, pem)?))));
         Ok(Self {
             private: private.collect::<Result<_, BuildError>>()?,
-            system: build(builder())?,
+            system: builder().build().map_err(|_| BuildError::Tls)?,
         })
     }
 
@@ -75,8 +75,8 @@ impl Connections {
 }
 
 fn trusting(name: &str, pem: &[u8]) -> Result<reqwest::Client, BuildError> {
-    let roots = roots(pem).ok_or_else(|| BuildError::Certificates(name.to_owned()))?;
-    build(builder().tls_certs_only(roots))
+    let client = roots(pem).and_then(|roots| builder().tls_certs_only(roots).build().ok());
+    client.ok_or_else(|| BuildError::Certificates(name.to_owned()))
 }
 
 fn roots(pem: &[u8]) -> Option<Vec<Certificate>> {
@@ -95,10 +95,6 @@ fn builder() -> reqwest::ClientBuilder {
         .retry(retry::never())
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(POOL_IDLE)
-}
-
-fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, BuildError> {
-    builder.build().map_err(|_| BuildError::Tls)
 }
 
 /// A request that is ready to go.

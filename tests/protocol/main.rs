@@ -24,3 +24,4 @@ mod rows;
 mod server;
 mod tenants;
 mod transport;
+mod trust;
