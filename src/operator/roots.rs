@@ -77,7 +77,7 @@ impl Bundle {
         match news {
             News::Nothing => {}
             News::Trusted => {
-                tracing::info!(authority, %file, "trusting the certificates of the changed file")
+                tracing::info!(authority, %file, "the file has changed; its certificates are trusted now");
             }
             News::Unreadable => {
                 tracing::error!(authority, %file, "the file is gone; the certificates that it held stay trusted");

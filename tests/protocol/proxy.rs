@@ -50,17 +50,17 @@ async fn proxy(manner: Manner, target: u16) -> (String, Heard) {
 }
 
 async fn connect(mut client: TcpStream, manner: Manner, target: u16, heard: Heard) {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
+    let mut asked = Vec::new();
+    while !asked.ends_with(b"\r\n\r\n") {
         let Ok(byte) = client.read_u8().await else { return };
-        head.push(byte);
+        asked.push(byte);
     }
-    heard.lock().unwrap().extend(head);
+    heard.lock().unwrap().extend(asked);
     match manner {
         Manner::Tunnels => {
-            let mut server = TcpStream::connect(("127.0.0.1", target)).await.unwrap();
+            let mut peer = TcpStream::connect(("127.0.0.1", target)).await.unwrap();
             client.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.unwrap();
-            copy_bidirectional(&mut client, &mut server).await.ok();
+            copy_bidirectional(&mut client, &mut peer).await.ok();
         }
         Manner::Answers(text) => {
             client.write_all(text.as_bytes()).await.unwrap();
