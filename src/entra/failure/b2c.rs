@@ -3,19 +3,9 @@
 //! Numbers and meanings: Microsoft's page "Error codes: Azure Active Directory B2C". The OAuth error beside them does
 //! not help: a wrong password has come as `access_denied` and as `invalid_grant`.
 
-use super::Class::{
-    self, Application, Dead, Locked, Scope, Throttled, Transient, UserUnknown, WrongPassword,
-};
+use super::Class::{Application, Dead, Locked, Scope, Throttled, Transient, UserUnknown, WrongPassword};
+use super::table::row;
 use super::{Row, Verdict};
-
-const fn row(code: u32, class: Class, message: &'static str, remedy: &'static str) -> Row {
-    Row {
-        code,
-        class,
-        message,
-        remedy,
-    }
-}
 
 const SCOPES: &str = "Correct the scopes of this token entry: the client id for a token of the application itself, or those of one API.";
 const FLOW: &str = "Check that the user flow in authorities[].url is one for resource owners, and that this application may use it.";
