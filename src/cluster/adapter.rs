@@ -99,13 +99,15 @@ impl Cluster for KubeCluster {
         Ok(object.is_some_and(|o| names_login(&o, &claimant.uid, login)))
     }
 
+    async fn lives(&self, key: &Key, uid: &str) -> Result<bool, ClusterError> {
+        let collection = EntraCredential::url_path(&(), Some(&key.namespace));
+        let object = self.metadata(&collection, &key.name).await?;
+        Ok(object.is_some_and(|o| has_uid(&o, uid) && !is_deleting(&o)))
+    }
+
     async fn namespace_active(&self, namespace: &str) -> Result<bool, ClusterError> {
         let object = self.metadata(&Namespace::url_path(&(), None), namespace).await?;
-        let deleting = |o: &Value| {
-            o.pointer("/metadata/deletionTimestamp")
-                .is_some_and(|t| !t.is_null())
-        };
-        Ok(object.is_some_and(|o| !deleting(&o)))
+        Ok(object.is_some_and(|o| !is_deleting(&o)))
     }
 
     async fn write_status(
@@ -128,8 +130,21 @@ fn by_label(meta: &SecretMeta) -> Option<Selects> {
 
 /// Decoded leniently: whether a claim is void must not depend on the rest of the object.
 fn names_login(object: &Value, uid: &str, login: &str) -> bool {
-    let text = |pointer| object.pointer(pointer).and_then(Value::as_str);
-    text("/metadata/uid") == Some(uid) && text("/spec/login/secretName") == Some(login)
+    has_uid(object, uid) && text(object, "/spec/login/secretName") == Some(login)
+}
+
+fn has_uid(object: &Value, uid: &str) -> bool {
+    text(object, "/metadata/uid") == Some(uid)
+}
+
+fn is_deleting(object: &Value) -> bool {
+    object
+        .pointer("/metadata/deletionTimestamp")
+        .is_some_and(|t| !t.is_null())
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
+    object.pointer(pointer).and_then(Value::as_str)
 }
 
 fn found(answer: Result<Answer, ClusterError>) -> Result<Option<Value>, ClusterError> {

@@ -1,12 +1,17 @@
-//! The form bodies of the grants, and the scopes that go with them (RFC 6749 §4.3.2, §6; entra-protocol §3, §6).
+//! The form bodies of the grants, and the scopes that go with them (RFC 6749 §4.3.2, §6; RFC 7522 §2.1; entra-protocol
+//! §3, §4.3, §6).
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
 use super::authority::Traits;
+use super::body::Payload;
+use super::wstrust::Assertion;
 use crate::reconcile::material::{ClientAuthentication, Secret};
 use crate::reconcile::ports::Request;
 
@@ -18,19 +23,36 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 pub enum Grant {
     /// User name and password (RFC 6749 §4.3).
     Password,
+    /// User name and password, at a federation server (WS-Trust): what comes back is an assertion.
+    WsTrust,
+    /// A SAML 1.1 assertion of a federation server.
+    Saml11,
+    /// A SAML 2.0 assertion of a federation server (RFC 7522).
+    Saml20,
     /// A refresh token (RFC 6749 §6).
     Refresh,
-    /// No grant: the discovery document.
+    /// No grant: a document that says where to go.
     Discovery,
 }
 
 impl Grant {
-    /// Name for logs and metrics: the `grant_type`, or `discovery`.
+    /// Name for logs: the `grant_type`; `ws_trust` and `discovery` are none.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::WsTrust => "ws_trust",
+            Self::Saml11 => "urn:ietf:params:oauth:grant-type:saml1_1-bearer",
+            Self::Saml20 => "urn:ietf:params:oauth:grant-type:saml2-bearer",
             Self::Refresh => "refresh_token",
             Self::Discovery => "discovery",
+        }
+    }
+
+    /// Whether it is a step of a sign-in that has or had the password: one without an answer uses up a send.
+    pub(super) const fn signs_in(self) -> bool {
+        match self {
+            Self::Password | Self::WsTrust | Self::Saml11 | Self::Saml20 => true,
+            Self::Refresh | Self::Discovery => false,
         }
     }
 }
@@ -57,11 +79,19 @@ impl Form {
         Self::encode(request, traits, Grant::Refresh, &parameters)
     }
 
+    /// Body of a sign-in with an assertion: in standard base64, as MSAL.NET, Go and Java write it, and without user name
+    /// or password, which only the federation server may see.
+    pub(super) fn assertion(request: &Request<'_>, traits: &Traits, assertion: &Assertion) -> Self {
+        let encoded = Zeroizing::new(STANDARD.encode(assertion.bytes()));
+        Self::encode(request, traits, assertion.grant, &[("assertion", &encoded)])
+    }
+
     fn encode(request: &Request<'_>, traits: &Traits, grant: Grant, parameters: &[(&str, &str)]) -> Self {
         let scope = scope_parameter(request.scopes, traits.reserved_scopes);
         let client_info = traits.client_info.then_some(("client_info", "1"));
         let client = request.client.map(authentication);
-        let mut form = Serializer::new(String::with_capacity(CAPACITY));
+        let held: usize = parameters.iter().map(|(_, value)| value.len()).sum();
+        let mut form = Serializer::new(String::with_capacity(CAPACITY.saturating_add(3 * held)));
         form.append_pair("client_id", &request.binding.client_id)
             .append_pair("grant_type", grant.label())
             .extend_pairs(client_info)
@@ -71,13 +101,17 @@ impl Form {
         Self(Zeroizing::new(form.finish().into_bytes()))
     }
 
-    /// The bytes to send.
-    pub(super) fn into_bytes(self) -> Zeroizing<Vec<u8>> {
-        self.0
+    /// The bytes to send, and what they are.
+    pub(super) fn into_payload(self) -> Payload {
+        Payload {
+            content_type: "application/x-www-form-urlencoded",
+            bytes: self.0,
+        }
     }
 }
 
-/// Room for a refresh token of usual size (1–2 kB), so that the buffer does not grow and leave copies behind.
+/// Room for everything but the credentials, of which each byte takes up to three, so that the buffer does not grow and
+/// leave copies behind.
 const CAPACITY: usize = 8 * 1024;
 
 impl fmt::Debug for Form {
@@ -115,7 +149,7 @@ mod tests {
     use crate::plan::snapshot::Binding;
 
     fn text(form: Form) -> String {
-        String::from_utf8(form.into_bytes().to_vec()).unwrap()
+        String::from_utf8(form.into_payload().bytes.to_vec()).unwrap()
     }
 
     fn binding() -> Binding {

@@ -43,6 +43,8 @@ pub struct Config {
     pub sealing: Sealing,
     /// `authorities`: what `spec.authority` may name. Default: none.
     pub authorities: Vec<Authority>,
+    /// `federation`: which federation servers may check passwords. Default: none.
+    pub federation: Federation,
     /// `limits`: how much is done at once.
     pub limits: Limits,
     /// `http`: addresses to listen on.
@@ -112,7 +114,17 @@ pub struct Authority {
     pub namespaces: Scope,
 }
 
-/// Certificates of one PEM file, trusted instead of the system's. `Debug` prints only the file.
+/// Federation servers (WS-Trust) that may check the passwords of federated accounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Federation {
+    /// `allowedHosts`: hosts in lower case, with the port if it is not 443. Default: none, which refuses federated
+    /// accounts.
+    pub allowed_hosts: BTreeSet<String>,
+    /// `caFile`: certificates to trust there beside those of the system. Default: none.
+    pub ca: Option<CaBundle>,
+}
+
+/// Certificates of one PEM file. `Debug` prints only the file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CaBundle {
     /// Where they were read from.

@@ -42,6 +42,8 @@ impl entra::Observer for Measure {
     fn on_request(&self, grant: entra::Grant, result: &'static str, seconds: f64) {
         let grant = match grant {
             entra::Grant::Password => Grant::Password,
+            entra::Grant::WsTrust => Grant::WsTrust,
+            entra::Grant::Saml11 | entra::Grant::Saml20 => Grant::Saml,
             entra::Grant::Refresh => Grant::RefreshToken,
             entra::Grant::Discovery => return,
         };

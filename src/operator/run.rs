@@ -222,7 +222,8 @@ impl Base {
             in_flight: self.config.limits.requests_in_flight,
             per_second_per_tenant: self.config.limits.requests_per_second_per_tenant.get(),
         };
-        let provider = entra::Client::new(authorities, limits, Arc::new(self.clock))?;
+        let provider = entra::Client::new(authorities, limits, Arc::new(self.clock))?
+            .federated(federation(&self.config.federation))?;
         Ok(RealPorts {
             cluster: Arc::clone(&self.cluster),
             provider: provider.observed_by(Arc::new(Measure(Arc::clone(&self.metrics)))),
@@ -367,6 +368,13 @@ fn declared(authority: &super::config::Authority) -> Declared {
         url: authority.url.clone(),
         ca_pem: authority.ca.as_ref().map(|ca| ca.pem.clone()),
         namespaces: authority.namespaces.names(),
+    }
+}
+
+fn federation(configured: &super::config::Federation) -> entra::Federation {
+    entra::Federation {
+        allowed_hosts: configured.allowed_hosts.clone(),
+        ca_pem: configured.ca.as_ref().map(|ca| ca.pem.clone()),
     }
 }
 

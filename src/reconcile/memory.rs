@@ -65,6 +65,8 @@ pub struct Memory {
     pub login_waiting_since: Option<Time>,
     /// No permit before then.
     pub permit_at: Option<Time>,
+    /// The credential is being deleted, or is gone: seen live, before its watch told.
+    pub deleting: bool,
 }
 
 /// Answers on their way to the API server.

@@ -53,7 +53,7 @@ fn object(credential: &Credential, memory: &Memory, client: &Client) -> Object {
     Object {
         generation: credential.generation,
         observed_generation: memory.written.observed_generation.unwrap_or_default(),
-        deleting: credential.deleting,
+        deleting: credential.deleting || memory.deleting,
         suspended: credential.spec.suspend,
         spread: credential.spread(),
         at_percent: i64::from(credential.spec.at_percent()),

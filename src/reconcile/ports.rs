@@ -168,6 +168,8 @@ pub trait Cluster: Send + Sync {
         claimant: &Owner,
         login: &str,
     ) -> impl Future<Output = Result<bool, ClusterError>> + Send;
+    /// Whether the credential still exists under that uid and is not being deleted, asked live.
+    fn lives(&self, key: &Key, uid: &str) -> impl Future<Output = Result<bool, ClusterError>> + Send;
     /// Whether the namespace exists and is not being deleted.
     fn namespace_active(&self, namespace: &str) -> impl Future<Output = Result<bool, ClusterError>> + Send;
     /// Writes the whole status of a credential that still has this uid.

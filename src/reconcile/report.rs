@@ -24,7 +24,7 @@ pub(super) async fn report<P: Ports>(
     memory: &mut Memory,
     decided: Option<&(Snapshot, Decision, Time)>,
 ) -> Result<(), ClusterError> {
-    let Some((snapshot, decision, now)) = decided.filter(|_| !credential.deleting) else {
+    let Some((snapshot, decision, now)) = decided.filter(|(s, ..)| !s.object.deleting) else {
         return Ok(());
     };
     note_handled(memory, snapshot, *now);

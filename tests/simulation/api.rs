@@ -270,6 +270,13 @@ impl Api {
             .is_some_and(|c| c.uid == claimant.uid && c.spec.login.secret_name == login)
     }
 
+    /// Whether that credential exists and is not being deleted.
+    pub fn lives(&self, key: &Key, uid: &str) -> bool {
+        self.credentials
+            .get(key)
+            .is_some_and(|c| c.uid == uid && !c.deleting)
+    }
+
     /// Writes a status; it bumps no generation.
     pub fn write_status(
         &mut self,

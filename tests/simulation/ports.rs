@@ -168,6 +168,10 @@ impl Cluster for Process {
             .await
     }
 
+    async fn lives(&self, key: &Key, uid: &str) -> Result<bool, ClusterError> {
+        self.call(0, |w| Ok(w.api.lives(key, uid))).await
+    }
+
     async fn namespace_active(&self, _: &str) -> Result<bool, ClusterError> {
         self.call(0, |w| Ok(!w.api.terminating)).await
     }

@@ -68,6 +68,7 @@ impl World {
     }
 
     fn judge_write(&mut self, key: &Key, old: Option<&Object>, new: Option<&Object>) {
+        self.judge_adoption(key, old, new);
         let credential = self.turn.as_ref().unwrap().credential.clone();
         if credential.spec.suspend || credential.deleting {
             self.broken(8, "a write for a suspended or deleted credential");
@@ -84,6 +85,21 @@ impl World {
             (old, Some(new)) if is_session(new) => self.judge_session(key, old, new),
             (old, Some(new)) => self.judge_token(key, old, new),
             (None, None) => {}
+        }
+    }
+
+    /// Whom a deletion set free on purpose must stay free: its owner is gone in a moment, and takes along what it owns.
+    fn judge_adoption(&mut self, key: &Key, old: Option<&Object>, new: Option<&Object>) {
+        let (Some(old), Some(new)) = (old, new) else {
+            return;
+        };
+        let owner = new.controller.as_ref().filter(|_| old.controller.is_none());
+        let lives = |uid: &str| self.api.credentials.values().any(|r| r.uid == uid && !r.deleting);
+        if owner.is_some_and(|owner| !lives(&owner.uid)) {
+            self.broken(
+                3,
+                format!("{} was adopted for a credential that is being deleted", key.name),
+            );
         }
     }
 

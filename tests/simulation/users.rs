@@ -21,6 +21,8 @@ pub struct People {
     backup: BTreeMap<Key, Object>,
     /// Credentials to be created again.
     returning: Vec<(Key, EntraCredentialSpec)>,
+    /// Credentials whose Secrets were orphaned: the garbage collector is about to let go of them.
+    orphaned: Vec<(Key, EntraCredentialSpec)>,
     requests: u64,
 }
 
@@ -118,6 +120,7 @@ impl People {
     pub fn act(&mut self, world: &mut World) {
         let who = self.keys[world.rng.below(self.keys.len())].clone();
         let deed = world.rng.below(30);
+        self.let_go(world);
         world.note(|| format!("DEED {deed} on {}", who.name));
         world.trouble();
         world.counts.events += 1;
@@ -223,10 +226,18 @@ impl People {
                 world.api.create_credential(who, resource.spec);
             }
             _ => {
+                world.api.edit_credential(who, |r| r.deleting = true);
                 orphan(world, &resource.uid);
-                world.api.remove_credential(who);
-                world.api.create_credential(who, resource.spec);
+                self.orphaned.push((who.clone(), resource.spec));
             }
+        }
+    }
+
+    /// The end of a deletion that keeps the Secrets, and the same credential anew.
+    fn let_go(&mut self, world: &mut World) {
+        for (key, spec) in std::mem::take(&mut self.orphaned) {
+            world.api.remove_credential(&key);
+            world.api.create_credential(&key, spec);
         }
     }
 
@@ -298,6 +309,7 @@ impl People {
     /// A person puts all specs in order and removes what is in the way.
     pub fn repair(&mut self, world: &mut World) {
         world.note(|| "REPAIR".to_owned());
+        self.let_go(world);
         self.return_credentials(world);
         for who in self.keys.clone() {
             world.api.edit_credential(&who, |r| {

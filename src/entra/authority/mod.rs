@@ -118,14 +118,6 @@ impl Authorities {
         }
     }
 
-    /// How the authority of that name is spoken to; a cloud like Entra ID.
-    pub(super) fn traits(&self, named: Option<&str>) -> &'static Traits {
-        let declared = named.and_then(|name| self.named.get(name));
-        declared
-            .map_or(Kind::Entra, |entry| entry.authority.kind)
-            .traits()
-    }
-
     /// Names and certificates of the declarations that bring their own.
     pub(super) fn private_roots(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.named
@@ -223,10 +215,12 @@ impl Authority {
 
     /// Host, with the port if it is not 443.
     pub fn host(&self) -> String {
-        let host = self.base.host_str().unwrap_or_default();
-        self.base
-            .port()
-            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+        host(&self.base)
+    }
+
+    /// How it is spoken to.
+    pub(super) const fn traits(&self) -> &'static Traits {
+        self.kind.traits()
     }
 
     /// Name of the declaration; `None` for a cloud.
@@ -241,7 +235,7 @@ impl Authority {
 
     /// Where tokens are asked for.
     pub(super) fn token_endpoint(&self, tenant: &str) -> Result<Endpoint, AuthorityRefused> {
-        match self.kind.traits().token {
+        match self.traits().token {
             Some(segments) => self.below(tenant, segments).map(Endpoint::Known),
             None => self.discovery_document(tenant).map(Endpoint::Discovered),
         }
@@ -249,7 +243,19 @@ impl Authority {
 
     /// The discovery document (OpenID Connect Discovery 1.0 §4).
     pub(super) fn discovery_document(&self, tenant: &str) -> Result<Url, AuthorityRefused> {
-        self.below(tenant, self.kind.traits().document)
+        self.below(tenant, self.traits().document)
+    }
+
+    /// `https://{host}/common/userrealm/{user}`, the user name as one segment whatever it holds; `None` where there is
+    /// no realm service: all kinds but Entra ID check passwords themselves (entra-protocol §2).
+    pub(super) fn user_realm(&self, username: &str) -> Option<Url> {
+        let mut url = (self.kind == Kind::Entra).then(|| self.base.clone())?;
+        url.path_segments_mut()
+            .ok()?
+            .pop_if_empty()
+            .extend(["common", "userrealm", username]);
+        url.query_pairs_mut().append_pair("api-version", "1.0");
+        Some(url)
     }
 
     /// Page on which an administrator of the tenant consents to the application's permissions: Entra ID has one.
@@ -263,7 +269,7 @@ impl Authority {
 
     /// The tenant as the spec writes it, if this authority takes it; empty where there is none.
     fn tenant<'t>(&self, written: Option<&'t str>) -> Result<&'t str, AuthorityRefused> {
-        tenant::check(self.kind.traits().tenancy, written)
+        tenant::check(self.traits().tenancy, written)
     }
 
     /// `https://{host}[/{tenant}][/{path of the declaration}]/{rest}`
@@ -285,6 +291,13 @@ impl Authority {
         drop(segments);
         Ok(url)
     }
+}
+
+/// Host of a URL, with the port if it is not the scheme's own.
+pub(super) fn host(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    url.port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn misconfigured(message: String) -> AuthorityRefused {

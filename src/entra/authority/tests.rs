@@ -227,6 +227,26 @@ fn only_entra_id_has_a_page_for_consent() {
 }
 
 #[test]
+fn only_entra_id_has_a_realm_service() {
+    assert_eq!(
+        public().user_realm("a/b@contoso.example").unwrap().as_str(),
+        "https://login.microsoftonline.com/common/userrealm/a%2Fb@contoso.example?api-version=1.0"
+    );
+    for (kind, url) in [
+        (Kind::ExternalId, "https://contoso.ciamlogin.com"),
+        (Kind::B2c, "https://contoso.b2clogin.com/B2C_1_ropc"),
+        (Kind::Adfs, "https://fs.contoso.example/adfs"),
+        (Kind::Oidc, "https://sso.contoso.example"),
+    ] {
+        assert_eq!(
+            authority(kind, url).user_realm("a@contoso.example"),
+            None,
+            "{kind:?}"
+        );
+    }
+}
+
+#[test]
 fn no_endpoint_is_made_of_a_tenant_that_was_not_checked() {
     for bad in ["", "..", "a/b", "common"] {
         assert!(public().token_endpoint(bad).is_err(), "{bad}");

@@ -7,13 +7,14 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::Grant;
 use super::authority::{Authority, Endpoint};
-use super::client::{Client, Stop, always, deadline};
-use super::failure::{self, Attempt};
+use super::client::{Client, always, not_offered};
+use super::failure::Attempt;
 use super::headers::{Anchor, headers};
 use super::limits::Caller;
+use super::send::{Departing, Stop};
 use super::wire::{Outgoing, Reply};
+use super::{Grant, deadline};
 use crate::api::Reason;
 use crate::plan::answer::{Effect, Refusal};
 use crate::reconcile::ports::Request;
@@ -41,23 +42,31 @@ impl Client {
             let body = success(attempt, reply)?;
             tenant::tenant_of(body).ok_or_else(|| Box::new(attempt.unusable(reply)))
         };
-        self.document(request, &authority, url, read).await
+        let within = deadline::of_request(request.life);
+        self.document(request, &authority, (url, within), read).await
     }
 
-    /// Where the request's tokens are issued.
+    /// Where the request's tokens are issued. A document that must be asked for comes within that time or not at all.
     pub(super) async fn token_endpoint(
         &self,
         request: &Request<'_>,
         authority: &Authority,
+        within: Duration,
     ) -> Result<Url, Stop> {
         let tenant = &request.binding.tenant;
         match authority.token_endpoint(tenant).map_err(not_offered)? {
             Endpoint::Known(url) => Ok(url),
             Endpoint::Discovered(document) => {
-                let known = self.discovered.endpoints.get(authority.issuer(), self.now());
+                let known = self
+                    .discovered
+                    .endpoints
+                    .get(authority.issuer(), self.clock.monotonic());
                 match known {
                     Some(url) => Ok(url),
-                    None => self.discover_endpoint(request, authority, document).await,
+                    None => {
+                        self.discover_endpoint(request, authority, (document, within))
+                            .await
+                    }
                 }
             }
         }
@@ -67,7 +76,7 @@ impl Client {
         &self,
         request: &Request<'_>,
         authority: &Authority,
-        document: Url,
+        document: (Url, Duration),
     ) -> Result<Url, Stop> {
         let (issuer, endpoints) = (authority.issuer(), &self.discovered.endpoints);
         let read = |attempt: &Attempt<'_>, reply: &Reply| {
@@ -76,8 +85,10 @@ impl Client {
         };
         let found = self.document(request, authority, document, read).await;
         match &found {
-            Ok(url) => endpoints.insert(issuer, url.clone(), self.now()),
-            Err(Stop::Refused(refusal)) if is_outage(refusal) => endpoints.postpone(issuer, self.now()),
+            Ok(url) => endpoints.insert(issuer, url.clone(), self.clock.monotonic()),
+            Err(Stop::Refused(refusal)) if is_outage(refusal) => {
+                endpoints.postpone(issuer, self.clock.monotonic());
+            }
             Err(_) => {}
         }
         found
@@ -86,7 +97,8 @@ impl Client {
     /// A token endpoint that does not answer as one may have moved.
     pub(super) fn doubt_endpoint(&self, authority: &Authority, refusal: &Refusal) {
         if is_outage(refusal) {
-            self.discovered.endpoints.doubt(authority.issuer(), self.now());
+            let now = self.clock.monotonic();
+            self.discovered.endpoints.doubt(authority.issuer(), now);
         }
     }
 
@@ -95,21 +107,26 @@ impl Client {
         &self,
         request: &Request<'_>,
         authority: &Authority,
-        url: Url,
+        (url, deadline): (Url, Duration),
         read: impl FnOnce(&Attempt<'_>, &Reply) -> Result<T, Box<Refusal>> + Send,
     ) -> Result<T, Stop> {
-        let permit = self.permit(Caller::of(request))?;
+        let permit = self.admit(Caller::of(request))?;
         let correlation_id = self.correlation_id();
-        let outgoing = Outgoing {
-            url,
-            headers: headers(&correlation_id, Anchor::Nobody),
-            form: None,
-            deadline: deadline(request.life),
+        let departing = Departing {
+            http: self.connections.to(authority),
+            outgoing: Outgoing {
+                url,
+                headers: headers(&correlation_id, Anchor::Nobody),
+                payload: None,
+                deadline,
+            },
+            permit,
+            may_leave: &always,
         };
         let attempt = Attempt::new(Grant::Discovery, authority, request.binding, &correlation_id);
-        let read = |reply: &Reply| read(&attempt, reply);
-        let answer = self.send(&attempt, outgoing, permit, &always, read).await;
-        answer.map_err(Stop::Refused)
+        Ok(self
+            .send(&attempt, departing, |reply| read(&attempt, reply))
+            .await?)
     }
 }
 
@@ -121,25 +138,18 @@ fn success<'r>(attempt: &Attempt<'_>, reply: &'r Reply) -> Result<&'r [u8], Box<
     }
 }
 
-fn not_offered(refused: crate::reconcile::ports::AuthorityRefused) -> Stop {
-    Stop::Refused(Box::new(failure::not_offered(refused)))
-}
-
 /// No shape at all may come from a gateway and passes; a document that names somebody else needs a person.
 fn not_believed(attempt: &Attempt<'_>, reply: &Reply, mistrust: issuer::Mistrust) -> Refusal {
     if mistrust == issuer::Mistrust::Shape {
         return attempt.unusable(reply);
     }
-    let message = format!(
-        "The discovery document of {} {mistrust}; nothing was sent.",
-        attempt.authority.host()
-    );
-    Refusal {
-        remedy: "Ask the administrator of the operator to write the issuer in authorities[].url as the document writes \
-                 it. It is tried again by itself."
-            .to_owned(),
-        ..failure::unsent(Effect::Transient, Reason::AppMisconfigured, message)
-    }
+    attempt.told(
+        Effect::Transient,
+        Reason::AppMisconfigured,
+        format!("The discovery document of {} {mistrust}; nothing was sent.", attempt.host),
+        "Ask the administrator of the operator to write the issuer in authorities[].url as the document writes it. It is \
+         tried again by itself.",
+    )
 }
 
 fn is_outage(refusal: &Refusal) -> bool {

@@ -40,10 +40,19 @@ pub enum Class {
 }
 
 impl Class {
+    /// What the status of an answer says that is none of the token endpoint's.
+    pub(in crate::entra) const fn of_status(status: u16) -> Self {
+        match status {
+            429 => Self::Throttled,
+            408 | 500..=599 => Self::Transient,
+            _ => Self::Unexpected,
+        }
+    }
+
     /// Reason to show for this class on this grant.
     pub const fn reason(self, grant: Grant) -> Reason {
         match (self, grant) {
-            (Self::WrongPassword, Grant::Password) => Reason::WrongPassword,
+            (Self::WrongPassword, Grant::Password | Grant::WsTrust) => Reason::WrongPassword,
             (Self::Dead | Self::Suspect, Grant::Refresh) => Reason::LoginRequired,
             (Self::WrongPassword | Self::UserAction | Self::Dead, _) => Reason::InteractionRequired,
             (Self::Consent, _) => Reason::ConsentMissing,
@@ -61,11 +70,14 @@ impl Class {
     /// Effect of this class on what was sent.
     pub const fn effect(self, grant: Grant) -> Effect {
         match (self, grant) {
-            (Self::WrongPassword, Grant::Password) => Effect::Condemned,
+            (Self::WrongPassword, Grant::Password | Grant::WsTrust) => Effect::Condemned,
             (Self::Dead, Grant::Refresh) => Effect::Dead,
             (Self::Suspect, Grant::Refresh) => Effect::Suspect,
-            (Self::Unexpected, Grant::Password) => Effect::Unanswered,
-            (Self::Consent | Self::Scope, Grant::Password | Grant::Refresh) => Effect::Entry,
+            (Self::Unexpected, grant) if grant.signs_in() => Effect::Unanswered,
+            (
+                Self::Consent | Self::Scope,
+                Grant::Password | Grant::Saml11 | Grant::Saml20 | Grant::Refresh,
+            ) => Effect::Entry,
             (Self::Throttled | Self::Transient | Self::Unexpected, _) => Effect::Transient,
             (
                 Self::WrongPassword

@@ -39,6 +39,8 @@ const LOOP_DETECTED: u32 = 50196;
 #[derive(Debug)]
 pub(super) struct Attempt<'a> {
     pub(super) grant: Grant,
+    /// Where it goes.
+    pub(super) host: String,
     pub(super) authority: &'a Authority,
     binding: &'a Binding,
     pub(super) correlation_id: &'a str,
@@ -74,7 +76,7 @@ impl Verdict {
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) const fn new(
+    pub(super) fn new(
         grant: Grant,
         authority: &'a Authority,
         binding: &'a Binding,
@@ -82,10 +84,16 @@ impl<'a> Attempt<'a> {
     ) -> Self {
         Self {
             grant,
+            host: authority.host(),
             authority,
             binding,
             correlation_id,
         }
+    }
+
+    /// The same at a host that is not the authority's.
+    pub(super) fn at(self, host: String) -> Self {
+        Self { host, ..self }
     }
 
     /// The refusal behind an answer that is not a success.
@@ -105,8 +113,13 @@ impl<'a> Attempt<'a> {
     pub(super) fn unusable(&self, reply: &Reply) -> Refusal {
         Refusal {
             message: format!(
-                "{} answered with success, but not with a usable token.",
-                self.authority.host()
+                "{} answered with success, but not with a usable {}.",
+                self.host,
+                if self.grant == Grant::Discovery {
+                    "document"
+                } else {
+                    "token"
+                },
             ),
             trace_id: reply.trace_id.clone(),
             ..self.refusal(Verdict::of(Class::Unexpected, None))
@@ -115,8 +128,8 @@ impl<'a> Attempt<'a> {
 
     /// No complete answer. A password that may have left is one send used up.
     pub(super) fn lost(&self, lost: Lost) -> Refusal {
-        let sent = lost.departure == Departure::Left && self.grant == Grant::Password;
-        let (message, remedy) = silence(lost, &self.authority.host());
+        let sent = lost.departure == Departure::Left && self.grant.signs_in();
+        let (message, remedy) = silence(lost, &self.host);
         Refusal {
             effect: if sent {
                 Effect::Unanswered
@@ -126,6 +139,26 @@ impl<'a> Attempt<'a> {
             message,
             remedy: remedy.to_owned(),
             ..self.refusal(Verdict::of(Class::Transient, None))
+        }
+    }
+
+    /// An answer of which only the status counts.
+    pub(super) fn status(&self, class: Class, reply: &Reply) -> Refusal {
+        let verdict = Verdict::of(class, None);
+        Refusal {
+            message: format!("{} answered with HTTP status {}.", self.host, reply.status),
+            trace_id: reply.trace_id.clone(),
+            retry_after: pause(verdict, reply.retry_after),
+            ..self.refusal(verdict)
+        }
+    }
+
+    /// A refusal in our own words.
+    pub(super) fn told(&self, effect: Effect, reason: Reason, message: String, remedy: &str) -> Refusal {
+        Refusal {
+            remedy: remedy.to_owned(),
+            correlation_id: Some(self.correlation_id.to_owned()),
+            ..unsent(effect, reason, message)
         }
     }
 
@@ -309,11 +342,13 @@ fn by_error(grant: Grant, error: &str) -> Option<Class> {
     }
 }
 
-/// `invalid_grant` without anything known: the worst is assumed of a password, and a 90-day refresh token is not
-/// given up for a single odd answer.
+/// `invalid_grant` without anything known: the worst is assumed of a password, a federation server's assertion says
+/// nothing against the password that it was issued for, and a 90-day refresh token is not given up for a single odd
+/// answer.
 const fn unknown_grant_error(grant: Grant) -> Class {
     match grant {
-        Grant::Password => Class::WrongPassword,
+        Grant::Password | Grant::WsTrust => Class::WrongPassword,
+        Grant::Saml11 | Grant::Saml20 => Class::Application,
         Grant::Refresh => Class::Suspect,
         Grant::Discovery => Class::Unexpected,
     }

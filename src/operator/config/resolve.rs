@@ -8,10 +8,12 @@ use std::time::Duration;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use url::Url;
 
 use super::document::{Node, Section};
 use super::{
-    Authority, CaBundle, Config, ConfigError, Http, LeaderElection, Limits, Metrics, ReadFile, Scope, Sealing,
+    Authority, CaBundle, Config, ConfigError, Federation, Http, LeaderElection, Limits, Metrics, ReadFile,
+    Scope, Sealing,
 };
 use crate::entra::Kind;
 
@@ -19,6 +21,7 @@ const TOP: &[&str] = &[
     "watch",
     "sealing",
     "authorities",
+    "federation",
     "limits",
     "http",
     "leaderElection",
@@ -32,6 +35,7 @@ pub(super) fn config(document: Node, read: ReadFile<'_>) -> Result<Config, Confi
         scope: resolved(top.take("watch"), scope)?,
         sealing: resolved(top.take("sealing"), sealing)?,
         authorities: resolved(top.take("authorities"), |node| authorities(node, read))?,
+        federation: resolved(top.take("federation"), |node| federation(node, read))?,
         limits: resolved(top.take("limits"), limits)?,
         http: resolved(top.take("http"), http)?,
         leader_election: resolved(top.take("leaderElection"), leader_election)?,
@@ -103,10 +107,7 @@ fn authority(node: Node, earlier: &[Authority], read: ReadFile<'_>) -> Result<Au
         name,
         kind,
         url: authority_url(&mut section, kind)?,
-        ca: section
-            .take("caFile")
-            .map(|file| ca_bundle(&file, read))
-            .transpose()?,
+        ca: ca_file(&mut section, read)?,
         namespaces: resolved(section.take("namespaces"), authority_namespaces)?,
     })
 }
@@ -139,6 +140,11 @@ fn authority_url(section: &mut Section, kind: Kind) -> Result<String, ConfigErro
     }
 }
 
+fn ca_file(section: &mut Section, read: ReadFile<'_>) -> Result<Option<CaBundle>, ConfigError> {
+    let file = section.take("caFile");
+    file.map(|file| ca_bundle(&file, read)).transpose()
+}
+
 fn ca_bundle(node: &Node, read: ReadFile<'_>) -> Result<CaBundle, ConfigError> {
     let file = node.absolute_path("/etc/entra-operator/ca.pem")?;
     let pem = read(&file).map_err(|e| node.invalid(format!("cannot be read: {e}; mount the file there")))?;
@@ -165,6 +171,40 @@ fn authority_namespaces(node: Node) -> Result<Scope, ConfigError> {
     } else {
         Ok(Scope::Namespaces(names))
     }
+}
+
+fn federation(node: Node, read: ReadFile<'_>) -> Result<Federation, ConfigError> {
+    let mut section = node.section(&["allowedHosts", "caFile"])?;
+    Ok(Federation {
+        allowed_hosts: resolved(section.take("allowedHosts"), allowed_hosts)?,
+        ca: ca_file(&mut section, read)?,
+    })
+}
+
+fn allowed_hosts(node: Node) -> Result<BTreeSet<String>, ConfigError> {
+    node.list("a list of hosts, for example [sts.fed.example]")?
+        .iter()
+        .map(allowed_host)
+        .collect()
+}
+
+/// A host and maybe a port, written as a URL parser writes it: lower case, and without the default port.
+fn allowed_host(node: &Node) -> Result<String, ConfigError> {
+    let wanted = "a host, maybe with a port, for example sts.fed.example or sts.fed.example:8443";
+    let text = node.text(wanted)?;
+    let url = Url::parse(&format!("https://{text}")).map_err(|_| node.unlike(wanted))?;
+    let host = url.host_str().unwrap_or_default();
+    let written = text.to_ascii_lowercase();
+    let plain = [
+        host.to_owned(),
+        format!("{host}:{}", url.port_or_known_default().unwrap_or_default()),
+    ];
+    if !plain.contains(&written) {
+        return Err(node.unlike(wanted));
+    }
+    Ok(url
+        .port()
+        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
 fn limits(node: Node) -> Result<Limits, ConfigError> {

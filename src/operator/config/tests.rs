@@ -37,7 +37,7 @@ fn the_shipped_file_spells_out_the_defaults() {
 
 #[test]
 fn defaults_golden() {
-    let expected = r#"Config { scope: Cluster, sealing: KeySecret("entra-operator-keys"), authorities: [], limits: Limits { requests_in_flight: 32, requests_per_second_per_tenant: 10, reconciles_in_flight: 64 }, http: Http { health: 0.0.0.0:8081, metrics: 0.0.0.0:9090 }, leader_election: LeaderElection { enabled: true, lease: 15s }, metrics: Metrics { per_object: true } }"#;
+    let expected = r#"Config { scope: Cluster, sealing: KeySecret("entra-operator-keys"), authorities: [], federation: Federation { allowed_hosts: {}, ca: None }, limits: Limits { requests_in_flight: 32, requests_per_second_per_tenant: 10, reconciles_in_flight: 64 }, http: Http { health: 0.0.0.0:8081, metrics: 0.0.0.0:9090 }, leader_election: LeaderElection { enabled: true, lease: 15s }, metrics: Metrics { per_object: true } }"#;
     assert_eq!(format!("{:?}", Config::default()), expected);
 }
 
@@ -63,11 +63,11 @@ fn unknown_keys_are_named_with_their_path_and_the_known_ones() {
     let cases = [
         (
             "wacth: {}",
-            "unknown key `wacth`; known here: watch, sealing, authorities, limits, http, leaderElection, metrics",
+            "unknown key `wacth`; known here: watch, sealing, authorities, federation, limits, http, leaderElection, metrics",
         ),
         (
             "policy: {}",
-            "unknown key `policy`; known here: watch, sealing, authorities, limits, http, leaderElection, metrics",
+            "unknown key `policy`; known here: watch, sealing, authorities, federation, limits, http, leaderElection, metrics",
         ),
         (
             "watch: {namespace: a}",
@@ -80,6 +80,10 @@ fn unknown_keys_are_named_with_their_path_and_the_known_ones() {
         (
             "authorities: [{host: a}]",
             "unknown key `authorities[0].host`; known here: name, kind, url, caFile, namespaces",
+        ),
+        (
+            "federation: {hosts: []}",
+            "unknown key `federation.hosts`; known here: allowedHosts, caFile",
         ),
         (
             "limits: {requestsinflight: 1}",
@@ -112,7 +116,7 @@ fn wrong_values_say_what_to_write() {
     let cases = [
         (
             "[a]",
-            "`the document` must be a mapping with the keys watch, sealing, authorities, limits, http, leaderElection, metrics, but is [\"a\"]",
+            "`the document` must be a mapping with the keys watch, sealing, authorities, federation, limits, http, leaderElection, metrics, but is [\"a\"]",
         ),
         (
             "limits: many",
@@ -230,6 +234,37 @@ fn every_kind_is_taken_with_its_url_as_written() {
 }
 
 #[test]
+fn wrong_federation_hosts_say_what_to_write() {
+    let wanted = "a host, maybe with a port, for example sts.fed.example or sts.fed.example:8443";
+    for bad in [
+        "https://sts.fed.example",
+        "sts.fed.example/adfs",
+        "*.fed.example",
+        "user@sts.fed.example",
+        "sts.fed.example:port",
+        "sts.fed.example:",
+        "sts.fed.example?",
+        "a b",
+        "",
+    ] {
+        assert_eq!(
+            error(&format!(
+                "federation: {{allowedHosts: [sts.fed.example, \"{bad}\"]}}"
+            )),
+            format!("`federation.allowedHosts[1]` must be {wanted}, but is \"{bad}\"")
+        );
+    }
+    assert_eq!(
+        error("federation: {allowedHosts: sts.fed.example}"),
+        "`federation.allowedHosts` must be a list of hosts, for example [sts.fed.example], but is \"sts.fed.example\""
+    );
+    assert_eq!(
+        error("federation: {caFile: /ca.pem}"),
+        "`federation.caFile` cannot be read: no such file; mount the file there"
+    );
+}
+
+#[test]
 fn the_lists_themselves_are_checked() {
     assert_eq!(
         error("authorities: lab"),
@@ -276,6 +311,11 @@ fn a_certificate_file_is_read_and_checked() {
     );
     assert!(authority.is_some_and(|a| a.namespaces.covers("etl") && !a.namespaces.covers("other")));
 
+    let federation = Config::parse("federation: {caFile: /ca.pem}", &|_| {
+        Ok(CERTIFICATE.as_bytes().to_vec())
+    });
+    assert!(federation.is_ok_and(|config| config.federation.ca.is_some()));
+
     for garbage in [
         "",
         "not PEM",
@@ -297,6 +337,7 @@ fn every_key_takes_effect() {
     let text = "
 watch: {namespaces: [etl, etl]}
 sealing: {keyFile: /keys/keys.json}
+federation: {allowedHosts: [STS.fed.example, \"sts.fed.example:443\", \"sts.fed.example:8443\"]}
 limits: {requestsInFlight: 1, requestsPerSecondPerTenant: 2, reconcilesInFlight: 3}
 http: {health: \"127.0.0.1:0\", metrics: \"127.0.0.1:0\"}
 leaderElection: {enabled: false, leaseSeconds: 4}
@@ -306,6 +347,12 @@ metrics: {perObject: false}
         scope: Scope::Namespaces(["etl".to_owned()].into()),
         sealing: Sealing::KeyFile("/keys/keys.json".into()),
         authorities: Vec::new(),
+        federation: Federation {
+            allowed_hosts: ["sts.fed.example", "sts.fed.example:8443"]
+                .map(str::to_owned)
+                .into(),
+            ca: None,
+        },
         limits: Limits {
             requests_in_flight: 1,
             requests_per_second_per_tenant: NonZeroU32::MIN.saturating_add(1),

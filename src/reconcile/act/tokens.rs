@@ -234,7 +234,14 @@ impl<P: Ports> Pass<'_, P> {
 
     /// Makes this credential the controller again of Secrets that were restored from a backup. No name stands for the
     /// refresh-token Secret.
+    /// A Secret without a controller may be one that the deletion of this very credential set free to keep it
+    /// (`kubectl delete --cascade=orphan`): adopted, it would be collected with its owner. That deletion began before
+    /// the Secret was set free, so whoever asks after having seen it free learns of it.
     pub(super) async fn adopt(&mut self, names: &[String]) -> Acted {
+        if !self.lives().await? {
+            self.memory.deleting = true;
+            return Ok(());
+        }
         if names.is_empty() {
             return self.adopt_session().await;
         }
@@ -258,6 +265,11 @@ impl<P: Ports> Pass<'_, P> {
             }
         }
         Ok(())
+    }
+
+    async fn lives(&self) -> Result<bool, ClusterError> {
+        let credential = self.credential;
+        self.ports.cluster().lives(&credential.key, &credential.uid).await
     }
 
     async fn adopt_session(&mut self) -> Acted {

@@ -4,7 +4,7 @@ use entra_operator::api::{EntraCredentialStatus, Reason};
 use entra_operator::reconcile::ports::{Cluster, ClusterError, Event, Owner};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::events::v1::Event as EventObject;
-use kube::api::{DeleteParams, ListParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 
@@ -57,6 +57,32 @@ async fn a_claim_is_checked_live() {
         ..claimant
     };
     assert_eq!(claims(&unknown, "login").await, Ok(false));
+}
+
+#[tokio::test]
+async fn a_credential_lives_until_its_deletion_begins() {
+    let world = World::new().await;
+    let credential = credential(&world.client, &world.namespace, "reporting").await;
+    let (key, uid) = (world.key("reporting"), credential.uid().unwrap());
+    assert_eq!(world.cluster.lives(&key, &uid).await, Ok(true));
+    assert_eq!(world.cluster.lives(&key, &world.owner.uid).await, Ok(false));
+    assert_eq!(world.cluster.lives(&world.key("unknown"), &uid).await, Ok(false));
+    let held = json!({"metadata": {"finalizers": ["entra-lab.example/hold"]}});
+    let (credentials, merge) = (world.credentials(), PatchParams::default());
+    credentials
+        .patch("reporting", &merge, &Patch::Merge(&held))
+        .await
+        .unwrap();
+    credentials
+        .delete("reporting", &DeleteParams::default())
+        .await
+        .unwrap();
+    assert_eq!(world.cluster.lives(&key, &uid).await, Ok(false));
+    let free = json!({"metadata": {"finalizers": null}});
+    credentials
+        .patch("reporting", &merge, &Patch::Merge(&free))
+        .await
+        .unwrap();
 }
 
 #[tokio::test]

@@ -10,12 +10,16 @@
     reason = "a test fails by panicking, and AADSTS codes are written as Microsoft writes them"
 )]
 
+#[path = "simulator/assertions.rs"]
+mod assertions;
 #[path = "simulator/client.rs"]
 mod client;
 #[path = "simulator/control.rs"]
 mod control;
 #[path = "simulator/faults.rs"]
 mod faults;
+#[path = "simulator/federation.rs"]
+mod federation;
 #[path = "simulator/grants.rs"]
 mod grants;
 #[path = "simulator/journal.rs"]
@@ -24,3 +28,5 @@ mod journal;
 mod metadata;
 #[path = "simulator/refusals.rs"]
 mod refusals;
+#[path = "simulator/wstrust.rs"]
+mod wstrust;

@@ -2,11 +2,12 @@
 //!
 //! Every listener of the laboratory is TLS only: the clients under test refuse plain HTTP.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, PKCS_RSA_SHA256,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -71,15 +72,45 @@ impl Authority {
     }
 }
 
+/// A self-signed certificate with which an application can prove itself, and its key.
+#[derive(Clone)]
+pub struct ClientCertificate {
+    /// The certificate in PEM.
+    pub certificate: String,
+    /// The RSA key in PEM (PKCS#8).
+    pub key: String,
+}
+
+impl ClientCertificate {
+    /// Makes a certificate with a new key; `name` becomes its common name.
+    pub fn new(name: &str) -> Result<Self, TlsError> {
+        let key = KeyPair::generate_for(&PKCS_RSA_SHA256)?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        Ok(Self {
+            certificate: params.self_signed(&key)?.pem(),
+            key: key.serialize_pem(),
+        })
+    }
+}
+
+impl std::fmt::Debug for ClientCertificate {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ClientCertificate")
+            .finish_non_exhaustive()
+    }
+}
+
 /// The one crypto library of the laboratory, named so that no process-wide default is needed.
 pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::aws_lc_rs::default_provider())
 }
 
 fn server_params(aliases: &[String]) -> Result<CertificateParams, rcgen::Error> {
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let mut names = BTreeSet::from(["localhost".to_owned(), "127.0.0.1".to_owned()]);
     names.extend(aliases.iter().cloned());
-    let mut params = CertificateParams::new(names)?;
+    let mut params = CertificateParams::new(names.into_iter().collect::<Vec<_>>())?;
     params.distinguished_name.push(DnType::CommonName, "localhost");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
