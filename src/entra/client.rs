@@ -73,8 +73,8 @@ impl Client {
             None => self.connections,
         };
         Ok(Self {
-            connections,
             federation,
+            connections,
             ..self
         })
     }

@@ -6,7 +6,8 @@
 //! - Nothing is sent to an address, and no address is believed, before the administrator's list was asked.
 //! - Leave to redeem the assertion is there before the password leaves: the operator's own limits lose no assertion.
 //! - A lost answer uses up a send, that of the token endpoint too: the password had left, and the next try sends it
-//!   again.
+//!   again. Where the token endpoint cannot be reached or says "later", no send is used up, as for managed accounts: the
+//!   assertion has proven the password, so that sending it again locks nothing.
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use url::Url;
@@ -136,7 +137,7 @@ impl Client {
         let attempt = sign_in.attempt(Grant::Discovery);
         self.federation
             .check(address)
-            .map_err(|barred| Box::new(not_used(&attempt, &barred)).into())
+            .map_err(|barred| not_used(&attempt, &barred).into())
     }
 }
 
@@ -154,7 +155,7 @@ fn read_metadata(attempt: &Attempt<'_>, reply: &Reply) -> Result<Found, Box<Refu
             endpoint,
             skew: reply.started.skew.unwrap_or(0),
         }),
-        Err(Unsuitable::NotOffered) => Err(no_endpoint(attempt)),
+        Err(Unsuitable::NotOffered) => Err(Box::new(no_endpoint(attempt))),
         Err(Unsuitable::Unreadable) => Err(Box::new(attempt.unusable(reply))),
     }
 }
@@ -205,28 +206,28 @@ fn not_used(attempt: &Attempt<'_>, barred: &Barred) -> Refusal {
             ),
             &format!(
                 "If that is your organisation's federation server, ask the operator's administrator to add {host} to \
-                 federation.allowedHosts."
+                 federation.allowedHosts, then ask for another try."
             ),
         ),
     }
 }
 
-fn no_endpoint(attempt: &Attempt<'_>) -> Box<Refusal> {
-    Box::new(attempt.told(
+fn no_endpoint(attempt: &Attempt<'_>) -> Refusal {
+    attempt.told(
         Effect::Person,
         Reason::AppMisconfigured,
         "The account's federation server offers no endpoint for user name and password; the password was not sent."
             .to_owned(),
-        "Enable its WS-Trust endpoint usernamemixed, version 13 or 2005.",
-    ))
+        "Enable its WS-Trust endpoint usernamemixed, version 13 or 2005, then ask for another try.",
+    )
 }
 
-fn unwritable(attempt: &Attempt<'_>) -> Box<Refusal> {
-    Box::new(attempt.told(
+fn unwritable(attempt: &Attempt<'_>) -> Refusal {
+    attempt.told(
         Effect::Person,
         Reason::InvalidLoginSecret,
         "User name or password holds a control character, which WS-Trust cannot carry; the password was not sent."
             .to_owned(),
         "Look for stray characters in the login Secret.",
-    ))
+    )
 }

@@ -173,29 +173,29 @@ fn read_realm(attempt: &Attempt<'_>, reply: &Reply) -> Result<AccountRealm, Box<
     }
 }
 
-fn not_federated(attempt: &Attempt<'_>) -> Box<Refusal> {
-    Box::new(attempt.told(
+fn not_federated(attempt: &Attempt<'_>) -> Refusal {
+    attempt.told(
         Effect::Person,
         Reason::AppMisconfigured,
         "spec.login.realm asks for a federation server, but Entra ID names none for this account; the password was not sent.".to_owned(),
         "Remove spec.login.realm, or set it to Managed.",
-    ))
+    )
 }
 
-fn nobody(attempt: &Attempt<'_>) -> Box<Refusal> {
-    Box::new(attempt.told(
+fn nobody(attempt: &Attempt<'_>) -> Refusal {
+    attempt.told(
         Effect::Person,
         Reason::UserNotFound,
         "The domain of the user name belongs to no tenant of this cloud; the password was not sent.".to_owned(),
         "Check the user name and spec.cloud. With spec.login.realm: Managed the password is sent all the same.",
-    ))
+    )
 }
 
-fn personal(attempt: &Attempt<'_>) -> Box<Refusal> {
-    Box::new(attempt.told(
+fn personal(attempt: &Attempt<'_>) -> Refusal {
+    attempt.told(
         Effect::Person,
         Reason::UserNotFound,
         "This is a personal Microsoft account; the password was not sent.".to_owned(),
         "Use a work or school account: personal accounts cannot use this grant.",
-    ))
+    )
 }

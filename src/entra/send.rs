@@ -8,7 +8,7 @@ use super::response;
 use super::retry_after::RETRY_AFTER_DEFAULT;
 use super::wire::{self, Cause, Lost, Outgoing, Reply};
 use crate::plan::Time;
-use crate::plan::answer::Refusal;
+use crate::plan::answer::{Effect, Refusal};
 use crate::reconcile::ports::{Outcome, Tokens};
 
 /// Why no tokens came.
@@ -23,6 +23,12 @@ pub(super) enum Stop {
 impl From<Box<Refusal>> for Stop {
     fn from(refusal: Box<Refusal>) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Box::new(refusal).into()
     }
 }
 
@@ -59,13 +65,13 @@ impl Client {
         } = departing;
         let start = self.clock.monotonic();
         let answer = wire::exchange(&http, outgoing, &*self.clock, may_leave).await;
-        permit.finish(experience(&answer));
         let status = answer.as_ref().map_or(0, |reply| reply.status);
-        let outcome = match answer {
-            Ok(reply) => read(&reply),
-            Err(lost) => Err(Box::new(attempt.lost(lost))),
+        let outcome = match &answer {
+            Ok(reply) => read(reply),
+            Err(lost) => Err(Box::new(attempt.lost(*lost))),
         };
         let refusal = outcome.as_ref().err().map(Box::as_ref);
+        permit.finish(experience(&answer, refusal));
         let seconds = self.clock.monotonic().saturating_sub(start).as_secs_f64();
         self.observer.on_request(
             attempt.grant,
@@ -93,15 +99,16 @@ pub(super) fn read_token(
     })
 }
 
-/// What the limits learn from an answer.
-fn experience(answer: &Result<Reply, Lost>) -> Experience {
+/// What the limits learn from an answer. A verdict is none of a failing host, though a SOAP fault has status 500.
+fn experience(answer: &Result<Reply, Lost>, refusal: Option<&Refusal>) -> Experience {
+    let failing = refusal.is_some_and(|r| matches!(r.effect, Effect::Transient | Effect::Unanswered));
     match answer {
         Ok(Reply {
             status: 429,
             retry_after,
             ..
         }) => Experience::Throttled(retry_after.unwrap_or(RETRY_AFTER_DEFAULT)),
-        Ok(Reply { status: 500.., .. }) => Experience::Failing,
+        Ok(Reply { status: 500.., .. }) if failing => Experience::Failing,
         Ok(_) => Experience::Answered,
         Err(
             Lost {

@@ -50,10 +50,11 @@ impl Connections {
         let private = authorities
             .private_roots()
             .map(|(name, pem)| Ok((name.to_owned(), RwLock::new(only(name, pem)?))));
+        let system = build(builder())?;
         Ok(Self {
             private: private.collect::<Result<_, BuildError>>()?,
-            system: build(builder())?,
-            federation: build(builder())?,
+            federation: system.clone(),
+            system,
         })
     }
 

@@ -7,7 +7,8 @@ use super::memory::Memory;
 use super::ports::{Cluster, ClusterError, Event, Ports};
 use super::stamp::{to_kube, to_text};
 use crate::api::{
-    AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, Reason, RefreshTokenStatus, TokenStatus,
+    AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, Realm, Reason, RefreshTokenStatus,
+    TokenStatus,
 };
 use crate::plan::conditions::{Condition, conditions};
 use crate::plan::snapshot::{Failure, Login, Snapshot, Token};
@@ -81,7 +82,7 @@ fn status(
             &conditions(s, decision, now),
             now,
         ),
-        account: account(s),
+        account: account(credential, s),
         login: login(s),
         refresh_token: refresh_token(s),
         next_refresh_at: tokens
@@ -130,7 +131,7 @@ fn bounded(text: &str) -> String {
     text.get(..end).unwrap_or_default().to_owned()
 }
 
-fn account(s: &Snapshot) -> Option<AccountStatus> {
+fn account(credential: &Credential, s: &Snapshot) -> Option<AccountStatus> {
     let a = s.account.as_ref().or_else(|| s.session.pinned())?;
     let text = |t: &String| (!t.is_empty()).then(|| bounded(t));
     Some(AccountStatus {
@@ -138,7 +139,9 @@ fn account(s: &Snapshot) -> Option<AccountStatus> {
         object_id: text(&a.object_id),
         tenant_id: text(&a.tenant_id),
         home_account_id: text(&a.home_account_id),
-        realm: Some("Managed".to_owned()),
+        realm: Some(credential.realm())
+            .filter(|realm| *realm != Realm::Auto)
+            .map(|realm| realm.name().to_owned()),
     })
 }
 

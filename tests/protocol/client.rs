@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use entra_operator::api::Realm;
-use entra_operator::entra::{Authorities, Client, Declared, Kind, Limits};
+use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Account, Refusal};
 use entra_operator::plan::snapshot::Binding;
@@ -71,6 +71,8 @@ pub(crate) struct Setup {
     scopes: Vec<String>,
     pub(crate) client_auth: Option<ClientAuthentication>,
     pub(crate) life: Option<i64>,
+    pub(crate) realm: Realm,
+    pub(crate) content: LoginContent,
 }
 
 impl Setup {
@@ -106,7 +108,20 @@ impl Setup {
             scopes: vec![SCOPE.to_owned()],
             client_auth: None,
             life: Some(24),
+            realm: Realm::Managed,
+            content: content(),
         }
+    }
+
+    /// Looks for the account's realm, and allows this federation server.
+    pub(crate) fn federated(mut self, sts: &Server) -> Self {
+        let federation = Federation {
+            allowed_hosts: [sts.host()].into(),
+            ca_pem: Some(sts.ca_pem.as_bytes().to_vec()),
+        };
+        self.client = self.client.federated(federation).unwrap();
+        self.realm = Realm::Auto;
+        self
     }
 
     pub(crate) fn of_tenant(mut self, tenant: &str) -> Self {
@@ -131,7 +146,7 @@ impl Setup {
 
     pub(crate) async fn login_if(&self, still_valid: &(dyn Fn() -> bool + Send + Sync)) -> Outcome {
         self.client
-            .login(self.request(), Realm::Managed, &content(), still_valid)
+            .login(self.request(), self.realm, &self.content, still_valid)
             .await
     }
 

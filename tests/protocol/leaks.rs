@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::client::{Setup, tokens};
+use crate::federation::{Scene, Version, fault, issued};
 use crate::server::{Act, Server, say};
 
 #[derive(Clone, Default)]
@@ -54,7 +55,7 @@ fn no_marker_at_trace_level() {
         "our own line is there"
     );
     for text in [&logged, &shown] {
-        for marker in ["marker", "alice", "contoso.example@"] {
+        for marker in ["marker", "alice", "contoso.example@", "bWFya2Vy"] {
             assert!(!text.contains(marker), "{marker} in {text}");
         }
     }
@@ -89,5 +90,23 @@ async fn scenario() -> String {
         shown.push_str(&format!("{outcome:?}").replace("alice@contoso.example", ""));
     }
     write!(shown, "{:?} {:?}", setup.client, setup.request()).unwrap();
+    shown.push_str(&federated_scenario().await);
+    shown
+}
+
+/// The same for an account with a federation server: a success, a fault, and answers that are none.
+async fn federated_scenario() -> String {
+    let mut shown = String::new();
+    for answer in [
+        say(200, &[], &issued(Version::V13)),
+        say(500, &[], &fault("s:Sender", "a:FailedAuthentication")),
+        say(500, &[], "<html>marker</html>"),
+        say(302, &[("Location", "https://localhost/?marker")], ""),
+        Act::Close,
+    ] {
+        let scene = Scene::new([answer]).await;
+        scene.cloud.then(say(200, &[], &tokens()));
+        shown.push_str(&format!("{:?}", scene.setup.login().await).replace("alice@contoso.example", ""));
+    }
     shown
 }

@@ -12,6 +12,8 @@
 mod answers;
 mod client;
 mod departure;
+mod federated;
+mod federation;
 mod http2;
 mod jwt;
 mod kinds;
@@ -19,6 +21,7 @@ mod leaks;
 mod oidc;
 mod pace;
 mod proxy;
+mod realm;
 mod requests;
 mod rows;
 mod server;

@@ -149,8 +149,20 @@ mod tests {
     #[test]
     fn only_a_password_is_condemned_and_only_a_refresh_token_dies() {
         for class in Class::iter() {
-            let password = class.effect(Grant::Password);
-            assert!(!matches!(password, Effect::Dead | Effect::Suspect), "{class:?}");
+            for grant in [Grant::Password, Grant::WsTrust] {
+                let effect = class.effect(grant);
+                assert!(
+                    !matches!(effect, Effect::Dead | Effect::Suspect),
+                    "{class:?} {grant:?}"
+                );
+            }
+            for grant in [Grant::Saml11, Grant::Saml20] {
+                let effect = class.effect(grant);
+                assert!(
+                    !matches!(effect, Effect::Condemned | Effect::Dead | Effect::Suspect),
+                    "{class:?} {grant:?}"
+                );
+            }
             for grant in [Grant::Refresh, Grant::Discovery] {
                 let effect = class.effect(grant);
                 assert!(
@@ -159,7 +171,9 @@ mod tests {
                 );
             }
         }
-        assert_eq!(Class::WrongPassword.effect(Grant::Password), Effect::Condemned);
+        for grant in [Grant::Password, Grant::WsTrust] {
+            assert_eq!(Class::WrongPassword.effect(grant), Effect::Condemned);
+        }
         assert_eq!(Class::Dead.effect(Grant::Refresh), Effect::Dead);
     }
 

@@ -217,10 +217,13 @@ fn silence(lost: Lost, host: &str) -> (String, &'static str) {
     match (lost.departure, lost.cause) {
         (Departure::Withheld, _) => (LATE.to_owned(), Class::Transient.remedy()),
         (Departure::Waiting, Cause::Certificate) => (
-            format!("The certificate of {host} is not trusted; nothing was sent."),
+            format!("The certificate of {host} is not trusted; nothing was sent there."),
             TRUST,
         ),
-        (Departure::Waiting, _) => (format!("{host} cannot be reached; nothing was sent."), REACH),
+        (Departure::Waiting, _) => (
+            format!("{host} cannot be reached; nothing was sent there."),
+            REACH,
+        ),
         (Departure::Left, Cause::Deadline) => (format!("{host} did not answer in time."), REACH),
         (Departure::Left, _) => (
             format!("The connection to {host} broke before the answer was complete."),

@@ -11,7 +11,13 @@ use crate::plan::Time;
 use crate::reconcile::ports::Wanted;
 
 const CORRELATION: &str = "0b8c2f7e-1c9d-4b7e-9d57-0d6a3c7a1f00";
-const GRANTS: [Grant; 3] = [Grant::Password, Grant::Refresh, Grant::Discovery];
+const GRANTS: [Grant; 5] = [
+    Grant::Password,
+    Grant::Saml11,
+    Grant::Saml20,
+    Grant::Refresh,
+    Grant::Discovery,
+];
 
 fn reply(status: u16, body: &[u8]) -> Reply {
     Reply {
@@ -111,7 +117,7 @@ fn scope_and_consent_codes_concern_their_entry_only() {
         28000, 28002, 28003, 50001, 50014, 65001, 65004, 65005, 70011, 90094, 90095, 500_011, 500_014,
         650_052, 650_054, 650_056, 650_057, 700_022, 700_023,
     ] {
-        for grant in [Grant::Password, Grant::Refresh] {
+        for grant in [Grant::Password, Grant::Saml11, Grant::Saml20, Grant::Refresh] {
             assert_eq!(
                 shown(grant, &codes("invalid_request", &[code])).0,
                 Effect::Entry,

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Version;
-use super::namespace::Namespace::{Addressing, Policy, SecurityPolicy, SecurityPolicy2005, Wsdl, WsdlSoap};
+use super::namespace::Namespace::{
+    self, Addressing, Policy, SecurityPolicy, SecurityPolicy2005, Wsdl, WsdlSoap,
+};
 use super::xml::{Document, Node};
 
 /// SOAP over HTTP (WSDL 1.1 §3.3).
@@ -67,37 +69,40 @@ fn policies(definitions: Node<'_, '_>) -> BTreeSet<String> {
         .collect()
 }
 
-/// One alternative of the policy wants TLS and a user name token, in either version of WS-SecurityPolicy.
+/// One alternative of the policy wants TLS and a user name token.
 fn takes_password(policy: Node<'_, '_>) -> bool {
     policy
         .named(Policy, "ExactlyOne")
         .flat_map(|one| one.named(Policy, "All"))
-        .any(|all| has(all, &TLS) && TOKENS.iter().any(|tokens| has(all, tokens)))
+        .any(|all| binds_tls(all) && asks_password(all))
 }
 
-type Path = [&'static str];
+/// Versions of WS-SecurityPolicy.
+const VERSIONS: [Namespace; 2] = [SecurityPolicy, SecurityPolicy2005];
 
-const TLS: [&str; 1] = ["TransportBinding"];
+/// How a policy asks for a token of the user: 1.2 has it signed and encrypted, 1.1 signed.
+const TOKENS: [&str; 2] = ["SignedEncryptedSupportingTokens", "SignedSupportingTokens"];
 
-/// How a policy asks for a user name token: 1.2 signs and encrypts it, 1.1 signs it.
-const TOKENS: [[&str; 3]; 2] = [
-    [
-        "SignedEncryptedSupportingTokens",
-        "UsernameToken",
-        "WssUsernameToken10",
-    ],
-    ["SignedSupportingTokens", "UsernameToken", "WssUsernameToken10"],
-];
+fn binds_tls(all: Node<'_, '_>) -> bool {
+    VERSIONS
+        .iter()
+        .any(|sp| all.descend(&[(*sp, "TransportBinding")]).is_some())
+}
 
-/// Whether these assertions of a policy are nested in each other, with a `Policy` between each two.
-fn has(all: Node<'_, '_>, path: &Path) -> bool {
-    [SecurityPolicy, SecurityPolicy2005].into_iter().any(|version| {
-        let mut steps = path.iter().map(|name| (version, *name));
-        let first: Vec<_> = steps.next().into_iter().collect();
-        let rest = steps.flat_map(|step| [(Policy, "Policy"), step]);
-        let steps: Vec<_> = first.into_iter().chain(rest).collect();
-        all.descend(&steps).is_some()
-    })
+fn asks_password(all: Node<'_, '_>) -> bool {
+    let asks = |sp, tokens| {
+        let path = [
+            (sp, tokens),
+            (Policy, "Policy"),
+            (sp, "UsernameToken"),
+            (Policy, "Policy"),
+            (sp, "WssUsernameToken10"),
+        ];
+        all.descend(&path).is_some()
+    };
+    VERSIONS
+        .iter()
+        .any(|sp| TOKENS.iter().any(|tokens| asks(*sp, tokens)))
 }
 
 /// Names of the bindings that follow one of the policies, with the version that they speak.

@@ -70,3 +70,13 @@ impl Version {
         }
     }
 }
+
+/// A document with a hole at `at`, filled with something else.
+#[cfg(test)]
+fn damaged(document: String, at: usize, length: usize, with: &str) -> Vec<u8> {
+    let mut bytes = document.into_bytes();
+    let from = at.min(bytes.len());
+    let to = from.saturating_add(length).min(bytes.len());
+    bytes.splice(from..to, with.bytes());
+    bytes
+}

@@ -1,5 +1,6 @@
 //! The answer to a request for a token (RSTR): an assertion, exactly as it was signed, or a fault (entra-protocol §4.3).
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use zeroize::Zeroizing;
@@ -128,21 +129,20 @@ fn standing_alone(token: Node<'_, '_>) -> Option<Zeroizing<String>> {
 
 /// ` xmlns:p="..."` for each prefix that is declared only around the token and used in it.
 fn carried_over(token: Node<'_, '_>, verbatim: &str) -> String {
-    let mut written: Vec<&str> = Vec::new();
-    let mut declarations = String::new();
+    let mut nearest: BTreeMap<&str, String> = BTreeMap::new();
     for (prefix, uri) in token.declared_around() {
-        if written.contains(&prefix) || token.declares(prefix) || !uses(token, verbatim, prefix) {
-            continue;
-        }
-        written.push(prefix);
-        let name = if prefix.is_empty() {
-            "xmlns".to_owned()
-        } else {
-            format!("xmlns:{prefix}")
-        };
-        declarations.push_str(&format!(" {name}=\"{}\"", uri.replace('"', "&quot;")));
+        nearest
+            .entry(prefix)
+            .or_insert_with(|| uri.replace('"', "&quot;"));
     }
-    declarations
+    nearest
+        .into_iter()
+        .filter(|(prefix, _)| !token.declares(prefix) && uses(token, verbatim, prefix))
+        .map(|(prefix, uri)| match prefix {
+            "" => format!(" xmlns=\"{uri}\""),
+            prefix => format!(" xmlns:{prefix}=\"{uri}\""),
+        })
+        .collect()
 }
 
 /// Whether a prefix occurs anywhere, in values such as `xsi:type="xs:string"` too; or, for the default, an element

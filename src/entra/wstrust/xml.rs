@@ -17,13 +17,13 @@ use quick_xml::name::ResolveResult;
 
 use super::namespace::Namespace;
 
-/// Most levels: the metadata of AD FS has 12, a signed assertion in its envelope 15.
+/// Most levels: the policies in AD FS's metadata nest some ten, a signed assertion in its envelope some fifteen.
 const DEPTH_MAX: usize = 64;
 
-/// Most elements: the metadata of AD FS has 800.
+/// Most elements: the metadata of AD FS, 52 kB in all, has some hundreds.
 const ELEMENTS_MAX: usize = 8192;
 
-/// Most attributes of one element, declarations of namespaces included: the root of AD FS's metadata has 20.
+/// Most attributes of one element, declarations of namespaces included: the root of AD FS's metadata has 19.
 const ATTRIBUTES_MAX: usize = 64;
 
 /// A document that is not well-formed, or goes beyond the bounds. Names nothing of it.
@@ -82,7 +82,7 @@ struct Reading<'t> {
     open: Vec<usize>,
 }
 
-impl<'t> Reading<'t> {
+impl Reading<'_> {
     fn run(&mut self) -> Result<(), Malformed> {
         let mut reader = NsReader::from_str(self.document.text);
         loop {

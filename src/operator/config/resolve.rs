@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use url::Url;
+use url::{Host, Url};
 
 use super::document::{Node, Section};
 use super::{
@@ -188,23 +188,31 @@ fn allowed_hosts(node: Node) -> Result<BTreeSet<String>, ConfigError> {
         .collect()
 }
 
-/// A host and maybe a port, written as a URL parser writes it: lower case, and without the default port.
+/// A host and maybe a port, as a URL parser writes it: in lower case, and without the default port.
 fn allowed_host(node: &Node) -> Result<String, ConfigError> {
     let wanted = "a host, maybe with a port, for example sts.fed.example or sts.fed.example:8443";
     let text = node.text(wanted)?;
-    let url = Url::parse(&format!("https://{text}")).map_err(|_| node.unlike(wanted))?;
-    let host = url.host_str().unwrap_or_default();
-    let written = text.to_ascii_lowercase();
-    let plain = [
-        host.to_owned(),
-        format!("{host}:{}", url.port_or_known_default().unwrap_or_default()),
-    ];
-    if !plain.contains(&written) {
+    let url = Url::parse(&format!("https://{text}")).ok().filter(names_one_host);
+    let url = url.ok_or_else(|| node.unlike(wanted))?;
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
+    let with_port = port.map_or_else(String::new, |port| format!("{host}:{port}"));
+    if ![host, with_port.as_str()].contains(&text.to_ascii_lowercase().as_str()) {
         return Err(node.unlike(wanted));
     }
-    Ok(url
-        .port()
-        .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+    Ok(if url.port().is_some() {
+        with_port
+    } else {
+        host.to_owned()
+    })
+}
+
+/// Not a pattern such as `*.fed.example`, which a URL parser lets pass.
+fn names_one_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_subdomain(name),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        None => false,
+    }
 }
 
 fn limits(node: Node) -> Result<Limits, ConfigError> {

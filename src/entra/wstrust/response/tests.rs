@@ -132,7 +132,7 @@ fn what_is_no_soap_is_said() {
         &format!("<!DOCTYPE s>{good}"),
         &format!("<?php x?>{good}"),
         &good.replace("a&amp;b", "a&entity;b"),
-        &good[..good.len() - 3],
+        good.strip_suffix("</s:Envelope>").unwrap(),
     ] {
         assert!(
             matches!(read(bad.as_bytes(), Version::V13), Answer::NotSoap),
@@ -168,10 +168,8 @@ proptest! {
 
     #[test]
     fn damaged_answers_never_panic(at in 0_usize..2000, length in 0_usize..100, with in "[<>&/\"'=a: ]{0,6}") {
-        let body = collection(&response(Version::V13, SAML11, &ASSERTION.replace('ä', "a")));
-        let from = at.min(body.len());
-        let to = (from + length).min(body.len());
-        let damaged = format!("{}{with}{}", &body[..from], &body[to..]);
-        let _seen = read(damaged.as_bytes(), Version::V13);
+        let body = collection(&response(Version::V13, SAML11, ASSERTION));
+        let damaged = crate::entra::wstrust::damaged(body, at, length, &with);
+        let _seen = read(&damaged, Version::V13);
     }
 }
