@@ -63,8 +63,8 @@ use super::EntraCredentialStatus;
 pub struct EntraCredentialSpec {
     /// Tenant to sign in to: its GUID, a verified domain, or `organizations` (the tenant follows from the user name).
     ///
-    /// Required unless `authority` is set. `common`, `consumers` and personal Microsoft accounts
-    /// cannot use this grant. Example: `contoso.example`.
+    /// Required unless `authority` is set: then its kind says whether there are tenants. `common`, `consumers` and
+    /// personal Microsoft accounts cannot use this grant. Example: `contoso.example`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(

@@ -10,21 +10,22 @@ use uuid::{Builder, Uuid};
 use super::assertion::{Claims, Signer, Unusable};
 use super::authority::{Authorities, Authority};
 use super::deadline;
-use super::discovery::{Resolved, as_guid, tenant_of};
+use super::discovery::{Discovered, as_guid};
 use super::failure::{self, Attempt};
 use super::federation::Federation;
 use super::grant::{Form, Proof};
 use super::headers::{Anchor, headers};
 use super::limits::{Caller, Gate, Limits};
 use super::observe::Observer;
-use super::send::{Departing, Stop, outcome, read_token};
-use super::wire::{Connections, Outgoing, Reply};
+use super::send::{Departing, Stop, outcome};
+use super::wire::{Connections, Outgoing};
 use super::{BuildError, Grant};
-use crate::api::{Cloud, Realm, Reason};
+use crate::api::{Realm, Reason};
 use crate::plan::Time;
 use crate::plan::answer::{Effect, Refusal};
+use crate::plan::snapshot::Binding;
 use crate::reconcile::material::{ClientAuthentication, ClientCertificate, LoginContent, StoredSession};
-use crate::reconcile::ports::{AuthorityRefused, Clock, Outcome, Provider, Request, Tokens};
+use crate::reconcile::ports::{AuthorityRefused, Clock, Outcome, Provider, Request, Tokens, Wanted};
 
 /// Sends sign-ins and redemptions to Entra ID.
 pub struct Client {
@@ -34,7 +35,7 @@ pub struct Client {
     pub(super) gate: Arc<Gate>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) observer: Arc<dyn Observer>,
-    resolved: Resolved,
+    pub(super) discovered: Discovered,
 }
 
 impl fmt::Debug for Client {
@@ -59,7 +60,7 @@ impl Client {
             federation: Federation::default(),
             clock,
             observer: Arc::new(|_: Grant, _: &'static str, _: f64| {}),
-            resolved: Resolved::default(),
+            discovered: Discovered::default(),
         })
     }
 
@@ -86,17 +87,20 @@ impl Client {
         Self { observer, ..self }
     }
 
-    /// Where a request goes, checked against the configuration before anything else happens.
-    pub(super) fn endpoint(
-        &self,
-        request: &Request<'_>,
-        of: impl Fn(&Authority, &str) -> Result<Url, AuthorityRefused>,
-    ) -> Result<(Authority, Url), Box<Refusal>> {
-        let binding = request.binding;
+    /// Trusts other certificates for a declared authority that brings its own, from the next connection on.
+    ///
+    /// # Errors
+    ///
+    /// Not a PEM text with at least one certificate: what was trusted before stays.
+    pub fn trust(&self, authority: &str, ca_pem: &[u8]) -> Result<(), BuildError> {
+        self.connections.trust(authority, ca_pem)
+    }
+
+    /// Whom a request reaches, checked against the configuration before anything else happens.
+    pub(super) fn authority_of(&self, request: &Request<'_>) -> Result<Authority, Stop> {
         self.authorities
-            .bound(request.namespace, request.authority, &binding.authority)
-            .and_then(|authority| of(&authority, &binding.tenant).map(|url| (authority, url)))
-            .map_err(|refused| Box::new(failure::not_offered(refused)))
+            .bound(request.namespace, request.authority, &request.binding.authority)
+            .map_err(not_offered)
     }
 
     /// What proves the client in a request to `url`. A certificate signs an assertion for it alone.
@@ -121,53 +125,30 @@ impl Client {
             .map_err(|unusable: Unusable| Box::new(unusable.refusal()))
     }
 
-    /// Asks the discovery document for the tenant's GUID.
-    async fn discover(&self, request: &Request<'_>) -> Result<String, Box<Refusal>> {
-        let (authority, url) = self.endpoint(request, Authority::discovery_document)?;
-        let caller = Caller::of(request);
-        let permit = self
-            .gate
-            .admit(caller)
-            .map_err(|later| Box::new(self.held_back(later)))?;
-        let correlation_id = self.correlation_id();
-        let departing = Departing {
-            http: self.connections.to(&authority),
-            outgoing: Outgoing {
-                url,
-                headers: headers(&correlation_id, Anchor::Nobody),
-                payload: None,
-                deadline: deadline::of_request(request.life),
-            },
-            permit,
-            may_leave: &always,
-        };
-        let attempt = Attempt::new(Grant::Discovery, &authority, request.binding, &correlation_id);
-        self.send(&attempt, departing, |reply| read_tenant(&attempt, reply))
-            .await
-    }
-
     /// Redeems a refresh token.
     async fn refresh(&self, request: &Request<'_>, session: &StoredSession) -> Result<Tokens, Stop> {
-        let (authority, url) = self.endpoint(request, Authority::token_endpoint)?;
+        let authority = self.authority_of(request)?;
+        let traits = authority.traits();
+        let deadline = deadline::of_request(request.life);
+        let url = self.token_endpoint(request, &authority, deadline).await?;
         let proof = self.proof(request, &url)?;
-        let form = Form::refresh(request, &session.refresh_token).proven(proof.as_ref());
-        let permit = self.gate.admit(Caller::of(request)).map_err(Stop::Later)?;
+        let form = Form::refresh(request, traits, &session.refresh_token).proven(proof.as_ref());
+        let permit = self.admit(Caller::of(request))?;
         let correlation_id = self.correlation_id();
-        let anchor = Anchor::Account(&session.account.home_account_id);
+        let anchor = Anchor::Account(&session.account.home_account_id).of(traits);
         let departing = Departing {
             http: self.connections.to(&authority),
             outgoing: Outgoing {
                 url,
                 headers: headers(&correlation_id, anchor),
                 payload: Some(form.into_payload()),
-                deadline: deadline::of_request(request.life),
+                deadline,
             },
             permit,
             may_leave: &always,
         };
         let attempt = Attempt::new(Grant::Refresh, &authority, request.binding, &correlation_id);
-        let read = |reply: &Reply| read_token(&attempt, reply, request.scopes);
-        Ok(self.send(&attempt, departing, read).await?)
+        self.tokens(&attempt, departing, request.scopes).await
     }
 
     fn held_back(&self, until: Time) -> Refusal {
@@ -180,15 +161,8 @@ impl Client {
 }
 
 impl Provider for Client {
-    fn authority(
-        &self,
-        namespace: &str,
-        cloud: Option<Cloud>,
-        named: Option<&str>,
-    ) -> Result<String, AuthorityRefused> {
-        self.authorities
-            .resolve(namespace, cloud, named)
-            .map(|authority| authority.host())
+    fn binding(&self, wanted: &Wanted<'_>) -> Result<Binding, AuthorityRefused> {
+        self.authorities.binding(wanted)
     }
 
     fn certificate(&self, certificate: &ClientCertificate, now: Time) -> Result<Time, Box<Refusal>> {
@@ -219,16 +193,24 @@ impl Provider for Client {
         if tenant.eq_ignore_ascii_case("organizations") {
             return Err(no_single_tenant());
         }
-        if let Some(guid) = self.resolved.get(authority, tenant, self.clock.monotonic()) {
+        let now = self.clock.monotonic();
+        if let Some(guid) = self.discovered.tenants.get(authority, tenant, now) {
             return Ok(guid);
         }
-        let guid = Box::pin(self.discover(&request))
+        let guid = Box::pin(self.tenant_guid(&request))
             .await
-            .map_err(|refusal| *refusal)?;
-        self.resolved
-            .insert(authority, tenant, &guid, self.clock.monotonic());
+            .map_err(|stop| match stop {
+                Stop::Refused(refusal) => *refusal,
+                Stop::Later(at) => self.held_back(at),
+            })?;
+        self.discovered.tenants.insert(authority, tenant, &guid, now);
         Ok(guid)
     }
+}
+
+/// The configuration does not offer it.
+pub(super) fn not_offered(refused: AuthorityRefused) -> Stop {
+    Stop::Refused(Box::new(failure::not_offered(refused)))
 }
 
 pub(super) const fn always() -> bool {
@@ -238,14 +220,6 @@ pub(super) const fn always() -> bool {
 fn no_single_tenant() -> Refusal {
     let message = "organizations names no single tenant, so it has no GUID.".to_owned();
     failure::unsent(Effect::Person, Reason::AppMisconfigured, message)
-}
-
-fn read_tenant(attempt: &Attempt<'_>, reply: &Reply) -> Result<String, Box<Refusal>> {
-    if reply.status != 200 {
-        return Err(Box::new(attempt.refused(reply)));
-    }
-    let body = reply.body.as_deref().map(Vec::as_slice).unwrap_or_default();
-    tenant_of(body).ok_or_else(|| Box::new(attempt.unusable(reply)))
 }
 
 /// The nonce itself if it is a GUID, else one made from it: `client-request-id` must be a GUID.

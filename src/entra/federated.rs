@@ -48,9 +48,10 @@ impl Client {
             .followed_by(Caller::of(sign_in.request))
             .map_err(Stop::Later)?;
         let assertion = Box::pin(self.assertion(sign_in, server, &found, url, at_server)).await?;
-        let form = Form::assertion(sign_in.request, &assertion);
+        let form = Form::assertion(sign_in.request, sign_in.authority.traits(), &assertion);
         let departing = self.token_request(sign_in, form, Anchor::Nobody, at_authority, &always);
-        self.tokens(sign_in, assertion.grant, departing).await
+        let attempt = sign_in.attempt(assertion.grant);
+        self.tokens(&attempt, departing, sign_in.request.scopes).await
     }
 
     /// The endpoint that the metadata names. Without metadata it is the one that the realm service named.
@@ -74,7 +75,7 @@ impl Client {
         let url = self.checked(sign_in, address)?;
         let attempt = sign_in.attempt(Grant::Discovery).at(host(&url));
         let departing = Departing {
-            http: self.connections.federation(),
+            http: self.connections.federation().clone(),
             permit: self.admit(Caller::of_host(sign_in.request, &attempt.host))?,
             outgoing: Outgoing {
                 url,
@@ -111,7 +112,7 @@ impl Client {
         };
         let bytes = envelope.write().map_err(|_| unwritable(&attempt))?;
         let departing = Departing {
-            http: self.connections.federation(),
+            http: self.connections.federation().clone(),
             permit,
             outgoing: Outgoing {
                 headers: action(version),

@@ -64,7 +64,9 @@ pub fn refusal(answer: &[u8]) {
 }
 
 fn refused(grant: Grant, status: u16, body: &[u8]) -> Option<Refusal> {
-    let authority = Authorities::default().resolve("any", None, None).ok()?;
+    let authority = Authorities::default()
+        .bound("any", None, "login.microsoftonline.com")
+        .ok()?;
     let binding = Binding {
         authority: authority.host(),
         tenant: "contoso.example".to_owned(),

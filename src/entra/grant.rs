@@ -9,13 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
+use super::authority::Traits;
 use super::body::Payload;
 use super::wstrust::Assertion;
 use crate::reconcile::material::Secret;
 use crate::reconcile::ports::Request;
-
-/// Scopes that every MSAL adds: without `offline_access` no refresh token comes, without `openid` no id_token.
-pub const RESERVED_SCOPES: [&str; 3] = ["offline_access", "openid", "profile"];
 
 /// Type of a client assertion that is a JWT (RFC 7523 §2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -85,35 +83,39 @@ pub(super) struct Form(Zeroizing<String>);
 
 impl Form {
     /// Body of a sign-in with user name and password.
-    pub(super) fn password(request: &Request<'_>, username: &Secret, password: &Secret) -> Self {
-        let credentials = [("username", username.expose()), ("password", password.expose())];
-        Self::encode(request, Grant::Password, &credentials)
+    pub(super) fn password(
+        request: &Request<'_>,
+        traits: &Traits,
+        username: &Secret,
+        password: &Secret,
+    ) -> Self {
+        let mut parameters = vec![("username", username.expose()), ("password", password.expose())];
+        parameters.extend(traits.response_type.map(|value| ("response_type", value)));
+        Self::encode(request, traits, Grant::Password, &parameters)
     }
 
     /// Body of a redemption.
-    pub(super) fn refresh(request: &Request<'_>, refresh_token: &Secret) -> Self {
-        Self::encode(
-            request,
-            Grant::Refresh,
-            &[("refresh_token", refresh_token.expose())],
-        )
+    pub(super) fn refresh(request: &Request<'_>, traits: &Traits, refresh_token: &Secret) -> Self {
+        let parameters = [("refresh_token", refresh_token.expose())];
+        Self::encode(request, traits, Grant::Refresh, &parameters)
     }
 
     /// Body of a sign-in with an assertion: in standard base64, as MSAL.NET, Go and Java write it, and without user name
     /// or password, which only the federation server may see.
-    pub(super) fn assertion(request: &Request<'_>, assertion: &Assertion) -> Self {
+    pub(super) fn assertion(request: &Request<'_>, traits: &Traits, assertion: &Assertion) -> Self {
         let encoded = Zeroizing::new(STANDARD.encode(assertion.bytes()));
-        Self::encode(request, assertion.grant, &[("assertion", &encoded)])
+        Self::encode(request, traits, assertion.grant, &[("assertion", &encoded)])
     }
 
-    fn encode(request: &Request<'_>, grant: Grant, credentials: &[(&str, &str)]) -> Self {
-        let scope = scope_parameter(request.scopes);
-        let held: usize = credentials.iter().map(|(_, value)| value.len()).sum();
+    fn encode(request: &Request<'_>, traits: &Traits, grant: Grant, parameters: &[(&str, &str)]) -> Self {
+        let scope = scope_parameter(request.scopes, traits.reserved_scopes);
+        let client_info = traits.client_info.then_some(("client_info", "1"));
+        let held: usize = parameters.iter().map(|(_, value)| value.len()).sum();
         let mut form = Serializer::new(String::with_capacity(CAPACITY.saturating_add(3 * held)));
         form.append_pair("client_id", &request.binding.client_id)
             .append_pair("grant_type", grant.label())
-            .append_pair("client_info", "1")
-            .extend_pairs(credentials)
+            .extend_pairs(client_info)
+            .extend_pairs(parameters)
             .append_pair("scope", &scope);
         Self(Zeroizing::new(form.finish()))
     }
@@ -147,9 +149,9 @@ impl fmt::Debug for Form {
 
 /// The entry's scopes and the reserved ones, sorted and without duplicates, compared without case (MSAL.NET, Go and
 /// Java merge them so).
-fn scope_parameter(entry: &[String]) -> String {
+fn scope_parameter(entry: &[String], reserved: &[&str]) -> String {
     let mut scopes = BTreeMap::new();
-    for scope in entry.iter().map(String::as_str).chain(RESERVED_SCOPES) {
+    for scope in entry.iter().map(String::as_str).chain(reserved.iter().copied()) {
         scopes.entry(scope.to_lowercase()).or_insert(scope);
     }
     scopes.into_values().collect::<Vec<_>>().join(" ")
@@ -158,6 +160,7 @@ fn scope_parameter(entry: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entra::Kind;
     use crate::plan::Time;
     use crate::plan::snapshot::Binding;
 
@@ -190,7 +193,8 @@ mod tests {
         let (binding, scopes) = (binding(), ["api://x/.default".to_owned()]);
         let username = Secret::new("alice@managed.example".to_owned());
         let password = Secret::new("p+ä &=".to_owned());
-        let form = Form::password(&request(&binding, &scopes), &username, &password);
+        let (request, traits) = (request(&binding, &scopes), Kind::Entra.traits());
+        let form = Form::password(&request, traits, &username, &password);
         assert_eq!(
             text(form),
             "client_id=3f0c1a52-0000-4000-8000-000000000001&grant_type=password&client_info=1\
@@ -203,7 +207,7 @@ mod tests {
     fn refresh_form_of_a_confidential_client() {
         let (binding, scopes) = (binding(), ["User.Read".to_owned()]);
         let refresh_token = Secret::new("1.AX".to_owned());
-        let form = Form::refresh(&request(&binding, &scopes), &refresh_token)
+        let form = Form::refresh(&request(&binding, &scopes), Kind::Entra.traits(), &refresh_token)
             .proven(Some(&Proof::Secret(Secret::new("s~1".to_owned()))));
         assert_eq!(
             text(form),
@@ -216,7 +220,7 @@ mod tests {
     fn scopes_are_merged_without_case() {
         let entry = ["User.Read", "user.read", "OPENID", "a.b"].map(str::to_owned);
         assert_eq!(
-            scope_parameter(&entry),
+            scope_parameter(&entry, Kind::Entra.traits().reserved_scopes),
             "a.b offline_access OPENID profile User.Read"
         );
     }
@@ -224,7 +228,8 @@ mod tests {
     #[test]
     fn debug_shows_nothing() {
         let (binding, scopes) = (binding(), Vec::new());
-        let form = Form::refresh(&request(&binding, &scopes), &Secret::new("marker".to_owned()));
+        let refresh_token = Secret::new("marker".to_owned());
+        let form = Form::refresh(&request(&binding, &scopes), Kind::Entra.traits(), &refresh_token);
         assert_eq!(format!("{form:?}"), "Form([redacted])");
     }
 }

@@ -54,7 +54,10 @@ impl Client {
         content: &LoginContent,
         still_valid: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<Tokens, Stop> {
-        let (authority, token_endpoint) = self.endpoint(request, Authority::token_endpoint)?;
+        let authority = self.authority_of(request)?;
+        let deadline = SignInDeadline::new(self.clock.monotonic(), request.life);
+        let within = deadline.for_document(self.clock.monotonic());
+        let token_endpoint = self.token_endpoint(request, &authority, within).await?;
         let sign_in = SignIn {
             request,
             content,
@@ -63,7 +66,7 @@ impl Client {
             proof: self.proof(request, &token_endpoint)?,
             token_endpoint,
             correlation_id: self.correlation_id(),
-            deadline: SignInDeadline::new(self.clock.monotonic(), request.life),
+            deadline,
         };
         match Box::pin(self.server(&sign_in, realm)).await? {
             None => Box::pin(self.by_password(&sign_in)).await,
@@ -112,11 +115,13 @@ impl Client {
     /// Sends user name and password to the authority.
     async fn by_password(&self, sign_in: &SignIn<'_>) -> Result<Tokens, Stop> {
         let (request, content) = (sign_in.request, sign_in.content);
-        let form = Form::password(request, &content.username, &content.password);
-        let anchor = Anchor::User(content.username.expose());
+        let traits = sign_in.authority.traits();
+        let form = Form::password(request, traits, &content.username, &content.password);
+        let anchor = Anchor::User(content.username.expose()).of(traits);
         let permit = self.admit(Caller::of(request))?;
         let departing = self.token_request(sign_in, form, anchor, permit, sign_in.still_valid);
-        self.tokens(sign_in, Grant::Password, departing).await
+        self.tokens(&sign_in.attempt(Grant::Password), departing, request.scopes)
+            .await
     }
 
     /// A request to the authority's token endpoint.
@@ -144,13 +149,13 @@ impl Client {
     /// The tokens that the authority grants.
     pub(super) async fn tokens(
         &self,
-        sign_in: &SignIn<'_>,
-        grant: Grant,
+        attempt: &Attempt<'_>,
         departing: Departing<'_>,
+        requested: &[String],
     ) -> Result<Tokens, Stop> {
-        let attempt = sign_in.attempt(grant);
-        let read = |reply: &Reply| read_token(&attempt, reply, sign_in.request.scopes);
-        Ok(self.send(&attempt, departing, read).await?)
+        let read = |reply: &Reply| read_token(attempt, reply, requested);
+        let answer = self.send(attempt, departing, read).await;
+        Ok(answer.inspect_err(|refusal| self.doubt_endpoint(attempt.authority, refusal))?)
     }
 
     /// A permit, before anything secret is sent.

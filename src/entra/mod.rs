@@ -13,7 +13,7 @@
 //!
 //! | module | question it answers |
 //! |---|---|
-//! | [`authority`], [`federation`] | which hosts are there, and who may use them? |
+//! | [`authority`], [`federation`] | which hosts are there, of which kind, and who may use them? |
 //! | `login`, `federated` | which requests make a sign-in? |
 //! | `realm` | who checks an account's password? |
 //! | `wstrust` | what is said to a federation server? |
@@ -26,7 +26,7 @@
 //! | [`failure`] | what does a refusal mean? |
 //! | `retry_after` | when may it be tried again? |
 //! | [`limits`] | who may call now? |
-//! | `discovery` | which GUID has a tenant? |
+//! | `discovery` | which GUID has a tenant, and where does an OpenID provider issue tokens? |
 
 pub mod authority;
 pub mod failure;
@@ -56,11 +56,11 @@ mod send;
 mod wire;
 mod wstrust;
 
-pub use authority::{Authorities, DeclarationError, Declared};
+pub use authority::{Authorities, DeclarationError, Declared, Kind, UrlError};
 pub use client::Client;
 pub use clock::SKEW_MIN;
 pub use federation::Federation;
-pub use grant::{Grant, RESERVED_SCOPES};
+pub use grant::Grant;
 pub use limits::Limits;
 pub use observe::{Observer, RESULTS};
 pub use retry_after::{RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX};

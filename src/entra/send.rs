@@ -43,7 +43,7 @@ pub(super) fn outcome(result: Result<Tokens, Stop>) -> Outcome {
 
 /// A request that may go: over which connections, by whose leave, and who is asked when its body is about to leave.
 pub(super) struct Departing<'a> {
-    pub(super) http: &'a reqwest::Client,
+    pub(super) http: reqwest::Client,
     pub(super) outgoing: Outgoing,
     pub(super) permit: Permit,
     pub(super) may_leave: &'a (dyn Fn() -> bool + Send + Sync),
@@ -64,7 +64,7 @@ impl Client {
             may_leave,
         } = departing;
         let start = self.clock.monotonic();
-        let answer = wire::exchange(http, outgoing, &*self.clock, may_leave).await;
+        let answer = wire::exchange(&http, outgoing, &*self.clock, may_leave).await;
         let status = answer.as_ref().map_or(0, |reply| reply.status);
         let outcome = match &answer {
             Ok(reply) => read(reply),

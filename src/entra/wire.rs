@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap};
@@ -36,20 +37,19 @@ const POOL_IDLE: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// HTTP clients: one for the system's certificates, one for each authority that brings its own, one for federation
-/// servers.
+/// servers. All of them go through the proxy of the environment, if there is one (`HTTPS_PROXY`, `NO_PROXY`).
 #[derive(Debug)]
 pub(super) struct Connections {
     system: reqwest::Client,
-    private: BTreeMap<String, reqwest::Client>,
+    private: BTreeMap<String, RwLock<reqwest::Client>>,
     federation: reqwest::Client,
 }
 
 impl Connections {
     pub(super) fn new(authorities: &Authorities) -> Result<Self, BuildError> {
-        let private = authorities.private_roots().map(|(name, pem)| {
-            let roots = roots(pem).ok_or_else(|| BuildError::Certificates(name.to_owned()))?;
-            Ok((name.to_owned(), build(builder().tls_certs_only(roots))?))
-        });
+        let private = authorities
+            .private_roots()
+            .map(|(name, pem)| Ok((name.to_owned(), RwLock::new(only(name, pem)?))));
         let system = build(builder())?;
         Ok(Self {
             private: private.collect::<Result<_, BuildError>>()?,
@@ -67,16 +67,33 @@ impl Connections {
         })
     }
 
+    /// Replaces the client of an authority that brings its own certificates: no kept connection outlives the trust
+    /// that it was made under.
+    pub(super) fn trust(&self, name: &str, pem: &[u8]) -> Result<(), BuildError> {
+        let client = only(name, pem)?;
+        if let Some(known) = self.private.get(name) {
+            *known.write().unwrap_or_else(PoisonError::into_inner) = client;
+        }
+        Ok(())
+    }
+
     pub(super) const fn federation(&self) -> &reqwest::Client {
         &self.federation
     }
 
-    pub(super) fn to(&self, authority: &Authority) -> &reqwest::Client {
-        authority
-            .name()
-            .and_then(|name| self.private.get(name))
-            .unwrap_or(&self.system)
+    pub(super) fn to(&self, authority: &Authority) -> reqwest::Client {
+        let private = authority.name().and_then(|name| self.private.get(name));
+        private.map_or_else(
+            || self.system.clone(),
+            |known| known.read().unwrap_or_else(PoisonError::into_inner).clone(),
+        )
     }
+}
+
+/// A client that trusts an authority's own certificates and no others.
+fn only(name: &str, pem: &[u8]) -> Result<reqwest::Client, BuildError> {
+    let client = roots(pem).and_then(|roots| builder().tls_certs_only(roots).build().ok());
+    client.ok_or_else(|| BuildError::Certificates(name.to_owned()))
 }
 
 fn roots(pem: &[u8]) -> Option<Vec<Certificate>> {

@@ -23,7 +23,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use url::Url;
+use crate::entra::Kind;
 
 /// Where the configuration is read from when no other file is named.
 pub const DEFAULT_PATH: &str = "/etc/entra-operator/config.yaml";
@@ -103,21 +103,15 @@ impl Default for Sealing {
 pub struct Authority {
     /// `name`: unique; lower-case letters, digits and dashes, at most 63.
     pub name: String,
-    /// `kind`: the protocol it speaks.
-    pub kind: AuthorityKind,
-    /// `url`: `https`, a host, maybe a port; no path, because the tenant comes from the object.
-    pub url: Url,
-    /// `caFile`: certificates to trust for this authority instead of the system's. Absent: those of the system.
+    /// `kind`: what it is.
+    pub kind: Kind,
+    /// `url`: https, in the shape of the kind, as it is written: that of an issuer is compared to the letter.
+    pub url: String,
+    /// `caFile`: certificates to trust for this authority instead of the system's, read again when the file changes.
+    /// Absent: those of the system.
     pub ca: Option<CaBundle>,
     /// `namespaces`: who may use it. Absent: all.
     pub namespaces: Scope,
-}
-
-/// Kinds of authority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthorityKind {
-    /// Microsoft Entra ID's own endpoints and tenants: a national cloud, or the simulator.
-    Entra,
 }
 
 /// Federation servers (WS-Trust) that may check the passwords of federated accounts.

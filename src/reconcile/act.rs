@@ -102,9 +102,17 @@ fn write_refusal(text: &str) -> Refusal {
     )
 }
 
-/// Whether an answer names another account than the pinned one. One that names none is taken for the pinned one's.
+/// Whether an answer names another account than the pinned one, or the same in another tenant: `organizations` leaves
+/// it to the user name which tenant answers. One that names none is taken for the pinned one's.
 fn is_another(answered: Option<&Account>, pinned: &Account) -> bool {
-    answered.is_some_and(|account| account.home_account_id != pinned.home_account_id)
+    answered.is_some_and(|account| {
+        account.home_account_id != pinned.home_account_id || is_elsewhere(account, pinned)
+    })
+}
+
+fn is_elsewhere(account: &Account, pinned: &Account) -> bool {
+    let known = !account.tenant_id.is_empty() && !pinned.tenant_id.is_empty();
+    known && !account.tenant_id.eq_ignore_ascii_case(&pinned.tenant_id)
 }
 
 /// A refusal that did not come from the identity provider.
@@ -125,17 +133,24 @@ fn refusal(effect: Effect, reason: Reason, message: String, remedy: &str) -> Ref
 mod tests {
     use super::*;
 
-    fn account(id: &str) -> Account {
+    fn account(home: &str, tenant: &str) -> Account {
         Account {
-            home_account_id: id.to_owned(),
+            home_account_id: home.to_owned(),
+            tenant_id: tenant.to_owned(),
             ..Account::default()
         }
     }
 
     #[test]
-    fn an_answer_for_another_account_is_told_apart() {
-        assert!(is_another(Some(&account("b.t")), &account("a.t")));
-        assert!(!is_another(Some(&account("a.t")), &account("a.t")));
-        assert!(!is_another(None, &account("a.t")));
+    fn an_answer_for_another_account_or_tenant_is_told_apart() {
+        let pinned = account("u.t", "t-1");
+        for same in [account("u.t", "t-1"), account("u.t", "T-1"), account("u.t", "")] {
+            assert!(!is_another(Some(&same), &pinned), "{same:?}");
+        }
+        for other in [account("v.t", "t-1"), account("u.t", "t-2")] {
+            assert!(is_another(Some(&other), &pinned), "{other:?}");
+        }
+        assert!(!is_another(None, &pinned));
+        assert!(!is_another(Some(&account("sub", "t-1")), &account("sub", "")));
     }
 }

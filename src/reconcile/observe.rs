@@ -3,7 +3,7 @@
 use super::annotations;
 use super::credential::Credential;
 use super::memory::{Memory, TokenNote};
-use super::ports::{Key, Kind, Ports, Provider, SecretMeta, Vault, View};
+use super::ports::{AuthorityRefused, Key, Kind, Ports, Provider, SecretMeta, Vault, View, Wanted};
 use crate::api::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCredential, Reason, TLS_TYPE, TokenSpec,
     annotation,
@@ -84,31 +84,16 @@ pub(super) fn inputs(credential: &Credential, client: &Client) -> String {
 
 fn target<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Target {
     let spec = &credential.spec;
-    let authority =
-        match ports
-            .provider()
-            .authority(&credential.key.namespace, spec.cloud, spec.authority.as_deref())
-        {
-            Ok(authority) => authority,
-            Err(refused) => {
-                return Target::Refused {
-                    reason: refused.reason,
-                    message: refused.message,
-                };
-            }
-        };
-    let Some(tenant) = spec.tenant.clone() else {
-        let message =
-            "this authority needs a tenant: set spec.tenant to the tenant's GUID or domain".to_owned();
-        return Target::Refused {
-            reason: Reason::AppMisconfigured,
-            message,
-        };
+    let wanted = Wanted {
+        namespace: &credential.key.namespace,
+        cloud: spec.cloud,
+        authority: spec.authority.as_deref(),
+        tenant: spec.tenant.as_deref(),
+        client_id: &spec.client_id,
     };
-    let binding = crate::plan::snapshot::Binding {
-        authority,
-        tenant,
-        client_id: spec.client_id.clone(),
+    let binding = match ports.provider().binding(&wanted) {
+        Ok(binding) => binding,
+        Err(AuthorityRefused { reason, message }) => return Target::Refused { reason, message },
     };
     let resolved_tenant = memory
         .resolved

@@ -13,7 +13,7 @@ use std::future::Future;
 use super::material::{
     ClientAuthentication, ClientCertificate, LoginContent, Secret, SecretData, StoredSession,
 };
-use crate::api::{EntraCredentialStatus, Realm, Reason, TokenKey};
+use crate::api::{Cloud, EntraCredentialStatus, Realm, Reason, TokenKey};
 use crate::plan::Time;
 use crate::plan::answer::{Granted, Refusal};
 use crate::plan::record::{ContentMac, Record};
@@ -227,6 +227,21 @@ pub struct Event {
     pub note: String,
 }
 
+/// Where a spec says that its tokens come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Namespace of the credential: a named authority may be kept for some.
+    pub namespace: &'a str,
+    /// National cloud.
+    pub cloud: Option<Cloud>,
+    /// Named authority of the configuration.
+    pub authority: Option<&'a str>,
+    /// Tenant.
+    pub tenant: Option<&'a str>,
+    /// Client id.
+    pub client_id: &'a str,
+}
+
 /// How a request reaches the identity provider, and as which application.
 #[derive(Debug)]
 pub struct Request<'a> {
@@ -270,13 +285,9 @@ pub enum Outcome {
 
 /// The identity provider, as a pass sees it.
 pub trait Provider: Send + Sync {
-    /// Host or issuer that a credential of `namespace` reaches by this cloud or named authority, for its binding.
-    fn authority(
-        &self,
-        namespace: &str,
-        cloud: Option<crate::api::Cloud>,
-        named: Option<&str>,
-    ) -> Result<String, AuthorityRefused>;
+    /// The binding of a credential that wants its tokens from there. The kind of the authority says whether a tenant is
+    /// needed: without one, the binding's tenant is empty.
+    fn binding(&self, wanted: &Wanted<'_>) -> Result<Binding, AuthorityRefused>;
     /// Until when this certificate can prove a client. The error says why it cannot at `now`; nothing is sent then.
     fn certificate(&self, certificate: &ClientCertificate, now: Time) -> Result<Time, Box<Refusal>>;
     /// Signs in with user name and password. `still_valid` is asked as the request with the password is written:

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use entra_operator::api::Realm;
-use entra_operator::entra::{Authorities, Client, Declared, Federation, Limits};
+use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Account, Refusal};
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::material::{ClientAuthentication, LoginContent, Secret, StoredSession};
-use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens};
+use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens, Wanted};
 
 use crate::server::Server;
 
@@ -82,33 +82,29 @@ impl Setup {
 
     /// Reaches `host`, trusting `ca_pem` and nothing else.
     pub(crate) fn trusting(host: &str, ca_pem: &str) -> Self {
-        let authorities = Authorities::new([Declared {
-            name: "lab".to_owned(),
-            url: format!("https://{host}"),
-            ca_pem: Some(ca_pem.as_bytes().to_vec()),
-            namespaces: None,
-        }])
-        .unwrap();
+        Self::of_kind(Kind::Entra, &format!("https://{host}"), ca_pem, Some(TENANT))
+    }
+
+    /// Reaches an authority of this kind.
+    pub(crate) fn of_kind(kind: Kind, url: &str, ca_pem: &str, tenant: Option<&str>) -> Self {
         let clock = TestClock::new();
         let port: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
-        let client = Client::new(
-            authorities,
-            Limits {
-                in_flight: 32,
-                per_second_per_tenant: 10_000,
-            },
-            port,
-        )
-        .unwrap();
-        let binding = Binding {
-            authority: client.authority("etl", None, Some("lab")).unwrap(),
-            tenant: TENANT.to_owned(),
-            client_id: CLIENT_ID.to_owned(),
+        let limits = Limits {
+            in_flight: 32,
+            per_second_per_tenant: 10_000,
+        };
+        let client = Client::new(lab(kind, url, ca_pem), limits, port).unwrap();
+        let wanted = Wanted {
+            namespace: "etl",
+            cloud: None,
+            authority: Some("lab"),
+            tenant,
+            client_id: CLIENT_ID,
         };
         Self {
+            binding: client.binding(&wanted).unwrap(),
             client,
             clock,
-            binding,
             scopes: vec![SCOPE.to_owned()],
             client_auth: None,
             life: Some(24),
@@ -167,6 +163,17 @@ impl Setup {
     pub(crate) async fn resolve(&self) -> Result<String, Refusal> {
         self.client.resolve(self.request()).await
     }
+}
+
+fn lab(kind: Kind, url: &str, ca_pem: &str) -> Authorities {
+    Authorities::new([Declared {
+        name: "lab".to_owned(),
+        kind,
+        url: url.to_owned(),
+        ca_pem: Some(ca_pem.as_bytes().to_vec()),
+        namespaces: None,
+    }])
+    .unwrap()
 }
 
 pub(crate) fn content() -> LoginContent {

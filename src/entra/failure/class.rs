@@ -99,21 +99,21 @@ impl Class {
     /// What happened, when only the class is known.
     pub(super) const fn message(self) -> &'static str {
         match self {
-            Self::WrongPassword => "Entra ID refused the user name and password",
-            Self::UserAction => "Entra ID asks for an interactive sign-in of this account",
+            Self::WrongPassword => "The identity provider refused the user name and password",
+            Self::UserAction => "The identity provider asks for an interactive sign-in of this account",
             Self::Consent => "Nobody has consented to the scopes for this application",
-            Self::Scope => "Entra ID does not accept the scopes",
-            Self::Application => "Entra ID does not accept the request of this application",
+            Self::Scope => "The identity provider does not accept the scopes",
+            Self::Application => "The identity provider does not accept the request of this application",
             Self::UserUnknown => "The user does not exist in this tenant",
             Self::TenantUnknown => "The tenant does not exist in this cloud",
             Self::Locked => "The account is locked or disabled",
             Self::Policy => "A policy of the tenant blocks this sign-in",
             Self::Dead => "The refresh token has expired or was revoked",
-            Self::Suspect => "Entra ID does not accept the refresh token",
-            Self::Throttled => "Entra ID asks to slow down",
-            Self::Transient => "Entra ID is failing at the moment",
+            Self::Suspect => "The identity provider does not accept the refresh token",
+            Self::Throttled => "The identity provider asks to slow down",
+            Self::Transient => "The identity provider is failing at the moment",
             Self::Unexpected => {
-                "The answer is not one of Entra ID; perhaps a proxy or gateway answered instead"
+                "The answer is not one of a token service; perhaps a proxy or gateway answered instead"
             }
         }
     }

@@ -5,10 +5,11 @@
 //! - Message and remedy are our own sentences plus numbers, the authority's host and a link built from the spec; the
 //!   provider's text never gets in.
 //! - An unknown refusal of a password counts as a wrong password: it is never sent again.
-//! - Only what Entra ID says about the refresh token itself kills it; never a client error, policy, 429 or 5xx.
+//! - Only what the provider says about the refresh token itself kills it; never a client error, policy, 429 or 5xx.
 //!
 //! The order of judgement is that of entra-protocol §7.1: HTTP status, known codes, `suberror`, `error`, default.
 
+mod b2c;
 mod class;
 mod error_body;
 mod table;
@@ -275,7 +276,7 @@ fn judge(grant: Grant, status: u16, body: Option<&ErrorBody>) -> Verdict {
     match (status, body) {
         (429, body) => by_status(Class::Throttled, body),
         (408 | 500..=599, body) => by_status(Class::Transient, body),
-        (403, Some(body)) if body.codes.is_empty() => Verdict::of(Class::Unexpected, None),
+        (403, Some(body)) if body.may_be_anybodys() => Verdict::of(Class::Unexpected, None),
         (400..=406 | 409..=499, Some(body)) => by_body(grant, body),
         _ => Verdict::of(Class::Unexpected, None),
     }
@@ -290,6 +291,9 @@ fn by_status(class: Class, body: Option<&ErrorBody>) -> Verdict {
 }
 
 fn by_body(grant: Grant, body: &ErrorBody) -> Verdict {
+    if let Some(code) = body.b2c {
+        return b2c::verdict(code);
+    }
     telling(&body.codes).unwrap_or_else(|| {
         let class = by_suberror(grant, &body.suberror).or_else(|| by_error(grant, &body.error));
         Verdict::of(

@@ -27,7 +27,7 @@ pub struct Row {
 /// Codes that come as the outer one of several, with a more telling one beside them: `[70002, 50126]`.
 pub(super) const OUTER: [u32; 3] = [70000, 70002, 90100];
 
-const fn row(code: u32, class: Class, message: &'static str, remedy: &'static str) -> Row {
+pub(super) const fn row(code: u32, class: Class, message: &'static str, remedy: &'static str) -> Row {
     range(code, code, class, message, remedy)
 }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::entra::authority::Authorities;
 use crate::entra::clock::Started;
 use crate::plan::Time;
+use crate::reconcile::ports::Wanted;
 
 const CORRELATION: &str = "0b8c2f7e-1c9d-4b7e-9d57-0d6a3c7a1f00";
 const GRANTS: [Grant; 5] = [
@@ -29,12 +30,17 @@ fn reply(status: u16, body: &[u8]) -> Reply {
 }
 
 fn with_attempt<T>(grant: Grant, act: impl FnOnce(&Attempt<'_>) -> T) -> T {
-    let authority = Authorities::default().resolve("n", None, None).unwrap();
-    let binding = Binding {
-        authority: authority.host(),
-        tenant: "contoso.example".to_owned(),
-        client_id: "3f0c1a52-0000-4000-8000-000000000001".to_owned(),
+    let wanted = Wanted {
+        namespace: "n",
+        cloud: None,
+        authority: None,
+        tenant: Some("contoso.example"),
+        client_id: "3f0c1a52-0000-4000-8000-000000000001",
     };
+    let binding = Authorities::default().binding(&wanted).unwrap();
+    let authority = Authorities::default()
+        .bound("n", None, &binding.authority)
+        .unwrap();
     act(&Attempt::new(grant, &authority, &binding, CORRELATION))
 }
 
@@ -302,6 +308,44 @@ fn what_is_no_answer_of_entra_is_unexpected() {
     }
     let entra = answered(Grant::Password, 403, &codes("invalid_grant", &[53003]));
     assert_eq!(entra.reason, Reason::BlockedByPolicy);
+}
+
+/// What identity providers other than Entra ID say about a wrong password, and about a refresh token.
+#[test]
+fn refusals_of_other_providers_are_understood() {
+    let described = |error: &str, text: &str| json!({"error": error, "error_description": text});
+    let condemned = (Effect::Condemned, Reason::WrongPassword);
+    for (status, error, text) in [
+        (400, "access_denied", "AADB2C90225: MARKER"),
+        (400, "invalid_grant", "MSIS9659: MARKER"),
+        (401, "invalid_grant", "Invalid user credentials"),
+        (403, "invalid_grant", "Wrong email or password."),
+    ] {
+        let refusal = answered(Grant::Password, status, &described(error, text));
+        assert_eq!((refusal.effect, refusal.reason), condemned, "{text}");
+        assert_eq!(refusal.code, None, "{text}");
+        assert!(!format!("{refusal:?}").contains("MARKER") && !format!("{refusal:?}").contains("MSIS"));
+    }
+    let refresh = |text: &str| shown(Grant::Refresh, &described("invalid_grant", text));
+    assert_eq!(
+        refresh("AADB2C90080: MARKER"),
+        (Effect::Dead, Reason::LoginRequired)
+    );
+    assert_eq!(
+        refresh("MSIS9615: MARKER"),
+        (Effect::Suspect, Reason::LoginRequired)
+    );
+    let misconfigured = (Effect::Person, Reason::AppMisconfigured);
+    for code in [90018, 90224, 99999] {
+        let text = format!("AADB2C{code}: MARKER");
+        for grant in [Grant::Password, Grant::Refresh] {
+            assert_eq!(
+                shown(grant, &described("invalid_grant", &text)),
+                misconfigured,
+                "{code}"
+            );
+        }
+    }
 }
 
 #[test]

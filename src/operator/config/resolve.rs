@@ -12,9 +12,10 @@ use url::{Host, Url};
 
 use super::document::{Node, Section};
 use super::{
-    Authority, AuthorityKind, CaBundle, Config, ConfigError, Federation, Http, LeaderElection, Limits,
-    Metrics, ReadFile, Scope, Sealing,
+    Authority, CaBundle, Config, ConfigError, Federation, Http, LeaderElection, Limits, Metrics, ReadFile,
+    Scope, Sealing,
 };
+use crate::entra::Kind;
 
 const TOP: &[&str] = &[
     "watch",
@@ -100,10 +101,12 @@ fn authorities(node: Node, read: ReadFile<'_>) -> Result<Vec<Authority>, ConfigE
 
 fn authority(node: Node, earlier: &[Authority], read: ReadFile<'_>) -> Result<Authority, ConfigError> {
     let mut section = node.section(&["name", "kind", "url", "caFile", "namespaces"])?;
+    let name = authority_name(&mut section, earlier)?;
+    let kind = authority_kind(&mut section)?;
     Ok(Authority {
-        name: authority_name(&mut section, earlier)?,
-        kind: authority_kind(&mut section)?,
-        url: authority_url(&mut section)?,
+        name,
+        kind,
+        url: authority_url(&mut section, kind)?,
         ca: ca_file(&mut section, read)?,
         namespaces: resolved(section.take("namespaces"), authority_namespaces)?,
     })
@@ -121,29 +124,20 @@ fn authority_name(section: &mut Section, earlier: &[Authority]) -> Result<String
     Ok(name)
 }
 
-fn authority_kind(section: &mut Section) -> Result<AuthorityKind, ConfigError> {
-    let wanted = "Entra";
-    let node = section.require("kind", wanted)?;
-    match node.text(wanted)? {
-        "Entra" => Ok(AuthorityKind::Entra),
-        _ => Err(node.unlike(wanted)),
-    }
+fn authority_kind(section: &mut Section) -> Result<Kind, ConfigError> {
+    let wanted = format!("one of {}", Kind::names());
+    let node = section.require("kind", &wanted)?;
+    node.text(&wanted)?.parse().map_err(|_| node.unlike(&wanted))
 }
 
-fn authority_url(section: &mut Section) -> Result<Url, ConfigError> {
+fn authority_url(section: &mut Section, kind: Kind) -> Result<String, ConfigError> {
     let wanted = "an https URL with a host, for example https://login.contoso.example";
     let node = section.require("url", wanted)?;
-    let url = Url::parse(node.text(wanted)?).map_err(|_| node.unlike(wanted))?;
-    if url.scheme() != "https" {
-        return Err(node.invalid("must begin with https://, because passwords are sent there"));
+    let text = node.text(wanted)?;
+    match kind.url(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(problem) => Err(node.invalid(problem.to_string())),
     }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(node.invalid("must not hold a user name or password: write the host alone"));
-    }
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err(node.invalid("must end after the host and port: the tenant comes from spec.tenant"));
-    }
-    Ok(url)
 }
 
 fn ca_file(section: &mut Section, read: ReadFile<'_>) -> Result<Option<CaBundle>, ConfigError> {
