@@ -19,10 +19,12 @@ mod discovery;
 mod error;
 mod exchange;
 mod faults;
+mod federation;
 mod form;
 mod gate;
 mod grant_password;
 mod grant_refresh;
+mod grant_saml;
 mod issue;
 mod journal;
 pub(crate) mod listener;
@@ -48,10 +50,13 @@ use std::sync::{Arc, Mutex};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use behaviour::{Behaviour, Lifetime, LockoutPolicy, Omit, RateLimit, RefreshIn};
+pub use behaviour::{
+    Behaviour, FederationServer, Lifetime, LockoutPolicy, Metadata, Omit, RateLimit, RefreshIn,
+};
 pub use clock::{Clock, DAY};
 pub use error::{Refusal, Separator};
 pub use faults::{Fault, RetryAfter, Rule};
+pub use federation::{SamlToken, SoapFault};
 pub use gate::Gate;
 pub use issue::ACCESS_TOKEN_MARK;
 pub use journal::{Entry, Journal, Outcome, digest};
