@@ -20,9 +20,9 @@ async fn java_renews(registration: Registration) {
     let scene = Scene::start().await;
     let login = granted(scene.ours(&registration).sign_in(&User::nth(0)).await);
     let mut msal = scene.msal(Library::Java, registration);
-    let renewed = msal.redeem(refresh_token(&login)).await.token();
+    let renewed = msal.redeem(refresh_token(&login)).await.tokens();
     assert_eq!(renewed.account, account(&login));
-    msal.renew().await.token();
+    msal.renew().await.tokens();
     assert_eq!(scene.grants(0), ["password", "refresh_token", "refresh_token"]);
 }
 

@@ -1,7 +1,7 @@
 //! A refresh token belongs to user and client, not to the program that obtained it: each side lives on with the
 //! other's.
 
-use crate::driver::Token;
+use crate::driver::Tokens;
 use crate::library::Library;
 use crate::ours::{account, granted, refresh_token};
 use crate::scene::{Registration, Scene, User};
@@ -15,7 +15,7 @@ async fn goes_there_and_back(library: Library) {
         .msal(library, Registration::public())
         .redeem(refresh_token(&login))
         .await
-        .token();
+        .tokens();
     assert_eq!(theirs.account, account(&login));
     we_live_on(&scene, &theirs).await;
     assert_eq!(scene.grants(0), ["password", "refresh_token", "refresh_token"]);
@@ -25,12 +25,12 @@ async fn goes_there_and_back(library: Library) {
 async fn comes_from(library: Library) {
     let scene = Scene::start().await;
     let mut msal = scene.msal(library, Registration::public());
-    let theirs = msal.sign_in(&User::nth(0)).await.token();
+    let theirs = msal.sign_in(&User::nth(0)).await.tokens();
     we_live_on(&scene, &theirs).await;
     assert_eq!(scene.grants(0), ["password", "refresh_token"]);
 }
 
-async fn we_live_on(scene: &Scene, theirs: &Token) {
+async fn we_live_on(scene: &Scene, theirs: &Tokens) {
     let ours = scene.ours(&Registration::public());
     let stored = theirs.refresh_token.as_deref().unwrap();
     let renewed = granted(ours.redeem(stored, &theirs.account).await);

@@ -12,7 +12,7 @@ use crate::library::Library;
 use crate::scene::{Registration, SCOPE, User};
 
 /// Longest time for one answer; a JVM on a busy machine takes a few seconds to start.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// What a scenario asks of a library.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -45,14 +45,14 @@ struct Scenario<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
 pub(crate) enum Answer {
-    Token(Token),
+    Token(Tokens),
     Error(Failure),
 }
 
-/// What a library shows of a token.
+/// What a library shows of an answer with tokens.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Token {
+pub(crate) struct Tokens {
     /// MSAL's key of the account: `uid.utid`.
     pub(crate) account: String,
     pub(crate) username: String,
@@ -170,9 +170,9 @@ impl Driver {
 }
 
 impl Answer {
-    pub(crate) fn token(self) -> Token {
+    pub(crate) fn tokens(self) -> Tokens {
         match self {
-            Self::Token(token) => token,
+            Self::Token(tokens) => tokens,
             Self::Error(failure) => panic!("no token: {failure:?}"),
         }
     }
@@ -180,7 +180,7 @@ impl Answer {
     pub(crate) fn failure(self) -> Failure {
         match self {
             Self::Error(failure) => failure,
-            Self::Token(token) => panic!("not refused: {token:?}"),
+            Self::Token(tokens) => panic!("not refused: {tokens:?}"),
         }
     }
 }

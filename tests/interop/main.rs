@@ -13,6 +13,7 @@
 mod confidential;
 mod crossing;
 mod driver;
+mod federated;
 mod library;
 mod managed;
 mod ours;

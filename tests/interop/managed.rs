@@ -1,6 +1,6 @@
 //! Managed accounts: one password, then silence, then renewals from the refresh token, in every library and in ours.
 
-use crate::driver::Token;
+use crate::driver::Tokens;
 use crate::library::Library;
 use crate::ours::{Ours, account, granted, refresh_token};
 use crate::scene::{Registration, Scene, User};
@@ -11,15 +11,15 @@ pub(crate) async fn lives_from_one_password(library: Library, registration: Regi
     let user = User::nth(0);
     let mut msal = scene.msal(library, registration.clone());
 
-    let first = msal.sign_in(&user).await.token();
+    let first = msal.sign_in(&user).await.tokens();
     assert_eq!(scene.grants(0), ["password"]);
     assert_eq!(first.username, user.name);
 
-    let cached = msal.silent().await.token();
+    let cached = msal.silent().await.tokens();
     assert_eq!(scene.grants(0), ["password"], "the cache answers");
     assert_eq!(cached.access_token, first.access_token);
 
-    let renewed = msal.renew().await.token();
+    let renewed = msal.renew().await.tokens();
     assert_eq!(scene.grants(0), ["password", "refresh_token"]);
     assert_ne!(renewed.access_token, first.access_token);
     assert_ne!(renewed.refresh_token, first.refresh_token, "it is rotated");
@@ -27,7 +27,7 @@ pub(crate) async fn lives_from_one_password(library: Library, registration: Regi
     is_the_account_that_we_see(&scene, &ours, &user, &renewed).await;
 }
 
-async fn is_the_account_that_we_see(scene: &Scene, ours: &Ours, user: &User, theirs: &Token) {
+async fn is_the_account_that_we_see(scene: &Scene, ours: &Ours, user: &User, theirs: &Tokens) {
     let mark = scene.mark();
     let login = granted(ours.sign_in(user).await);
     let renewal = granted(ours.redeem(refresh_token(&login), account(&login)).await);

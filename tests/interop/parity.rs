@@ -93,10 +93,10 @@ async fn a_life_is_pythons(registration: Registration, listed: &[Difference]) {
     let ours = scene.ours(&registration);
     let mut msal = scene.msal(Library::Python, registration);
     granted(ours.sign_in(&user).await);
-    let theirs = msal.sign_in(&user).await.token();
+    let theirs = msal.sign_in(&user).await.tokens();
     let refresh_token = theirs.refresh_token.as_deref().unwrap();
     granted(ours.redeem(refresh_token, &theirs.account).await);
-    msal.renew().await.token();
+    msal.renew().await.tokens();
     let sent = scene.token_requests(0);
     assert_eq!(
         scene.grants(0),

@@ -142,7 +142,7 @@ impl Row {
             }
             Renewal => {
                 let login = granted(ours.sign_in(user).await);
-                msal.sign_in(user).await.token();
+                msal.sign_in(user).await.tokens();
                 (self.provoke)(scene, user);
                 let refusal = refused(ours.redeem(refresh_token(&login), account(&login)).await);
                 assert_eq!(refusal.code, Some(self.code));

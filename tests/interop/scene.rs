@@ -4,7 +4,9 @@
 
 use std::net::Ipv4Addr;
 
-use entra_lab::simulator::world::{self, CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT, TENANT, World};
+use entra_lab::simulator::world::{
+    self, CLIENT_SECRET, CONFIDENTIAL_CLIENT, FEDERATED_DOMAIN, PUBLIC_CLIENT, TENANT, World,
+};
 use entra_lab::simulator::{Entry, Options, Simulator, StartError};
 use serde::Serialize;
 use tempfile::TempDir;
@@ -48,6 +50,14 @@ impl User {
         Self {
             name: world::user_name(index),
             password: world::password(index),
+        }
+    }
+
+    /// The one whose password only the federation server knows; it has what XML must escape.
+    pub(crate) fn federated() -> Self {
+        Self {
+            name: format!("dora@{FEDERATED_DOMAIN}"),
+            password: "PWMARK-<correct> & 'horse\"".to_owned(),
         }
     }
 }
@@ -121,10 +131,11 @@ impl Scene {
 }
 
 fn options() -> Options {
+    let dora = User::federated();
     let [a, b, c, ..] = Uuid::new_v4().into_bytes();
     Options {
         address: Ipv4Addr::new(127, a.max(1), b, c.clamp(1, 254)).into(),
         port: 443,
-        ..Options::new(World::with_users(USERS))
+        ..Options::new(World::with_users(USERS).federated_user(&dora.name, &dora.password))
     }
 }

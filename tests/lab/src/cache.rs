@@ -1,5 +1,6 @@
-//! The user's cache for what takes long to make: `${XDG_CACHE_HOME:-~/.cache}/entra-lab`. Guarantees: nothing
-//! half-made is ever found there, one process at a time makes an entry, and stderr says how far it is.
+//! The user's cache, `${XDG_CACHE_HOME:-~/.cache}/entra-lab`, for what takes long to build.
+//!
+//! Guarantees: nothing half-made is ever found there, one process at a time builds an entry, and stderr says so.
 
 use std::{
     env,
@@ -63,12 +64,12 @@ pub fn key(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
         .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
-/// Returns when the file or directory `path` is there. If it is missing, `make` makes it under another name in the
+/// Returns when the file or directory `path` is there. If it is missing, `build` makes it under another name in the
 /// same directory, and it is renamed once it is whole.
 ///
 /// # Errors
-/// Those of `make` and of the file system.
-pub fn ensure<E: From<Error>>(path: &Path, make: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
+/// Those of `build` and of the file system.
+pub fn ensure<E: From<Error>>(path: &Path, build: impl FnOnce(&Path) -> Result<(), E>) -> Result<(), E> {
     if path.exists() {
         return Ok(());
     }
@@ -84,9 +85,9 @@ pub fn ensure<E: From<Error>>(path: &Path, make: impl FnOnce(&Path) -> Result<()
         .prefix(".build-")
         .tempdir_in(directory)
         .map_err(Error::of("create a build directory"))?;
-    let made = unfinished.path().join(name);
-    make(&made)?;
-    fs::rename(&made, path).map_err(Error::of(format!("move {} into place", path.display())))?;
+    let target = unfinished.path().join(name);
+    build(&target)?;
+    fs::rename(&target, path).map_err(Error::of(format!("move {} into place", path.display())))?;
     Ok(())
 }
 
