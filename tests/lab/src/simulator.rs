@@ -10,8 +10,10 @@
 
 mod behaviour;
 mod catalogue;
+mod certificate;
 pub mod cli;
 mod client;
+mod client_assertion;
 mod clock;
 mod control;
 mod directory;
@@ -61,8 +63,10 @@ pub use gate::Gate;
 pub use issue::ACCESS_TOKEN_MARK;
 pub use journal::{Entry, Journal, Outcome, digest};
 pub use refresh_tokens::{Event, INACTIVITY, REFRESH_TOKEN_MARK};
-pub use tls::{Authority, TlsError};
-pub use world::{Account, Application, ClientSecret, Consent, Policy, Resource, Tenant, User, World};
+pub use tls::{Authority, ClientCertificate, TlsError};
+pub use world::{
+    Account, Application, ClientSecret, Consent, FederatedCredential, Policy, Resource, Tenant, User, World,
+};
 pub use yaml::YamlError;
 
 use directory::Directory;

@@ -10,6 +10,8 @@
     reason = "a test fails by panicking, and AADSTS codes are written as Microsoft writes them"
 )]
 
+#[path = "simulator/assertions.rs"]
+mod assertions;
 #[path = "simulator/client.rs"]
 mod client;
 #[path = "simulator/control.rs"]

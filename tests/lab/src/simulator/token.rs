@@ -89,7 +89,7 @@ fn tenant(
 
 fn check(service: &Service, request: TokenRequest<'_>, tenant: Option<String>) -> Result<Checked, Refusal> {
     let credentials = Credentials::read(request.form, request.authorization);
-    let client = credentials.check(tenant.as_deref(), &service.directory, request.now)?;
+    let client = credentials.check(tenant.as_deref(), &service.directory, request)?;
     let scope = request
         .form
         .get("scope")

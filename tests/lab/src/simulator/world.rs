@@ -7,7 +7,7 @@ mod user;
 
 use serde::{Deserialize, Serialize};
 
-pub use application::{Application, ClientSecret};
+pub use application::{Application, ClientSecret, FederatedCredential};
 pub use user::{Account, Consent, Policy, User};
 
 /// Tenant of [`World::contoso`].
