@@ -8,14 +8,17 @@
     reason = "AADSTS codes are written as Microsoft writes them"
 )]
 
+mod authority;
 mod behaviour;
 mod catalogue;
 mod certificate;
+mod claims;
 pub mod cli;
 mod client;
 mod client_assertion;
 mod clock;
 mod control;
+mod dialect;
 mod directory;
 mod discovery;
 mod error;
@@ -32,12 +35,14 @@ mod journal;
 pub(crate) mod listener;
 mod lockout;
 mod loops;
+mod openid;
 mod realm;
 mod refresh_tokens;
 mod reply;
 mod routes;
 mod scope;
 mod service;
+mod shape;
 mod sign_in;
 mod signing;
 mod throttle;
@@ -65,7 +70,8 @@ pub use journal::{Entry, Journal, Outcome, digest};
 pub use refresh_tokens::{Event, INACTIVITY, REFRESH_TOKEN_MARK};
 pub use tls::{Authority, ClientCertificate, TlsError};
 pub use world::{
-    Account, Application, ClientSecret, Consent, FederatedCredential, Policy, Resource, Tenant, User, World,
+    Account, Application, ClientSecret, Consent, FederatedCredential, Issuer, Policy, Resource, Rotation,
+    Tenant, User, World,
 };
 pub use yaml::YamlError;
 

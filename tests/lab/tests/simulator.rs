@@ -12,6 +12,8 @@
 
 #[path = "simulator/assertions.rs"]
 mod assertions;
+#[path = "simulator/authorities.rs"]
+mod authorities;
 #[path = "simulator/client.rs"]
 mod client;
 #[path = "simulator/control.rs"]
@@ -30,3 +32,5 @@ mod metadata;
 mod refusals;
 #[path = "simulator/wstrust.rs"]
 mod wstrust;
+#[path = "simulator/yaml.rs"]
+mod yaml;

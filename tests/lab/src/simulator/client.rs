@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
+use super::authority::{Authority, Endpoint};
 use super::client_assertion;
 use super::directory::Directory;
 use super::error::Refusal;
@@ -86,6 +87,8 @@ impl Credentials {
         request: TokenRequest<'_>,
     ) -> Result<bool, Refusal> {
         match &self.proof {
+            // B2C looks at no credential: its password flow knows public clients only.
+            _ if matches!(request.authority, Authority::B2c { .. }) && application.public_flow => Ok(false),
             None if application.public_flow => Ok(false),
             None => Err(Refusal::of(7000218)),
             Some(_) if application.public_flow && !application.has_credentials() => Err(Refusal::of(700025)),
@@ -108,16 +111,23 @@ pub(crate) fn unknown(client_id: &str) -> Refusal {
     ))
 }
 
-/// Whether an audience is the URL of this token endpoint, with the tenant in any spelling, or its issuer.
+/// Whether an audience is the URL of this token endpoint or its issuer; Entra takes the tenant in any spelling.
 fn is_token_endpoint(audience: &str, directory: &Directory, request: TokenRequest<'_>) -> bool {
-    let path = audience
-        .strip_prefix(request.base)
-        .and_then(|path| path.strip_prefix('/'));
-    let Some((tenant, rest)) = path.and_then(|path| path.split_once('/')) else {
-        return false;
+    let own = request.authority.url(request.base);
+    let rest = match request.authority {
+        Authority::Entra(segment) => below_tenant(audience, request.base)
+            .filter(|(tenant, _)| directory.realm(tenant) == directory.realm(segment))
+            .map(|(_, rest)| rest),
+        Authority::Adfs | Authority::B2c { .. } | Authority::Oidc(_) => audience.strip_prefix(&own),
     };
-    directory.realm(tenant) == directory.realm(request.segment)
-        && ["oauth2/v2.0/token", "oauth2/token", "v2.0"].contains(&rest)
+    let rest = rest.map(|rest| rest.trim_matches('/'));
+    rest.is_some_and(|rest| {
+        rest.is_empty() || rest == "v2.0" || rest == request.authority.path_of(Endpoint::Token)
+    })
+}
+
+fn below_tenant<'a>(url: &'a str, base: &str) -> Option<(&'a str, &'a str)> {
+    url.strip_prefix(base)?.strip_prefix('/')?.split_once('/')
 }
 
 fn verify(secret: &str, application: &Application, now: Timestamp) -> Result<(), Refusal> {

@@ -3,13 +3,15 @@
 //! Shape as recorded from the real service; `error_uri` is left out for 70043, as it is there.
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::catalogue;
 use super::clock::entra_date;
 
 /// What stands between the parts of `error_description`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Separator {
     /// Spaces, as the service writes since about 2025.
     #[default]

@@ -9,7 +9,9 @@ use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA512, RSA
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use entra_lab::simulator::world::{PUBLIC_CLIENT, TENANT};
-use entra_lab::simulator::{Application, ClientCertificate, FederatedCredential, Options, World};
+use entra_lab::simulator::{
+    Application, ClientCertificate, FederatedCredential, Issuer, Options, Rotation, World,
+};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use serde_json::{Value, json};
@@ -309,5 +311,32 @@ async fn the_issuer_must_have_signed_the_token() {
     ] {
         let token = jwt(&json!({"alg": "RS256", "kid": kid}), &claims, certificate);
         assert_eq!(lab.code(&form(WORKLOAD, &token)).await, code, "{kid}");
+    }
+}
+
+#[tokio::test]
+async fn other_authorities_take_assertions_for_their_own_endpoint() {
+    let lab = lab().await;
+    lab.simulator
+        .change(|world| world.issuers.push(Issuer::new("sso", Rotation::Kept)));
+    for (path, audiences) in [
+        ("/adfs/oauth2/token", ["/adfs/oauth2/token", "/adfs"]),
+        ("/oidc/sso/token", ["/oidc/sso/token", "/oidc/sso"]),
+    ] {
+        for audience in audiences {
+            let claims = with_members(claims(&lab), &json!({"aud": lab.url(audience)}));
+            let assertion = jwt(&header(), &claims, &CERTIFICATE);
+            assert_eq!(
+                lab.post_path(path, &form(CLIENT, &assertion)).await.status,
+                200,
+                "{audience}"
+            );
+        }
+        let elsewhere = jwt(&header(), &claims(&lab), &CERTIFICATE);
+        assert_eq!(
+            lab.post_path(path, &form(CLIENT, &elsewhere)).await.status,
+            401,
+            "{path}"
+        );
     }
 }

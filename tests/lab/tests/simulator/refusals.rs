@@ -4,8 +4,8 @@ use entra_lab::simulator::world::{
     API, CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT, TENANT, password, user_name,
 };
 use entra_lab::simulator::{
-    Account, Application, ClientSecret, Fault, Options, Policy, Refusal, Resource, Separator, User, World,
-    known_codes,
+    Account, Application, ClientSecret, Fault, LockoutPolicy, Options, Policy, Refusal, Resource, Separator,
+    User, World, known_codes,
 };
 
 use crate::client::{Lab, but, lab, password_form, refresh_form, with};
@@ -432,6 +432,18 @@ async fn ten_different_bad_passwords_lock_the_account() {
     assert_eq!(lab.code(&password_form()).await, 0);
     assert_eq!(lab.code(&wrong(12)).await, 50126);
     assert_eq!(lab.code(&password_form()).await, 0, "success clears the counter");
+}
+
+#[tokio::test]
+async fn three_are_enough_in_us_government() {
+    let lab = lab().await;
+    lab.simulator
+        .configure(|behaviour| behaviour.lockout = LockoutPolicy::us_government());
+    for n in 0..3 {
+        let wrong = but(password_form(), "password", Some(&format!("wrong {n}")));
+        assert_eq!(lab.code(&wrong).await, 50126);
+    }
+    assert_eq!(lab.code(&password_form()).await, 50053);
 }
 
 #[tokio::test]
