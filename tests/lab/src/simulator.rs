@@ -1,4 +1,4 @@
-//! An Entra token service over TLS for the managed flows, with scripted faults and a journal.
+//! An Entra token service over TLS, with the authorities beside it, scripted faults and a journal.
 //!
 //! Faithful where the operator looks: validation order, error bodies, token answers, refresh-token families,
 //! revocation, smart lockout. Tests embed it ([`Simulator::start`]); `entra-lab simulator` runs it alone.

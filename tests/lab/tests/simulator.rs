@@ -14,6 +14,8 @@
 mod assertions;
 #[path = "simulator/authorities.rs"]
 mod authorities;
+#[path = "simulator/brakes.rs"]
+mod brakes;
 #[path = "simulator/client.rs"]
 mod client;
 #[path = "simulator/control.rs"]

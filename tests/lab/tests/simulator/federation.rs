@@ -223,6 +223,10 @@ async fn an_assertion_is_taken_only_as_it_was_issued() {
     for (changed, why) in [
         (assertion.replace(DORA, &user_name(0)), "another user"),
         (
+            assertion.replace("NotOnOrAfter=\"20", "NotOnOrAfter=\"21"),
+            "a longer life",
+        ),
+        (
             assertion.replace("><saml:Conditions", ">\n<saml:Conditions"),
             "white space",
         ),
