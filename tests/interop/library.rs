@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use entra_lab::cache;
 
@@ -110,6 +111,7 @@ impl Library {
         let recipe = self.recipe();
         let directory = self.installed();
         let mut command = line(recipe.start, directory);
+        // Only Python looks there.
         command.env("PYTHONPATH", directory.join("packages"));
         command
     }
@@ -156,10 +158,11 @@ impl Recipe {
     }
 
     fn build(&self, sources: &[PathBuf], target: &Path) -> Result<(), Box<dyn Error>> {
+        let name = format!("MSAL for {}", self.folder);
         cache::report(&format!(
-            "installing MSAL for {}, once; some ten seconds",
-            self.folder
+            "installing {name}, once; about half a minute on two cores"
         ));
+        let started = Instant::now();
         fs::create_dir(target)?;
         for path in sources {
             fs::copy(path, target.join(path.file_name().unwrap_or_default()))?;
@@ -167,6 +170,7 @@ impl Recipe {
         for step in self.steps {
             self.run(step, target)?;
         }
+        cache::report(&format!("installed {name} in {} s", started.elapsed().as_secs()));
         Ok(())
     }
 
@@ -181,7 +185,12 @@ impl Recipe {
         }
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said);
-        Err(format!("{} failed ({}):\n{said}", words.join(" "), output.status).into())
+        let command = words.join(" ");
+        Err(format!(
+            "{command} failed ({}), it takes {}:\n{said}",
+            output.status, self.needs
+        )
+        .into())
     }
 }
 
