@@ -15,6 +15,16 @@ async fn node_lives_from_one_password_with_a_secret() {
     lives_from_one_password(Library::Node, Registration::with_secret()).await;
 }
 
+#[tokio::test]
+async fn python_lives_from_one_password_with_a_certificate() {
+    lives_from_one_password(Library::Python, Registration::with_certificate()).await;
+}
+
+#[tokio::test]
+async fn node_lives_from_one_password_with_a_certificate() {
+    lives_from_one_password(Library::Node, Registration::with_certificate()).await;
+}
+
 /// MSAL Java signs in with a password as a public client only, but it renews as a confidential one.
 async fn java_renews(registration: Registration) {
     let scene = Scene::start().await;
@@ -29,6 +39,11 @@ async fn java_renews(registration: Registration) {
 #[tokio::test]
 async fn java_renews_with_a_secret() {
     java_renews(Registration::with_secret()).await;
+}
+
+#[tokio::test]
+async fn java_renews_with_a_certificate() {
+    java_renews(Registration::with_certificate()).await;
 }
 
 /// 7000218, "Allow public client flows" is off: the day on which this fails, Go belongs to the others above.

@@ -2,9 +2,11 @@
 //! renewals need neither.
 
 use entra_lab::simulator::{Metadata, SamlToken};
+use entra_operator::api::Reason;
 
+use crate::driver::Tokens;
 use crate::library::Library;
-use crate::ours::{account, granted, refresh_token};
+use crate::ours::{account, granted, refused};
 use crate::scene::{Registration, Scene, User};
 
 const V13: &str = "/adfs/services/trust/13/usernamemixed";
@@ -31,7 +33,7 @@ async fn server(metadata: Metadata, token: SamlToken) -> Scene {
     scene
 }
 
-/// The library asks for the assertion at `endpoint`, redeems it by `grant`, and lives on, as we do after it.
+/// The library asks for the assertion at `endpoint`, redeems it by `grant` and lives on; then we do the same.
 async fn signs_in(library: Library, scene: Scene, endpoint: &str, grant: &str) {
     let user = User::federated();
     let mut msal = scene.msal(library, Registration::public());
@@ -42,12 +44,22 @@ async fn signs_in(library: Library, scene: Scene, endpoint: &str, grant: &str) {
 
     let renewed = msal.renew().await.tokens();
     assert_eq!(scene.grants(0), [grant, "refresh_token"]);
-    let ours = scene.ours(&Registration::public());
-    let stored = renewed.refresh_token.as_deref().unwrap();
-    let tokens = granted(ours.redeem(stored, &renewed.account).await);
-    assert_eq!(account(&tokens), first.account);
-    assert_ne!(refresh_token(&tokens), stored);
     assert_eq!(endpoints(&scene), [endpoint], "renewals leave it alone");
+    we_do_the_same(&scene, &user, &renewed, (endpoint, grant)).await;
+}
+
+async fn we_do_the_same(scene: &Scene, user: &User, theirs: &Tokens, (endpoint, grant): (&str, &str)) {
+    let mark = scene.mark();
+    let ours = scene.ours(&Registration::public());
+    let login = granted(ours.sign_in(user).await);
+    assert_eq!(endpoints(scene), [endpoint, endpoint]);
+    let stored = theirs.refresh_token.as_deref().unwrap();
+    let renewal = granted(ours.redeem(stored, &theirs.account).await);
+    assert_eq!(scene.grants(mark), [grant, "refresh_token"]);
+    assert_eq!(
+        (account(&login), account(&renewal)),
+        (&*theirs.account, &*theirs.account)
+    );
 }
 
 #[tokio::test]
@@ -102,4 +114,52 @@ async fn go_speaks_ws_trust_13() {
 async fn go_redeems_saml_20() {
     let scene = server(Metadata::Both, SamlToken::V20).await;
     signs_in(Library::Go, scene, V13, SAML20).await;
+}
+
+/// A wrong password is refused by the federation server: nothing goes to the cloud, and we send it once.
+async fn a_wrong_password_stays_at_the_server(library: Library, error: &str, sends: usize) {
+    let scene = server(Metadata::Both, SamlToken::V11).await;
+    let mut user = User::federated();
+    user.password.push('!');
+    let journal = scene.simulator.journal();
+
+    let refusal = refused(scene.ours(&Registration::public()).sign_in(&user).await);
+    assert_eq!(refusal.reason, Reason::WrongPassword);
+    assert_eq!(journal.password_sends(&user.name), 1);
+
+    let mut msal = scene.msal(library, Registration::public());
+    let failure = msal.sign_in(&user).await.failure();
+    assert_eq!(failure.error.as_deref(), Some(error));
+    assert_eq!(journal.password_sends(&user.name), 1 + sends);
+    assert_eq!(scene.grants(0), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_wrong_password_stays_at_pythons_server() {
+    a_wrong_password_stays_at_the_server(Library::Python, "RuntimeError", 1).await;
+}
+
+/// MSAL Java repeats whatever was answered with 500, and with it counts twice towards the server's lockout.
+#[tokio::test]
+async fn a_wrong_password_stays_at_javas_server_but_is_sent_twice() {
+    a_wrong_password_stays_at_the_server(Library::Java, "wstrust_service_error", 2).await;
+}
+
+#[tokio::test]
+async fn a_wrong_password_stays_at_gos_server() {
+    a_wrong_password_stays_at_the_server(Library::Go, "other", 1).await;
+}
+
+/// MSAL Node knows no federation: the cloud gets the right password and calls it wrong.
+#[tokio::test]
+async fn node_is_told_that_the_password_is_wrong_where_we_sign_in() {
+    let scene = server(Metadata::Both, SamlToken::V11).await;
+    let user = User::federated();
+    let failure = scene
+        .msal(Library::Node, Registration::public())
+        .sign_in(&user)
+        .await
+        .failure();
+    assert_eq!(failure.codes, [50126]);
+    granted(scene.ours(&Registration::public()).sign_in(&user).await);
 }

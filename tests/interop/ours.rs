@@ -5,13 +5,15 @@ use std::sync::Arc;
 use entra_lab::simulator::Simulator;
 use entra_lab::simulator::world::TENANT;
 use entra_operator::api::Realm;
-use entra_operator::entra::{Authorities, Client, Declared, Limits};
+use entra_operator::entra::{Authorities, Client, Declared, Federation, Limits};
 use entra_operator::operator::SystemClock;
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Account, Refusal};
 use entra_operator::plan::snapshot::Binding;
-use entra_operator::reconcile::material::{ClientAuthentication, LoginContent, Secret, StoredSession};
-use entra_operator::reconcile::ports::{Outcome, Provider, Request, Tokens};
+use entra_operator::reconcile::material::{
+    ClientAuthentication, ClientCertificate, LoginContent, Secret, StoredSession,
+};
+use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens};
 
 use crate::scene::{Registration, SCOPE, User};
 
@@ -21,6 +23,7 @@ const AUTHORITY: &str = "lab";
 /// The client and what it says about itself.
 pub(crate) struct Ours {
     client: Client,
+    clock: Arc<SystemClock>,
     binding: Binding,
     authentication: Option<ClientAuthentication>,
     scopes: Vec<String>,
@@ -39,14 +42,23 @@ impl Ours {
             per_second_per_tenant: 1000,
         };
         let authorities = Authorities::new([declared]).unwrap();
-        let client = Client::new(authorities, limits, Arc::new(SystemClock::start())).unwrap();
+        let host = authorities.resolve("etl", None, Some(AUTHORITY)).unwrap().host();
+        let federation = Federation {
+            allowed_hosts: [host.clone()].into(),
+            ca_pem: Some(simulator.ca_pem().into_bytes()),
+        };
+        let clock = Arc::new(SystemClock::start());
+        let port: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
+        let client = Client::new(authorities, limits, port).unwrap();
+        let client = client.federated(federation).unwrap();
         let binding = Binding {
-            authority: client.authority("etl", None, Some(AUTHORITY)).unwrap(),
+            authority: host,
             tenant: TENANT.to_owned(),
             client_id: registration.client_id.clone(),
         };
         Self {
             client,
+            clock,
             binding,
             authentication: authentication(registration),
             scopes: vec![SCOPE.to_owned()],
@@ -61,6 +73,7 @@ impl Ours {
             client: self.authentication.as_ref(),
             scopes: &self.scopes,
             life: None,
+            now: self.clock.now(),
         }
     }
 
@@ -88,8 +101,19 @@ impl Ours {
 }
 
 fn authentication(registration: &Registration) -> Option<ClientAuthentication> {
-    let secret = registration.secret.clone()?;
-    Some(ClientAuthentication::Secret(Secret::new(secret)))
+    let Registration {
+        secret,
+        certificate,
+        key,
+        ..
+    } = registration.clone();
+    let certificate = certificate.zip(key).map(|(certificate, key)| {
+        ClientAuthentication::Certificate(ClientCertificate {
+            certificate: certificate.into_bytes(),
+            key: Secret::new(key),
+        })
+    });
+    certificate.or_else(|| secret.map(|secret| ClientAuthentication::Secret(Secret::new(secret))))
 }
 
 pub(crate) fn granted(outcome: Outcome) -> Tokens {

@@ -200,33 +200,56 @@ async fn java_and_we_read_every_refusal_alike() {
     every_refusal_is_read_alike(Library::Java).await;
 }
 
-/// A wrong client secret is the application's fault, whoever reads the answer.
-async fn a_wrong_secret_is_the_applications_fault(library: Library) {
+/// A credential that does not fit is the application's fault, whoever reads the answer.
+async fn is_the_applications_fault(library: Library, registration: Registration, code: u32) {
     let scene = Scene::start().await;
-    let registration = Registration {
-        secret: Some("no-longer-valid".to_owned()),
-        ..Registration::with_secret()
-    };
     let refusal = refused(scene.ours(&registration).sign_in(&User::nth(0)).await);
     assert_eq!(
         (refusal.code, refusal.reason),
-        (Some(7_000_215), Reason::AppMisconfigured)
+        (Some(code), Reason::AppMisconfigured)
     );
     let failure = scene
         .msal(library, registration)
         .sign_in(&User::nth(0))
         .await
         .failure();
-    assert_eq!(failure.error.as_deref(), Some("invalid_client"));
-    assert_eq!(failure.codes, [7_000_215]);
+    assert_eq!(
+        (failure.error.as_deref(), failure.codes),
+        (Some("invalid_client"), vec![code])
+    );
+}
+
+fn wrong_secret() -> Registration {
+    Registration {
+        secret: Some("no-longer-valid".to_owned()),
+        ..Registration::with_secret()
+    }
+}
+
+/// Good in itself, but registered for another application.
+fn wrong_certificate() -> Registration {
+    Registration {
+        client_id: Registration::with_secret().client_id,
+        ..Registration::with_certificate()
+    }
 }
 
 #[tokio::test]
 async fn a_wrong_secret_is_the_applications_fault_for_python_and_for_us() {
-    a_wrong_secret_is_the_applications_fault(Library::Python).await;
+    is_the_applications_fault(Library::Python, wrong_secret(), 7_000_215).await;
 }
 
 #[tokio::test]
 async fn a_wrong_secret_is_the_applications_fault_for_node_and_for_us() {
-    a_wrong_secret_is_the_applications_fault(Library::Node).await;
+    is_the_applications_fault(Library::Node, wrong_secret(), 7_000_215).await;
+}
+
+#[tokio::test]
+async fn a_wrong_certificate_is_the_applications_fault_for_python_and_for_us() {
+    is_the_applications_fault(Library::Python, wrong_certificate(), 700_027).await;
+}
+
+#[tokio::test]
+async fn a_wrong_certificate_is_the_applications_fault_for_node_and_for_us() {
+    is_the_applications_fault(Library::Node, wrong_certificate(), 700_027).await;
 }

@@ -3,11 +3,12 @@
 //! Port 443, because MSAL Python drops any other port on its way to the realm service.
 
 use std::net::Ipv4Addr;
+use std::sync::LazyLock;
 
 use entra_lab::simulator::world::{
     self, CLIENT_SECRET, CONFIDENTIAL_CLIENT, FEDERATED_DOMAIN, PUBLIC_CLIENT, TENANT, World,
 };
-use entra_lab::simulator::{Entry, Options, Simulator, StartError};
+use entra_lab::simulator::{Application, ClientCertificate, Entry, Options, Simulator, StartError};
 use serde::Serialize;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -18,6 +19,13 @@ use crate::ours::Ours;
 
 /// What every request asks for.
 pub(crate) const SCOPE: &str = "api://orders/.default";
+
+/// The application that has [`CERTIFICATE`].
+const CERTIFIED_CLIENT: &str = "aaaaaaaa-0000-4000-8000-000000000003";
+
+/// One for all scenes, because making an RSA key takes its time.
+static CERTIFICATE: LazyLock<ClientCertificate> =
+    LazyLock::new(|| ClientCertificate::new("interop").unwrap());
 
 /// Users of a scene: one for each refusal, and some to spare.
 const USERS: usize = 32;
@@ -36,6 +44,9 @@ pub(crate) struct Registration {
     #[serde(rename = "client")]
     pub(crate) client_id: String,
     pub(crate) secret: Option<String>,
+    /// In PEM, as is the key.
+    pub(crate) certificate: Option<String>,
+    pub(crate) key: Option<String>,
 }
 
 /// A running token service.
@@ -76,6 +87,17 @@ impl Registration {
         Self {
             client_id: CONFIDENTIAL_CLIENT.to_owned(),
             secret: Some(CLIENT_SECRET.to_owned()),
+            ..Self::default()
+        }
+    }
+
+    /// A client with a certificate.
+    pub(crate) fn with_certificate() -> Self {
+        Self {
+            client_id: CERTIFIED_CLIENT.to_owned(),
+            certificate: Some(CERTIFICATE.certificate.clone()),
+            key: Some(CERTIFICATE.key.clone()),
+            ..Self::default()
         }
     }
 }
@@ -131,11 +153,20 @@ impl Scene {
 }
 
 fn options() -> Options {
-    let dora = User::federated();
     let [a, b, c, ..] = Uuid::new_v4().into_bytes();
     Options {
         address: Ipv4Addr::new(127, a.max(1), b, c.clamp(1, 254)).into(),
         port: 443,
-        ..Options::new(World::with_users(USERS).federated_user(&dora.name, &dora.password))
+        ..Options::new(world())
     }
+}
+
+fn world() -> World {
+    let dora = User::federated();
+    World::with_users(USERS)
+        .federated_user(&dora.name, &dora.password)
+        .application(Application::with_certificate(
+            CERTIFIED_CLIENT,
+            &CERTIFICATE.certificate,
+        ))
 }
