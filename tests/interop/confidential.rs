@@ -2,7 +2,7 @@
 
 use crate::library::Library;
 use crate::managed::lives_from_one_password;
-use crate::ours::{account, granted, refresh_token};
+use crate::ours::{account, refresh_token};
 use crate::scene::{Registration, Scene, User};
 
 #[tokio::test]
@@ -28,11 +28,11 @@ async fn node_lives_from_one_password_with_a_certificate() {
 /// MSAL Java signs in with a password as a public client only, but it renews as a confidential one.
 async fn java_renews(registration: Registration) {
     let scene = Scene::start().await;
-    let login = granted(scene.ours(&registration).sign_in(&User::nth(0)).await);
+    let login = scene.ours(&registration).sign_in(&User::nth(0)).await.unwrap();
     let mut msal = scene.msal(Library::Java, registration);
-    let renewed = msal.redeem(refresh_token(&login)).await.tokens();
+    let renewed = msal.redeem(refresh_token(&login)).await.unwrap();
     assert_eq!(renewed.account, account(&login));
-    msal.renew().await.tokens();
+    msal.renew().await.unwrap();
     assert_eq!(scene.grants(0), ["password", "refresh_token", "refresh_token"]);
 }
 
@@ -51,12 +51,12 @@ async fn java_renews_with_a_certificate() {
 async fn go_forgets_its_secret_when_it_signs_in() {
     let scene = Scene::start().await;
     let mut msal = scene.msal(Library::Go, Registration::with_secret());
-    let failure = msal.sign_in(&User::nth(0)).await.failure();
+    let failure = msal.sign_in(&User::nth(0)).await.unwrap_err();
     assert_eq!(failure.codes, [7_000_218]);
-    granted(
-        scene
-            .ours(&Registration::with_secret())
-            .sign_in(&User::nth(0))
-            .await,
-    );
+
+    scene
+        .ours(&Registration::with_secret())
+        .sign_in(&User::nth(0))
+        .await
+        .unwrap();
 }

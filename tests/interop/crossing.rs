@@ -3,19 +3,19 @@
 
 use crate::driver::Tokens;
 use crate::library::Library;
-use crate::ours::{account, granted, refresh_token};
+use crate::ours::{account, refresh_token};
 use crate::scene::{Registration, Scene, User};
 
 /// From our sign-in to the library, and from the library back to us.
 async fn goes_there_and_back(library: Library) {
     let scene = Scene::start().await;
     let ours = scene.ours(&Registration::public());
-    let login = granted(ours.sign_in(&User::nth(0)).await);
+    let login = ours.sign_in(&User::nth(0)).await.unwrap();
     let theirs = scene
         .msal(library, Registration::public())
         .redeem(refresh_token(&login))
         .await
-        .tokens();
+        .unwrap();
     assert_eq!(theirs.account, account(&login));
     we_live_on(&scene, &theirs).await;
     assert_eq!(scene.grants(0), ["password", "refresh_token", "refresh_token"]);
@@ -25,7 +25,7 @@ async fn goes_there_and_back(library: Library) {
 async fn comes_from(library: Library) {
     let scene = Scene::start().await;
     let mut msal = scene.msal(library, Registration::public());
-    let theirs = msal.sign_in(&User::nth(0)).await.tokens();
+    let theirs = msal.sign_in(&User::nth(0)).await.unwrap();
     we_live_on(&scene, &theirs).await;
     assert_eq!(scene.grants(0), ["password", "refresh_token"]);
 }
@@ -33,7 +33,7 @@ async fn comes_from(library: Library) {
 async fn we_live_on(scene: &Scene, theirs: &Tokens) {
     let ours = scene.ours(&Registration::public());
     let stored = theirs.refresh_token.as_deref().unwrap();
-    let renewed = granted(ours.redeem(stored, &theirs.account).await);
+    let renewed = ours.redeem(stored, &theirs.account).await.unwrap();
     assert_eq!(account(&renewed), theirs.account);
     assert_ne!(refresh_token(&renewed), stored, "it is rotated");
 }

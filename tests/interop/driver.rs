@@ -44,7 +44,7 @@ struct Scenario<'a> {
 /// One line from a program.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", tag = "outcome")]
-pub(crate) enum Answer {
+enum Answer {
     Token(Tokens),
     Error(Failure),
 }
@@ -119,26 +119,31 @@ impl Driver {
         self
     }
 
-    pub(crate) async fn sign_in(&mut self, user: &User) -> Answer {
+    pub(crate) async fn sign_in(&mut self, user: &User) -> Result<Tokens, Failure> {
         self.ask(Action::SignIn, Some(user), None).await
     }
 
     /// Asks for a token that the cache can give.
-    pub(crate) async fn silent(&mut self) -> Answer {
+    pub(crate) async fn silent(&mut self) -> Result<Tokens, Failure> {
         self.ask(Action::Silent, None, None).await
     }
 
     /// Asks for a new token without a password, although the old one is still good.
-    pub(crate) async fn renew(&mut self) -> Answer {
+    pub(crate) async fn renew(&mut self) -> Result<Tokens, Failure> {
         self.ask(Action::Renew, None, None).await
     }
 
     /// Redeems a refresh token that somebody else obtained.
-    pub(crate) async fn redeem(&mut self, refresh_token: &str) -> Answer {
+    pub(crate) async fn redeem(&mut self, refresh_token: &str) -> Result<Tokens, Failure> {
         self.ask(Action::Redeem, None, Some(refresh_token)).await
     }
 
-    async fn ask(&mut self, action: Action, user: Option<&User>, refresh_token: Option<&str>) -> Answer {
+    async fn ask(
+        &mut self,
+        action: Action,
+        user: Option<&User>,
+        refresh_token: Option<&str>,
+    ) -> Result<Tokens, Failure> {
         let scenario = Scenario {
             action,
             session: self.session.to_string(),
@@ -156,7 +161,10 @@ impl Driver {
             let said = self.last_words().await;
             panic!("{:?} did not answer {action:?}: {said}", self.library);
         };
-        serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}"))
+        match serde_json::from_str(&answer).unwrap_or_else(|error| panic!("{error}: {answer}")) {
+            Answer::Token(tokens) => Ok(tokens),
+            Answer::Error(failure) => Err(failure),
+        }
     }
 
     async fn last_words(&mut self) -> String {
@@ -166,21 +174,5 @@ impl Driver {
             drop(stderr.read_to_string(&mut text).await);
         }
         text
-    }
-}
-
-impl Answer {
-    pub(crate) fn tokens(self) -> Tokens {
-        match self {
-            Self::Token(tokens) => tokens,
-            Self::Error(failure) => panic!("no token: {failure:?}"),
-        }
-    }
-
-    pub(crate) fn failure(self) -> Failure {
-        match self {
-            Self::Error(failure) => failure,
-            Self::Token(tokens) => panic!("not refused: {tokens:?}"),
-        }
     }
 }

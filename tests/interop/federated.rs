@@ -6,7 +6,7 @@ use entra_operator::api::Reason;
 
 use crate::driver::Tokens;
 use crate::library::Library;
-use crate::ours::{account, granted, refused};
+use crate::ours::account;
 use crate::scene::{Registration, Scene, User};
 
 const V13: &str = "/adfs/services/trust/13/usernamemixed";
@@ -37,12 +37,12 @@ async fn server(metadata: Metadata, token: SamlToken) -> Scene {
 async fn signs_in(library: Library, scene: Scene, endpoint: &str, grant: &str) {
     let user = User::federated();
     let mut msal = scene.msal(library, Registration::public());
-    let first = msal.sign_in(&user).await.tokens();
+    let first = msal.sign_in(&user).await.unwrap();
     assert_eq!(first.username, user.name);
     assert_eq!(endpoints(&scene), [endpoint]);
     assert_eq!(scene.grants(0), [grant]);
 
-    let renewed = msal.renew().await.tokens();
+    let renewed = msal.renew().await.unwrap();
     assert_eq!(scene.grants(0), [grant, "refresh_token"]);
     assert_eq!(endpoints(&scene), [endpoint], "renewals leave it alone");
     we_do_the_same(&scene, &user, &renewed, (endpoint, grant)).await;
@@ -51,10 +51,10 @@ async fn signs_in(library: Library, scene: Scene, endpoint: &str, grant: &str) {
 async fn we_do_the_same(scene: &Scene, user: &User, theirs: &Tokens, (endpoint, grant): (&str, &str)) {
     let mark = scene.mark();
     let ours = scene.ours(&Registration::public());
-    let login = granted(ours.sign_in(user).await);
+    let login = ours.sign_in(user).await.unwrap();
     assert_eq!(endpoints(scene), [endpoint, endpoint]);
     let stored = theirs.refresh_token.as_deref().unwrap();
-    let renewal = granted(ours.redeem(stored, &theirs.account).await);
+    let renewal = ours.redeem(stored, &theirs.account).await.unwrap();
     assert_eq!(scene.grants(mark), [grant, "refresh_token"]);
     assert_eq!(
         (account(&login), account(&renewal)),
@@ -123,12 +123,16 @@ async fn a_wrong_password_stays_at_the_server(library: Library, error: &str, sen
     user.password.push('!');
     let journal = scene.simulator.journal();
 
-    let refusal = refused(scene.ours(&Registration::public()).sign_in(&user).await);
+    let refusal = scene
+        .ours(&Registration::public())
+        .sign_in(&user)
+        .await
+        .unwrap_err();
     assert_eq!(refusal.reason, Reason::WrongPassword);
     assert_eq!(journal.password_sends(&user.name), 1);
 
     let mut msal = scene.msal(library, Registration::public());
-    let failure = msal.sign_in(&user).await.failure();
+    let failure = msal.sign_in(&user).await.unwrap_err();
     assert_eq!(failure.error.as_deref(), Some(error));
     assert_eq!(journal.password_sends(&user.name), 1 + sends);
     assert_eq!(scene.grants(0), [""; 0]);
@@ -159,7 +163,7 @@ async fn node_is_told_that_the_password_is_wrong_where_we_sign_in() {
         .msal(Library::Node, Registration::public())
         .sign_in(&user)
         .await
-        .failure();
+        .unwrap_err();
     assert_eq!(failure.codes, [50126]);
-    granted(scene.ours(&Registration::public()).sign_in(&user).await);
+    scene.ours(&Registration::public()).sign_in(&user).await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 use crate::driver::Tokens;
 use crate::library::Library;
-use crate::ours::{Ours, account, granted, refresh_token};
+use crate::ours::{Ours, account, refresh_token};
 use crate::scene::{Registration, Scene, User};
 
 /// A sign-in, a cached token, a renewal: what is sent, and that it is all about one account.
@@ -11,15 +11,15 @@ pub(crate) async fn lives_from_one_password(library: Library, registration: Regi
     let user = User::nth(0);
     let mut msal = scene.msal(library, registration.clone());
 
-    let first = msal.sign_in(&user).await.tokens();
+    let first = msal.sign_in(&user).await.unwrap();
     assert_eq!(scene.grants(0), ["password"]);
     assert_eq!(first.username, user.name);
 
-    let cached = msal.silent().await.tokens();
+    let cached = msal.silent().await.unwrap();
     assert_eq!(scene.grants(0), ["password"], "the cache answers");
     assert_eq!(cached.access_token, first.access_token);
 
-    let renewed = msal.renew().await.tokens();
+    let renewed = msal.renew().await.unwrap();
     assert_eq!(scene.grants(0), ["password", "refresh_token"]);
     assert_ne!(renewed.access_token, first.access_token);
     assert_ne!(renewed.refresh_token, first.refresh_token, "it is rotated");
@@ -29,8 +29,8 @@ pub(crate) async fn lives_from_one_password(library: Library, registration: Regi
 
 async fn is_the_account_that_we_see(scene: &Scene, ours: &Ours, user: &User, theirs: &Tokens) {
     let mark = scene.mark();
-    let login = granted(ours.sign_in(user).await);
-    let renewal = granted(ours.redeem(refresh_token(&login), account(&login)).await);
+    let login = ours.sign_in(user).await.unwrap();
+    let renewal = ours.redeem(refresh_token(&login), account(&login)).await.unwrap();
     assert_eq!(scene.grants(mark), ["password", "refresh_token"]);
     assert_eq!(account(&login), theirs.account);
     assert_eq!(account(&renewal), theirs.account);

@@ -77,17 +77,17 @@ impl Ours {
         }
     }
 
-    pub(crate) async fn sign_in(&self, user: &User) -> Outcome {
+    pub(crate) async fn sign_in(&self, user: &User) -> Result<Tokens, Box<Refusal>> {
         let content = LoginContent {
             username: Secret::new(user.name.clone()),
             password: Secret::new(user.password.clone()),
         };
         let login = self.client.login(self.request(), Realm::Auto, &content, &|| true);
-        Box::pin(login).await
+        settled(Box::pin(login).await)
     }
 
     /// Redeems a refresh token, wherever it came from; `account` is MSAL's key of its user.
-    pub(crate) async fn redeem(&self, refresh_token: &str, account: &str) -> Outcome {
+    pub(crate) async fn redeem(&self, refresh_token: &str, account: &str) -> Result<Tokens, Box<Refusal>> {
         let session = StoredSession {
             refresh_token: Secret::new(refresh_token.to_owned()),
             account: Account {
@@ -96,7 +96,7 @@ impl Ours {
             },
             answered_at: Time(0),
         };
-        Box::pin(self.client.redeem(self.request(), &session)).await
+        settled(Box::pin(self.client.redeem(self.request(), &session)).await)
     }
 }
 
@@ -116,17 +116,12 @@ fn authentication(registration: &Registration) -> Option<ClientAuthentication> {
     certificate.or_else(|| secret.map(|secret| ClientAuthentication::Secret(Secret::new(secret))))
 }
 
-pub(crate) fn granted(outcome: Outcome) -> Tokens {
+/// The limits of these clients are never reached.
+fn settled(outcome: Outcome) -> Result<Tokens, Box<Refusal>> {
     match outcome {
-        Outcome::Granted(tokens) => *tokens,
-        other @ (Outcome::Refused(_) | Outcome::Later(_)) => panic!("not granted: {other:?}"),
-    }
-}
-
-pub(crate) fn refused(outcome: Outcome) -> Refusal {
-    match outcome {
-        Outcome::Refused(refusal) => refusal,
-        other @ (Outcome::Granted(_) | Outcome::Later(_)) => panic!("not refused: {other:?}"),
+        Outcome::Granted(tokens) => Ok(*tokens),
+        Outcome::Refused(refusal) => Err(Box::new(refusal)),
+        Outcome::Later(until) => panic!("held back until {until:?}"),
     }
 }
 

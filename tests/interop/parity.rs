@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use entra_lab::simulator::Entry;
 
 use crate::library::Library;
-use crate::ours::granted;
 use crate::scene::{Registration, Scene, User};
 
 /// Who sends a header, if not both the same.
@@ -185,17 +184,17 @@ async fn a_life_is_pythons(registration: Registration, user: User, listed: Liste
     let scene = Scene::start().await;
     let ours = scene.ours(&registration);
     let mut msal = scene.msal(Library::Python, registration);
-    granted(ours.sign_in(&user).await);
+    ours.sign_in(&user).await.unwrap();
     let our_end = scene.mark();
-    let theirs = msal.sign_in(&user).await.tokens();
+    let theirs = msal.sign_in(&user).await.unwrap();
     let sent = requests(&scene, 0);
     let (ours_sent, theirs_sent) = sent.split_at(sent.partition_point(|entry| entry.sequence < our_end));
     assert_parity(ours_sent, theirs_sent, &listed.sign_in);
 
     let renewal = scene.mark();
     let refresh_token = theirs.refresh_token.as_deref().unwrap();
-    granted(ours.redeem(refresh_token, &theirs.account).await);
-    msal.renew().await.tokens();
+    ours.redeem(refresh_token, &theirs.account).await.unwrap();
+    msal.renew().await.unwrap();
     let sent = requests(&scene, renewal);
     assert_parity(&sent[..1], &sent[1..], &[listed.renewal]);
 }

@@ -6,7 +6,7 @@ use entra_operator::api::Reason;
 
 use crate::driver::{Driver, Failure};
 use crate::library::Library;
-use crate::ours::{Ours, account, granted, refresh_token, refused};
+use crate::ours::{Ours, account, refresh_token};
 use crate::scene::{Registration, Scene, User};
 
 /// When the refusal comes.
@@ -20,20 +20,19 @@ use Phase::{Renewal, SignIn};
 /// What makes the service refuse.
 type Provoke = fn(&Scene, &mut User);
 
-/// One refusal in all tongues.
+/// One refusal in all tongues. The `error` of all of them is `invalid_grant`, which is why nobody can go by it alone.
 struct Row {
     phase: Phase,
     provoke: Provoke,
     code: u32,
-    error: &'static str,
     /// As sent; MSAL Java has no name for it.
     suberror: Option<&'static str>,
     /// MSAL Python's `classification`: only of renewals, and it blanks suberrors that are none of the user's business.
     python: Option<&'static str>,
     /// Class of MSAL Node's exception.
     node: &'static str,
-    /// `reason()` of MSAL Java's exception; it has one only if the user is to interact.
-    java: Option<&'static str>,
+    /// `reason()` of MSAL Java's exception, which asks for interaction at every `invalid_grant`.
+    java: &'static str,
     ours: Reason,
 }
 
@@ -42,18 +41,18 @@ const INTERACT: &str = "InteractionRequiredAuthError";
 
 #[rustfmt::skip]
 const ROWS: &[Row] = &[
-    row(SignIn,  wrong_password, 50126,   "invalid_grant", None,                     None,                     SERVER,   Some("none"),             Reason::WrongPassword),
-    row(SignIn,  locked,         50053,   "invalid_grant", None,                     None,                     SERVER,   Some("none"),             Reason::AccountLocked),
-    row(SignIn,  second_factor,  50076,   "invalid_grant", Some("basic_action"),     None,                     INTERACT, Some("basic_action"),     Reason::InteractionRequired),
-    row(SignIn,  blocked,        53003,   "invalid_grant", Some("message_only"),     None,                     INTERACT, Some("message_only"),     Reason::BlockedByPolicy),
-    row(SignIn,  no_consent,     65001,   "invalid_grant", Some("consent_required"), None,                     INTERACT, Some("consent_required"), Reason::ConsentMissing),
-    row(SignIn,  unknown,        50034,   "invalid_grant", Some("bad_token"),        None,                     INTERACT, Some("none"),             Reason::UserNotFound),
-    row(Renewal, second_factor,  50076,   "invalid_grant", Some("basic_action"),     Some("basic_action"),     INTERACT, Some("basic_action"),     Reason::InteractionRequired),
-    row(Renewal, no_consent,     65001,   "invalid_grant", Some("consent_required"), Some("consent_required"), INTERACT, Some("consent_required"), Reason::ConsentMissing),
-    row(Renewal, disabled,       50057,   "invalid_grant", None,                     None,                     SERVER,   Some("none"),             Reason::AccountLocked),
-    row(Renewal, revoked,        50173,   "invalid_grant", Some("bad_token"),        None,                     INTERACT, Some("none"),             Reason::LoginRequired),
-    row(Renewal, too_old,        70043,   "invalid_grant", Some("token_expired"),    None,                     SERVER,   Some("none"),             Reason::LoginRequired),
-    row(Renewal, idle,           700_082, "invalid_grant", Some("bad_token"),        None,                     INTERACT, Some("none"),             Reason::LoginRequired),
+    row(SignIn,  wrong_password, 50126,   None,                     None,                     SERVER,   "none",             Reason::WrongPassword),
+    row(SignIn,  locked,         50053,   None,                     None,                     SERVER,   "none",             Reason::AccountLocked),
+    row(SignIn,  second_factor,  50076,   Some("basic_action"),     None,                     INTERACT, "basic_action",     Reason::InteractionRequired),
+    row(SignIn,  blocked,        53003,   Some("message_only"),     None,                     INTERACT, "message_only",     Reason::BlockedByPolicy),
+    row(SignIn,  no_consent,     65001,   Some("consent_required"), None,                     INTERACT, "consent_required", Reason::ConsentMissing),
+    row(SignIn,  unknown,        50034,   Some("bad_token"),        None,                     INTERACT, "none",             Reason::UserNotFound),
+    row(Renewal, second_factor,  50076,   Some("basic_action"),     Some("basic_action"),     INTERACT, "basic_action",     Reason::InteractionRequired),
+    row(Renewal, no_consent,     65001,   Some("consent_required"), Some("consent_required"), INTERACT, "consent_required", Reason::ConsentMissing),
+    row(Renewal, disabled,       50057,   None,                     None,                     SERVER,   "none",             Reason::AccountLocked),
+    row(Renewal, revoked,        50173,   Some("bad_token"),        None,                     INTERACT, "none",             Reason::LoginRequired),
+    row(Renewal, too_old,        70043,   Some("token_expired"),    None,                     SERVER,   "none",             Reason::LoginRequired),
+    row(Renewal, idle,           700_082, Some("bad_token"),        None,                     INTERACT, "none",             Reason::LoginRequired),
 ];
 
 #[expect(clippy::too_many_arguments, reason = "the columns of the table")]
@@ -61,18 +60,16 @@ const fn row(
     phase: Phase,
     provoke: Provoke,
     code: u32,
-    error: &'static str,
     suberror: Option<&'static str>,
     python: Option<&'static str>,
     node: &'static str,
-    java: Option<&'static str>,
+    java: &'static str,
     ours: Reason,
 ) -> Row {
     Row {
         phase,
         provoke,
         code,
-        error,
         suberror,
         python,
         node,
@@ -136,17 +133,20 @@ impl Row {
         match self.phase {
             SignIn => {
                 (self.provoke)(scene, user);
-                let refusal = refused(ours.sign_in(user).await);
+                let refusal = ours.sign_in(user).await.unwrap_err();
                 assert_eq!(refusal.code, Some(self.code));
-                (refusal.reason, msal.sign_in(user).await.failure())
+                (refusal.reason, msal.sign_in(user).await.unwrap_err())
             }
             Renewal => {
-                let login = granted(ours.sign_in(user).await);
-                msal.sign_in(user).await.tokens();
+                let login = ours.sign_in(user).await.unwrap();
+                msal.sign_in(user).await.unwrap();
                 (self.provoke)(scene, user);
-                let refusal = refused(ours.redeem(refresh_token(&login), account(&login)).await);
+                let refusal = ours
+                    .redeem(refresh_token(&login), account(&login))
+                    .await
+                    .unwrap_err();
                 assert_eq!(refusal.code, Some(self.code));
-                (refusal.reason, msal.renew().await.failure())
+                (refusal.reason, msal.renew().await.unwrap_err())
             }
         }
     }
@@ -157,10 +157,10 @@ impl Row {
             Library::Python => (self.suberror, self.python),
             Library::Node => (self.suberror, Some(self.node)),
             Library::Go => (self.suberror, None),
-            Library::Java => (None, self.java),
+            Library::Java => (None, Some(self.java)),
         };
         Failure {
-            error: Some(self.error.to_owned()),
+            error: Some("invalid_grant".to_owned()),
             codes: vec![self.code],
             suberror: suberror.map(str::to_owned),
             verdict: verdict.map(str::to_owned),
@@ -203,7 +203,11 @@ async fn java_and_we_read_every_refusal_alike() {
 /// A credential that does not fit is the application's fault, whoever reads the answer.
 async fn is_the_applications_fault(library: Library, registration: Registration, code: u32) {
     let scene = Scene::start().await;
-    let refusal = refused(scene.ours(&registration).sign_in(&User::nth(0)).await);
+    let refusal = scene
+        .ours(&registration)
+        .sign_in(&User::nth(0))
+        .await
+        .unwrap_err();
     assert_eq!(
         (refusal.code, refusal.reason),
         (Some(code), Reason::AppMisconfigured)
@@ -212,7 +216,7 @@ async fn is_the_applications_fault(library: Library, registration: Registration,
         .msal(library, registration)
         .sign_in(&User::nth(0))
         .await
-        .failure();
+        .unwrap_err();
     assert_eq!(
         (failure.error.as_deref(), failure.codes),
         (Some("invalid_client"), vec![code])

@@ -133,6 +133,22 @@ async fn a_certificate_lets_a_client_in_and_binds_its_refresh_tokens() {
 }
 
 #[tokio::test]
+async fn the_journal_names_the_members_of_an_assertion_and_shows_no_value() {
+    let lab = lab().await;
+    lab.post(&form(CLIENT, &jwt(&header(), &claims(&lab), &CERTIFICATE)))
+        .await;
+    let entries = lab.simulator.journal().requests();
+    let form = entries[0].form.iter();
+    let members: Vec<_> = form
+        .filter_map(|(name, value)| Some((name.strip_prefix("client_assertion:")?, value.as_str())))
+        .collect();
+    let names = [
+        "alg", "aud", "exp", "iat", "iss", "jti", "nbf", "sub", "typ", "x5t#S256",
+    ];
+    assert_eq!(members, names.map(|name| (name, "")));
+}
+
+#[tokio::test]
 async fn headers_of_every_library_are_understood() {
     let lab = lab().await;
     let (thumbprint, der) = (sha256(&CERTIFICATE), der(&CERTIFICATE));

@@ -400,6 +400,9 @@ async fn the_journal_counts_passwords_of_federated_users_and_shows_none() {
     assert_eq!(entries[0].form["password"], digest(PASSWORD));
     assert_eq!(entries[0].form["to"], lab.url(Version::V13.path()));
     assert_eq!(entries[0].form["appliesTo"], "urn:federation:MicrosoftOnline");
+    assert!(entries[0].form["keyType"].ends_with("/Bearer"));
+    assert!(entries[0].form["requestType"].ends_with("/Issue"));
+    assert!(entries[0].form["elements"].starts_with("Action Address AppliesTo Body Created"));
     let text = serde_json::to_string(&entries).unwrap();
     assert!(!text.contains("PWMARK") && !text.contains("horse"), "{text}");
 }
