@@ -23,28 +23,18 @@ use Side::{Both, Ours, Theirs};
 type Difference = (&'static str, Side, &'static str);
 
 /// Differences of every request.
+#[rustfmt::skip]
 const ALWAYS: &[Difference] = &[
-    (
-        "accept-encoding",
-        Theirs,
-        "answers are small, and an unpacked one cannot outgrow its limit",
-    ),
+    ("accept-encoding", Theirs, "answers are small, and an unpacked one cannot outgrow its limit"),
     ("connection", Theirs, "HTTP/1.1 keeps connections anyway"),
     ("user-agent", Both, "each under its own name"),
 ];
 
 /// Those of requests to the cloud.
+#[rustfmt::skip]
 const CLOUD: &[Difference] = &[
-    (
-        "client-request-id",
-        Both,
-        "every sign-in and every renewal has its own",
-    ),
-    (
-        "return-client-request-id",
-        Ours,
-        "asks for it in the answer, as MSAL.NET and Java do",
-    ),
+    ("client-request-id", Both, "every sign-in and every renewal has its own"),
+    ("return-client-request-id", Ours, "asks for it in the answer, as MSAL.NET and Java do"),
 ];
 
 /// The question for the realm.
@@ -55,17 +45,10 @@ const REALM: &[Difference] = &[
 ];
 
 /// Every request to the token endpoint.
+#[rustfmt::skip]
 const TOKEN: &[Difference] = &[
-    (
-        "x-client-current-telemetry",
-        Theirs,
-        "telemetry of MSAL about itself",
-    ),
-    (
-        "x-client-last-telemetry",
-        Theirs,
-        "telemetry of MSAL about itself",
-    ),
+    ("x-client-current-telemetry", Theirs, "telemetry of MSAL about itself"),
+    ("x-client-last-telemetry", Theirs, "telemetry of MSAL about itself"),
     ("x-client-os", Theirs, "telemetry: nothing depends on it"),
     ("x-client-sku", Both, "each under its own name"),
     ("x-client-ver", Both, "each under its own name"),
@@ -78,22 +61,11 @@ const LATER: &[Difference] = &[("cookie", Theirs, "we keep no state but the toke
 const SECRET: &[Difference] = &[("content-length", Both, "we escape `~`, and both ways mean it")];
 
 /// A request with an assertion of the client, and the members of that.
+#[rustfmt::skip]
 const ASSERTION: &[Difference] = &[
-    (
-        "client_assertion",
-        Both,
-        "each is signed for its request, with an id and times of its own",
-    ),
-    (
-        "client_assertion:nbf",
-        Ours,
-        "not before it was signed, as MSAL.NET, Go and Java say",
-    ),
-    (
-        "client_assertion:x5c",
-        Theirs,
-        "only subject-name trust reads it, which we do not offer",
-    ),
+    ("client_assertion", Both, "each is signed for its request, with an id and times of its own"),
+    ("client_assertion:nbf", Ours, "not before it was signed, as MSAL.NET, Go and Java say"),
+    ("client_assertion:x5c", Theirs, "only subject-name trust reads it, which we do not offer"),
     ("content-length", Both, "no `x5c`"),
 ];
 
@@ -101,12 +73,9 @@ const ASSERTION: &[Difference] = &[
 const WS_TRUST: &[Difference] = &[("content-length", Both, "other prefixes and no indentation")];
 
 /// Its redemption.
+#[rustfmt::skip]
 const SAML: &[Difference] = &[
-    (
-        "assertion",
-        Both,
-        "the server issues a new one each time; base64 as MSAL.NET, Go and Java write it",
-    ),
+    ("assertion", Both, "the server issues a new one each time; base64 as MSAL.NET, Go and Java write it"),
     ("content-length", Both, "another assertion"),
 ];
 

@@ -133,17 +133,11 @@ impl Scene {
         Ours::new(&self.simulator, registration)
     }
 
-    /// Requests to the token endpoint since `mark`.
-    pub(crate) fn token_requests(&self, mark: u64) -> Vec<Entry> {
-        let mut entries = self.simulator.journal().since(mark);
-        entries.retain(|entry| entry.grant().is_some());
-        entries
-    }
-
-    /// How many requests of each grant, in order, since `mark`.
+    /// The grants that were asked for since `mark`, in order.
     pub(crate) fn grants(&self, mark: u64) -> Vec<String> {
-        let grant = |entry: &Entry| entry.grant().map(str::to_owned);
-        self.token_requests(mark).iter().filter_map(grant).collect()
+        let requests = self.simulator.journal().since(mark);
+        let grants = requests.iter().filter_map(Entry::grant);
+        grants.map(str::to_owned).collect()
     }
 
     /// The journal's next number.
