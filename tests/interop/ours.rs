@@ -5,7 +5,7 @@ use std::sync::Arc;
 use entra_lab::simulator::Simulator;
 use entra_lab::simulator::world::TENANT;
 use entra_operator::api::Realm;
-use entra_operator::entra::{Authorities, Client, Declared, Federation, Limits};
+use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits};
 use entra_operator::operator::SystemClock;
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Account, Refusal};
@@ -13,7 +13,7 @@ use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::material::{
     ClientAuthentication, ClientCertificate, LoginContent, Secret, StoredSession,
 };
-use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens};
+use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens, Wanted};
 
 use crate::scene::{Registration, SCOPE, User};
 
@@ -33,6 +33,7 @@ impl Ours {
     pub(crate) fn new(simulator: &Simulator, registration: &Registration) -> Self {
         let declared = Declared {
             name: AUTHORITY.to_owned(),
+            kind: Kind::Entra,
             url: simulator.url(),
             ca_pem: Some(simulator.ca_pem().into_bytes()),
             namespaces: None,
@@ -42,20 +43,22 @@ impl Ours {
             per_second_per_tenant: 1000,
         };
         let authorities = Authorities::new([declared]).unwrap();
-        let host = authorities.resolve("etl", None, Some(AUTHORITY)).unwrap().host();
+        let wanted = Wanted {
+            namespace: "etl",
+            cloud: None,
+            authority: Some(AUTHORITY),
+            tenant: Some(TENANT),
+            client_id: &registration.client_id,
+        };
+        let binding = authorities.binding(&wanted).unwrap();
         let federation = Federation {
-            allowed_hosts: [host.clone()].into(),
+            allowed_hosts: [binding.authority.clone()].into(),
             ca_pem: Some(simulator.ca_pem().into_bytes()),
         };
         let clock = Arc::new(SystemClock::start());
         let port: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
         let client = Client::new(authorities, limits, port).unwrap();
         let client = client.federated(federation).unwrap();
-        let binding = Binding {
-            authority: host,
-            tenant: TENANT.to_owned(),
-            client_id: registration.client_id.clone(),
-        };
         Self {
             client,
             clock,
