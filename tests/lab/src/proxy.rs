@@ -16,7 +16,7 @@ use hyper::body::Incoming;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::simulator::listener::{self, Availability, Handled, Handler, Hangup, Listener};
+use crate::simulator::listener::{self, Availability, Handled, Handler, Hangup, LOOPBACK, Listener};
 pub use crate::simulator::{Authority, Gate, TlsError};
 pub use forward::TargetError;
 use forward::Upstream;
@@ -109,7 +109,7 @@ impl Proxy {
         };
         let tls = Arc::new(authority.server(&[], versions)?);
         let upstream = Upstream::new(&options)?;
-        let (socket, address) = listener::bind(options.port).await?;
+        let (socket, address) = listener::bind(LOOPBACK, options.port).await?;
         let stop = CancellationToken::new();
         let shared = Shared {
             upstream,

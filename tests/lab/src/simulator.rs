@@ -19,10 +19,12 @@ mod discovery;
 mod error;
 mod exchange;
 mod faults;
+mod federation;
 mod form;
 mod gate;
 mod grant_password;
 mod grant_refresh;
+mod grant_saml;
 mod issue;
 mod journal;
 pub(crate) mod listener;
@@ -42,15 +44,19 @@ mod token;
 pub mod world;
 mod yaml;
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-pub use behaviour::{Behaviour, Lifetime, LockoutPolicy, Omit, RateLimit, RefreshIn};
+pub use behaviour::{
+    Behaviour, FederationServer, Lifetime, LockoutPolicy, Metadata, Omit, RateLimit, RefreshIn,
+};
 pub use clock::{Clock, DAY};
 pub use error::{Refusal, Separator};
 pub use faults::{Fault, RetryAfter, Rule};
+pub use federation::{SamlToken, SoapFault};
 pub use gate::Gate;
 pub use issue::ACCESS_TOKEN_MARK;
 pub use journal::{Entry, Journal, Outcome, digest};
@@ -72,8 +78,8 @@ pub fn known_codes() -> impl Iterator<Item = u32> {
 /// Why the simulator could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The port could not be bound.
-    #[error("cannot listen on the loopback interface")]
+    /// Address or port are not to be had.
+    #[error("cannot listen on this address and port")]
     Bind(#[from] std::io::Error),
     /// No certificate.
     #[error("cannot set up TLS")]
@@ -88,7 +94,10 @@ pub enum StartError {
 pub struct Options {
     /// What the service knows.
     pub world: World,
-    /// Port on 127.0.0.1; 0 takes any free one.
+    /// Address to listen on. Only 127.0.0.1 has the name `localhost`; another one, such as 127.0.0.2, leaves port 443
+    /// of the others free and stands in the URL itself.
+    pub address: IpAddr,
+    /// Port; 0 takes any free one.
     pub port: u16,
     /// Further host names for the certificate.
     pub aliases: Vec<String>,
@@ -107,6 +116,7 @@ impl Options {
     pub fn new(world: World) -> Self {
         Self {
             world,
+            address: listener::LOOPBACK,
             port: 0,
             aliases: Vec::new(),
             authority: None,
@@ -130,7 +140,7 @@ pub struct Simulator {
     shared: Shared,
     authority: Authority,
     availability: Availability,
-    port: u16,
+    address: SocketAddr,
     task: JoinHandle<()>,
 }
 
@@ -141,7 +151,7 @@ impl Drop for Simulator {
 }
 
 impl Simulator {
-    /// Starts a token service on the loopback interface.
+    /// Starts a token service.
     pub async fn start(options: Options) -> Result<Self, StartError> {
         signing::shared()?;
         let authority = match options.authority.clone() {
@@ -149,9 +159,10 @@ impl Simulator {
             None => Authority::new("entra-lab simulator")?,
         };
         // HTTP/1.1 only: its connections can be cut at exact points.
-        let tls = Arc::new(authority.server(&options.aliases, &["http/1.1"])?);
-        let (socket, address) = listener::bind(options.port).await?;
-        let shared = shared(options, address.port());
+        let (socket, address) = listener::bind(options.address, options.port).await?;
+        let names = [&[address.ip().to_string()], options.aliases.as_slice()].concat();
+        let tls = Arc::new(authority.server(&names, &["http/1.1"])?);
+        let shared = shared(options, base(address));
         let availability = Availability::default();
         let listener = Listener {
             socket,
@@ -164,7 +175,7 @@ impl Simulator {
             shared,
             authority,
             availability,
-            port: address.port(),
+            address,
             task,
         })
     }
@@ -177,8 +188,11 @@ impl Simulator {
 
     /// Opens the control interface on a port of its own (0: any free one) and returns its URL.
     pub async fn open_control(&self, port: u16) -> Result<String, StartError> {
-        let (socket, address) = listener::bind(port).await?;
-        let tls = Arc::new(self.authority.server(&[], &["http/1.1"])?);
+        let (socket, address) = listener::bind(self.address.ip(), port).await?;
+        let tls = Arc::new(
+            self.authority
+                .server(&[address.ip().to_string()], &["http/1.1"])?,
+        );
         let (availability, stop) = (Availability::default(), self.shared.stop.clone());
         let listener = Listener {
             socket,
@@ -187,17 +201,17 @@ impl Simulator {
             stop,
         };
         tokio::spawn(listener.serve(control::handler(self.shared.clone())));
-        Ok(format!("https://localhost:{}", address.port()))
+        Ok(base(address))
     }
 
-    /// `https://localhost:PORT`.
+    /// `https://localhost:PORT`, or the address instead of the name if it is another one.
     pub fn url(&self) -> String {
         self.shared.base.clone()
     }
 
-    /// The port on 127.0.0.1.
+    /// The port.
     pub fn port(&self) -> u16 {
-        self.port
+        self.address.port()
     }
 
     /// The certificate that clients must trust.
@@ -326,7 +340,20 @@ impl Simulator {
     }
 }
 
-fn shared(options: Options, port: u16) -> Shared {
+/// How clients address a listener; port 443 goes without saying.
+fn base(address: SocketAddr) -> String {
+    let host = match address.ip() {
+        listener::LOOPBACK => "localhost".to_owned(),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    match address.port() {
+        443 => format!("https://{host}"),
+        port => format!("https://{host}:{port}"),
+    }
+}
+
+fn shared(options: Options, base: String) -> Shared {
     let service = Service {
         directory: Directory::new(options.world),
         behaviour: options.behaviour,
@@ -341,7 +368,7 @@ fn shared(options: Options, port: u16) -> Shared {
         script: Arc::default(),
         journal: Journal::default(),
         clock: options.clock,
-        base: format!("https://localhost:{port}"),
+        base,
         stop: CancellationToken::new(),
     }
 }

@@ -16,6 +16,8 @@ mod client;
 mod control;
 #[path = "simulator/faults.rs"]
 mod faults;
+#[path = "simulator/federation.rs"]
+mod federation;
 #[path = "simulator/grants.rs"]
 mod grants;
 #[path = "simulator/journal.rs"]
@@ -24,3 +26,5 @@ mod journal;
 mod metadata;
 #[path = "simulator/refusals.rs"]
 mod refusals;
+#[path = "simulator/wstrust.rs"]
+mod wstrust;

@@ -2,7 +2,10 @@
 //!
 //! Defaults are what the real service does; a test turns one switch at a time.
 
+use serde::Deserialize;
+
 use super::error::Separator;
+use super::federation::SamlToken;
 
 /// Life of access tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +63,53 @@ pub struct RateLimit {
     pub seconds: i64,
 }
 
+/// What the federation server publishes as metadata.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Metadata {
+    /// Endpoints for WS-Trust 1.3 and for the version of 2005.
+    #[default]
+    Both,
+    /// Only the endpoint for the version of 2005.
+    Only2005,
+    /// Addresses without TLS, which a client must refuse.
+    Http,
+    /// Half a document.
+    Malformed,
+    /// 404.
+    Absent,
+    /// 404, and the realm does not even name it.
+    Unnamed,
+}
+
+/// The federation server of all federated domains.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
+pub struct FederationServer {
+    /// Metadata document.
+    pub metadata: Metadata,
+    /// `https://host[:port]` that realm and metadata name instead of the simulator's own address.
+    pub base: Option<String>,
+    /// Which assertion it issues.
+    pub token: SamlToken,
+    /// Seconds that an assertion is good for.
+    pub assertion_seconds: i64,
+    /// The assertion's namespace prefix is declared on the envelope, so that its text alone is incomplete.
+    pub prefix_on_ancestor: bool,
+}
+
+impl Default for FederationServer {
+    fn default() -> Self {
+        Self {
+            metadata: Metadata::default(),
+            base: None,
+            token: SamlToken::default(),
+            assertion_seconds: 3600,
+            prefix_on_ancestor: false,
+        }
+    }
+}
+
 /// All switches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(
@@ -99,6 +149,8 @@ pub struct Behaviour {
     pub rate_limit: Option<RateLimit>,
     /// Separator in `error_description`.
     pub separator: Separator,
+    /// The federation server.
+    pub federation: FederationServer,
 }
 
 impl Default for LockoutPolicy {
@@ -130,6 +182,7 @@ impl Default for Behaviour {
             loop_detection: false,
             rate_limit: None,
             separator: Separator::default(),
+            federation: FederationServer::default(),
         }
     }
 }

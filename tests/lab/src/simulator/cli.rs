@@ -3,6 +3,7 @@
 //! Prints its URL and CA file on standard output and runs until it is interrupted.
 
 use std::io::Write as _;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
 use super::{Lifetime, Options, Simulator, StartError, World, YamlError};
@@ -10,7 +11,10 @@ use super::{Lifetime, Options, Simulator, StartError, World, YamlError};
 /// Options of `entra-lab simulator`.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
-    /// Port on 127.0.0.1; 0 takes any free one.
+    /// Address to listen on; another one than 127.0.0.1 has no name `localhost`.
+    #[arg(long, default_value = "127.0.0.1")]
+    pub address: IpAddr,
+    /// Port; 0 takes any free one.
     #[arg(long, default_value_t = 0)]
     pub port: u16,
     /// Port of the control interface below `/_sim/`, with the same certificate authority; 0 takes any free
@@ -75,7 +79,7 @@ pub async fn start(args: &Args) -> Result<(Simulator, Option<String>), CliError>
 
 fn options(args: &Args) -> Result<Options, CliError> {
     let mut options = Options::new(world(args)?);
-    options.port = args.port;
+    (options.address, options.port) = (args.address, args.port);
     options.aliases.clone_from(&args.aliases);
     options.keep_secrets = false;
     options.behaviour.lifetime = args.token_lifetime.map_or(Lifetime::Random, Lifetime::Seconds);

@@ -15,6 +15,7 @@ use super::behaviour::Lifetime;
 use super::error::Refusal;
 use super::exchange::{Shared, lock};
 use super::faults::{Fault, RetryAfter, Rule};
+use super::federation::SoapFault;
 use super::form::Form;
 use super::listener::{Handled, Handler, Hangup};
 use super::refresh_tokens::Event;
@@ -53,6 +54,8 @@ struct Scripted {
     code: Option<u32>,
     /// For `throttle` and `unavailable`: seconds in `Retry-After`.
     retry_after: Option<u64>,
+    /// For `soap`: which fault of the federation server.
+    subcode: Option<SoapFault>,
     user: Option<String>,
     grant: Option<String>,
     #[serde(default = "once")]
@@ -63,6 +66,7 @@ struct Scripted {
 #[serde(rename_all = "camelCase")]
 enum Kind {
     Code,
+    Soap,
     Throttle,
     Unavailable,
     ServerError,
@@ -147,6 +151,9 @@ fn happen(shared: &Shared, happening: &Happening) {
 
 fn script(shared: &Shared, scripted: &Scripted) {
     let mut rule = Rule::new(fault(scripted)).times(scripted.times);
+    if matches!(scripted.fault, Kind::Soap) {
+        rule = rule.path("/usernamemixed");
+    }
     if let Some(user) = &scripted.user {
         rule = rule.user(user);
     }
@@ -160,6 +167,7 @@ fn fault(scripted: &Scripted) -> Fault {
     let after = scripted.retry_after.map_or(RetryAfter::None, RetryAfter::Seconds);
     match scripted.fault {
         Kind::Code => Fault::Refuse(Refusal::of(scripted.code.unwrap_or(50000))),
+        Kind::Soap => Fault::Soap(scripted.subcode.unwrap_or(SoapFault::FailedAuthentication)),
         Kind::Throttle => Fault::TooManyRequests(after),
         Kind::Unavailable => Fault::ServiceUnavailable(after),
         Kind::ServerError => Fault::ServerError,

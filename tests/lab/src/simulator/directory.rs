@@ -51,7 +51,9 @@ impl Directory {
 
     fn index(&mut self) {
         for user in self.world.users.iter_mut().filter(|user| user.tenant.is_empty()) {
-            user.tenant = tenant_of_domain(&self.world.tenants, &user.upn);
+            user.tenant = owner(&self.world.tenants, &user.upn)
+                .map(|tenant| tenant.id.clone())
+                .unwrap_or_default();
         }
         let names = self.world.users.iter().enumerate();
         self.by_name = names
@@ -92,13 +94,25 @@ impl Directory {
     }
 
     pub(crate) fn owns_domain(&self, upn: &str) -> bool {
-        !tenant_of_domain(&self.world.tenants, upn).is_empty()
+        owner(&self.world.tenants, upn).is_some()
+    }
+
+    /// Whether the user of this name signs in at a federation server.
+    pub(crate) fn is_federated(&self, upn: &str) -> bool {
+        owner(&self.world.tenants, upn).is_some_and(|tenant| tenant.federates(domain(upn)))
+    }
+
+    /// Whether the cloud can judge the password of this user.
+    pub(crate) fn knows_password(&self, upn: &str) -> bool {
+        let owner = owner(&self.world.tenants, upn);
+        !self.is_federated(upn) || owner.is_some_and(|tenant| tenant.cloud_password_validation)
     }
 }
 
 impl Tenant {
     fn answers_to(&self, name: &str) -> bool {
         self.id.eq_ignore_ascii_case(name)
+            || self.federates(name)
             || self
                 .domains
                 .iter()
@@ -106,8 +120,12 @@ impl Tenant {
     }
 }
 
-fn tenant_of_domain(tenants: &[Tenant], upn: &str) -> String {
-    let domain = upn.rsplit_once('@').map_or("", |(_, domain)| domain);
-    let tenant = tenants.iter().find(|tenant| tenant.answers_to(domain));
-    tenant.map(|tenant| tenant.id.clone()).unwrap_or_default()
+/// The tenant to whose domains the name belongs.
+fn owner<'w>(tenants: &'w [Tenant], upn: &str) -> Option<&'w Tenant> {
+    tenants.iter().find(|tenant| tenant.answers_to(domain(upn)))
+}
+
+/// The part of a user name behind its last `@`; empty without one.
+pub(crate) fn domain(upn: &str) -> &str {
+    upn.rsplit_once('@').map_or("", |(_, domain)| domain)
 }

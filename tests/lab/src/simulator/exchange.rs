@@ -5,7 +5,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use hyper::body::{Bytes, Incoming};
 use hyper::http::request::Parts;
 use hyper::{Request, Response};
 use tokio_util::sync::CancellationToken;
@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use super::clock::{Clock, http_date};
 use super::error::{Refusal, Trace};
 use super::faults::{Fault, RetryAfter, Script, Subject};
-use super::form::{Form, percent_decode};
+use super::federation::{self, Envelope, SoapFault, Version};
+use super::form::{FORM, Form, percent_decode};
 use super::journal::{Arrival, Journal, Outcome, redact};
 use super::listener::{Body, Handled, Hangup};
 use super::reply::Reply;
@@ -60,16 +61,29 @@ async fn run(shared: Shared, request: Request<Incoming>) -> Handled {
     let Ok(body) = body.collect().await else {
         return shared.drop_request(sequence, Hangup::Close);
     };
-    let form = Form::parse(&body.to_bytes());
+    let body = body.to_bytes();
+    let form = fields(&parts, &body);
     let fault = shared.note(sequence, parts.uri.path(), &form);
     Exchange {
         shared,
         sequence,
         parts,
+        body,
         form,
     }
     .meet(fault)
     .await
+}
+
+/// The parameters of a form, or what stands for them in a SOAP message.
+fn fields(parts: &Parts, body: &[u8]) -> Form {
+    match routes::content_type(parts) {
+        form if form.starts_with(FORM) => Form::parse(body),
+        soap if soap.contains("xml") => Envelope::read(body)
+            .map(|envelope| envelope.summary())
+            .unwrap_or_default(),
+        _ => Form::default(),
+    }
 }
 
 fn arrival<'a>(parts: &'a Parts, clock: &Clock) -> Arrival<'a> {
@@ -113,14 +127,7 @@ impl Shared {
             .split_once("/userrealm/")
             .map(|(_, name)| percent_decode(name));
         let named = || form.get("username").map(str::to_lowercase);
-        let owned = || {
-            let token = form.get("refresh_token")?;
-            lock(&self.service)
-                .tokens
-                .owner(token)
-                .map(|family| family.user.clone())
-        };
-        realm.or_else(named).or_else(owned)
+        realm.or_else(named).or_else(|| lock(&self.service).owner(form))
     }
 }
 
@@ -129,6 +136,7 @@ struct Exchange {
     shared: Shared,
     sequence: u64,
     parts: Parts,
+    body: Bytes,
     form: Form,
 }
 
@@ -170,6 +178,7 @@ impl Exchange {
             Fault::ServiceUnavailable(after) => self.deliver(self.unavailable(*after)),
             Fault::ServerError => self.deliver(self.refused(&Refusal::of(50000))),
             Fault::Refuse(refusal) => self.deliver(self.refused(refusal)),
+            Fault::Soap(fault) => self.deliver(self.soap_fault(*fault)),
             Fault::Answer {
                 status,
                 content_type,
@@ -197,6 +206,7 @@ impl Exchange {
     fn arrived(&self) -> Arrived<'_> {
         Arrived {
             parts: &self.parts,
+            body: &self.body,
             form: &self.form,
             now: self.shared.clock.now(),
             own_base: &self.shared.base,
@@ -244,6 +254,11 @@ impl Exchange {
     fn refused(&self, refusal: &Refusal) -> Reply {
         let trace = self.trace();
         Reply::refusal(refusal, &trace).of_token_service(&trace, true)
+    }
+
+    fn soap_fault(&self, fault: SoapFault) -> Reply {
+        let version = Version::of_path(self.parts.uri.path());
+        federation::fault_reply(fault, version.unwrap_or(Version::V13))
     }
 
     fn throttled(&self, after: RetryAfter) -> Reply {

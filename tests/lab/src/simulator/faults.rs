@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::error::Refusal;
+use super::federation::SoapFault;
 use super::gate::Gate;
 
 /// The `Retry-After` header of a throttled answer.
@@ -29,6 +30,8 @@ pub enum Fault {
     ServerError,
     /// The service refuses with this error, nothing done.
     Refuse(Refusal),
+    /// The federation server refuses with this fault, nothing done; see [`Rule::path`].
+    Soap(SoapFault),
     /// Any answer, nothing done.
     Answer {
         /// HTTP status.
@@ -79,6 +82,7 @@ impl Fault {
             Self::ServiceUnavailable(_) => "serviceUnavailable",
             Self::ServerError => "serverError",
             Self::Refuse(_) => "refuse",
+            Self::Soap(_) => "soap",
             Self::Answer { .. } => "answer",
             Self::Redirect(_) => "redirect",
             Self::CloseBeforeReading => "closeBeforeReading",

@@ -2,6 +2,9 @@
 //!
 //! An empty value counts as absent: the real service answers 900144 for both.
 
+/// Content type of a form.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+
 /// Parsed form parameters in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Form {
@@ -12,6 +15,14 @@ impl Form {
     pub(crate) fn parse(body: &[u8]) -> Self {
         Self {
             pairs: url::form_urlencoded::parse(body).into_owned().collect(),
+        }
+    }
+
+    /// These parameters.
+    pub(crate) fn of<const N: usize>(pairs: [(&str, &String); N]) -> Self {
+        let owned = |(name, value): (&str, &String)| (name.to_owned(), value.clone());
+        Self {
+            pairs: pairs.into_iter().map(owned).collect(),
         }
     }
 

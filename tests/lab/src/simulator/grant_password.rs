@@ -4,7 +4,6 @@
 
 use super::error::Refusal;
 use super::issue::SignIn;
-use super::refresh_tokens::Family;
 use super::service::{Service, TokenRequest};
 use super::sign_in;
 use super::token::Checked;
@@ -23,7 +22,7 @@ pub(crate) fn sign_in(
         .form
         .get("username")
         .ok_or_else(|| Refusal::missing("username"))?;
-    let user = find(service, name, checked.tenant.as_deref())?;
+    let user = sign_in::find(service, name, checked.tenant.as_deref())?;
     sign_in::check_account(&user)?;
     // Smart lockout guards the password only: refresh tokens go on working.
     if service.lockout.is_locked(&user.oid, request.now) {
@@ -36,34 +35,10 @@ pub(crate) fn sign_in(
     check_password(service, &user, password, request)?;
     sign_in::check_access(&user, checked)?;
     Ok(SignIn {
-        family: family(&user, checked, request),
+        family: sign_in::family(&user, checked, request, true),
         user,
         redeemed: false,
     })
-}
-
-fn find(service: &Service, name: &str, tenant: Option<&str>) -> Result<User, Refusal> {
-    let Some(user) = service.directory.user(name) else {
-        let derivable = tenant.is_some() || service.directory.owns_domain(name);
-        return Err(if derivable {
-            not_in_directory(name)
-        } else {
-            Refusal::of(50128)
-        });
-    };
-    match tenant {
-        Some(tenant) if user.guest_of.contains(tenant) => Err(Refusal::of(50020)),
-        Some(tenant) if user.tenant != tenant => Err(not_in_directory(name)),
-        Some(_) | None => Ok(user.clone()),
-    }
-}
-
-fn not_in_directory(name: &str) -> Refusal {
-    let text = format!(
-        "The user account {name} does not exist in the directory. To sign into this application, the account \
-         must be added to the directory."
-    );
-    Refusal::of(50034).text(&text)
 }
 
 fn check_password(
@@ -74,6 +49,10 @@ fn check_password(
 ) -> Result<(), Refusal> {
     if password.chars().count() > LONGEST_PASSWORD {
         return Err(Refusal::of(50052));
+    }
+    // The hash of a federated user's password is not in the cloud, so there is nothing to count either.
+    if !service.directory.knows_password(&user.upn) {
+        return Err(Refusal::of(50126));
     }
     if password != user.password {
         service
@@ -86,15 +65,5 @@ fn check_password(
         Err(Refusal::of(50055))
     } else {
         Ok(())
-    }
-}
-
-fn family(user: &User, checked: &Checked, request: TokenRequest<'_>) -> Family {
-    Family {
-        user: user.upn.to_lowercase(),
-        client_id: checked.client.application.client_id.clone(),
-        confidential: checked.client.confidential,
-        password_based: true,
-        signed_in: request.now,
     }
 }

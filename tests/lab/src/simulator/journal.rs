@@ -14,7 +14,9 @@ use super::form::Form;
 
 /// Form and query parameters that are written as they are; all others become digests.
 const PLAIN: &[&str] = &[
+    "action",
     "api-version",
+    "appliesTo",
     "authorization_endpoint",
     "claims",
     "client-request-id",
@@ -26,6 +28,7 @@ const PLAIN: &[&str] = &[
     "resource",
     "response_type",
     "scope",
+    "to",
     "username",
     "x-client-CPU",
     "x-client-OS",
@@ -80,7 +83,7 @@ pub struct Entry {
     pub query: BTreeMap<String, String>,
     /// Headers in lower case; secrets as digests.
     pub headers: BTreeMap<String, String>,
-    /// Form parameters; secrets as digests.
+    /// Form parameters, or the parts of a WS-Trust request; secrets as digests.
     pub form: BTreeMap<String, String>,
     /// User whom the request names by user name or by refresh token, in lower case.
     pub user: Option<String>,
@@ -116,8 +119,8 @@ impl Entry {
         }
     }
 
-    fn is(&self, grant: &str, user: &str) -> bool {
-        self.grant() == Some(grant) && self.user.as_deref() == Some(user.to_lowercase().as_str())
+    fn carries(&self, parameter: &str, user: &str) -> bool {
+        self.form.contains_key(parameter) && self.user.as_deref() == Some(user.to_lowercase().as_str())
     }
 }
 
@@ -169,11 +172,11 @@ impl Journal {
             .collect()
     }
 
-    /// How often any password was sent for this user.
+    /// How often any password was sent for this user, to the cloud or to the federation server.
     pub fn password_sends(&self, user: &str) -> usize {
         self.lock()
             .iter()
-            .filter(|entry| entry.is("password", user))
+            .filter(|entry| entry.carries("password", user))
             .count()
     }
 
@@ -183,7 +186,7 @@ impl Journal {
         let sent = |entry: &&Entry| entry.form.get("password") == Some(&password);
         self.lock()
             .iter()
-            .filter(|entry| entry.is("password", user))
+            .filter(|entry| entry.carries("password", user))
             .filter(sent)
             .count()
     }
@@ -192,7 +195,7 @@ impl Journal {
     pub fn redemptions(&self, user: &str) -> usize {
         self.lock()
             .iter()
-            .filter(|entry| entry.is("refresh_token", user))
+            .filter(|entry| entry.carries("refresh_token", user))
             .count()
     }
 

@@ -3,7 +3,7 @@
 //! A fault needs power over the connection itself, which no HTTP framework offers: hence this loop.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,9 +42,12 @@ pub(crate) type Handling = Pin<Box<dyn Future<Output = Handled> + Send>>;
 /// Turns requests into answers; shared by all connections.
 pub(crate) type Handler = Arc<dyn Fn(Request<Incoming>) -> Handling + Send + Sync>;
 
-/// Binds a port of the loopback interface, any free one if `port` is 0.
-pub(crate) async fn bind(port: u16) -> io::Result<(TcpListener, SocketAddr)> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+/// Where listeners are found unless told otherwise.
+pub(crate) const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+/// Binds a port of this address, any free one if `port` is 0.
+pub(crate) async fn bind(address: IpAddr, port: u16) -> io::Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::bind((address, port)).await?;
     let address = listener.local_addr()?;
     Ok((listener, address))
 }

@@ -7,7 +7,8 @@ use hyper::http::request::Parts;
 use jiff::Timestamp;
 
 use super::error::{Refusal, Trace};
-use super::form::Form;
+use super::federation::{self, Version};
+use super::form::{FORM, Form};
 use super::reply::Reply;
 use super::service::{Service, TokenRequest};
 use super::world::new_guid;
@@ -21,6 +22,8 @@ enum Endpoint<'a> {
     Configuration(&'a str),
     Keys(&'a str),
     Token(&'a str),
+    Metadata,
+    WsTrust(Version),
     Unknown,
 }
 
@@ -28,6 +31,8 @@ enum Endpoint<'a> {
 #[derive(Debug)]
 pub(crate) struct Arrived<'a> {
     pub(crate) parts: &'a Parts,
+    pub(crate) body: &'a [u8],
+    /// Its parameters.
     pub(crate) form: &'a Form,
     pub(crate) now: Timestamp,
     /// `https://host:port` of the listener, for clients that send no usable Host header.
@@ -78,15 +83,49 @@ pub(crate) fn answer(service: &mut Service, arrived: &Arrived<'_>) -> Reply {
     let trace = arrived.trace(service);
     match endpoint(arrived.parts.uri.path()) {
         Endpoint::Instance => discovery::instance(&arrived.query(), &trace),
-        Endpoint::Realm(name) => realm::answer(service, name),
+        Endpoint::Realm(name) => realm::answer(service, name, &trace),
         Endpoint::Configuration(tenant) => discovery::openid_configuration(service, tenant, &trace),
         Endpoint::Keys(tenant) => discovery::keys(service, tenant, &trace),
         Endpoint::Token(tenant) => token_reply(service, arrived, tenant, &trace),
-        Endpoint::Unknown => Reply::new(404, "text/html; charset=utf-8", "<h1>404 Not Found</h1>"),
+        Endpoint::Metadata => metadata(service, &trace),
+        Endpoint::WsTrust(version) => ws_trust(service, arrived, version, &trace),
+        Endpoint::Unknown => not_found(),
     }
 }
 
+fn not_found() -> Reply {
+    Reply::new(404, "text/html; charset=utf-8", "<h1>404 Not Found</h1>")
+}
+
+fn metadata(service: &Service, trace: &Trace) -> Reply {
+    let base = federation::base(service, &trace.base);
+    federation::document(service.behaviour.federation.metadata, &base).map_or_else(not_found, |document| {
+        Reply::new(200, "text/xml; charset=utf-8", document)
+    })
+}
+
+fn ws_trust(service: &mut Service, arrived: &Arrived<'_>, version: Version, trace: &Trace) -> Reply {
+    let call = federation::Call {
+        version,
+        content_type: content_type(arrived.parts),
+        soap_action: arrived.header("soapaction").unwrap_or_default(),
+        body: arrived.body,
+        base: &trace.base,
+        now: arrived.now,
+    };
+    federation::issue(service, call)
+}
+
+/// Empty if there is none.
+pub(crate) fn content_type(parts: &Parts) -> &str {
+    let value = parts.headers.get(CONTENT_TYPE);
+    value.and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
 fn endpoint(path: &str) -> Endpoint<'_> {
+    if let Some(version) = Version::of_path(path) {
+        return Endpoint::WsTrust(version);
+    }
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
     let lower: Vec<String> = segments.iter().map(|segment| segment.to_lowercase()).collect();
     let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
@@ -97,6 +136,7 @@ fn endpoint(path: &str) -> Endpoint<'_> {
         [_, "v2.0", ".well-known", "openid-configuration"] => Endpoint::Configuration(segment(0)),
         [_, "discovery", "v2.0", "keys"] => Endpoint::Keys(segment(0)),
         [_, "oauth2", "v2.0", "token"] => Endpoint::Token(segment(0)),
+        ["adfs", "services", "trust", "mex"] => Endpoint::Metadata,
         _ => Endpoint::Unknown,
     }
 }
@@ -139,11 +179,7 @@ fn acceptable(arrived: &Arrived<'_>) -> Result<(), Refusal> {
     if arrived.parts.method != hyper::Method::POST {
         return Err(Refusal::of(900561));
     }
-    let form = "application/x-www-form-urlencoded";
-    if arrived
-        .header(CONTENT_TYPE.as_str())
-        .is_some_and(|value| value.starts_with(form))
-    {
+    if content_type(arrived.parts).starts_with(FORM) {
         Ok(())
     } else {
         Err(Refusal::of(90056))

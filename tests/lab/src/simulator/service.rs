@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::behaviour::Behaviour;
 use super::directory::Directory;
+use super::federation::Assertions;
 use super::form::Form;
 use super::lockout::Lockout;
 use super::loops::Loops;
@@ -18,10 +19,22 @@ pub(crate) struct Service {
     pub(crate) directory: Directory,
     pub(crate) behaviour: Behaviour,
     pub(crate) tokens: RefreshTokens,
+    pub(crate) assertions: Assertions,
     pub(crate) lockout: Lockout,
     pub(crate) loops: Loops,
     pub(crate) throttle: Throttle,
     pub(crate) issued: Issued,
+}
+
+impl Service {
+    /// Whose refresh token or assertion a request carries, in lower case.
+    pub(crate) fn owner(&self, form: &Form) -> Option<String> {
+        let token = || self.tokens.owner(form.get("refresh_token")?);
+        let assertion = || self.assertions.find(form.get("assertion")?);
+        token()
+            .map(|family| family.user.clone())
+            .or_else(|| assertion().map(|issued| issued.user.clone()))
+    }
 }
 
 /// Tokens in plain, for leak scans of in-process tests.

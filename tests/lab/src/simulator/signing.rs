@@ -75,6 +75,20 @@ pub(crate) fn base64url(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// Bytes of base64 in either alphabet, padded or not: clients differ. Line breaks are skipped.
+pub(crate) fn any_base64(text: &str) -> Option<Vec<u8>> {
+    let url_safe: String = text
+        .chars()
+        .filter(|char| !char.is_ascii_whitespace() && *char != '=')
+        .map(|char| match char {
+            '+' => '-',
+            '/' => '_',
+            other => other,
+        })
+        .collect();
+    URL_SAFE_NO_PAD.decode(url_safe).ok()
+}
+
 /// JSON text as base64url without padding.
 pub(crate) fn encode_json(value: &Value) -> String {
     base64url(value.to_string().as_bytes())

@@ -2,6 +2,7 @@
 //!
 //! Every listener of the laboratory is TLS only: the clients under test refuse plain HTTP.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rcgen::{
@@ -77,9 +78,9 @@ pub(crate) fn provider() -> Arc<rustls::crypto::CryptoProvider> {
 }
 
 fn server_params(aliases: &[String]) -> Result<CertificateParams, rcgen::Error> {
-    let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let mut names = BTreeSet::from(["localhost".to_owned(), "127.0.0.1".to_owned()]);
     names.extend(aliases.iter().cloned());
-    let mut params = CertificateParams::new(names)?;
+    let mut params = CertificateParams::new(names.into_iter().collect::<Vec<_>>())?;
     params.distinguished_name.push(DnType::CommonName, "localhost");
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

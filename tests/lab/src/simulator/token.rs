@@ -7,15 +7,17 @@ use serde_json::Value;
 use super::client::{Client, Credentials, unknown};
 use super::directory::Realm;
 use super::error::Refusal;
+use super::federation::Saml;
 use super::scope::Scopes;
 use super::service::{Service, TokenRequest};
-use super::{grant_password, grant_refresh, issue};
+use super::{grant_password, grant_refresh, grant_saml, issue};
 
 /// The grants that the service knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum GrantType {
     Password,
     RefreshToken,
+    Assertion(Saml),
 }
 
 /// A request whose client and scope are in order.
@@ -36,6 +38,7 @@ pub(crate) fn answer(service: &mut Service, request: TokenRequest<'_>) -> Result
     let sign_in = match grant_type {
         GrantType::Password => grant_password::sign_in(service, request, &checked),
         GrantType::RefreshToken => grant_refresh::sign_in(service, request, &checked),
+        GrantType::Assertion(saml) => grant_saml::sign_in(service, request, &checked, saml),
     }?;
     // Under `organizations` the tenant is known only now.
     if !checked.client.application.exists_in(&sign_in.user.tenant) {
@@ -61,6 +64,8 @@ fn grant_type(request: TokenRequest<'_>) -> Result<GrantType, Refusal> {
         None => Err(Refusal::missing("grant_type")),
         Some("password") => Ok(GrantType::Password),
         Some("refresh_token") => Ok(GrantType::RefreshToken),
+        Some("urn:ietf:params:oauth:grant-type:saml1_1-bearer") => Ok(GrantType::Assertion(Saml::V11)),
+        Some("urn:ietf:params:oauth:grant-type:saml2-bearer") => Ok(GrantType::Assertion(Saml::V20)),
         Some(other) => {
             Err(Refusal::of(70003).text(&format!("The app requested an unsupported grant type '{other}'.")))
         }

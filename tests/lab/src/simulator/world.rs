@@ -2,15 +2,20 @@
 //!
 //! Built in code for tests, or read from YAML; a test may change it while the simulator runs.
 
-use std::collections::BTreeSet;
+mod application;
+mod user;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+pub use application::{Application, ClientSecret};
+pub use user::{Account, Consent, Policy, User};
 
 /// Tenant of [`World::contoso`].
 pub const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 /// Verified domain of [`World::contoso`].
 pub const DOMAIN: &str = "contoso.example";
+/// Domain for federated users, see [`World::federated_user`].
+pub const FEDERATED_DOMAIN: &str = "fed.example";
 /// Public client of [`World::contoso`], with "Allow public client flows" on.
 pub const PUBLIC_CLIENT: &str = "aaaaaaaa-0000-4000-8000-000000000001";
 /// Confidential client of [`World::contoso`].
@@ -40,126 +45,20 @@ pub struct World {
 
 /// A directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Tenant {
     /// The tenant GUID.
     pub id: String,
     /// Verified domains.
     #[serde(default)]
     pub domains: Vec<String>,
-}
-
-/// Whether an account can sign in at all.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Account {
-    /// Nothing special.
-    #[default]
-    Active,
-    /// Disabled by an administrator: 50057.
-    Disabled,
-    /// Locked, or coming from a blocked address: 50053 whatever the password.
-    Locked,
-}
-
-/// What Conditional Access makes of a sign-in whose password was right.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Policy {
-    /// Nothing is demanded.
-    #[default]
-    Allow,
-    /// A second factor: 50076 `basic_action`.
-    Mfa,
-    /// Registration of a second factor: 50079.
-    MfaRegistration,
-    /// Blocked: 53003 `message_only`.
-    Block,
-    /// A compliant device: 53000.
-    CompliantDevice,
-    /// Security defaults refuse the grant: 530035.
-    SecurityDefaults,
-}
-
-/// An account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct User {
-    /// User principal name; compared without case.
-    pub upn: String,
-    /// The password, compared verbatim.
-    pub password: String,
-    /// Object id.
-    #[serde(default = "new_guid")]
-    pub oid: String,
-    /// GUID of the home tenant; empty: found by the domain of the name.
+    /// Verified domains whose users sign in at a federation server.
     #[serde(default)]
-    pub tenant: String,
-    /// Whether the account can sign in.
+    pub federated_domains: Vec<String>,
+    /// The password grant takes the passwords of federated users too: hashes are synchronised and a home-realm
+    /// policy has `AllowCloudPasswordValidation`. Without it they get 50126 for the right password.
     #[serde(default)]
-    pub account: Account,
-    /// What Conditional Access says once the password was right.
-    #[serde(default)]
-    pub policy: Policy,
-    /// The password is right but expired: 50055.
-    #[serde(default)]
-    pub password_expired: bool,
-    /// Tenants that invited this user as a guest.
-    #[serde(default)]
-    pub guest_of: BTreeSet<String>,
-    /// Seconds after which a sign-in-frequency policy ends a refresh-token family: 70043.
-    #[serde(default)]
-    pub sign_in_frequency: Option<i64>,
-    /// Consents that were withdrawn.
-    #[serde(default)]
-    pub withheld: BTreeSet<Consent>,
-}
-
-/// The pair that a consent names.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Consent {
-    /// Application (client) id.
-    pub client: String,
-    /// Identifier of the resource.
-    pub resource: String,
-}
-
-/// An application registration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Application {
-    /// Application (client) id.
-    pub client_id: String,
-    /// "Allow public client flows".
-    #[serde(default)]
-    pub public_flow: bool,
-    /// Accepted client secrets; several may be valid at a time.
-    #[serde(default)]
-    pub secrets: Vec<ClientSecret>,
-    /// Whether the enterprise application is enabled.
-    #[serde(default = "yes")]
-    pub enabled: bool,
-    /// Single-page application: refresh tokens die after 24 h.
-    #[serde(default)]
-    pub single_page: bool,
-    /// Tenants where the application exists; empty: all.
-    #[serde(default)]
-    pub tenants: BTreeSet<String>,
-    /// Resources among its API permissions; empty: all.
-    #[serde(default)]
-    pub permissions: BTreeSet<String>,
-}
-
-/// A client secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct ClientSecret {
-    /// The secret value.
-    pub value: String,
-    /// When it ends: from then on 7000222.
-    #[serde(default)]
-    pub expires: Option<Timestamp>,
+    pub cloud_password_validation: bool,
 }
 
 /// An API.
@@ -190,83 +89,27 @@ pub(crate) fn new_guid() -> String {
     uuid::Uuid::new_v4().to_string()
 }
 
-impl User {
-    /// An ordinary account; the tenant is found by the domain of `upn`.
-    pub fn new(upn: &str, password: &str) -> Self {
+impl Tenant {
+    /// A tenant with one verified domain, whose users it manages itself.
+    pub fn new(id: &str, domain: &str) -> Self {
         Self {
-            upn: upn.to_owned(),
-            password: password.to_owned(),
-            oid: new_guid(),
-            tenant: String::new(),
-            account: Account::default(),
-            policy: Policy::default(),
-            password_expired: false,
-            guest_of: BTreeSet::new(),
-            sign_in_frequency: None,
-            withheld: BTreeSet::new(),
+            id: id.to_owned(),
+            domains: vec![domain.to_owned()],
+            federated_domains: Vec::new(),
+            cloud_password_validation: false,
         }
     }
 
-    /// The same user, with a policy of Conditional Access.
-    #[must_use]
-    pub fn with_policy(self, policy: Policy) -> Self {
-        Self { policy, ..self }
-    }
-
-    /// The same user, disabled or locked.
-    #[must_use]
-    pub fn with_account(self, account: Account) -> Self {
-        Self { account, ..self }
-    }
-
-    pub(crate) fn consents(&self, client: &str, resource: &str) -> bool {
-        !self.withheld.contains(&Consent::new(client, resource))
-    }
-}
-
-impl Consent {
-    /// The consent to let `client` call `resource`.
-    pub fn new(client: &str, resource: &str) -> Self {
-        Self {
-            client: client.to_owned(),
-            resource: resource.to_owned(),
-        }
-    }
-}
-
-impl Application {
-    /// A registration that allows public client flows and has no credential.
-    pub fn public(client_id: &str) -> Self {
-        Self {
-            client_id: client_id.to_owned(),
-            public_flow: true,
-            secrets: Vec::new(),
-            enabled: true,
-            single_page: false,
-            tenants: BTreeSet::new(),
-            permissions: BTreeSet::new(),
+    /// Hands a domain over to the federation server.
+    pub fn federate(&mut self, domain: &str) {
+        if !self.federates(domain) {
+            self.federated_domains.push(domain.to_owned());
         }
     }
 
-    /// A registration that must authenticate with `secret`.
-    pub fn confidential(client_id: &str, secret: &str) -> Self {
-        let secrets = vec![ClientSecret {
-            value: secret.to_owned(),
-            expires: None,
-        }];
-        Self {
-            public_flow: false,
-            secrets,
-            ..Self::public(client_id)
-        }
-    }
-
-    pub(crate) fn exists_in(&self, tenant: &str) -> bool {
-        self.tenants.is_empty() || self.tenants.contains(tenant)
-    }
-
-    pub(crate) fn may_ask_for(&self, resource: &str) -> bool {
-        self.permissions.is_empty() || self.permissions.contains(resource)
+    pub(crate) fn federates(&self, domain: &str) -> bool {
+        let mut federated = self.federated_domains.iter();
+        federated.any(|known| known.eq_ignore_ascii_case(domain))
     }
 }
 
@@ -288,10 +131,7 @@ impl World {
     /// One tenant with a public and a confidential client, one API and Graph, and no users.
     pub fn contoso() -> Self {
         Self {
-            tenants: vec![Tenant {
-                id: TENANT.to_owned(),
-                domains: vec![DOMAIN.to_owned()],
-            }],
+            tenants: vec![Tenant::new(TENANT, DOMAIN)],
             users: Vec::new(),
             applications: vec![
                 Application::public(PUBLIC_CLIENT),
@@ -339,11 +179,18 @@ impl World {
     /// The same world with one more tenant.
     #[must_use]
     pub fn tenant(mut self, id: &str, domain: &str) -> Self {
-        self.tenants.push(Tenant {
-            id: id.to_owned(),
-            domains: vec![domain.to_owned()],
-        });
+        self.tenants.push(Tenant::new(id, domain));
         self
+    }
+
+    /// The same world with one more user, who signs in at the federation server of the first tenant. Nothing
+    /// happens in a world without tenants.
+    #[must_use]
+    pub fn federated_user(mut self, upn: &str, password: &str) -> Self {
+        if let Some(tenant) = self.tenants.first_mut() {
+            tenant.federate(upn.rsplit_once('@').map_or(upn, |(_, domain)| domain));
+        }
+        self.user(User::new(upn, password))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Standalone use: the command's options, the control interface, throttling by count.
 
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use entra_lab::simulator::cli::{self, Args};
@@ -21,6 +22,7 @@ impl Standalone {
         let file = |name: &str| -> PathBuf { folder.path().join(name) };
         std::fs::write(file("users.yaml"), users).unwrap();
         let args = Args {
+            address: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             control_port: Some(0),
             users: Some(file("users.yaml")),
@@ -84,6 +86,7 @@ async fn the_command_serves_the_users_of_its_file() {
 
 fn args() -> Args {
     Args {
+        address: Ipv4Addr::LOCALHOST.into(),
         port: 0,
         control_port: None,
         users: None,

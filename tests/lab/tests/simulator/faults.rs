@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use entra_lab::simulator::world::user_name;
 use entra_lab::simulator::{Fault, Gate, Options, Outcome, RetryAfter, Rule, Simulator, World};
 
-use crate::client::{Lab, client, lab, password_form, refresh_form};
+use crate::client::{Lab, client, lab, password_form, refresh_form, with};
 
 async fn outcome(lab: &Lab, fault: Fault) -> Outcome {
     lab.simulator.fault(fault);
@@ -262,6 +262,25 @@ async fn a_simulator_can_be_started_again_with_the_same_authority_and_port() {
         http,
     };
     assert_eq!(lab.code(&password_form()).await, 0);
+}
+
+#[tokio::test]
+async fn another_address_stands_in_the_url_and_in_the_certificate() {
+    let options = Options {
+        address: [127, 0, 0, 77].into(),
+        ..Options::new(World::with_users(1))
+    };
+    let lab = with(options).await;
+    let url = lab.simulator.url();
+    assert_eq!(url, format!("https://127.0.0.77:{}", lab.simulator.port()));
+    assert_eq!(lab.code(&password_form()).await, 0);
+    assert!(
+        lab.simulator
+            .open_control(0)
+            .await
+            .unwrap()
+            .starts_with("https://127.0.0.77:")
+    );
 }
 
 #[tokio::test]
