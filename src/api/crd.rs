@@ -12,8 +12,9 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use kube::CustomResourceExt;
 use serde::ser::Error as _;
 use serde_json::Value;
+use strum::IntoEnumIterator;
 
-use super::EntraCredential;
+use super::{EntraCredential, Reason};
 
 /// Longest label value, a limit of Kubernetes.
 const LABEL_VALUE_MAX: i64 = 63;
@@ -32,6 +33,8 @@ pub fn crd() -> CustomResourceDefinition {
         tidy(schema);
         bound(schema);
         require(schema);
+        unite(schema);
+        explain(schema);
     }
     crd
 }
@@ -126,6 +129,32 @@ fn require(schema: &mut JSONSchemaProps) {
         name.default = None;
         name.min_length = Some(1);
     }
+}
+
+/// A rule says in a sentence that a union has one variant. `oneOf` says it in the API server's words, and keeps the rule
+/// from being asked.
+fn unite(schema: &mut JSONSchemaProps) {
+    if let Some(union) = at(schema, &["spec", "clientCredential"]) {
+        union.one_of = None;
+    }
+}
+
+/// `kubectl explain` says what each reason means.
+fn explain(schema: &mut JSONSchemaProps) {
+    let of_login = ["status", "failure", "reason"];
+    let of_token = ["status", "tokens", "[]", "failure", "reason"];
+    for path in [&of_login[..], &of_token] {
+        let description = at(schema, path).and_then(|reason| reason.description.as_mut());
+        if let Some(description) = description {
+            description.push_str("\n\n");
+            description.push_str(&meanings());
+        }
+    }
+}
+
+fn meanings() -> String {
+    let meanings = Reason::iter().map(|reason| format!("`{reason}`: {}", reason.meaning()));
+    meanings.collect::<Vec<_>>().join(" ")
 }
 
 /// Bounds are floating-point in the typed definition; `66` reads better than `66.0`, and no tool reports it as a change.

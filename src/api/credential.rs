@@ -53,14 +53,18 @@ use super::EntraCredentialStatus;
     validation = Rule::new("!has(self.clientCredential) || !has(self.clientCredential.secret) || self.tokens.all(t, t.secretName != self.clientCredential.secret.secretName)")
         .message("a token Secret cannot be the client secret's Secret: name another one in tokens[].secretName"),
     validation = Rule::new("!has(self.clientCredential) || !has(self.clientCredential.secret) || self.login.secretName != self.clientCredential.secret.secretName")
-        .message("login and client secret need Secrets of their own: they have different types, and the login Secret is deleted after use")
+        .message("login and client secret need Secrets of their own: they have different types, and the login Secret is deleted after use"),
+    validation = Rule::new("!has(self.clientCredential) || !has(self.clientCredential.certificate) || self.tokens.all(t, t.secretName != self.clientCredential.certificate.secretName)")
+        .message("a token Secret cannot be the client certificate's Secret: name another one in tokens[].secretName"),
+    validation = Rule::new("!has(self.clientCredential) || !has(self.clientCredential.certificate) || self.login.secretName != self.clientCredential.certificate.secretName")
+        .message("login and client certificate need Secrets of their own: they have different types, and the login Secret is deleted after use")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct EntraCredentialSpec {
     /// Tenant to sign in to: its GUID, a verified domain, or `organizations` (the tenant follows from the user name).
     ///
-    /// Required unless `authority` is set. `common`, `consumers` and personal Microsoft accounts
-    /// cannot use this grant. Example: `contoso.example`.
+    /// Required unless `authority` is set: then its kind says whether there are tenants. `common`, `consumers` and
+    /// personal Microsoft accounts cannot use this grant. Example: `contoso.example`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
@@ -97,9 +101,11 @@ pub struct EntraCredentialSpec {
 
     /// How the application authenticates itself.
     ///
-    /// Absent means a public client ("Allow public client flows" is on in the app registration).
-    /// Example: `{secret: {secretName: reporting-app, key: client-secret}}`.
+    /// Exactly one of `secret`, `certificate` and `workloadIdentity`. Absent means a public client ("Allow public client
+    /// flows" is on in the app registration). Example: `{secret: {secretName: reporting-app, key: client-secret}}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[x_kube(validation = Rule::new("[has(self.secret), has(self.certificate), has(self.workloadIdentity)].filter(x, x).size() == 1")
+        .message("clientCredential is exactly one of secret, certificate and workloadIdentity: keep the one that the app registration knows"))]
     pub client_credential: Option<ClientCredential>,
 
     /// Token Secrets to keep fresh: 1 to 16 entries, one per Secret.
@@ -202,6 +208,25 @@ pub enum ClientCredential {
     ///
     /// No default: a public client has none. Example: `{secretName: reporting-app, key: client-secret}`.
     Secret(ClientSecretRef),
+    /// A certificate and its RSA key from a Secret of type `kubernetes.io/tls`. It signs an assertion for every request.
+    ///
+    /// No default: a public client has none. Example: `{secretName: reporting-certificate}`.
+    Certificate(ClientCertificateRef),
+    /// A token of a ServiceAccount, which a federated credential of the app registration trusts. Nothing secret is stored.
+    ///
+    /// No default: a public client has none. Example: `{serviceAccountName: reporting}`.
+    WorkloadIdentity(WorkloadIdentityRef),
+}
+
+impl ClientCredential {
+    /// The Secret that it names, if it names one.
+    pub fn secret_name(&self) -> Option<&str> {
+        match self {
+            Self::Secret(secret) => Some(&secret.secret_name),
+            Self::Certificate(certificate) => Some(&certificate.secret_name),
+            Self::WorkloadIdentity(_) => None,
+        }
+    }
 }
 
 /// Where a client secret is.
@@ -227,6 +252,38 @@ pub struct ClientSecretRef {
     #[x_kube(validation = Rule::new("self.matches('^[-._a-zA-Z0-9]+$') && self != '.' && !self.startsWith('..')")
         .message("clientCredential.secret.key must be a Secret's key: letters, digits, dashes, underscores and dots"))]
     pub key: String,
+}
+
+/// Where a client certificate is.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClientCertificateRef {
+    /// Name of a Secret of type `kubernetes.io/tls` in the same namespace: the certificate, PEM, under `tls.crt`, and its RSA
+    /// key of at least 2048 bits under `tls.key`.
+    ///
+    /// Required. Example: `reporting-certificate`.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(
+        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+            .message("clientCredential.certificate.secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
+        validation = Rule::new("!self.endsWith('.refresh-token')")
+            .message("names ending in .refresh-token belong to the operator: name another Secret for the client certificate")
+    )]
+    pub secret_name: String,
+}
+
+/// Whose token proves who the application is.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadIdentityRef {
+    /// Name of a ServiceAccount in the same namespace, with the annotation `azure.workload.identity/client-id` equal to
+    /// `clientId`. The operator asks for its tokens, which an administrator allows by a Role.
+    ///
+    /// Required. Example: `reporting`.
+    #[schemars(length(min = 1, max = 253))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+        .message("clientCredential.workloadIdentity.serviceAccountName must be a ServiceAccount's name: lower-case letters, digits, dashes and dots"))]
+    pub service_account_name: String,
 }
 
 /// One token Secret and what it is for.

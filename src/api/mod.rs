@@ -14,15 +14,15 @@ mod status;
 
 pub use crd::{crd, crd_yaml};
 pub use credential::{
-    ClientCredential, ClientSecretRef, Cloud, EntraCredential, EntraCredentialSpec, KeyFormat, LoginSpec,
-    Realm, RefreshSpec, TokenKey, TokenSpec,
+    ClientCertificateRef, ClientCredential, ClientSecretRef, Cloud, EntraCredential, EntraCredentialSpec,
+    KeyFormat, LoginSpec, Realm, RefreshSpec, TokenKey, TokenSpec, WorkloadIdentityRef,
 };
 pub use names::{
-    ANNOTATION_ALLOW_IDENTITY_CHANGE, ANNOTATION_REFRESH_REQUESTED, CLIENT_SECRET_TYPE, FIELD_MANAGER, GROUP,
-    LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_SUFFIX, REFRESH_TOKEN_TYPE, annotation,
-    refresh_token_secret,
+    ANNOTATION_ALLOW_IDENTITY_CHANGE, ANNOTATION_CLIENT_ID, ANNOTATION_REFRESH_REQUESTED, CLIENT_SECRET_TYPE,
+    FIELD_MANAGER, GROUP, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_SUFFIX, REFRESH_TOKEN_TYPE,
+    TLS_TYPE, TOKEN_EXCHANGE_AUDIENCE, annotation, refresh_token_secret,
 };
-pub use reason::{Reason, Retry, Says, Verdicts};
+pub use reason::{MORE, Reason, Retry, Says, Verdicts};
 pub use status::{
     AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, RefreshTokenStatus, TokenStatus,
 };

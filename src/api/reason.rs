@@ -4,7 +4,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use strum::{AsRefStr, Display, EnumIter, EnumString, IntoStaticStr};
+use strum::{AsRefStr, Display, EnumIter, EnumMessage, EnumString, IntoStaticStr};
+
+/// Stands before the link to further reading at the end of a message.
+pub const MORE: &str = "More: ";
 
 /// Why a condition is what it is.
 #[derive(
@@ -21,6 +24,7 @@ use strum::{AsRefStr, Display, EnumIter, EnumString, IntoStaticStr};
     JsonSchema,
     Display,
     EnumIter,
+    EnumMessage,
     EnumString,
     IntoStaticStr,
     AsRefStr,
@@ -82,6 +86,8 @@ pub enum Reason {
     ScopesReduced,
     /// The node's clock differs from the identity provider's.
     ClockSkew,
+    /// The client certificate expires within 30 days.
+    CertificateExpiring,
     /// A redeemable refresh token is stored (`LoggedIn=True`).
     RefreshTokenStored,
     /// Every token Secret holds what was last written (`Published=True`).
@@ -156,6 +162,16 @@ const fn row(
 }
 
 impl Reason {
+    /// What it means, in a sentence.
+    pub fn meaning(self) -> &'static str {
+        self.get_documentation().unwrap_or_default()
+    }
+
+    /// Where the troubleshooting guide has its section: a path in the repository.
+    pub fn guide(self) -> String {
+        format!("docs/troubleshooting.md#{}", self.as_ref().to_ascii_lowercase())
+    }
+
     /// What this reason means for the conditions when it heads them, and how it is retried.
     #[rustfmt::skip]
     #[expect(clippy::match_same_arms, reason = "a table has one row for each reason")]
@@ -191,6 +207,7 @@ impl Reason {
             Self::Suspended             => row(Facts, Facts,   Facts,    False, false, Retry::None),
             Self::ScopesReduced         => row(True,  Facts,   Facts,    False, false, Retry::None),
             Self::ClockSkew             => row(True,  Facts,   Facts,    False, false, Retry::None),
+            Self::CertificateExpiring   => row(True,  Facts,   Facts,    False, false, Retry::None),
             Self::RefreshTokenStored    => row(Facts, True,    Facts,    Facts, false, Retry::None),
             Self::UpToDate              => row(Facts, Facts,   True,     Facts, false, Retry::None),
             Self::Publishing            => row(False, Facts,   False,    True,  false, Retry::None),

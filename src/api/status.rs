@@ -65,7 +65,7 @@ pub struct AccountStatus {
     /// MSAL's account key: `<uid>.<utid>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub home_account_id: Option<String>,
-    /// How the account signs in. Example: `Managed`.
+    /// How the account signs in, where `spec.login.realm` says so. Example: `Federated`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub realm: Option<String>,
 }

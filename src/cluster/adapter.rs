@@ -10,13 +10,15 @@ use super::client::{Answer, Calls};
 use super::events::{Events, Reporter};
 use super::failure::unavailable;
 use super::secrets::Secrets;
+use super::service_accounts;
 use super::status;
 use super::store::SecretStore;
 use super::watch::Selects;
 use crate::api::{EntraCredential, EntraCredentialStatus};
 use crate::reconcile::material::SecretData;
 use crate::reconcile::ports::{
-    Cluster, ClusterError, Event, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject,
+    Cluster, ClusterError, Event, IssuedToken, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject,
+    ServiceAccount,
 };
 
 /// The API server, as a pass sees it. What it writes is known to the store at once.
@@ -108,6 +110,22 @@ impl Cluster for KubeCluster {
     async fn namespace_active(&self, namespace: &str) -> Result<bool, ClusterError> {
         let object = self.metadata(&Namespace::url_path(&(), None), namespace).await?;
         Ok(object.is_some_and(|o| !is_deleting(&o)))
+    }
+
+    async fn service_account(&self, key: &Key) -> Result<Option<ServiceAccount>, ClusterError> {
+        let metadata = self
+            .metadata(&service_accounts::collection(key), &key.name)
+            .await?;
+        Ok(metadata.map(|m| service_accounts::account(&m)))
+    }
+
+    async fn service_account_token(
+        &self,
+        key: &Key,
+        audience: &str,
+        seconds: i64,
+    ) -> Result<IssuedToken, ClusterError> {
+        service_accounts::issue(&self.calls, key, audience, seconds).await
     }
 
     async fn write_status(

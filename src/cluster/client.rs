@@ -133,6 +133,19 @@ impl Calls {
         self.send(Verb::Create, request).await
     }
 
+    /// Has a token of `name` of `collection` issued; the answer holds it.
+    pub(super) async fn issue_token<T: Serialize>(
+        &self,
+        collection: &str,
+        name: &str,
+        wish: &T,
+    ) -> Result<Answer, ClusterError> {
+        let body = serde_json::to_vec(wish).map_err(|_| unbuildable())?;
+        let params = PostParams::default();
+        let request = Request::new(collection).create_subresource("token", name, &params, body);
+        self.send(Verb::Issue, request.map_err(|_| unbuildable())?).await
+    }
+
     /// Applies a JSON patch; the answer holds metadata only. A subresource is a child: `name` is `status` in the
     /// collection `…/<object>`.
     pub(super) async fn json_patch(

@@ -25,6 +25,7 @@ pub(super) enum Verb {
     Create,
     Patch,
     Delete,
+    Issue,
 }
 
 impl Verb {
@@ -34,6 +35,7 @@ impl Verb {
             Self::Create => "create",
             Self::Patch => "change",
             Self::Delete => "delete",
+            Self::Issue => "issue a token of",
         }
     }
 }

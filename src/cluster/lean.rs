@@ -153,6 +153,7 @@ fn without_values(problem: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use serde_json::json;
 
     use super::*;
@@ -212,6 +213,37 @@ mod tests {
     fn even_nonsense_decodes() {
         for nonsense in [json!(null), json!(7), json!([]), json!({"metadata": {"name": 1}})] {
             assert!(decode(nonsense).get().is_err());
+        }
+    }
+
+    /// Any value in place of any field.
+    fn foreign() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "MARKER.{0,40}".prop_map(Value::from),
+            Just(json!(["MARKER"])),
+            Just(json!({"MARKER": "MARKER"})),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn any_field_may_be_anything_and_no_value_is_repeated(
+            path in prop::sample::select(vec![
+                "/metadata", "/metadata/annotations", "/metadata/uid", "/spec", "/spec/tenant", "/spec/clientId",
+                "/spec/login", "/spec/login/secretName", "/spec/tokens", "/spec/tokens/0", "/spec/tokens/0/scopes",
+            ]),
+            value in foreign(),
+        ) {
+            let mut object = object();
+            *object.pointer_mut(path).unwrap() = value;
+            let lean = decode(object);
+            match lean.get() {
+                Ok(credential) => prop_assert!((50..=66).contains(&credential.spec.at_percent())),
+                Err(broken) => prop_assert!(!broken.problem.contains("MARKER"), "{}", broken.problem),
+            }
         }
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! `client` deadlines and requests · `failure` what an error means · `lean` custom resources as they are kept ·
 //! `metadata` Secrets as they are kept · `patch` JSON patch operations · `secrets`, `status`, `events` the writes ·
-//! `watch` the streams · `store` what the streams and writes add up to · `adapter` the port
+//! `service_accounts` tokens of others · `watch` the streams · `store` what the streams and writes add up to · `adapter` the port
 
 mod adapter;
 mod client;
@@ -22,6 +22,7 @@ mod lean;
 mod metadata;
 mod patch;
 mod secrets;
+mod service_accounts;
 mod status;
 mod store;
 mod watch;

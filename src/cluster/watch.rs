@@ -23,6 +23,7 @@ use super::lean::Lean;
 use super::metadata::SeenSecret;
 use crate::api::{
     CLIENT_SECRET_TYPE, EntraCredential, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_TYPE,
+    TLS_TYPE,
 };
 use crate::reconcile::ports::ClusterError;
 
@@ -41,16 +42,19 @@ pub enum Selects {
     RefreshTokens,
     /// Type `entra-operator.dev/client-secret`.
     ClientSecrets,
+    /// Type `kubernetes.io/tls`: all certificates of the scope, because a type cannot tell whose they are.
+    Certificates,
     /// Label `app.kubernetes.io/managed-by=entra-operator`.
     Tokens,
 }
 
 impl Selects {
     /// Every one of them.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Logins,
         Self::RefreshTokens,
         Self::ClientSecrets,
+        Self::Certificates,
         Self::Tokens,
     ];
 
@@ -60,6 +64,7 @@ impl Selects {
             LOGIN_TYPE => Some(Self::Logins),
             REFRESH_TOKEN_TYPE => Some(Self::RefreshTokens),
             CLIENT_SECRET_TYPE => Some(Self::ClientSecrets),
+            TLS_TYPE => Some(Self::Certificates),
             _ => None,
         }
     }
@@ -70,6 +75,7 @@ impl Selects {
             Self::Logins => config.fields(&format!("type={LOGIN_TYPE}")),
             Self::RefreshTokens => config.fields(&format!("type={REFRESH_TOKEN_TYPE}")),
             Self::ClientSecrets => config.fields(&format!("type={CLIENT_SECRET_TYPE}")),
+            Self::Certificates => config.fields(&format!("type={TLS_TYPE}")),
             Self::Tokens => config.labels(&format!("{LABEL_MANAGED_BY}={MANAGED_BY}")),
         }
     }
@@ -192,13 +198,13 @@ mod tests {
     #[test]
     fn no_namespace_means_all() {
         assert_eq!(scopes(&[]), [None]);
-        assert_eq!(secret_watches(&scopes(&[])).len(), 4);
+        assert_eq!(secret_watches(&scopes(&[])).len(), 5);
     }
 
     #[test]
     fn each_namespace_has_its_watches() {
         let scopes = scopes(&["a".to_owned(), "b".to_owned()]);
-        assert_eq!(secret_watches(&scopes).len(), 8);
+        assert_eq!(secret_watches(&scopes).len(), 10);
     }
 
     #[test]

@@ -20,6 +20,9 @@ const BASE64URL: GeneralPurpose = GeneralPurpose::new(
 /// Longest identifier that is believed: GUIDs have 36 characters, pairwise subjects 43.
 const IDENTIFIER_MAX: usize = 128;
 
+/// Longest `sub` (OpenID Connect Core 1.0 §2).
+const SUBJECT_MAX: usize = 255;
+
 /// Longest user name that is kept: the directory's limit for a UPN is 113 characters, an address has 254.
 const USERNAME_MAX: usize = 256;
 
@@ -62,7 +65,7 @@ impl Identity {
     /// `oid`, else `sub`, else the home account's own id.
     fn object_id(&self) -> Option<String> {
         self.claim("oid")
-            .or_else(|| self.claim("sub"))
+            .or_else(|| subject(self.id_token.get("sub")?))
             .or_else(|| self.info("uid"))
     }
 
@@ -105,7 +108,14 @@ fn json(base64url: &str) -> Option<Value> {
     serde_json::from_slice(&BASE64URL.decode(base64url).ok()?).ok()
 }
 
-/// A GUID or pairwise subject; anything else is not an identifier.
+/// Any visible ASCII: AD FS writes base64, other providers a name of the user's source before it.
+fn subject(value: &Value) -> Option<String> {
+    let text = value.as_str()?;
+    let well_formed = (1..=SUBJECT_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    well_formed.then(|| text.to_owned())
+}
+
+/// A GUID or its like; anything else is not an identifier of Entra ID.
 fn identifier(value: &Value) -> Option<String> {
     let text = value.as_str()?;
     let well_formed = (1..=IDENTIFIER_MAX).contains(&text.len())
@@ -195,6 +205,17 @@ mod tests {
                     .account()
                     .is_none()
             );
+        }
+    }
+
+    #[test]
+    fn subjects_are_visible_and_short() {
+        let account = |sub: &str| Identity::new(Some(&jwt(&json!({"sub": sub}))), None).account();
+        for good in ["4Rg+h/0bQ4Q5xA==", "auth0|a.b:c@d", &"x".repeat(255)] {
+            assert_eq!(account(good).unwrap().home_account_id, good);
+        }
+        for bad in ["", "a b", "a\nb", "\u{e4}", &"x".repeat(256)] {
+            assert!(account(bad).is_none(), "{bad:?}");
         }
     }
 

@@ -7,6 +7,7 @@
 //! - If the waiting side is dropped (deadline, cancelled pass), the body refuses by itself.
 //! - The length is known beforehand, so the request carries `Content-Length` and is never chunked.
 
+use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -19,6 +20,19 @@ use zeroize::Zeroizing;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the request body was withheld")]
 pub(super) struct Withheld;
+
+/// What a POST carries. `Debug` prints only the type; the bytes are wiped when dropped.
+pub(super) struct Payload {
+    /// `Content-Type`.
+    pub(super) content_type: &'static str,
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Payload").field(&self.content_type).finish()
+    }
+}
 
 /// Body and door of one request.
 pub(super) fn guarded(bytes: Zeroizing<Vec<u8>>) -> (GuardedBody, Door) {

@@ -2,45 +2,40 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_lc_rs::digest;
 use url::Url;
 use uuid::{Builder, Uuid};
 
+use super::assertion::{Claims, Signer, Unusable};
 use super::authority::{Authorities, Authority};
-use super::discovery::{Resolved, as_guid, tenant_of};
+use super::deadline;
+use super::discovery::{Discovered, as_guid};
 use super::failure::{self, Attempt};
-use super::grant::Form;
+use super::federation::Federation;
+use super::grant::{Form, Proof};
 use super::headers::{Anchor, headers};
-use super::limits::{Caller, Experience, Gate, Limits, Permit};
-use super::observe::{self, Observer};
-use super::retry_after::RETRY_AFTER_DEFAULT;
-use super::wire::{self, Cause, Connections, Lost, Outgoing, Reply};
-use super::{BuildError, Grant, response};
-use crate::api::{Cloud, Realm, Reason};
+use super::limits::{Caller, Gate, Limits};
+use super::observe::Observer;
+use super::send::{Departing, Stop, outcome};
+use super::wire::{Connections, Outgoing};
+use super::{BuildError, Grant};
+use crate::api::{Realm, Reason};
 use crate::plan::Time;
 use crate::plan::answer::{Effect, Refusal};
-use crate::reconcile::material::{LoginContent, StoredSession};
-use crate::reconcile::ports::{AuthorityRefused, Clock, Outcome, Provider, Request, Tokens};
-
-/// Longest time for a request: the default of MSAL Go.
-const DEADLINE_MAX: Duration = Duration::from_secs(30);
-
-/// Shortest, for tokens that live for seconds.
-const DEADLINE_MIN: Duration = Duration::from_secs(2);
-
-/// A part of a token's life that one request may take (product §5: life/8).
-const DEADLINE_PART: u32 = 8;
+use crate::plan::snapshot::Binding;
+use crate::reconcile::material::{ClientAuthentication, ClientCertificate, LoginContent, StoredSession};
+use crate::reconcile::ports::{AuthorityRefused, Clock, Outcome, Provider, Request, Tokens, Wanted};
 
 /// Sends sign-ins and redemptions to Entra ID.
 pub struct Client {
     authorities: Authorities,
-    connections: Connections,
-    gate: Arc<Gate>,
-    clock: Arc<dyn Clock>,
-    observer: Arc<dyn Observer>,
-    resolved: Resolved,
+    pub(super) federation: Federation,
+    pub(super) connections: Connections,
+    pub(super) gate: Arc<Gate>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) observer: Arc<dyn Observer>,
+    pub(super) discovered: Discovered,
 }
 
 impl fmt::Debug for Client {
@@ -62,9 +57,27 @@ impl Client {
             connections: Connections::new(&authorities)?,
             gate: Gate::new(limits, Arc::clone(&clock)),
             authorities,
+            federation: Federation::default(),
             clock,
             observer: Arc::new(|_: Grant, _: &'static str, _: f64| {}),
-            resolved: Resolved::default(),
+            discovered: Discovered::default(),
+        })
+    }
+
+    /// Signs federated accounts in at these servers; without it, at none.
+    ///
+    /// # Errors
+    ///
+    /// Certificates that cannot be read.
+    pub fn federated(self, federation: Federation) -> Result<Self, BuildError> {
+        let connections = match &federation.ca_pem {
+            Some(pem) => self.connections.trusting(pem)?,
+            None => self.connections,
+        };
+        Ok(Self {
+            federation,
+            connections,
+            ..self
         })
     }
 
@@ -74,153 +87,102 @@ impl Client {
         Self { observer, ..self }
     }
 
-    /// Where a request goes, checked against the configuration before anything else happens.
-    fn endpoint(
-        &self,
-        request: &Request<'_>,
-        of: impl Fn(&Authority, &str) -> Result<Url, AuthorityRefused>,
-    ) -> Result<(Authority, Url), Box<Refusal>> {
-        let binding = request.binding;
+    /// Trusts other certificates for a declared authority that brings its own, from the next connection on.
+    ///
+    /// # Errors
+    ///
+    /// Not a PEM text with at least one certificate: what was trusted before stays.
+    pub fn trust(&self, authority: &str, ca_pem: &[u8]) -> Result<(), BuildError> {
+        self.connections.trust(authority, ca_pem)
+    }
+
+    /// Whom a request reaches, checked against the configuration before anything else happens.
+    pub(super) fn authority_of(&self, request: &Request<'_>) -> Result<Authority, Stop> {
         self.authorities
-            .bound(request.namespace, request.authority, &binding.authority)
-            .and_then(|authority| of(&authority, &binding.tenant).map(|url| (authority, url)))
-            .map_err(|refused| Box::new(failure::not_offered(refused)))
+            .bound(request.namespace, request.authority, &request.binding.authority)
+            .map_err(not_offered)
     }
 
-    /// A sign-in or redemption from permit to outcome.
-    async fn token(&self, request: &Request<'_>, call: Call<'_>) -> Outcome {
-        let endpoint = self.endpoint(request, Authority::token_endpoint);
-        let (authority, url) = match endpoint {
-            Ok(endpoint) => endpoint,
-            Err(refusal) => return Outcome::Refused(*refusal),
+    /// What proves the client in a request to `url`. A certificate signs an assertion for it alone.
+    pub(super) fn proof(&self, request: &Request<'_>, url: &Url) -> Result<Option<Proof>, Box<Refusal>> {
+        let signed = |certificate| {
+            let claims = Claims {
+                audience: url.as_str(),
+                client_id: &request.binding.client_id,
+                id: &self.clock.nonce(),
+                now: request.now,
+            };
+            let assertion = Signer::new(certificate, request.now)?.sign(&claims)?;
+            Ok(Proof::Assertion(assertion))
         };
-        let permit = match self.gate.admit(Caller::of(request)) {
-            Ok(permit) => permit,
-            Err(later) => return Outcome::Later(later),
-        };
+        let proof = request.client.map(|client| match client {
+            ClientAuthentication::Secret(secret) => Ok(Proof::Secret(secret.duplicate())),
+            ClientAuthentication::Assertion(token) => Ok(Proof::Assertion(token.duplicate())),
+            ClientAuthentication::Certificate(certificate) => signed(certificate),
+        });
+        proof
+            .transpose()
+            .map_err(|unusable: Unusable| Box::new(unusable.refusal()))
+    }
+
+    /// Redeems a refresh token.
+    async fn refresh(&self, request: &Request<'_>, session: &StoredSession) -> Result<Tokens, Stop> {
+        let authority = self.authority_of(request)?;
+        let traits = authority.traits();
+        let deadline = deadline::of_request(request.life);
+        let url = self.token_endpoint(request, &authority, deadline).await?;
+        let proof = self.proof(request, &url)?;
+        let form = Form::refresh(request, traits, &session.refresh_token).proven(proof.as_ref());
+        let permit = self.admit(Caller::of(request))?;
         let correlation_id = self.correlation_id();
-        let outgoing = Outgoing {
-            url,
-            headers: headers(&correlation_id, call.anchor),
-            form: Some(call.form),
-            deadline: deadline(request.life),
+        let anchor = Anchor::Account(&session.account.home_account_id).of(traits);
+        let departing = Departing {
+            http: self.connections.to(&authority),
+            outgoing: Outgoing {
+                url,
+                headers: headers(&correlation_id, anchor),
+                payload: Some(form.into_payload()),
+                deadline,
+            },
+            permit,
+            may_leave: &always,
         };
-        let attempt = Attempt::new(call.grant, &authority, request.binding, &correlation_id);
-        let read = |reply: &Reply| read_token(&attempt, reply, request.scopes);
-        match self.send(&attempt, outgoing, permit, call.may_leave, read).await {
-            Ok(tokens) => Outcome::Granted(Box::new(tokens)),
-            Err(refusal) => Outcome::Refused(*refusal),
-        }
-    }
-
-    /// Asks the discovery document for the tenant's GUID.
-    async fn discover(&self, request: &Request<'_>) -> Result<String, Box<Refusal>> {
-        let (authority, url) = self.endpoint(request, Authority::discovery_document)?;
-        let caller = Caller::of(request);
-        let permit = self
-            .gate
-            .admit(caller)
-            .map_err(|later| Box::new(self.held_back(later)))?;
-        let correlation_id = self.correlation_id();
-        let outgoing = Outgoing {
-            url,
-            headers: headers(&correlation_id, Anchor::Nobody),
-            form: None,
-            deadline: deadline(request.life),
-        };
-        let attempt = Attempt::new(Grant::Discovery, &authority, request.binding, &correlation_id);
-        let read = |reply: &Reply| read_tenant(&attempt, reply);
-        self.send(&attempt, outgoing, permit, &always, read).await
-    }
-
-    /// Sends, reads, and tells limits, metrics and log what came of it.
-    async fn send<T>(
-        &self,
-        attempt: &Attempt<'_>,
-        outgoing: Outgoing,
-        permit: Permit,
-        may_leave: &(dyn Fn() -> bool + Send + Sync),
-        read: impl FnOnce(&Reply) -> Result<T, Box<Refusal>> + Send,
-    ) -> Result<T, Box<Refusal>> {
-        let start = self.clock.monotonic();
-        let answer = wire::exchange(
-            &self.connections,
-            attempt.authority,
-            outgoing,
-            &*self.clock,
-            may_leave,
-        )
-        .await;
-        permit.finish(experience(&answer));
-        let status = answer.as_ref().map_or(0, |reply| reply.status);
-        let outcome = match answer {
-            Ok(reply) => read(&reply),
-            Err(lost) => Err(Box::new(attempt.lost(lost))),
-        };
-        let refusal = outcome.as_ref().err().map(Box::as_ref);
-        let seconds = self.clock.monotonic().saturating_sub(start).as_secs_f64();
-        self.observer.on_request(
-            attempt.grant,
-            refusal.map_or(observe::GRANTED, observe::label),
-            seconds,
-        );
-        log(attempt, status, refusal);
-        outcome
+        let attempt = Attempt::new(Grant::Refresh, &authority, request.binding, &correlation_id);
+        self.tokens(&attempt, departing, request.scopes).await
     }
 
     fn held_back(&self, until: Time) -> Refusal {
         failure::held_back(until.since(self.clock.now()).max(1))
     }
 
-    fn correlation_id(&self) -> String {
+    pub(super) fn correlation_id(&self) -> String {
         guid(&self.clock.nonce()).to_string()
     }
 }
 
-/// What a grant brings to [`Client::token`].
-struct Call<'a> {
-    grant: Grant,
-    form: Form,
-    anchor: Anchor<'a>,
-    may_leave: &'a (dyn Fn() -> bool + Send + Sync),
-}
-
 impl Provider for Client {
-    fn authority(
-        &self,
-        namespace: &str,
-        cloud: Option<Cloud>,
-        named: Option<&str>,
-    ) -> Result<String, AuthorityRefused> {
-        self.authorities
-            .resolve(namespace, cloud, named)
-            .map(|authority| authority.host())
+    fn binding(&self, wanted: &Wanted<'_>) -> Result<Binding, AuthorityRefused> {
+        self.authorities.binding(wanted)
+    }
+
+    fn certificate(&self, certificate: &ClientCertificate, now: Time) -> Result<Time, Box<Refusal>> {
+        Signer::new(certificate, now)
+            .map(|signer| signer.expires_at)
+            .map_err(|unusable| Box::new(unusable.refusal()))
     }
 
     async fn login(
         &self,
         request: Request<'_>,
-        _realm: Realm,
+        realm: Realm,
         content: &LoginContent,
         still_valid: &(dyn Fn() -> bool + Send + Sync),
     ) -> Outcome {
-        let call = Call {
-            grant: Grant::Password,
-            form: Form::password(&request, &content.username, &content.password),
-            anchor: Anchor::User(content.username.expose()),
-            may_leave: still_valid,
-        };
-        Box::pin(self.token(&request, call)).await
+        outcome(Box::pin(self.sign_in(&request, realm, content, still_valid)).await)
     }
 
     async fn redeem(&self, request: Request<'_>, session: &StoredSession) -> Outcome {
-        let call = Call {
-            grant: Grant::Refresh,
-            form: Form::refresh(&request, &session.refresh_token),
-            anchor: Anchor::Account(&session.account.home_account_id),
-            may_leave: &always,
-        };
-        Box::pin(self.token(&request, call)).await
+        outcome(Box::pin(self.refresh(&request, session)).await)
     }
 
     async fn resolve(&self, request: Request<'_>) -> Result<String, Refusal> {
@@ -231,80 +193,33 @@ impl Provider for Client {
         if tenant.eq_ignore_ascii_case("organizations") {
             return Err(no_single_tenant());
         }
-        if let Some(guid) = self.resolved.get(authority, tenant, self.clock.monotonic()) {
+        let now = self.clock.monotonic();
+        if let Some(guid) = self.discovered.tenants.get(authority, tenant, now) {
             return Ok(guid);
         }
-        let guid = Box::pin(self.discover(&request))
+        let guid = Box::pin(self.tenant_guid(&request))
             .await
-            .map_err(|refusal| *refusal)?;
-        self.resolved
-            .insert(authority, tenant, &guid, self.clock.monotonic());
+            .map_err(|stop| match stop {
+                Stop::Refused(refusal) => *refusal,
+                Stop::Later(at) => self.held_back(at),
+            })?;
+        self.discovered.tenants.insert(authority, tenant, &guid, now);
         Ok(guid)
     }
 }
 
-const fn always() -> bool {
+/// The configuration does not offer it.
+pub(super) fn not_offered(refused: AuthorityRefused) -> Stop {
+    Stop::Refused(Box::new(failure::not_offered(refused)))
+}
+
+pub(super) const fn always() -> bool {
     true
 }
 
 fn no_single_tenant() -> Refusal {
     let message = "organizations names no single tenant, so it has no GUID.".to_owned();
     failure::unsent(Effect::Person, Reason::AppMisconfigured, message)
-}
-
-fn read_token(attempt: &Attempt<'_>, reply: &Reply, requested: &[String]) -> Result<Tokens, Box<Refusal>> {
-    if reply.status != 200 {
-        return Err(Box::new(attempt.refused(reply)));
-    }
-    let body = reply.body.as_deref().map(Vec::as_slice).unwrap_or_default();
-    response::read(body, reply.started, requested).map_err(|unusable| {
-        tracing::debug!(error = %unusable, correlation_id = attempt.correlation_id, "token response is not usable");
-        Box::new(attempt.unusable(reply))
-    })
-}
-
-fn read_tenant(attempt: &Attempt<'_>, reply: &Reply) -> Result<String, Box<Refusal>> {
-    if reply.status != 200 {
-        return Err(Box::new(attempt.refused(reply)));
-    }
-    let body = reply.body.as_deref().map(Vec::as_slice).unwrap_or_default();
-    tenant_of(body).ok_or_else(|| Box::new(attempt.unusable(reply)))
-}
-
-/// What the limits learn from an answer.
-fn experience(answer: &Result<Reply, Lost>) -> Experience {
-    match answer {
-        Ok(Reply {
-            status: 429,
-            retry_after,
-            ..
-        }) => Experience::Throttled(retry_after.unwrap_or(RETRY_AFTER_DEFAULT)),
-        Ok(Reply { status: 500.., .. }) => Experience::Failing,
-        Ok(_) => Experience::Answered,
-        Err(
-            Lost {
-                departure: wire::Departure::Withheld,
-                ..
-            }
-            | Lost {
-                cause: Cause::Broken, ..
-            },
-        ) => Experience::Nothing,
-        Err(Lost {
-            cause: Cause::Connect | Cause::Certificate | Cause::Deadline,
-            ..
-        }) => Experience::Failing,
-    }
-}
-
-/// min(30 s, life/8), at least 2 s; 30 s while the life is unknown or over.
-fn deadline(life: Option<i64>) -> Duration {
-    let life = life
-        .and_then(|seconds| u64::try_from(seconds).ok())
-        .filter(|seconds| *seconds > 0);
-    life.map_or(DEADLINE_MAX, |seconds| {
-        (Duration::from_secs(seconds) / DEADLINE_PART).clamp(DEADLINE_MIN, DEADLINE_MAX)
-    })
 }
 
 /// The nonce itself if it is a GUID, else one made from it: `client-request-id` must be a GUID.
@@ -316,32 +231,9 @@ fn guid(nonce: &str) -> Uuid {
     })
 }
 
-/// One line per request: host, grant, status, code and correlation id, nothing else.
-fn log(attempt: &Attempt<'_>, status: u16, refusal: Option<&Refusal>) {
-    tracing::debug!(
-        authority = attempt.authority.host(),
-        grant = attempt.grant.label(),
-        status,
-        reason = refusal.map(|r| r.reason.as_ref()),
-        code = refusal.and_then(|r| r.code),
-        correlation_id = attempt.correlation_id,
-        "request to the identity provider ended"
-    );
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn deadline_is_an_eighth_of_the_life() {
-        let seconds = |life| deadline(life).as_secs_f64();
-        assert!((seconds(Some(24)) - 3.0).abs() < 1e-9);
-        assert!((seconds(Some(4000)) - 30.0).abs() < 1e-9);
-        assert!((seconds(Some(5)) - 2.0).abs() < 1e-9);
-        assert!((seconds(Some(-5)) - 30.0).abs() < 1e-9);
-        assert!((seconds(None) - 30.0).abs() < 1e-9);
-    }
 
     #[test]
     fn correlation_ids_are_guids() {

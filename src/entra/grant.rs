@@ -1,16 +1,19 @@
-//! The form bodies of the grants, and the scopes that go with them (RFC 6749 §4.3.2, §6; entra-protocol §3, §6).
+//! The form bodies of the grants, and the scopes that go with them (RFC 6749 §4.3.2, §6; RFC 7522 §2.1; entra-protocol
+//! §3, §4.3, §6).
 
 use std::collections::BTreeMap;
 use std::fmt;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use url::form_urlencoded::Serializer;
 use zeroize::Zeroizing;
 
-use crate::reconcile::material::{ClientAuthentication, Secret};
+use super::authority::Traits;
+use super::body::Payload;
+use super::wstrust::Assertion;
+use crate::reconcile::material::Secret;
 use crate::reconcile::ports::Request;
-
-/// Scopes that every MSAL adds: without `offline_access` no refresh token comes, without `openid` no id_token.
-pub const RESERVED_SCOPES: [&str; 3] = ["offline_access", "openid", "profile"];
 
 /// Type of a client assertion that is a JWT (RFC 7523 §2.2).
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -20,62 +23,122 @@ const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-be
 pub enum Grant {
     /// User name and password (RFC 6749 §4.3).
     Password,
+    /// User name and password, at a federation server (WS-Trust): what comes back is an assertion.
+    WsTrust,
+    /// A SAML 1.1 assertion of a federation server.
+    Saml11,
+    /// A SAML 2.0 assertion of a federation server (RFC 7522).
+    Saml20,
     /// A refresh token (RFC 6749 §6).
     Refresh,
-    /// No grant: the discovery document.
+    /// No grant: a document that says where to go.
     Discovery,
 }
 
 impl Grant {
-    /// Name for logs and metrics: the `grant_type`, or `discovery`.
+    /// Name for logs: the `grant_type`; `ws_trust` and `discovery` are none.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::WsTrust => "ws_trust",
+            Self::Saml11 => "urn:ietf:params:oauth:grant-type:saml1_1-bearer",
+            Self::Saml20 => "urn:ietf:params:oauth:grant-type:saml2-bearer",
             Self::Refresh => "refresh_token",
             Self::Discovery => "discovery",
+        }
+    }
+
+    /// Whether it is a step of a sign-in that has or had the password: one without an answer uses up a send.
+    pub(super) const fn signs_in(self) -> bool {
+        match self {
+            Self::Password | Self::WsTrust | Self::Saml11 | Self::Saml20 => true,
+            Self::Refresh | Self::Discovery => false,
+        }
+    }
+}
+
+/// What proves the client in one request (RFC 6749 §2.3.1, RFC 7523 §2.2).
+#[derive(Debug)]
+pub(super) enum Proof {
+    /// `client_secret`.
+    Secret(Secret),
+    /// `client_assertion`.
+    Assertion(Secret),
+}
+
+impl Proof {
+    fn parameters(&self) -> Vec<(&str, &str)> {
+        match self {
+            Self::Secret(secret) => vec![("client_secret", secret.expose())],
+            Self::Assertion(assertion) => vec![
+                ("client_assertion_type", ASSERTION_TYPE),
+                ("client_assertion", assertion.expose()),
+            ],
         }
     }
 }
 
 /// An `application/x-www-form-urlencoded` body. Redacted, and wiped when dropped.
-pub(super) struct Form(Zeroizing<Vec<u8>>);
+pub(super) struct Form(Zeroizing<String>);
 
 impl Form {
     /// Body of a sign-in with user name and password.
-    pub(super) fn password(request: &Request<'_>, username: &Secret, password: &Secret) -> Self {
-        let credentials = [("username", username.expose()), ("password", password.expose())];
-        Self::encode(request, Grant::Password, &credentials)
+    pub(super) fn password(
+        request: &Request<'_>,
+        traits: &Traits,
+        username: &Secret,
+        password: &Secret,
+    ) -> Self {
+        let mut parameters = vec![("username", username.expose()), ("password", password.expose())];
+        parameters.extend(traits.response_type.map(|value| ("response_type", value)));
+        Self::encode(request, traits, Grant::Password, &parameters)
     }
 
     /// Body of a redemption.
-    pub(super) fn refresh(request: &Request<'_>, refresh_token: &Secret) -> Self {
-        Self::encode(
-            request,
-            Grant::Refresh,
-            &[("refresh_token", refresh_token.expose())],
-        )
+    pub(super) fn refresh(request: &Request<'_>, traits: &Traits, refresh_token: &Secret) -> Self {
+        let parameters = [("refresh_token", refresh_token.expose())];
+        Self::encode(request, traits, Grant::Refresh, &parameters)
     }
 
-    fn encode(request: &Request<'_>, grant: Grant, credentials: &[(&str, &str)]) -> Self {
-        let scope = scope_parameter(request.scopes);
-        let client = request.client.map(authentication);
-        let mut form = Serializer::new(String::with_capacity(CAPACITY));
+    /// Body of a sign-in with an assertion: in standard base64, as MSAL.NET, Go and Java write it, and without user name
+    /// or password, which only the federation server may see.
+    pub(super) fn assertion(request: &Request<'_>, traits: &Traits, assertion: &Assertion) -> Self {
+        let encoded = Zeroizing::new(STANDARD.encode(assertion.bytes()));
+        Self::encode(request, traits, assertion.grant, &[("assertion", &encoded)])
+    }
+
+    fn encode(request: &Request<'_>, traits: &Traits, grant: Grant, parameters: &[(&str, &str)]) -> Self {
+        let scope = scope_parameter(request.scopes, traits.reserved_scopes);
+        let client_info = traits.client_info.then_some(("client_info", "1"));
+        let held: usize = parameters.iter().map(|(_, value)| value.len()).sum();
+        let mut form = Serializer::new(String::with_capacity(CAPACITY.saturating_add(3 * held)));
         form.append_pair("client_id", &request.binding.client_id)
             .append_pair("grant_type", grant.label())
-            .append_pair("client_info", "1")
-            .extend_pairs(credentials)
-            .append_pair("scope", &scope)
-            .extend_pairs(client.into_iter().flatten());
-        Self(Zeroizing::new(form.finish().into_bytes()))
+            .extend_pairs(client_info)
+            .extend_pairs(parameters)
+            .append_pair("scope", &scope);
+        Self(Zeroizing::new(form.finish()))
     }
 
-    /// The bytes to send.
-    pub(super) fn into_bytes(self) -> Zeroizing<Vec<u8>> {
-        self.0
+    /// The same with what proves the client, if anything does.
+    pub(super) fn proven(mut self, proof: Option<&Proof>) -> Self {
+        if let Some(proof) = proof {
+            Serializer::for_suffix(&mut *self.0, 0).extend_pairs(proof.parameters());
+        }
+        self
+    }
+
+    /// The bytes to send, and what they are.
+    pub(super) fn into_payload(mut self) -> Payload {
+        Payload {
+            content_type: "application/x-www-form-urlencoded",
+            bytes: Zeroizing::new(std::mem::take(&mut *self.0).into_bytes()),
+        }
     }
 }
 
-/// Room for a refresh token of usual size (1–2 kB), so that the buffer does not grow and leave copies behind.
+/// Room for everything but the credentials, of which each byte takes up to three, so that the buffer does not grow and
+/// leave copies behind.
 const CAPACITY: usize = 8 * 1024;
 
 impl fmt::Debug for Form {
@@ -84,23 +147,11 @@ impl fmt::Debug for Form {
     }
 }
 
-/// Parameters by which a confidential client authenticates (RFC 6749 §2.3.1, RFC 7523 §2.2).
-fn authentication(client: &ClientAuthentication) -> Vec<(&str, &str)> {
-    match client {
-        ClientAuthentication::Secret(secret) => vec![("client_secret", secret.expose())],
-        ClientAuthentication::Assertion(assertion) => vec![
-            ("client_assertion_type", ASSERTION_TYPE),
-            ("client_assertion", assertion.expose()),
-        ],
-        ClientAuthentication::Certificate(_) => Vec::new(),
-    }
-}
-
 /// The entry's scopes and the reserved ones, sorted and without duplicates, compared without case (MSAL.NET, Go and
 /// Java merge them so).
-fn scope_parameter(entry: &[String]) -> String {
+fn scope_parameter(entry: &[String], reserved: &[&str]) -> String {
     let mut scopes = BTreeMap::new();
-    for scope in entry.iter().map(String::as_str).chain(RESERVED_SCOPES) {
+    for scope in entry.iter().map(String::as_str).chain(reserved.iter().copied()) {
         scopes.entry(scope.to_lowercase()).or_insert(scope);
     }
     scopes.into_values().collect::<Vec<_>>().join(" ")
@@ -109,10 +160,12 @@ fn scope_parameter(entry: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entra::Kind;
+    use crate::plan::Time;
     use crate::plan::snapshot::Binding;
 
     fn text(form: Form) -> String {
-        String::from_utf8(form.into_bytes().to_vec()).unwrap()
+        String::from_utf8(form.into_payload().bytes.to_vec()).unwrap()
     }
 
     fn binding() -> Binding {
@@ -123,18 +176,15 @@ mod tests {
         }
     }
 
-    fn request<'a>(
-        binding: &'a Binding,
-        scopes: &'a [String],
-        client: Option<&'a ClientAuthentication>,
-    ) -> Request<'a> {
+    fn request<'a>(binding: &'a Binding, scopes: &'a [String]) -> Request<'a> {
         Request {
             namespace: "etl",
             authority: None,
             binding,
-            client,
+            client: None,
             scopes,
             life: None,
+            now: Time(0),
         }
     }
 
@@ -143,7 +193,8 @@ mod tests {
         let (binding, scopes) = (binding(), ["api://x/.default".to_owned()]);
         let username = Secret::new("alice@managed.example".to_owned());
         let password = Secret::new("p+ä &=".to_owned());
-        let form = Form::password(&request(&binding, &scopes, None), &username, &password);
+        let (request, traits) = (request(&binding, &scopes), Kind::Entra.traits());
+        let form = Form::password(&request, traits, &username, &password);
         assert_eq!(
             text(form),
             "client_id=3f0c1a52-0000-4000-8000-000000000001&grant_type=password&client_info=1\
@@ -155,11 +206,9 @@ mod tests {
     #[test]
     fn refresh_form_of_a_confidential_client() {
         let (binding, scopes) = (binding(), ["User.Read".to_owned()]);
-        let client = ClientAuthentication::Secret(Secret::new("s~1".to_owned()));
-        let form = Form::refresh(
-            &request(&binding, &scopes, Some(&client)),
-            &Secret::new("1.AX".to_owned()),
-        );
+        let refresh_token = Secret::new("1.AX".to_owned());
+        let form = Form::refresh(&request(&binding, &scopes), Kind::Entra.traits(), &refresh_token)
+            .proven(Some(&Proof::Secret(Secret::new("s~1".to_owned()))));
         assert_eq!(
             text(form),
             "client_id=3f0c1a52-0000-4000-8000-000000000001&grant_type=refresh_token&client_info=1\
@@ -171,7 +220,7 @@ mod tests {
     fn scopes_are_merged_without_case() {
         let entry = ["User.Read", "user.read", "OPENID", "a.b"].map(str::to_owned);
         assert_eq!(
-            scope_parameter(&entry),
+            scope_parameter(&entry, Kind::Entra.traits().reserved_scopes),
             "a.b offline_access OPENID profile User.Read"
         );
     }
@@ -179,10 +228,8 @@ mod tests {
     #[test]
     fn debug_shows_nothing() {
         let (binding, scopes) = (binding(), Vec::new());
-        let form = Form::refresh(
-            &request(&binding, &scopes, None),
-            &Secret::new("marker".to_owned()),
-        );
+        let refresh_token = Secret::new("marker".to_owned());
+        let form = Form::refresh(&request(&binding, &scopes), Kind::Entra.traits(), &refresh_token);
         assert_eq!(format!("{form:?}"), "Form([redacted])");
     }
 }

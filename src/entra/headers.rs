@@ -2,6 +2,8 @@
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 
+use super::authority::Traits;
+
 const CORRELATION_ID: HeaderName = HeaderName::from_static("client-request-id");
 const RETURN_CORRELATION_ID: HeaderName = HeaderName::from_static("return-client-request-id");
 const ANCHOR: HeaderName = HeaderName::from_static("x-anchormailbox");
@@ -44,6 +46,11 @@ fn insert(headers: &mut HeaderMap, name: HeaderName, value: Option<&str>) {
 }
 
 impl Anchor<'_> {
+    /// The hint, where it is understood: it is nobody else's business.
+    pub(super) fn of(self, traits: &Traits) -> Self {
+        if traits.client_info { self } else { Self::Nobody }
+    }
+
     fn text(self) -> Option<String> {
         match self {
             Self::User(upn) => upn.is_ascii().then(|| format!("upn:{upn}")),

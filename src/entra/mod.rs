@@ -2,7 +2,8 @@
 //!
 //! # Guarantees
 //!
-//! - A password or refresh token goes only to the host of its binding, and only if the configuration still offers it.
+//! - A password or refresh token goes only to the host of its binding, and only if the configuration still offers it;
+//!   the password of a federated account only to a federation server that the configuration lists.
 //! - Nothing is ever sent twice by this module or a library below it. A caller learns whether bytes of a password may
 //!   have left ([`Effect::Unanswered`](crate::plan::answer::Effect::Unanswered)) or not.
 //! - No error, log line, header or `Debug` output holds a secret, a user name or the provider's own text.
@@ -12,36 +13,54 @@
 //!
 //! | module | question it answers |
 //! |---|---|
-//! | [`authority`] | which hosts are there, and who may use them? |
+//! | [`authority`], [`federation`] | which hosts are there, of which kind, and who may use them? |
+//! | `login`, `federated` | which requests make a sign-in? |
+//! | `realm` | who checks an account's password? |
+//! | `wstrust` | what is said to a federation server? |
 //! | `grant`, `headers` | what is sent? |
+//! | `assertion` | how does a certificate prove the client? |
 //! | `body` | may it leave now? |
-//! | `wire` | what came back, and had anything left? |
+//! | `wire`, `send` | what came back, and had anything left? |
+//! | `deadline` | how long may it take? |
 //! | `response`, `account`, `clock` | which tokens came, for whom, until when? |
 //! | [`failure`] | what does a refusal mean? |
 //! | `retry_after` | when may it be tried again? |
 //! | [`limits`] | who may call now? |
-//! | `discovery` | which GUID has a tenant? |
+//! | `discovery` | which GUID has a tenant, and where does an OpenID provider issue tokens? |
 
 pub mod authority;
 pub mod failure;
+pub mod federation;
 pub mod limits;
 
 mod account;
+mod assertion;
 mod body;
 mod client;
 mod clock;
+mod deadline;
 mod discovery;
+mod federated;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grant;
 mod headers;
+mod login;
 mod observe;
+#[cfg(test)]
+mod properties;
+mod realm;
 mod response;
 mod retry_after;
+mod send;
 mod wire;
+mod wstrust;
 
-pub use authority::{Authorities, DeclarationError, Declared};
+pub use authority::{Authorities, DeclarationError, Declared, Kind, UrlError};
 pub use client::Client;
 pub use clock::SKEW_MIN;
-pub use grant::{Grant, RESERVED_SCOPES};
+pub use federation::Federation;
+pub use grant::Grant;
 pub use limits::Limits;
 pub use observe::{Observer, RESULTS};
 pub use retry_after::{RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX};
@@ -58,6 +77,11 @@ pub enum BuildError {
         "the certificates of authority {0} cannot be read: a PEM file with at least one certificate is needed"
     )]
     Certificates(String),
+    /// The certificates for federation servers cannot be read.
+    #[error(
+        "the certificates for federation servers cannot be read: a PEM file with at least one certificate is needed"
+    )]
+    FederationCertificates,
     /// No TLS client can be set up.
     #[error("no TLS client can be set up: are the system's root certificates there?")]
     Tls,

@@ -8,7 +8,9 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::fmt;
 use std::io;
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderMap};
@@ -17,10 +19,9 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use super::authority::{Authorities, Authority};
-use super::body::{Door, guarded};
+use super::body::{Door, Payload, guarded};
 use super::clock::Started;
 use super::failure::guid_like;
-use super::grant::Form;
 use super::retry_after::{parse_http_date, parse_retry_after};
 use super::{BuildError, USER_AGENT};
 use crate::plan::Time;
@@ -35,31 +36,64 @@ const POOL_IDLE: Duration = Duration::from_secs(30);
 /// Time for TCP and TLS, within the deadline of the request.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// HTTP clients: one for the system's certificates, one for each authority that brings its own.
+/// HTTP clients: one for the system's certificates, one for each authority that brings its own, one for federation
+/// servers. All of them go through the proxy of the environment, if there is one (`HTTPS_PROXY`, `NO_PROXY`).
 #[derive(Debug)]
 pub(super) struct Connections {
     system: reqwest::Client,
-    private: BTreeMap<String, reqwest::Client>,
+    private: BTreeMap<String, RwLock<reqwest::Client>>,
+    federation: reqwest::Client,
 }
 
 impl Connections {
     pub(super) fn new(authorities: &Authorities) -> Result<Self, BuildError> {
-        let private = authorities.private_roots().map(|(name, pem)| {
-            let roots = roots(pem).ok_or_else(|| BuildError::Certificates(name.to_owned()))?;
-            Ok((name.to_owned(), build(builder().tls_certs_only(roots))?))
-        });
+        let private = authorities
+            .private_roots()
+            .map(|(name, pem)| Ok((name.to_owned(), RwLock::new(only(name, pem)?))));
+        let system = build(builder())?;
         Ok(Self {
             private: private.collect::<Result<_, BuildError>>()?,
-            system: build(builder())?,
+            federation: system.clone(),
+            system,
         })
     }
 
-    fn to(&self, authority: &Authority) -> &reqwest::Client {
-        authority
-            .name()
-            .and_then(|name| self.private.get(name))
-            .unwrap_or(&self.system)
+    /// Trusts these certificates at federation servers, beside those of the system.
+    pub(super) fn trusting(self, pem: &[u8]) -> Result<Self, BuildError> {
+        let roots = roots(pem).ok_or(BuildError::FederationCertificates)?;
+        Ok(Self {
+            federation: build(builder().tls_certs_merge(roots))?,
+            ..self
+        })
     }
+
+    /// Replaces the client of an authority that brings its own certificates: no kept connection outlives the trust
+    /// that it was made under.
+    pub(super) fn trust(&self, name: &str, pem: &[u8]) -> Result<(), BuildError> {
+        let client = only(name, pem)?;
+        if let Some(known) = self.private.get(name) {
+            *known.write().unwrap_or_else(PoisonError::into_inner) = client;
+        }
+        Ok(())
+    }
+
+    pub(super) const fn federation(&self) -> &reqwest::Client {
+        &self.federation
+    }
+
+    pub(super) fn to(&self, authority: &Authority) -> reqwest::Client {
+        let private = authority.name().and_then(|name| self.private.get(name));
+        private.map_or_else(
+            || self.system.clone(),
+            |known| known.read().unwrap_or_else(PoisonError::into_inner).clone(),
+        )
+    }
+}
+
+/// A client that trusts an authority's own certificates and no others.
+fn only(name: &str, pem: &[u8]) -> Result<reqwest::Client, BuildError> {
+    let client = roots(pem).and_then(|roots| builder().tls_certs_only(roots).build().ok());
+    client.ok_or_else(|| BuildError::Certificates(name.to_owned()))
 }
 
 fn roots(pem: &[u8]) -> Option<Vec<Certificate>> {
@@ -85,13 +119,22 @@ fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, BuildError>
 }
 
 /// A request that is ready to go.
-#[derive(Debug)]
 pub(super) struct Outgoing {
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
     /// Body of a POST; `None`: a GET.
-    pub(super) form: Option<Form>,
+    pub(super) payload: Option<Payload>,
     pub(super) deadline: Duration,
+}
+
+/// Without the URL: that of a realm names the user.
+impl fmt::Debug for Outgoing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outgoing")
+            .field("payload", &self.payload)
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An answer with its head and whole body.
@@ -140,15 +183,14 @@ pub(super) struct Lost {
 
 /// Sends the request, unless `may_leave` says no when its body is about to be written.
 pub(super) async fn exchange(
-    connections: &Connections,
-    authority: &Authority,
+    client: &reqwest::Client,
     outgoing: Outgoing,
     clock: &dyn Clock,
     may_leave: &(dyn Fn() -> bool + Send + Sync),
 ) -> Result<Reply, Lost> {
     let mut departure = Departure::Waiting;
     let deadline = outgoing.deadline;
-    let (request, door) = assemble(connections.to(authority), outgoing);
+    let (request, door) = assemble(client, outgoing);
     let start = clock.now();
     let talk = converse(request, door, may_leave, &mut departure);
     let answer = tokio::time::timeout(deadline, talk)
@@ -162,16 +204,19 @@ pub(super) async fn exchange(
 
 fn assemble(client: &reqwest::Client, outgoing: Outgoing) -> (reqwest::RequestBuilder, Option<Door>) {
     let Outgoing {
-        url, headers, form, ..
+        url,
+        headers,
+        payload,
+        ..
     } = outgoing;
-    let Some(form) = form else {
+    let Some(payload) = payload else {
         return (client.get(url).headers(headers), None);
     };
-    let (body, door) = guarded(form.into_bytes());
+    let (body, door) = guarded(payload.bytes);
     let request = client
         .post(url)
         .headers(headers)
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header(header::CONTENT_TYPE, payload.content_type)
         .body(reqwest::Body::wrap(body));
     (request, Some(door))
 }

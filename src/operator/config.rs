@@ -23,7 +23,7 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use url::Url;
+use crate::entra::Kind;
 
 /// Where the configuration is read from when no other file is named.
 pub const DEFAULT_PATH: &str = "/etc/entra-operator/config.yaml";
@@ -43,6 +43,8 @@ pub struct Config {
     pub sealing: Sealing,
     /// `authorities`: what `spec.authority` may name. Default: none.
     pub authorities: Vec<Authority>,
+    /// `federation`: which federation servers may check passwords. Default: none.
+    pub federation: Federation,
     /// `limits`: how much is done at once.
     pub limits: Limits,
     /// `http`: addresses to listen on.
@@ -101,24 +103,28 @@ impl Default for Sealing {
 pub struct Authority {
     /// `name`: unique; lower-case letters, digits and dashes, at most 63.
     pub name: String,
-    /// `kind`: the protocol it speaks.
-    pub kind: AuthorityKind,
-    /// `url`: `https`, a host, maybe a port; no path, because the tenant comes from the object.
-    pub url: Url,
-    /// `caFile`: certificates to trust for this authority instead of the system's. Absent: those of the system.
+    /// `kind`: what it is.
+    pub kind: Kind,
+    /// `url`: https, in the shape of the kind, as it is written: that of an issuer is compared to the letter.
+    pub url: String,
+    /// `caFile`: certificates to trust for this authority instead of the system's, read again when the file changes.
+    /// Absent: those of the system.
     pub ca: Option<CaBundle>,
     /// `namespaces`: who may use it. Absent: all.
     pub namespaces: Scope,
 }
 
-/// Kinds of authority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthorityKind {
-    /// Microsoft Entra ID's own endpoints and tenants: a national cloud, or the simulator.
-    Entra,
+/// Federation servers (WS-Trust) that may check the passwords of federated accounts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Federation {
+    /// `allowedHosts`: hosts in lower case, with the port if it is not 443. Default: none, which refuses federated
+    /// accounts.
+    pub allowed_hosts: BTreeSet<String>,
+    /// `caFile`: certificates to trust there beside those of the system. Default: none.
+    pub ca: Option<CaBundle>,
 }
 
-/// Certificates of one PEM file, trusted instead of the system's. `Debug` prints only the file.
+/// Certificates of one PEM file. `Debug` prints only the file.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CaBundle {
     /// Where they were read from.

@@ -48,6 +48,8 @@ pub(super) struct Seen {
     pub status: crate::api::EntraCredentialStatus,
     /// Since when its login Secret has been waiting.
     pub login_waiting_since: Option<Time>,
+    /// When its client certificate ends, once it was read.
+    pub certificate_expires_at: Option<Time>,
 }
 
 impl<P: Ports> Controller<P> {
@@ -304,6 +306,7 @@ impl Entry {
             key: key.clone(),
             status: status.unwrap_or_default(),
             login_waiting_since: memory.login_waiting_since,
+            certificate_expires_at: memory.certificate.as_ref().map(|c| c.expires_at),
         })
     }
 }
@@ -322,7 +325,7 @@ fn secrets_of(credential: &Credential) -> BTreeSet<Key> {
     let client = spec
         .client_credential
         .as_ref()
-        .map(|ClientCredential::Secret(s)| s.secret_name.as_str());
+        .and_then(ClientCredential::secret_name);
     let session = refresh_token_secret(&credential.key.name);
     let tokens = spec.tokens.iter().map(|t| t.secret_name.as_str());
     let names = tokens

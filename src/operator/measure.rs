@@ -42,6 +42,8 @@ impl entra::Observer for Measure {
     fn on_request(&self, grant: entra::Grant, result: &'static str, seconds: f64) {
         let grant = match grant {
             entra::Grant::Password => Grant::Password,
+            entra::Grant::WsTrust => Grant::WsTrust,
+            entra::Grant::Saml11 | entra::Grant::Saml20 => Grant::Saml,
             entra::Grant::Refresh => Grant::RefreshToken,
             entra::Grant::Discovery => return,
         };
@@ -90,6 +92,7 @@ fn row(seen: Seen, store: &SecretStore) -> Option<Row> {
         refresh_token_issued_at: text(annotation::ISSUED_AT).as_deref().and_then(stamp::from_text),
         sealing_key: text(annotation::KEY_ID),
         login_waiting_since: seen.login_waiting_since,
+        certificate_expires_at: seen.certificate_expires_at,
         tokens: seen.status.tokens.iter().map(token_row).collect(),
         namespace: seen.key.namespace,
         name: seen.key.name,

@@ -8,6 +8,7 @@ mod election;
 mod keys;
 mod measure;
 mod queue;
+mod roots;
 mod run;
 mod serve;
 mod view;

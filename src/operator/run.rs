@@ -17,6 +17,7 @@ use super::controller::Controller;
 use super::election::Election;
 use super::keys::{Keys, chain};
 use super::measure::{Measure, observed};
+use super::roots;
 use super::view::StoreView;
 use super::watches::{follow_credentials, follow_secrets};
 use crate::cluster::{self, ConnectError, KubeCluster, Reporter, SecretStore};
@@ -197,6 +198,11 @@ impl Base {
         };
         self.health.met(KEYS);
         let ports = Arc::new(self.ports(authorities, keyring.clone())?);
+        let trusting = {
+            let ports = Arc::clone(&ports);
+            let trust = move |authority: &str, pem: &[u8]| ports.provider.trust(authority, pem);
+            tokio::spawn(roots::follow(self.config.authorities.clone(), trust))
+        };
         let observer = Arc::new(Measure(Arc::clone(&self.metrics)));
         let controller = Arc::new(Controller::new(
             ports,
@@ -207,6 +213,7 @@ impl Base {
         ));
         self.serve(controller, keyring, changes).await?;
         feeding.abort();
+        trusting.abort();
         Ok(())
     }
 
@@ -215,7 +222,8 @@ impl Base {
             in_flight: self.config.limits.requests_in_flight,
             per_second_per_tenant: self.config.limits.requests_per_second_per_tenant.get(),
         };
-        let provider = entra::Client::new(authorities, limits, Arc::new(self.clock))?;
+        let provider = entra::Client::new(authorities, limits, Arc::new(self.clock))?
+            .federated(federation(&self.config.federation))?;
         Ok(RealPorts {
             cluster: Arc::clone(&self.cluster),
             provider: provider.observed_by(Arc::new(Measure(Arc::clone(&self.metrics)))),
@@ -356,9 +364,17 @@ impl Base {
 fn declared(authority: &super::config::Authority) -> Declared {
     Declared {
         name: authority.name.clone(),
-        url: authority.url.to_string(),
+        kind: authority.kind,
+        url: authority.url.clone(),
         ca_pem: authority.ca.as_ref().map(|ca| ca.pem.clone()),
         namespaces: authority.namespaces.names(),
+    }
+}
+
+fn federation(configured: &super::config::Federation) -> entra::Federation {
+    entra::Federation {
+        allowed_hosts: configured.allowed_hosts.clone(),
+        ca_pem: configured.ca.as_ref().map(|ca| ca.pem.clone()),
     }
 }
 

@@ -46,6 +46,7 @@ const fn selects(kind: Kind) -> Selects {
         Kind::Login => Selects::Logins,
         Kind::Session => Selects::RefreshTokens,
         Kind::ClientSecret => Selects::ClientSecrets,
+        Kind::Certificate => Selects::Certificates,
         Kind::Token => Selects::Tokens,
     }
 }

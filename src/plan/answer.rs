@@ -45,6 +45,21 @@ pub struct Refusal {
     pub retry_after: Option<i64>,
 }
 
+impl Refusal {
+    /// What happened and what to do, as one text.
+    pub fn told(&self) -> String {
+        told(&self.message, &self.remedy)
+    }
+}
+
+/// A message and a remedy as one text; the remedy may be empty.
+pub fn told(message: &str, remedy: &str) -> String {
+    if remedy.is_empty() {
+        return message.to_owned();
+    }
+    format!("{}. {remedy}", message.trim_end_matches('.'))
+}
+
 /// Identity behind a token, as `client_info` and the id_token name it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Account {
@@ -77,4 +92,16 @@ pub struct Granted {
     pub has_refresh_token: bool,
     /// Seconds by which the provider's clock is ahead of ours, if more than 60.
     pub clock_skew: Option<i64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::told;
+
+    #[test]
+    fn message_and_remedy_are_joined_by_one_full_stop() {
+        assert_eq!(told("It failed.", "Do this."), "It failed. Do this.");
+        assert_eq!(told("it failed", "Do this."), "it failed. Do this.");
+        assert_eq!(told("it failed", ""), "it failed");
+    }
 }

@@ -21,7 +21,7 @@ pub struct Condition {
 pub(super) fn headline(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -> (Reason, String) {
     let trouble = trouble(s, login, now);
     if s.tokens.iter().all(|t| t.is_valid(now)) {
-        return while_ready(s, trouble);
+        return while_ready(s, trouble, now);
     }
     trouble.unwrap_or_else(|| without_trouble(s, now))
 }
@@ -29,10 +29,7 @@ pub(super) fn headline(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -
 /// The first thing that stands in the way, in the order in which a person would care.
 fn trouble(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -> Option<(Reason, String)> {
     let of_login = login.map(|(reason, message)| (reason, message.to_owned()));
-    let of_session = s
-        .failure
-        .as_ref()
-        .map(|f| (f.refusal.reason, f.refusal.message.clone()));
+    let of_session = s.failure.as_ref().map(|f| (f.refusal.reason, f.refusal.told()));
     let of_tokens = s.tokens.iter().find_map(|t| trouble_of_token(t, now));
     let needs_login = !s.redeemable();
     if needs_login {
@@ -50,10 +47,7 @@ fn trouble_of_token(t: &Token, now: Time) -> Option<(Reason, String)> {
         );
         return Some((Reason::SecretConflict, message));
     }
-    let failure = t
-        .failure
-        .as_ref()
-        .map(|f| (f.refusal.reason, f.refusal.message.clone()));
+    let failure = t.failure.as_ref().map(|f| (f.refusal.reason, f.refusal.told()));
     failure.or_else(|| t.repair_put_off(now).then(|| repeated_repair(t)))
 }
 
@@ -65,18 +59,24 @@ fn repeated_repair(t: &Token) -> (Reason, String) {
     (Reason::SecretConflict, message)
 }
 
-fn while_ready(s: &Snapshot, trouble: Option<(Reason, String)>) -> (Reason, String) {
+fn while_ready(s: &Snapshot, trouble: Option<(Reason, String)>, now: Time) -> (Reason, String) {
     match trouble {
         Some((reason, message)) if reason.verdicts().ready == Says::Facts && renewal_fails(s, reason) => {
             (Reason::Expiring, message)
         }
-        Some((Reason::AwaitingLogin | Reason::LoggingIn, _)) | None => all_well(s),
+        Some((Reason::AwaitingLogin | Reason::LoggingIn, _)) | None => all_well(s, now),
         Some((reason, message)) => (reason, message),
     }
 }
 
-/// Ready, with the two things that are worth saying all the same.
-fn all_well(s: &Snapshot) -> (Reason, String) {
+/// Ready, with the three things that are worth saying all the same.
+fn all_well(s: &Snapshot, now: Time) -> (Reason, String) {
+    if let Some(days) = s.client.ends_within(now) {
+        let message = format!(
+            "the client certificate expires within {days} days; upload a new one to the app registration, then replace the Secret"
+        );
+        return (Reason::CertificateExpiring, message);
+    }
     if s.object.clock_skewed {
         let message = "the node's clock differs from the identity provider's by more than a minute; set the node's time (NTP)";
         return (Reason::ClockSkew, message.to_owned());
@@ -159,7 +159,7 @@ fn logged_in(s: &Snapshot, decision: &Decision) -> Condition {
             Reason::Unsealable,
             "the key that sealed the refresh token is gone".to_owned(),
         ),
-        () if decision.reason == Reason::Expiring || decision.reason == Reason::Fresh => {
+        () if decision.reason.verdicts().ready == Says::True => {
             (Reason::LoginRequired, decision.message.clone())
         }
         () => (decision.reason, decision.message.clone()),
@@ -176,10 +176,7 @@ fn published(s: &Snapshot, decision: &Decision, now: Time) -> Condition {
         .iter()
         .find(|t| t.ownership == Ownership::Foreign)
         .and_then(|t| trouble_of_token(t, now));
-    let of_renewal = matches!(
-        decision.reason,
-        Reason::Fresh | Reason::Expiring | Reason::Expired
-    );
+    let of_renewal = decision.reason.verdicts().ready == Says::True || decision.reason == Reason::Expired;
     let (reason, message) = match foreign {
         Some(foreign) => foreign,
         None if of_renewal => (Reason::Publishing, String::new()),

@@ -1,10 +1,11 @@
 //! What must hold for every decision, written independently of how decisions are made. Checked by the tests and, after
 //! every event, by the simulation.
 
+use super::client::Client;
 use super::login::MAX_UNANSWERED;
 use super::record::{ContentMac, Entry, Verdict};
 use super::schedule::{MARGIN, TOGETHER};
-use super::snapshot::{Claim, Client, Content, Login, Ownership, Snapshot, Token};
+use super::snapshot::{Claim, Content, Login, Ownership, Snapshot, Token};
 use super::{Decision, Step, Time};
 
 /// The rules that `decision` breaks, as sentences; empty if all is well.

@@ -65,9 +65,7 @@ fn held_back(s: &Snapshot, flow: Flow, now: Time) -> Flow {
         .filter(|f| f.refusal.reason == Reason::WriteRefused);
     let starts = matches!(&flow, Flow::Start(step) if !matches!(step, Step::Exchange { .. }));
     match refused.and_then(|f| f.next_attempt_at.map(|at| (f, at))) {
-        Some((f, at)) if starts && at > now => {
-            Flow::hold(f.refusal.reason, f.refusal.message.as_str(), Some(at))
-        }
+        Some((f, at)) if starts && at > now => Flow::hold(f.refusal.reason, f.refusal.told(), Some(at)),
         _ => flow,
     }
 }
@@ -92,7 +90,7 @@ fn absent(s: &Snapshot) -> Flow {
     if s.redeemable() {
         return Flow::Nothing;
     }
-    let message = s.login_failure.as_ref().map(|f| f.refusal.message.clone());
+    let message = s.login_failure.as_ref().map(|f| f.refusal.told());
     match last_verdict(s) {
         Some("Wrong") => Flow::hold(
             Reason::WrongPassword,
@@ -177,11 +175,11 @@ fn settled_without_reading(s: &Snapshot, login: &LoginSecret, now: Time) -> Opti
 fn hold_last(s: &Snapshot, last: &LastLogin) -> Flow {
     let shown = s.login_failure.as_ref().map(|f| &f.refusal);
     let (reason, message) = match shown {
-        Some(refusal) => (refusal.reason, refusal.message.as_str()),
-        None if last.next_attempt_at.is_some() => (Reason::LoggingIn, "the sign-in is tried again"),
+        Some(refusal) => (refusal.reason, refusal.told()),
+        None if last.next_attempt_at.is_some() => (Reason::LoggingIn, "the sign-in is tried again".to_owned()),
         None => (
             Reason::LoginOutcomeUnknown,
-            "the last sign-in did not succeed; check the sign-in log, then change what it names, or ask for another try",
+            "the last sign-in did not succeed; check the sign-in log, then change what it names, or ask for another try".to_owned(),
         ),
     };
     Flow::hold(reason, message, last.next_attempt_at)
@@ -259,7 +257,7 @@ fn by_verdict(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time
 fn resolve_first(s: &Snapshot, now: Time) -> Flow {
     let failed = s.failure.as_ref();
     match failed.and_then(|f| f.next_attempt_at.map(|at| (f, at))) {
-        Some((f, at)) if at > now => Flow::hold(f.refusal.reason, f.refusal.message.as_str(), Some(at)),
+        Some((f, at)) if at > now => Flow::hold(f.refusal.reason, f.refusal.told(), Some(at)),
         _ => Flow::Start(Step::Resolve),
     }
 }
@@ -319,7 +317,7 @@ fn shown_message(s: &Snapshot, reason: Reason) -> String {
         .filter(|f| f.refusal.reason == reason)
         .map_or_else(
             || format!("the last sign-in ended with {reason}; change what it names, or ask for another try"),
-            |f| f.refusal.message.clone(),
+            |f| f.refusal.told(),
         )
 }
 

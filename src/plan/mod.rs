@@ -12,6 +12,7 @@
 //! | module | question it answers |
 //! |---|---|
 //! | [`snapshot`] | what is known? |
+//! | [`client`] | can the application prove who it is? |
 //! | [`record`] | which login contents were tried, and what came of it? |
 //! | [`answer`] | what does an answer of the identity provider mean? |
 //! | [`step`] | what can be done? |
@@ -21,6 +22,7 @@
 //! | [`invariants`] | what must always hold? |
 
 pub mod answer;
+pub mod client;
 pub mod conditions;
 pub mod invariants;
 mod login;

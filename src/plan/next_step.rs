@@ -1,7 +1,8 @@
 //! The policy chain: the first rule that applies names the step. Its order is the order of importance.
 
+use super::client::Client;
 use super::login::{self, Flow};
-use super::snapshot::{Client, Failure, Ownership, Snapshot, Target};
+use super::snapshot::{Failure, Ownership, Snapshot, Target};
 use super::tokens::Need;
 use super::{Decision, Step, Time, conditions};
 use crate::api::{Reason, Retry};
@@ -104,7 +105,7 @@ fn write_held(s: &Snapshot, now: Time) -> Option<Decision> {
     let at = failure.next_attempt_at.filter(|at| *at > now)?;
     Some(blocked(
         failure.refusal.reason,
-        failure.refusal.message.clone(),
+        failure.refusal.told(),
         Some(earliest(at, next_expiry(s, now))),
     ))
 }
@@ -135,11 +136,9 @@ fn refused_target(s: &Snapshot, login: &Flow, now: Time) -> Option<Decision> {
         return Some(blocked(*reason, message, wake));
     }
     match &s.client {
-        Client::Missing { secret } => Some(blocked(
+        Client::Missing { secret, kind } => Some(blocked(
             Reason::AppMisconfigured,
-            format!(
-                "the Secret {secret} with the client secret does not exist or is not of type entra-operator.dev/client-secret"
-            ),
+            format!("the Secret {secret} of the client credential does not exist or is not of type {kind}"),
             wake,
         )),
         Client::Public | Client::Credential { .. } => None,
@@ -227,6 +226,7 @@ fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
         .chain(of_login)
         .chain(request)
         .chain(next_expiry(s, now))
+        .chain(s.client.notice_at())
         .filter(|at| *at > now)
         .min()
 }

@@ -38,6 +38,13 @@ pub const SAME_CONTENT: i64 = 1800;
 /// Longest `Retry-After` that is obeyed.
 pub const RETRY_AFTER_CAP: i64 = 3600;
 
+/// A day, seconds.
+pub const DAY: i64 = 86_400;
+
+/// A client certificate that ends within this time is told of: long enough for a change of the app registration that
+/// somebody must approve.
+pub const CERTIFICATE_NOTICE: i64 = 30 * DAY;
+
 const REFRESH: [i64; 4] = [20, 60, 180, 600];
 const WRITE: [i64; 4] = [20, 60, 300, 600];
 const LOGIN: [i64; 5] = [60, 120, 240, 480, 600];

@@ -2,6 +2,7 @@
 
 use super::Time;
 use super::answer::{Account, Granted, Refusal};
+use super::client::Client;
 use super::record::{ContentMac, Record};
 use crate::api::Reason;
 
@@ -66,9 +67,9 @@ pub struct Object {
 /// Host or issuer, tenant as written and client id: where a refresh token may go, and nowhere else.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Binding {
-    /// Host or issuer of the authority, with the port if it is not 443.
+    /// Host or issuer of the authority: the host with its port if that is not 443, and the path that belongs to it.
     pub authority: String,
-    /// Tenant as the spec writes it.
+    /// Tenant as the spec writes it; empty for an authority that has none.
     pub tenant: String,
     /// Client id as the spec writes it.
     pub client_id: String,
@@ -100,24 +101,6 @@ impl Default for Target {
             resolved_tenant: None,
         }
     }
-}
-
-/// How the application authenticates, as far as the metadata says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Client {
-    /// No credential.
-    #[default]
-    Public,
-    /// The client credential's Secret exists.
-    Credential {
-        /// Its uid and resourceVersion.
-        version: String,
-    },
-    /// The client credential's Secret does not exist, or has another type.
-    Missing {
-        /// Its name.
-        secret: String,
-    },
 }
 
 /// The login Secret.

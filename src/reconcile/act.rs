@@ -1,17 +1,17 @@
 //! Exactly one step through the ports. What comes of it lands in the memory and the view, so that the next look at the
 //! facts sees it; expected failures are facts, not errors.
 
+mod client;
 mod login;
 mod redeem;
 mod session;
 mod tokens;
 
 use super::credential::Credential;
-use super::material::{ClientAuthentication, Secret};
 use super::memory::{Hand, Memory};
 use super::ports::{Clock, Cluster, ClusterError, Kind, Ports, Request, SecretMeta, View};
 use super::{Shared, ports::Key};
-use crate::api::{CLIENT_SECRET_TYPE, ClientCredential, Reason};
+use crate::api::Reason;
 use crate::plan::answer::{Account, Effect, Refusal};
 use crate::plan::snapshot::{Binding, Snapshot};
 use crate::plan::{Step, Time};
@@ -80,34 +80,6 @@ impl<P: Ports> Pass<'_, P> {
         Ok(active)
     }
 
-    /// Reads the client credential, once in a pass. `Err` is the refusal to show.
-    async fn read_client_credential(&mut self) -> Result<Result<(), Refusal>, ClusterError> {
-        let Some(ClientCredential::Secret(reference)) = &self.credential.spec.client_credential else {
-            return Ok(Ok(()));
-        };
-        if self.hand.client.is_some() {
-            return Ok(Ok(()));
-        }
-        let key = self.credential.sibling(&reference.secret_name);
-        let object = self
-            .ports
-            .cluster()
-            .read(&key)
-            .await?
-            .filter(|o| o.kind == CLIENT_SECRET_TYPE);
-        let text = object
-            .as_ref()
-            .and_then(|o| o.data.get(&reference.key))
-            .and_then(client_secret);
-        self.hand.client = text.map(ClientAuthentication::Secret);
-        Ok(self
-            .hand
-            .client
-            .as_ref()
-            .map(drop)
-            .ok_or_else(|| no_client_secret(&key.name, &reference.key)))
-    }
-
     fn request<'r>(&'r self, binding: &'r Binding, scopes: &'r [String], life: Option<i64>) -> Request<'r> {
         Request {
             namespace: &self.credential.key.namespace,
@@ -116,26 +88,9 @@ impl<P: Ports> Pass<'_, P> {
             client: self.hand.client.as_ref(),
             scopes,
             life,
+            now: self.now(),
         }
     }
-}
-
-/// One trailing newline is dropped, as for a login.
-fn client_secret(value: &[u8]) -> Option<Secret> {
-    let text = std::str::from_utf8(value).ok()?;
-    let text = text
-        .strip_suffix('\n')
-        .map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
-    (!text.is_empty()).then(|| Secret::new(text.to_owned()))
-}
-
-fn no_client_secret(secret: &str, key: &str) -> Refusal {
-    refusal(
-        Effect::Person,
-        Reason::AppMisconfigured,
-        format!("the Secret {secret} has no usable client secret under the key {key}"),
-        "put the client secret's value (not its ID) under that key",
-    )
 }
 
 fn write_refusal(text: &str) -> Refusal {
@@ -147,9 +102,17 @@ fn write_refusal(text: &str) -> Refusal {
     )
 }
 
-/// Whether an answer names another account than the pinned one. One that names none is taken for the pinned one's.
+/// Whether an answer names another account than the pinned one, or the same in another tenant: `organizations` leaves
+/// it to the user name which tenant answers. One that names none is taken for the pinned one's.
 fn is_another(answered: Option<&Account>, pinned: &Account) -> bool {
-    answered.is_some_and(|account| account.home_account_id != pinned.home_account_id)
+    answered.is_some_and(|account| {
+        account.home_account_id != pinned.home_account_id || is_elsewhere(account, pinned)
+    })
+}
+
+fn is_elsewhere(account: &Account, pinned: &Account) -> bool {
+    let known = !account.tenant_id.is_empty() && !pinned.tenant_id.is_empty();
+    known && !account.tenant_id.eq_ignore_ascii_case(&pinned.tenant_id)
 }
 
 /// A refusal that did not come from the identity provider.
@@ -170,17 +133,24 @@ fn refusal(effect: Effect, reason: Reason, message: String, remedy: &str) -> Ref
 mod tests {
     use super::*;
 
-    fn account(id: &str) -> Account {
+    fn account(home: &str, tenant: &str) -> Account {
         Account {
-            home_account_id: id.to_owned(),
+            home_account_id: home.to_owned(),
+            tenant_id: tenant.to_owned(),
             ..Account::default()
         }
     }
 
     #[test]
-    fn an_answer_for_another_account_is_told_apart() {
-        assert!(is_another(Some(&account("b.t")), &account("a.t")));
-        assert!(!is_another(Some(&account("a.t")), &account("a.t")));
-        assert!(!is_another(None, &account("a.t")));
+    fn an_answer_for_another_account_or_tenant_is_told_apart() {
+        let pinned = account("u.t", "t-1");
+        for same in [account("u.t", "t-1"), account("u.t", "T-1"), account("u.t", "")] {
+            assert!(!is_another(Some(&same), &pinned), "{same:?}");
+        }
+        for other in [account("v.t", "t-1"), account("u.t", "t-2")] {
+            assert!(is_another(Some(&other), &pinned), "{other:?}");
+        }
+        assert!(!is_another(None, &pinned));
+        assert!(!is_another(Some(&account("sub", "t-1")), &account("sub", "")));
     }
 }

@@ -8,7 +8,7 @@ use super::credential::Credential;
 use super::material::{ClientAuthentication, Secret, StoredSession};
 use super::ports::Tokens;
 use super::stamp;
-use crate::api::{EntraCredentialStatus, FailureStatus, Retry};
+use crate::api::{EntraCredentialStatus, FailureStatus, Reason, Retry};
 use crate::plan::Time;
 use crate::plan::answer::{Account, Effect, Refusal};
 use crate::plan::schedule::{self, Life};
@@ -51,6 +51,10 @@ pub struct Memory {
     pub account: Option<Account>,
     /// GUID of the tenant that this binding names.
     pub resolved: Option<(Binding, String)>,
+    /// The client certificate that was read last.
+    pub certificate: Option<CertificateSeen>,
+    /// The ServiceAccount token by which the application proves who it is.
+    pub account_token: Option<AccountToken>,
     /// Search for a login Secret of the wrong type.
     pub wrong_type: WrongType,
     /// Refused deletions of Secrets that the spec no longer names.
@@ -144,6 +148,26 @@ pub struct SessionSeen {
     pub opened: Opened,
 }
 
+/// A client certificate that was read and can sign.
+#[derive(Clone, Debug)]
+pub struct CertificateSeen {
+    /// Uid and resourceVersion of its Secret.
+    pub version: String,
+    /// When it ends.
+    pub expires_at: Time,
+}
+
+/// A token of a ServiceAccount.
+#[derive(Debug)]
+pub struct AccountToken {
+    /// `metadata.uid` of the ServiceAccount.
+    pub account: String,
+    /// The token.
+    pub token: Secret,
+    /// When another is asked for, by the machine's own clock.
+    pub renew_at: Time,
+}
+
 /// Notes on one token entry.
 #[derive(Clone, Debug, Default)]
 pub struct TokenNote {
@@ -213,6 +237,14 @@ impl Memory {
             Some(f) if session_stored && f.next_attempt_at.is_some() => self.failure = Some(f),
             other => self.login_failure = other,
         }
+    }
+
+    /// Whether the status that was written last gives this reason.
+    pub fn says(&self, reason: Reason) -> bool {
+        self.written
+            .conditions
+            .iter()
+            .any(|c| c.reason == reason.as_ref())
     }
 
     /// Notes on the entry of this Secret name.

@@ -3,11 +3,15 @@
 use super::annotations;
 use super::credential::Credential;
 use super::memory::{Memory, TokenNote};
-use super::ports::{Key, Kind, Ports, Provider, SecretMeta, Vault, View};
-use crate::api::{ANNOTATION_ALLOW_IDENTITY_CHANGE, ClientCredential, Reason, TokenSpec, annotation};
+use super::ports::{AuthorityRefused, Key, Kind, Ports, Provider, SecretMeta, Vault, View, Wanted};
+use crate::api::{
+    ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCredential, Reason, TLS_TYPE, TokenSpec,
+    annotation,
+};
 use crate::plan::Time;
+use crate::plan::client::{Client, Expiry};
 use crate::plan::snapshot::{
-    Claim, Client, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Pocket, Published,
+    Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Pocket, Published,
     RefreshOutcome, Session, Snapshot, StoredToken, Target, Token,
 };
 
@@ -17,7 +21,7 @@ const CLAIM_LOOK: i64 = 60;
 /// Takes the facts together.
 pub(super) fn observe<P: Ports>(ports: &P, credential: &Credential, memory: &Memory, now: Time) -> Snapshot {
     let target = target(ports, credential, memory);
-    let client = client(ports, credential);
+    let client = client(ports, credential, memory);
     let session = session(ports, credential, memory);
     let mut snapshot = Snapshot {
         object: object(credential, memory, &client),
@@ -68,7 +72,7 @@ fn object(credential: &Credential, memory: &Memory, client: &Client) -> Object {
 pub(super) fn inputs(credential: &Credential, client: &Client) -> String {
     let version = match client {
         Client::Public => "public",
-        Client::Credential { version } => version,
+        Client::Credential { version, .. } => version,
         Client::Missing { .. } => "missing",
     };
     let request = credential.request.as_deref().unwrap_or_default();
@@ -80,31 +84,16 @@ pub(super) fn inputs(credential: &Credential, client: &Client) -> String {
 
 fn target<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Target {
     let spec = &credential.spec;
-    let authority =
-        match ports
-            .provider()
-            .authority(&credential.key.namespace, spec.cloud, spec.authority.as_deref())
-        {
-            Ok(authority) => authority,
-            Err(refused) => {
-                return Target::Refused {
-                    reason: refused.reason,
-                    message: refused.message,
-                };
-            }
-        };
-    let Some(tenant) = spec.tenant.clone() else {
-        let message =
-            "this authority needs a tenant: set spec.tenant to the tenant's GUID or domain".to_owned();
-        return Target::Refused {
-            reason: Reason::AppMisconfigured,
-            message,
-        };
+    let wanted = Wanted {
+        namespace: &credential.key.namespace,
+        cloud: spec.cloud,
+        authority: spec.authority.as_deref(),
+        tenant: spec.tenant.as_deref(),
+        client_id: &spec.client_id,
     };
-    let binding = crate::plan::snapshot::Binding {
-        authority,
-        tenant,
-        client_id: spec.client_id.clone(),
+    let binding = match ports.provider().binding(&wanted) {
+        Ok(binding) => binding,
+        Err(AuthorityRefused { reason, message }) => return Target::Refused { reason, message },
     };
     let resolved_tenant = memory
         .resolved
@@ -117,20 +106,46 @@ fn target<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Targ
     }
 }
 
-fn client<P: Ports>(ports: &P, credential: &Credential) -> Client {
-    let Some(ClientCredential::Secret(reference)) = &credential.spec.client_credential else {
-        return Client::Public;
+fn client<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Client {
+    let (name, kind, secret_type) = match &credential.spec.client_credential {
+        None => return Client::Public,
+        Some(ClientCredential::WorkloadIdentity(_)) => {
+            return Client::Credential {
+                version: "workload identity".to_owned(),
+                expires: Expiry::Unknown,
+            };
+        }
+        Some(ClientCredential::Secret(s)) => (&s.secret_name, Kind::ClientSecret, CLIENT_SECRET_TYPE),
+        Some(ClientCredential::Certificate(c)) => (&c.secret_name, Kind::Certificate, TLS_TYPE),
     };
-    match ports
-        .view()
-        .secret(Kind::ClientSecret, &credential.sibling(&reference.secret_name))
-    {
-        Some(meta) => Client::Credential {
-            version: format!("{}/{}", meta.uid, meta.version),
-        },
+    match ports.view().secret(kind, &credential.sibling(name)) {
+        Some(meta) => {
+            let version = client_version(&meta);
+            let expires = match kind {
+                Kind::Certificate => expiry(memory, &version),
+                Kind::Login | Kind::Session | Kind::ClientSecret | Kind::Token => Expiry::Unknown,
+            };
+            Client::Credential { version, expires }
+        }
         None => Client::Missing {
-            secret: reference.secret_name.clone(),
+            secret: name.clone(),
+            kind: secret_type,
         },
+    }
+}
+
+/// What tells one content of a client credential's Secret from the next.
+pub(super) fn client_version(meta: &SecretMeta) -> String {
+    format!("{}/{}", meta.uid, meta.version)
+}
+
+/// When the certificate of that version ends. As long as this process has read none, the status says whether that is
+/// soon: a restart must not take the warning back and give it again.
+fn expiry(memory: &Memory, version: &str) -> Expiry {
+    match &memory.certificate {
+        Some(seen) if seen.version == version => Expiry::At(seen.expires_at),
+        None if memory.says(Reason::CertificateExpiring) => Expiry::Soon,
+        Some(_) | None => Expiry::Unknown,
     }
 }
 
@@ -366,5 +381,44 @@ fn pocket(memory: &Memory) -> Pocket {
             News::Newer(session, _) => RefreshOutcome::Newer(session.answered_at),
             News::Dead(at) => RefreshOutcome::Dead(*at),
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::EntraCredentialStatus;
+    use crate::reconcile::memory::CertificateSeen;
+
+    fn after_a_restart(reason: Reason) -> Memory {
+        let condition = serde_json::json!({
+            "type": "Ready", "status": "True", "reason": reason, "message": "",
+            "lastTransitionTime": "2026-11-25T14:00:00Z",
+        });
+        let status = serde_json::json!({"conditions": [condition]});
+        Memory {
+            written: serde_json::from_value::<EntraCredentialStatus>(status).unwrap(),
+            ..Memory::default()
+        }
+    }
+
+    #[test]
+    fn a_restart_takes_no_warning_about_a_certificate_back() {
+        let warned = after_a_restart(Reason::CertificateExpiring);
+        assert_eq!(expiry(&warned, "u/1"), Expiry::Soon);
+        assert_eq!(expiry(&after_a_restart(Reason::Fresh), "u/1"), Expiry::Unknown);
+    }
+
+    #[test]
+    fn a_certificate_that_was_read_speaks_for_its_own_version_only() {
+        let memory = Memory {
+            certificate: Some(CertificateSeen {
+                version: "u/1".to_owned(),
+                expires_at: Time(1000),
+            }),
+            ..after_a_restart(Reason::CertificateExpiring)
+        };
+        assert_eq!(expiry(&memory, "u/1"), Expiry::At(Time(1000)));
+        assert_eq!(expiry(&memory, "u/2"), Expiry::Unknown);
     }
 }

@@ -10,8 +10,10 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 
-use super::material::{ClientAuthentication, LoginContent, Secret, SecretData, StoredSession};
-use crate::api::{EntraCredentialStatus, Realm, Reason, TokenKey};
+use super::material::{
+    ClientAuthentication, ClientCertificate, LoginContent, Secret, SecretData, StoredSession,
+};
+use crate::api::{Cloud, EntraCredentialStatus, Realm, Reason, TokenKey};
 use crate::plan::Time;
 use crate::plan::answer::{Granted, Refusal};
 use crate::plan::record::{ContentMac, Record};
@@ -144,6 +146,24 @@ pub enum ClusterError {
     Unavailable(String),
 }
 
+/// A ServiceAccount, as far as workload identity needs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceAccount {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// Value of the annotation `azure.workload.identity/client-id`: the application that may use its tokens.
+    pub client_id: Option<String>,
+}
+
+/// A token that the API server issued for a ServiceAccount.
+#[derive(Debug)]
+pub struct IssuedToken {
+    /// The token, a JWT.
+    pub token: Secret,
+    /// When it expires, by the API server's clock.
+    pub expires_at: Time,
+}
+
 /// The API server, as a pass sees it.
 pub trait Cluster: Send + Sync {
     /// Reads a Secret whole. `Ok(None)` if it does not exist.
@@ -172,6 +192,19 @@ pub trait Cluster: Send + Sync {
     fn lives(&self, key: &Key, uid: &str) -> impl Future<Output = Result<bool, ClusterError>> + Send;
     /// Whether the namespace exists and is not being deleted.
     fn namespace_active(&self, namespace: &str) -> impl Future<Output = Result<bool, ClusterError>> + Send;
+    /// Reads a ServiceAccount's metadata. `Ok(None)` if it does not exist.
+    fn service_account(
+        &self,
+        key: &Key,
+    ) -> impl Future<Output = Result<Option<ServiceAccount>, ClusterError>> + Send;
+    /// Asks for a token of a ServiceAccount for `audience` that lives `seconds` (TokenRequest API). The API server may
+    /// shorten its life.
+    fn service_account_token(
+        &self,
+        key: &Key,
+        audience: &str,
+        seconds: i64,
+    ) -> impl Future<Output = Result<IssuedToken, ClusterError>> + Send;
     /// Writes the whole status of a credential that still has this uid.
     fn write_status(
         &self,
@@ -194,6 +227,21 @@ pub struct Event {
     pub note: String,
 }
 
+/// Where a spec says that its tokens come from.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Namespace of the credential: a named authority may be kept for some.
+    pub namespace: &'a str,
+    /// National cloud.
+    pub cloud: Option<Cloud>,
+    /// Named authority of the configuration.
+    pub authority: Option<&'a str>,
+    /// Tenant.
+    pub tenant: Option<&'a str>,
+    /// Client id.
+    pub client_id: &'a str,
+}
+
 /// How a request reaches the identity provider, and as which application.
 #[derive(Debug)]
 pub struct Request<'a> {
@@ -209,6 +257,8 @@ pub struct Request<'a> {
     pub scopes: &'a [String],
     /// When the published token expires: permits go by it, and the deadline shrinks with short lives.
     pub life: Option<i64>,
+    /// Time on the corrected wall clock: what a client assertion is dated with.
+    pub now: Time,
 }
 
 /// Tokens from a successful answer.
@@ -235,13 +285,11 @@ pub enum Outcome {
 
 /// The identity provider, as a pass sees it.
 pub trait Provider: Send + Sync {
-    /// Host or issuer that a credential of `namespace` reaches by this cloud or named authority, for its binding.
-    fn authority(
-        &self,
-        namespace: &str,
-        cloud: Option<crate::api::Cloud>,
-        named: Option<&str>,
-    ) -> Result<String, AuthorityRefused>;
+    /// The binding of a credential that wants its tokens from there. The kind of the authority says whether a tenant is
+    /// needed: without one, the binding's tenant is empty.
+    fn binding(&self, wanted: &Wanted<'_>) -> Result<Binding, AuthorityRefused>;
+    /// Until when this certificate can prove a client. The error says why it cannot at `now`; nothing is sent then.
+    fn certificate(&self, certificate: &ClientCertificate, now: Time) -> Result<Time, Box<Refusal>>;
     /// Signs in with user name and password. `still_valid` is asked as the request with the password is written:
     /// nothing is sent if it says no, and the outcome is a transient refusal.
     fn login(
@@ -329,6 +377,8 @@ pub enum Kind {
     Session,
     /// Client secrets, by type.
     ClientSecret,
+    /// Certificates, by type.
+    Certificate,
     /// Token Secrets, by our label.
     Token,
 }

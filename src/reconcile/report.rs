@@ -7,8 +7,10 @@ use super::memory::Memory;
 use super::ports::{Cluster, ClusterError, Event, Ports};
 use super::stamp::{to_kube, to_text};
 use crate::api::{
-    AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, Reason, RefreshTokenStatus, TokenStatus,
+    AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, MORE, Realm, Reason,
+    RefreshTokenStatus, TokenStatus,
 };
+use crate::plan::answer::told;
 use crate::plan::conditions::{Condition, conditions};
 use crate::plan::snapshot::{Failure, Login, Snapshot, Token};
 use crate::plan::tokens::Need;
@@ -81,7 +83,7 @@ fn status(
             &conditions(s, decision, now),
             now,
         ),
-        account: account(s),
+        account: account(credential, s),
         login: login(s),
         refresh_token: refresh_token(s),
         next_refresh_at: tokens
@@ -114,12 +116,21 @@ fn kube_conditions(
             type_: c.kind.to_owned(),
             status: status.to_owned(),
             reason: c.reason.to_string(),
-            message: bounded(&c.message),
+            message: bounded(&readable(c)),
             observed_generation: Some(generation),
             last_transition_time: before.map_or_else(|| to_kube(now), |b| b.last_transition_time.clone()),
         }
     };
     now_true.iter().map(to_condition).collect()
+}
+
+/// The message with a place to read more, if it names none.
+fn readable(condition: &Condition) -> String {
+    let message = &condition.message;
+    if message.is_empty() || message.contains(MORE) {
+        return message.clone();
+    }
+    told(message, &format!("{MORE}{}", condition.reason.guide()))
 }
 
 fn bounded(text: &str) -> String {
@@ -130,7 +141,7 @@ fn bounded(text: &str) -> String {
     text.get(..end).unwrap_or_default().to_owned()
 }
 
-fn account(s: &Snapshot) -> Option<AccountStatus> {
+fn account(credential: &Credential, s: &Snapshot) -> Option<AccountStatus> {
     let a = s.account.as_ref().or_else(|| s.session.pinned())?;
     let text = |t: &String| (!t.is_empty()).then(|| bounded(t));
     Some(AccountStatus {
@@ -138,7 +149,9 @@ fn account(s: &Snapshot) -> Option<AccountStatus> {
         object_id: text(&a.object_id),
         tenant_id: text(&a.tenant_id),
         home_account_id: text(&a.home_account_id),
-        realm: Some("Managed".to_owned()),
+        realm: Some(credential.realm())
+            .filter(|realm| *realm != Realm::Auto)
+            .map(|realm| realm.name().to_owned()),
     })
 }
 
@@ -231,7 +244,7 @@ fn transition(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> 
 fn of_failure(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> Option<Event> {
     let new = after.failure.as_ref()?;
     let changed = before.failure.as_ref().is_none_or(|old| old.reason != new.reason);
-    let note = bounded(format!("{}. {}", new.message, new.remedy.as_deref().unwrap_or_default()).trim());
+    let note = bounded(&told(&new.message, new.remedy.as_deref().unwrap_or_default()));
     (changed && is_trouble(new.reason)).then_some(Event {
         reason: new.reason,
         warning: true,
@@ -255,15 +268,13 @@ fn of_conditions(before: &EntraCredentialStatus, after: &EntraCredentialStatus) 
 
 fn is_trouble(reason: Reason) -> bool {
     reason.verdicts().needs_person
-        || matches!(reason, Reason::Expiring | Reason::Expired | Reason::WriteRefused)
+        || matches!(
+            reason,
+            Reason::Expiring | Reason::Expired | Reason::WriteRefused | Reason::CertificateExpiring
+        )
 }
 
 fn note(condition: &KubeCondition, status: &EntraCredentialStatus) -> String {
-    let remedy = status
-        .failure
-        .as_ref()
-        .and_then(|f| f.remedy.clone())
-        .unwrap_or_default();
     let expires = status
         .expires_at
         .as_ref()
@@ -272,7 +283,7 @@ fn note(condition: &KubeCondition, status: &EntraCredentialStatus) -> String {
     let until = expires
         .map(|t| format!(" (published tokens expire from {t})"))
         .unwrap_or_default();
-    bounded(format!("{}. {remedy}{until}", condition.message).trim())
+    bounded(&format!("{}{until}", condition.message))
 }
 
 #[cfg(test)]
@@ -316,6 +327,26 @@ mod tests {
     fn the_same_facts_later_are_the_same_status() {
         let memory = memory(said(&Memory::default(), Reason::WrongPassword, "once", 1000));
         assert_eq!(said(&memory, Reason::WrongPassword, "once", 9000), memory.written);
+    }
+
+    #[test]
+    fn every_message_says_where_to_read_more_and_once() {
+        let guide = said(&Memory::default(), Reason::AwaitingLogin, "waiting", 1000);
+        let page = said(
+            &Memory::default(),
+            Reason::AwaitingLogin,
+            "Waiting. More: page",
+            1000,
+        );
+        let ready = |status: &EntraCredentialStatus| {
+            let of_ready = status.conditions.iter().find(|c| c.type_ == "Ready");
+            of_ready.unwrap().message.clone()
+        };
+        assert_eq!(
+            ready(&guide),
+            "waiting. More: docs/troubleshooting.md#awaitinglogin"
+        );
+        assert_eq!(ready(&page), "Waiting. More: page");
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct Row {
     pub sealing_key: Option<String>,
     /// Since when its login Secret has been waiting, if there is one.
     pub login_waiting_since: Option<Time>,
+    /// When its client certificate ends; `None` if it has none, or none was read yet.
+    pub certificate_expires_at: Option<Time>,
     /// Its token Secrets.
     pub tokens: Vec<TokenRow>,
 }
@@ -140,6 +142,13 @@ fn encode_objects(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Res
         "When the stored refresh token was issued, in Unix seconds. It dies after 90 idle days: lift spec.suspend, or repair the renewal, before that.",
         rows.iter()
             .filter_map(|row| Some((object(row), row.refresh_token_issued_at?.0))),
+    )?;
+    gauges(
+        encoder,
+        "credential_client_certificate_expiry_timestamp_seconds",
+        "When the client certificate ends, in Unix seconds, as it was read last. Less than 30 days away: upload a new one to the app registration, then replace the Secret.",
+        rows.iter()
+            .filter_map(|row| Some((object(row), row.certificate_expires_at?.0))),
     )
 }
 

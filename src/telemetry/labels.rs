@@ -28,6 +28,10 @@ pub enum Refresh {
 pub enum Grant {
     /// User name and password.
     Password,
+    /// User name and password, at a federation server.
+    WsTrust,
+    /// A federation server's assertion.
+    Saml,
     /// Refresh token.
     RefreshToken,
 }

@@ -40,6 +40,7 @@ const REASONS: &[&str] = &[
     "Suspended",
     "ScopesReduced",
     "ClockSkew",
+    "CertificateExpiring",
     "RefreshTokenStored",
     "UpToDate",
     "Publishing",

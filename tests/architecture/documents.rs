@@ -1,18 +1,14 @@
-//! The documents say what the code does: a section for every reason, and its row in the table.
+//! The documents say what the code does: a section for every reason, and tables that are written from the code.
 
-use std::path::Path;
-
-use entra_operator::api::{Reason, Retry, Says};
+use entra_lab::docs::DOCUMENTS;
+use entra_operator::api::Reason;
 use strum::IntoEnumIterator;
 
-fn document(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
-    std::fs::read_to_string(&path).unwrap()
-}
+use crate::source::root;
 
 #[test]
 fn every_reason_has_a_section_that_says_what_to_do() {
-    let text = document("troubleshooting.md");
+    let text = std::fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
     for reason in Reason::iter() {
         let heading = format!("\n## {reason}\n");
         let section = text
@@ -28,45 +24,13 @@ fn every_reason_has_a_section_that_says_what_to_do() {
 }
 
 #[test]
-fn the_table_of_reasons_is_the_one_in_the_code() {
-    let text = document("troubleshooting.md");
-    for reason in Reason::iter() {
+fn the_generated_parts_are_current() {
+    for document in DOCUMENTS {
+        let stored = std::fs::read_to_string(root().join(document.path)).unwrap();
         assert!(
-            text.contains(&row(reason)),
-            "the table lacks this row:\n{}",
-            row(reason)
+            stored == document.fresh(&stored).unwrap(),
+            "{} is stale: run cargo lab docs",
+            document.path
         );
-    }
-}
-
-fn row(reason: Reason) -> String {
-    let v = reason.verdicts();
-    let person = if v.needs_person { "yes" } else { "no" };
-    format!(
-        "| [`{reason}`](#{}) | {} | {} | {} | {} | {person} | {} |",
-        reason.to_string().to_lowercase(),
-        says(v.ready),
-        says(v.logged_in),
-        says(v.published),
-        says(v.reconciling),
-        retry(v.retry),
-    )
-}
-
-fn says(says: Says) -> &'static str {
-    match says {
-        Says::True => "True",
-        Says::False => "False",
-        Says::Facts => "facts",
-    }
-}
-
-fn retry(retry: Retry) -> &'static str {
-    match retry {
-        Retry::None => "None",
-        Retry::BackOff => "BackOff",
-        Retry::Probe => "Probe",
-        Retry::Write => "Write",
-        Retry::Person => "Person",
     }
 }

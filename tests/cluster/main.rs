@@ -19,6 +19,7 @@
 
 mod adapter;
 mod budget;
+mod client_credentials;
 mod crash_points;
 mod crd_rules;
 mod election;
@@ -33,6 +34,9 @@ mod repair;
 mod restart;
 mod rights;
 mod scene;
+#[path = "../protocol/server.rs"]
+#[allow(dead_code, reason = "the protocol tests use more of it")]
+mod token_service;
 mod two_operators;
 mod verdicts;
 mod witness;

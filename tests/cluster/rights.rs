@@ -6,6 +6,7 @@ use entra_lab::audit::service_account;
 use entra_lab::stage::OPERATOR;
 use serde_json::{Value, json};
 
+use crate::client_credentials::allow;
 use crate::scene::{Place, stage};
 
 /// Rights of every authenticated user: to ask about itself.
@@ -27,12 +28,19 @@ const OWN: [(&str, &str); 3] = [
     ("/secrets=entra-operator-keys", "get patch update"),
 ];
 
-const FORBIDDEN: [(&str, &str); 12] = [
+/// What an administrator adds for a workload identity (deploy/examples/workload-identity.yaml).
+const OF_THE_EXAMPLE: [(&str, &str); 2] = [
+    ("/serviceaccounts=reporting", "get"),
+    ("/serviceaccounts/token=reporting", "create"),
+];
+
+const FORBIDDEN: [(&str, &str); 13] = [
     ("list", "pods"),
     ("create", "pods"),
     ("create", "pods/exec"),
     ("create", "configmaps"),
     ("get", "configmaps"),
+    ("get", "serviceaccounts"),
     ("create", "serviceaccounts/token"),
     ("create", "rolebindings.rbac.authorization.k8s.io"),
     ("escalate", "roles.rbac.authorization.k8s.io"),
@@ -51,6 +59,14 @@ async fn the_service_account_has_exactly_the_rights_of_the_manifests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_example_of_a_workload_identity_allows_one_service_account_and_nothing_else() {
+    let place = Place::new("rights").await;
+    allow(&place).await;
+    let allowed = SERVED.iter().chain(&OF_THE_EXAMPLE).copied().collect::<Vec<_>>();
+    assert_eq!(rights(&place.namespace).await, rules(&allowed));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_it_must_not_do_it_cannot_do() {
     let place = Place::new("rights").await;
     assert!(can("get", "secrets", &place.namespace).await);
@@ -63,7 +79,7 @@ async fn what_it_must_not_do_it_cannot_do() {
 }
 
 /// kubectl says no by failing.
-async fn can(verb: &str, resource: &str, namespace: &str) -> bool {
+pub(crate) async fn can(verb: &str, resource: &str, namespace: &str) -> bool {
     let account = service_account(OPERATOR, OPERATOR);
     let question = ["auth", "can-i", verb, resource, "-n", namespace, "--as", &account];
     stage().await.kubectl(&question, None).is_ok()

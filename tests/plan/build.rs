@@ -1,7 +1,8 @@
 //! Builders: facts with defaults that describe a healthy credential, to be changed where a test needs it.
 
-use entra_operator::api::Reason;
+use entra_operator::api::{CLIENT_SECRET_TYPE, Reason};
 use entra_operator::plan::answer::{Account, Effect, Granted, Refusal};
+use entra_operator::plan::client::Client;
 use entra_operator::plan::record::{Attempt, ContentMac, Entry, Record, Verdict};
 use entra_operator::plan::schedule::{self, Life};
 use entra_operator::plan::snapshot::{
@@ -21,6 +22,14 @@ pub const TENANT_ID: &str = "11111111-0000-4000-8000-000000000001";
 
 /// Request that the spec asks for.
 pub const REQUEST: &str = "request";
+
+/// The client credential's Secret does not exist.
+pub fn missing_client() -> Client {
+    Client::Missing {
+        secret: "app".to_owned(),
+        kind: CLIENT_SECRET_TYPE,
+    }
+}
 
 /// A credential at first sight: nothing exists but the spec.
 pub fn first_sight() -> Snapshot {

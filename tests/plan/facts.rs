@@ -1,13 +1,13 @@
 //! Facts by choice: the small domains whose products the small world enumerates and the random world samples.
 
-use entra_operator::api::Reason;
+use entra_operator::api::{CLIENT_SECRET_TYPE, Reason};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::Effect;
+use entra_operator::plan::client::{Client, Expiry};
 use entra_operator::plan::record::{Entry, Record, Verdict};
 use entra_operator::plan::snapshot::{
-    Binding, Claim, Client, Content, Failure, Held, LastLogin, Leftover, Login, LoginOutcome, LoginSecret,
-    Object, Opened, Ownership, Pocket, Published, RefreshOutcome, Repairs, Session, StoredToken, Target,
-    Token,
+    Binding, Claim, Content, Failure, Held, LastLogin, Leftover, Login, LoginOutcome, LoginSecret, Object,
+    Opened, Ownership, Pocket, Published, RefreshOutcome, Repairs, Session, StoredToken, Target, Token,
 };
 
 use super::build::{
@@ -87,10 +87,12 @@ fn other_client() -> Binding {
 pub fn client(c: &mut Choice<'_>) -> Client {
     let version = "1".to_owned();
     let secret = "client-secret".to_owned();
+    let kind = CLIENT_SECRET_TYPE;
+    let expires = Expiry::Unknown;
     c.of(&[
         Client::Public,
-        Client::Missing { secret },
-        Client::Credential { version },
+        Client::Missing { secret, kind },
+        Client::Credential { version, expires },
     ])
 }
 

@@ -1,5 +1,6 @@
 //! Answers that are not a plain success: redirects, floods, throttling, gateways, wrong clocks.
 
+use entra_lab::simulator::{Fault, Options, RetryAfter, Simulator, World};
 use entra_operator::api::Reason;
 use entra_operator::plan::answer::Effect;
 use entra_operator::reconcile::ports::Outcome;
@@ -78,6 +79,21 @@ async fn successes_that_are_none_are_unexpected() {
 }
 
 #[tokio::test]
+async fn what_a_proxy_or_a_cut_leaves_is_unexpected() {
+    for (status, body) in [
+        (400, "<html>blocked</html>"),
+        (403, "<html>forbidden</html>"),
+        (403, r#"{"error":"invalid_grant"}"#),
+        (404, ""),
+        (407, r#"{"error":"invalid_grant","error_codes":[50126]}"#),
+        (200, tokens().split_at(60).0),
+        (400, r#"{"error":"invalid_grant","error_co"#),
+    ] {
+        assert_eq!(both(say(status, &[], body)).await, UNEXPECTED, "{status} {body}");
+    }
+}
+
+#[tokio::test]
 async fn gateways_that_fail_cost_no_send() {
     for status in [500, 502, 503, 504] {
         let seen = both(say(status, &[], "<html>bad gateway</html>")).await;
@@ -123,6 +139,33 @@ async fn every_form_of_429_is_understood() {
         );
         assert_eq!(server.journal().len(), 1);
     }
+}
+
+/// Both clocks are the simulator's own: its `Date` is what the HTTP date counts from.
+#[tokio::test]
+async fn the_simulators_throttling_is_understood() {
+    let simulator = Simulator::start(Options::new(World::contoso())).await.unwrap();
+    let setup = Setup::trusting(&format!("localhost:{}", simulator.port()), &simulator.ca_pem());
+    for (after, seconds) in [
+        (RetryAfter::None, 60),
+        (RetryAfter::Seconds(17), 17),
+        (RetryAfter::Date(45), 45),
+    ] {
+        simulator.fault(Fault::TooManyRequests(after));
+        let refusal = refused(setup.redeem().await);
+        assert_eq!(
+            (refusal.reason, refusal.retry_after),
+            (Reason::Throttled, Some(seconds))
+        );
+        assert!(matches!(setup.login().await, Outcome::Later(_)));
+        setup.clock.forward(seconds);
+    }
+    simulator.fault(Fault::ServiceUnavailable(RetryAfter::Seconds(5)));
+    let failing = refused(setup.redeem().await);
+    assert_eq!(
+        (failing.reason, failing.retry_after),
+        (Reason::ServiceUnavailable, Some(5))
+    );
 }
 
 #[tokio::test]

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use entra_operator::api::Realm;
-use entra_operator::entra::{Authorities, Client, Declared, Limits};
+use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Account, Refusal};
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::material::{ClientAuthentication, LoginContent, Secret, StoredSession};
-use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens};
+use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens, Wanted};
 
 use crate::server::Server;
 
@@ -71,6 +71,8 @@ pub(crate) struct Setup {
     scopes: Vec<String>,
     pub(crate) client_auth: Option<ClientAuthentication>,
     pub(crate) life: Option<i64>,
+    pub(crate) realm: Realm,
+    pub(crate) content: LoginContent,
 }
 
 impl Setup {
@@ -80,41 +82,55 @@ impl Setup {
 
     /// Reaches `host`, trusting `ca_pem` and nothing else.
     pub(crate) fn trusting(host: &str, ca_pem: &str) -> Self {
-        let authorities = Authorities::new([Declared {
-            name: "lab".to_owned(),
-            url: format!("https://{host}"),
-            ca_pem: Some(ca_pem.as_bytes().to_vec()),
-            namespaces: None,
-        }])
-        .unwrap();
+        Self::of_kind(Kind::Entra, &format!("https://{host}"), ca_pem, Some(TENANT))
+    }
+
+    /// Reaches an authority of this kind.
+    pub(crate) fn of_kind(kind: Kind, url: &str, ca_pem: &str, tenant: Option<&str>) -> Self {
         let clock = TestClock::new();
         let port: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
-        let client = Client::new(
-            authorities,
-            Limits {
-                in_flight: 32,
-                per_second_per_tenant: 10_000,
-            },
-            port,
-        )
-        .unwrap();
-        let binding = Binding {
-            authority: client.authority("etl", None, Some("lab")).unwrap(),
-            tenant: TENANT.to_owned(),
-            client_id: CLIENT_ID.to_owned(),
+        let limits = Limits {
+            in_flight: 32,
+            per_second_per_tenant: 10_000,
+        };
+        let client = Client::new(lab(kind, url, ca_pem), limits, port).unwrap();
+        let wanted = Wanted {
+            namespace: "etl",
+            cloud: None,
+            authority: Some("lab"),
+            tenant,
+            client_id: CLIENT_ID,
         };
         Self {
+            binding: client.binding(&wanted).unwrap(),
             client,
             clock,
-            binding,
             scopes: vec![SCOPE.to_owned()],
             client_auth: None,
             life: Some(24),
+            realm: Realm::Managed,
+            content: content(),
         }
+    }
+
+    /// Looks for the account's realm, and allows this federation server.
+    pub(crate) fn federated(mut self, sts: &Server) -> Self {
+        let federation = Federation {
+            allowed_hosts: [sts.host()].into(),
+            ca_pem: Some(sts.ca_pem.as_bytes().to_vec()),
+        };
+        self.client = self.client.federated(federation).unwrap();
+        self.realm = Realm::Auto;
+        self
     }
 
     pub(crate) fn of_tenant(mut self, tenant: &str) -> Self {
         tenant.clone_into(&mut self.binding.tenant);
+        self
+    }
+
+    pub(crate) fn of_client(mut self, client_id: &str) -> Self {
+        client_id.clone_into(&mut self.binding.client_id);
         self
     }
 
@@ -126,6 +142,7 @@ impl Setup {
             client: self.client_auth.as_ref(),
             scopes: &self.scopes,
             life: self.life,
+            now: self.clock.now(),
         }
     }
 
@@ -135,7 +152,7 @@ impl Setup {
 
     pub(crate) async fn login_if(&self, still_valid: &(dyn Fn() -> bool + Send + Sync)) -> Outcome {
         self.client
-            .login(self.request(), Realm::Managed, &content(), still_valid)
+            .login(self.request(), self.realm, &self.content, still_valid)
             .await
     }
 
@@ -146,6 +163,17 @@ impl Setup {
     pub(crate) async fn resolve(&self) -> Result<String, Refusal> {
         self.client.resolve(self.request()).await
     }
+}
+
+fn lab(kind: Kind, url: &str, ca_pem: &str) -> Authorities {
+    Authorities::new([Declared {
+        name: "lab".to_owned(),
+        kind,
+        url: url.to_owned(),
+        ca_pem: Some(ca_pem.as_bytes().to_vec()),
+        namespaces: None,
+    }])
+    .unwrap()
 }
 
 pub(crate) fn content() -> LoginContent {

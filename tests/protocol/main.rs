@@ -10,13 +10,22 @@
 )]
 
 mod answers;
+mod assertions;
 mod client;
 mod departure;
+mod federated;
+mod federation;
 mod http2;
+mod jwt;
+mod kinds;
 mod leaks;
+mod oidc;
 mod pace;
+mod proxy;
+mod realm;
 mod requests;
 mod rows;
 mod server;
 mod tenants;
 mod transport;
+mod trust;

@@ -4,9 +4,11 @@ use std::sync::{Arc, Mutex};
 
 use entra_operator::entra::{Grant, RESULTS};
 use entra_operator::reconcile::ports::Outcome;
+use futures::future::join_all;
+use tokio::net::TcpListener;
 
-use crate::client::{Setup, granted, refused, tokens};
-use crate::server::{Act, Server, say};
+use crate::client::{CLIENT_ID, Setup, TENANT, granted, refused, tokens};
+use crate::server::{Act, Server, certificate, say};
 
 #[tokio::test]
 async fn an_authority_that_fails_five_times_is_left_alone() {
@@ -26,14 +28,84 @@ async fn an_authority_that_fails_five_times_is_left_alone() {
 }
 
 #[tokio::test]
-async fn refusals_open_no_circuit() {
-    let wrong = say(400, &[], r#"{"error":"invalid_grant","error_codes":[50126]}"#);
-    let server = Server::start(vec![wrong; 8]).await;
+async fn one_probe_goes_ahead_and_the_others_wait_for_it() {
+    let server = Server::start([]).await;
     let setup = Setup::new(&server);
-    for _ in 0..8 {
-        refused(setup.login().await);
+    for _ in 0..5 {
+        refused(setup.redeem().await);
     }
-    assert_eq!(server.journal().len(), 8);
+    for (answer, closes) in [(say(500, &[], ""), false), (say(200, &[], &tokens()), true)] {
+        setup.clock.forward(30);
+        server.then(answer);
+        let (probe, other) = tokio::join!(setup.redeem(), setup.redeem());
+        assert_eq!(matches!(probe, Outcome::Granted(_)), closes);
+        assert!(matches!(other, Outcome::Later(_)));
+    }
+    assert_eq!(server.journal().len(), 7);
+}
+
+#[tokio::test]
+async fn refused_connections_open_the_circuit() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let host = format!("localhost:{}", listener.local_addr().unwrap().port());
+    drop(listener);
+    let setup = Setup::trusting(&host, &certificate().1);
+    for _ in 0..5 {
+        refused(setup.redeem().await);
+    }
+    assert!(matches!(setup.redeem().await, Outcome::Later(_)));
+}
+
+#[tokio::test]
+async fn timeouts_open_the_circuit() {
+    let server = Server::start(vec![Act::Stall; 5]).await;
+    let mut setup = Setup::new(&server);
+    setup.life = Some(16);
+    let stalled = join_all((0..5).map(|_| setup.redeem())).await;
+    for outcome in stalled {
+        refused(outcome);
+    }
+    assert!(matches!(setup.redeem().await, Outcome::Later(_)));
+}
+
+/// Refusals, answers of somebody else, and connections that break on the way: the authority itself is not failing.
+#[tokio::test]
+async fn nothing_else_opens_a_circuit() {
+    let wrong = r#"{"error":"invalid_grant","error_codes":[50126]}"#;
+    for act in [
+        say(400, &[], wrong),
+        say(403, &[], "<html>forbidden</html>"),
+        say(407, &[], ""),
+        say(302, &[("Location", "https://localhost/")], ""),
+        say(200, &[], "<html>sign in</html>"),
+        say(200, &[], tokens().split_at(40).0),
+        Act::Close,
+    ] {
+        let server = Server::start(vec![act.clone(); 6]).await;
+        let setup = Setup::new(&server);
+        for _ in 0..6 {
+            refused(setup.redeem().await);
+        }
+        assert_eq!(server.journal().len(), 6, "{act:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_429_pauses_its_tenant_and_client_and_no_other() {
+    let server = Server::start([say(429, &[("Retry-After", "600")], "")]).await;
+    let mut setup = Setup::new(&server);
+    refused(setup.redeem().await);
+    for (tenant, client, paused) in [
+        (TENANT, CLIENT_ID, true),
+        ("fabrikam.example", CLIENT_ID, false),
+        (TENANT, "another-client", false),
+        ("CONTOSO.example", CLIENT_ID, true),
+    ] {
+        setup = setup.of_tenant(tenant).of_client(client);
+        server.then(say(200, &[], &tokens()));
+        let outcome = setup.redeem().await;
+        assert_eq!(matches!(outcome, Outcome::Later(_)), paused, "{tenant} {client}");
+    }
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use entra_operator::cluster::{SeenSecret, Selects};
 use entra_operator::reconcile::Credential;
 use entra_operator::reconcile::material::SecretData;
 use entra_operator::reconcile::ports::{
-    ClusterError, Controller, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject,
+    ClusterError, Controller, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject, ServiceAccount,
 };
 use serde_json::json;
 
@@ -268,6 +268,15 @@ impl Api {
         self.credentials
             .get(&Key::new(namespace, &claimant.name))
             .is_some_and(|c| c.uid == claimant.uid && c.spec.login.secret_name == login)
+    }
+
+    /// The ServiceAccount of a credential, which bears its name: it always belongs to its application.
+    pub fn service_account(&self, key: &Key) -> Option<ServiceAccount> {
+        let resource = self.credentials.get(key)?;
+        Some(ServiceAccount {
+            uid: format!("account-{}", resource.uid),
+            client_id: Some(resource.spec.client_id.clone()),
+        })
     }
 
     /// Whether that credential exists and is not being deleted.

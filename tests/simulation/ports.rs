@@ -7,14 +7,16 @@ use std::sync::{Arc, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use entra_operator::api::{Cloud, EntraCredentialStatus, Realm, Reason};
+use entra_operator::api::{EntraCredentialStatus, Realm, Reason};
 use entra_operator::cluster::{SecretStore, Selects};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Effect, Refusal};
-use entra_operator::reconcile::material::{LoginContent, StoredSession};
+use entra_operator::plan::schedule::DAY;
+use entra_operator::plan::snapshot::Binding;
+use entra_operator::reconcile::material::{ClientCertificate, LoginContent, Secret, StoredSession};
 use entra_operator::reconcile::ports::{
-    AuthorityRefused, Clock, Cluster, ClusterError, Event, Key, Kind, NewSecret, Outcome, Owner, Ports,
-    Provider, Request, SecretChange, SecretMeta, SecretObject, View,
+    AuthorityRefused, Clock, Cluster, ClusterError, Event, IssuedToken, Key, Kind, NewSecret, Outcome, Owner,
+    Ports, Provider, Request, SecretChange, SecretMeta, SecretObject, ServiceAccount, View, Wanted,
 };
 use entra_operator::secrets::Keyring;
 
@@ -175,6 +177,27 @@ impl Cluster for Process {
         self.call(0, |w| Ok(!w.api.terminating)).await
     }
 
+    async fn service_account(&self, key: &Key) -> Result<Option<ServiceAccount>, ClusterError> {
+        self.call(0, |w| Ok(w.api.service_account(key))).await
+    }
+
+    async fn service_account_token(
+        &self,
+        key: &Key,
+        audience: &str,
+        seconds: i64,
+    ) -> Result<IssuedToken, ClusterError> {
+        let wall = self.wall();
+        self.call(0, |w| {
+            w.note(|| format!("token of {} for {audience}", key.name));
+            Ok(IssuedToken {
+                token: Secret::new(format!("{}.{}", key.name, w.nonce())),
+                expires_at: Time(wall + seconds),
+            })
+        })
+        .await
+    }
+
     async fn write_status(
         &self,
         key: &Key,
@@ -255,15 +278,27 @@ impl Process {
 }
 
 impl Provider for Process {
-    fn authority(&self, _: &str, _: Option<Cloud>, named: Option<&str>) -> Result<String, AuthorityRefused> {
-        match named {
-            None => Ok("login.example".to_owned()),
-            Some("lab") => Ok("lab.example".to_owned()),
-            Some(_) => Err(AuthorityRefused {
-                reason: Reason::AppMisconfigured,
-                message: "no such authority".to_owned(),
-            }),
-        }
+    fn binding(&self, wanted: &Wanted<'_>) -> Result<Binding, AuthorityRefused> {
+        let (authority, tenant) = match (wanted.authority, wanted.tenant) {
+            (None, Some(tenant)) => ("login.example", tenant),
+            (Some("lab"), Some(tenant)) => ("lab.example", tenant),
+            _ => {
+                return Err(AuthorityRefused {
+                    reason: Reason::AppMisconfigured,
+                    message: "no such authority".to_owned(),
+                });
+            }
+        };
+        Ok(Binding {
+            authority: authority.to_owned(),
+            tenant: tenant.to_owned(),
+            client_id: wanted.client_id.to_owned(),
+        })
+    }
+
+    /// Every certificate is a good one that ends soon: what may be wrong with one is the concern of the protocol tests.
+    fn certificate(&self, _: &ClientCertificate, now: Time) -> Result<Time, Box<Refusal>> {
+        Ok(now.plus(20 * DAY))
     }
 
     async fn login(
@@ -354,6 +389,7 @@ const fn selects(kind: Kind) -> Selects {
         Kind::Login => Selects::Logins,
         Kind::Session => Selects::RefreshTokens,
         Kind::ClientSecret => Selects::ClientSecrets,
+        Kind::Certificate => Selects::Certificates,
         Kind::Token => Selects::Tokens,
     }
 }

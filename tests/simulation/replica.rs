@@ -382,7 +382,7 @@ fn differs_in_status_only(before: &Credential, after: &Credential) -> bool {
 fn secrets_of(credential: &Credential) -> BTreeSet<Key> {
     let spec = &credential.spec;
     let client = spec.client_credential.as_ref();
-    let client = client.map(|ClientCredential::Secret(s)| s.secret_name.clone());
+    let client = client.and_then(ClientCredential::secret_name).map(str::to_owned);
     let tokens = spec.tokens.iter().map(|t| t.secret_name.clone());
     let names = tokens
         .chain([

@@ -1,6 +1,8 @@
 //! Rules about token Secrets, foreign objects and liveness (product §4: 3, 4, 5, 6, 8, 11).
 
-use entra_operator::api::{EntraCredentialStatus, LOGIN_TYPE, annotation};
+use entra_operator::api::{
+    CLIENT_SECRET_TYPE, ClientCredential, EntraCredentialStatus, LOGIN_TYPE, TLS_TYPE, annotation,
+};
 use entra_operator::reconcile::Credential;
 use entra_operator::reconcile::annotations;
 use entra_operator::reconcile::ports::{ClusterError, Key, SecretMeta, Vault};
@@ -22,7 +24,7 @@ impl World {
             return;
         };
         let ours = object.kind == LOGIN_TYPE
-            || object.kind == entra_operator::api::CLIENT_SECRET_TYPE
+            || [CLIENT_SECRET_TYPE, TLS_TYPE].contains(&object.kind.as_str())
             || self.is_ours(key, &object);
         let seen = known.is_some_and(|m| m.uid == object.uid);
         if !ours && seen {
@@ -278,13 +280,18 @@ impl World {
         });
         let ours = object.controller.as_ref().is_some_and(|c| c.uid == resource.uid);
         let open_to_us = !resource.deleting && !spec.suspend && !object.immutable && ours;
-        let client = spec.client_credential.is_none() || self.has_client_secret(key);
+        let client = self.has_client_credential(key, spec.client_credential.as_ref());
         open_to_us && alive && !opened.dead && bound && client && spec.authority.as_deref() != Some("gone")
     }
 
-    fn has_client_secret(&self, key: &Key) -> bool {
-        let name = format!("{}-app", key.name);
-        self.api.secrets.contains_key(&Key::new(&key.namespace, name))
+    fn has_client_credential(&self, key: &Key, credential: Option<&ClientCredential>) -> bool {
+        let (name, kind) = match credential {
+            None | Some(ClientCredential::WorkloadIdentity(_)) => return true,
+            Some(ClientCredential::Secret(secret)) => (&secret.secret_name, CLIENT_SECRET_TYPE),
+            Some(ClientCredential::Certificate(certificate)) => (&certificate.secret_name, TLS_TYPE),
+        };
+        let object = self.api.secrets.get(&Key::new(&key.namespace, name));
+        object.is_some_and(|o| o.kind == kind)
     }
 
     /// What is not published as it should be, though nobody else's Secret is in its place.

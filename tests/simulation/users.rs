@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use entra_operator::api::{
-    ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCredential, ClientSecretRef,
-    EntraCredentialSpec, GROUP, LABEL_MANAGED_BY, LoginSpec, REFRESH_TOKEN_TYPE, TokenSpec, annotation,
+    ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCertificateRef, ClientCredential,
+    ClientSecretRef, EntraCredentialSpec, GROUP, LABEL_MANAGED_BY, LoginSpec, REFRESH_TOKEN_TYPE, TLS_TYPE,
+    TokenSpec, WorkloadIdentityRef, annotation,
 };
 use entra_operator::reconcile::ports::{Controller, Key};
 
@@ -24,6 +25,15 @@ pub struct People {
     /// Credentials whose Secrets were orphaned: the garbage collector is about to let go of them.
     orphaned: Vec<(Key, EntraCredentialSpec)>,
     requests: u64,
+}
+
+/// Puts a Secret of that type with these keys in the place of what was there.
+fn put_anew(world: &mut World, at: &Key, kind: &str, keys: &[&str]) {
+    let mut object = foreign(kind);
+    let value = |name: &&str| ((*name).to_owned(), b"client-credential".to_vec());
+    object.data = keys.iter().map(value).collect();
+    world.api.remove(at);
+    world.api.put(at, object);
 }
 
 /// A key in the namespace.
@@ -139,7 +149,7 @@ impl People {
             23 | 24 => world.idp.revoke(&format!("id-user-{}", who.name)),
             25 => self.new_password(world, &format!("user-{}", who.name)),
             26 => self.back_up(world, &who),
-            27 => Self::client_secret(world, &who),
+            27 => Self::client_credential(world, &who),
             _ => self.return_credentials(world),
         }
     }
@@ -282,28 +292,31 @@ impl People {
         world.api.create_credential(who, resource.spec);
     }
 
-    fn client_secret(world: &mut World, who: &Key) {
+    fn client_credential(world: &mut World, who: &Key) {
         let at = key(format!("{}-app", who.name));
-        let name = at.name.clone();
-        match world.rng.below(4) {
-            0 => drop(world.api.remove(&at)),
-            1 | 2 => {
-                let mut object = foreign(CLIENT_SECRET_TYPE);
-                object.data = [("value".to_owned(), b"client-secret".to_vec())].into();
+        let secret_name = at.name.clone();
+        let credential = match world.rng.below(4) {
+            0 => {
                 world.api.remove(&at);
-                world.api.put(&at, object);
-                world.api.edit_credential(who, |r| {
-                    let reference = ClientSecretRef {
-                        secret_name: name,
-                        key: "value".to_owned(),
-                    };
-                    r.spec.client_credential = Some(ClientCredential::Secret(reference));
-                });
+                return;
             }
-            _ => world
-                .api
-                .edit_credential(who, |r| r.spec.client_credential = None),
-        }
+            1 => {
+                put_anew(world, &at, CLIENT_SECRET_TYPE, &["value"]);
+                let key = "value".to_owned();
+                ClientCredential::Secret(ClientSecretRef { secret_name, key })
+            }
+            2 => {
+                put_anew(world, &at, TLS_TYPE, &["tls.crt", "tls.key"]);
+                ClientCredential::Certificate(ClientCertificateRef { secret_name })
+            }
+            _ => ClientCredential::WorkloadIdentity(WorkloadIdentityRef {
+                service_account_name: who.name.clone(),
+            }),
+        };
+        world.api.edit_credential(who, |r| {
+            let given_up = r.spec.client_credential.as_ref() == Some(&credential);
+            r.spec.client_credential = (!given_up).then_some(credential);
+        });
     }
 
     /// A person puts all specs in order and removes what is in the way.

@@ -40,10 +40,19 @@ pub enum Class {
 }
 
 impl Class {
+    /// What the status of an answer says that is none of the token endpoint's.
+    pub(in crate::entra) const fn of_status(status: u16) -> Self {
+        match status {
+            429 => Self::Throttled,
+            408 | 500..=599 => Self::Transient,
+            _ => Self::Unexpected,
+        }
+    }
+
     /// Reason to show for this class on this grant.
     pub const fn reason(self, grant: Grant) -> Reason {
         match (self, grant) {
-            (Self::WrongPassword, Grant::Password) => Reason::WrongPassword,
+            (Self::WrongPassword, Grant::Password | Grant::WsTrust) => Reason::WrongPassword,
             (Self::Dead | Self::Suspect, Grant::Refresh) => Reason::LoginRequired,
             (Self::WrongPassword | Self::UserAction | Self::Dead, _) => Reason::InteractionRequired,
             (Self::Consent, _) => Reason::ConsentMissing,
@@ -61,11 +70,14 @@ impl Class {
     /// Effect of this class on what was sent.
     pub const fn effect(self, grant: Grant) -> Effect {
         match (self, grant) {
-            (Self::WrongPassword, Grant::Password) => Effect::Condemned,
+            (Self::WrongPassword, Grant::Password | Grant::WsTrust) => Effect::Condemned,
             (Self::Dead, Grant::Refresh) => Effect::Dead,
             (Self::Suspect, Grant::Refresh) => Effect::Suspect,
-            (Self::Unexpected, Grant::Password) => Effect::Unanswered,
-            (Self::Consent | Self::Scope, Grant::Password | Grant::Refresh) => Effect::Entry,
+            (Self::Unexpected, grant) if grant.signs_in() => Effect::Unanswered,
+            (
+                Self::Consent | Self::Scope,
+                Grant::Password | Grant::Saml11 | Grant::Saml20 | Grant::Refresh,
+            ) => Effect::Entry,
             (Self::Throttled | Self::Transient | Self::Unexpected, _) => Effect::Transient,
             (
                 Self::WrongPassword
@@ -87,21 +99,21 @@ impl Class {
     /// What happened, when only the class is known.
     pub(super) const fn message(self) -> &'static str {
         match self {
-            Self::WrongPassword => "Entra ID refused the user name and password",
-            Self::UserAction => "Entra ID asks for an interactive sign-in of this account",
+            Self::WrongPassword => "The identity provider refused the user name and password",
+            Self::UserAction => "The identity provider asks for an interactive sign-in of this account",
             Self::Consent => "Nobody has consented to the scopes for this application",
-            Self::Scope => "Entra ID does not accept the scopes",
-            Self::Application => "Entra ID does not accept the request of this application",
+            Self::Scope => "The identity provider does not accept the scopes",
+            Self::Application => "The identity provider does not accept the request of this application",
             Self::UserUnknown => "The user does not exist in this tenant",
             Self::TenantUnknown => "The tenant does not exist in this cloud",
             Self::Locked => "The account is locked or disabled",
             Self::Policy => "A policy of the tenant blocks this sign-in",
             Self::Dead => "The refresh token has expired or was revoked",
-            Self::Suspect => "Entra ID does not accept the refresh token",
-            Self::Throttled => "Entra ID asks to slow down",
-            Self::Transient => "Entra ID is failing at the moment",
+            Self::Suspect => "The identity provider does not accept the refresh token",
+            Self::Throttled => "The identity provider asks to slow down",
+            Self::Transient => "The identity provider is failing at the moment",
             Self::Unexpected => {
-                "The answer is not one of Entra ID; perhaps a proxy or gateway answered instead"
+                "The answer is not one of a token service; perhaps a proxy or gateway answered instead"
             }
         }
     }
@@ -137,8 +149,20 @@ mod tests {
     #[test]
     fn only_a_password_is_condemned_and_only_a_refresh_token_dies() {
         for class in Class::iter() {
-            let password = class.effect(Grant::Password);
-            assert!(!matches!(password, Effect::Dead | Effect::Suspect), "{class:?}");
+            for grant in [Grant::Password, Grant::WsTrust] {
+                let effect = class.effect(grant);
+                assert!(
+                    !matches!(effect, Effect::Dead | Effect::Suspect),
+                    "{class:?} {grant:?}"
+                );
+            }
+            for grant in [Grant::Saml11, Grant::Saml20] {
+                let effect = class.effect(grant);
+                assert!(
+                    !matches!(effect, Effect::Condemned | Effect::Dead | Effect::Suspect),
+                    "{class:?} {grant:?}"
+                );
+            }
             for grant in [Grant::Refresh, Grant::Discovery] {
                 let effect = class.effect(grant);
                 assert!(
@@ -147,7 +171,9 @@ mod tests {
                 );
             }
         }
-        assert_eq!(Class::WrongPassword.effect(Grant::Password), Effect::Condemned);
+        for grant in [Grant::Password, Grant::WsTrust] {
+            assert_eq!(Class::WrongPassword.effect(grant), Effect::Condemned);
+        }
         assert_eq!(Class::Dead.effect(Grant::Refresh), Effect::Dead);
     }
 

@@ -17,6 +17,8 @@ pub(super) struct ErrorBody {
     pub(super) suberror: String,
     /// AADSTS codes, outer first.
     pub(super) codes: Vec<u32>,
+    /// Code of Azure AD B2C, if there is none of AADSTS.
+    pub(super) b2c: Option<u32>,
     /// The provider's trace id, if it looks like one.
     pub(super) trace_id: Option<String>,
 }
@@ -25,12 +27,20 @@ impl ErrorBody {
     /// Reads a body; `None` unless it is a JSON object with a text `error`.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
         let body: Value = serde_json::from_slice(body).ok()?;
+        let codes = codes(&body);
         Some(Self {
             error: body.get("error")?.as_str()?.to_ascii_lowercase(),
             suberror: text(&body, "suberror").to_ascii_lowercase(),
-            codes: codes(&body),
+            b2c: b2c(&body).filter(|_| codes.is_empty()),
+            codes,
             trace_id: guid_like(text(&body, "trace_id")),
         })
+    }
+
+    /// Whether a gateway could have written it just as well: `invalid_grant` is said by a token endpoint alone, and
+    /// some providers say it with 403.
+    pub(super) fn may_be_anybodys(&self) -> bool {
+        self.codes.is_empty() && self.b2c.is_none() && self.error != "invalid_grant"
     }
 }
 
@@ -67,8 +77,16 @@ fn code(value: &Value) -> Option<u32> {
 }
 
 fn described(description: &str) -> Vec<u32> {
-    let after = description.split("AADSTS").skip(1);
-    after.filter_map(leading_number).take(CODES_MAX).collect()
+    numbered(description, "AADSTS").take(CODES_MAX).collect()
+}
+
+fn b2c(body: &Value) -> Option<u32> {
+    numbered(text(body, "error_description"), "AADB2C").next()
+}
+
+/// The numbers right after a word.
+fn numbered<'t>(text: &'t str, word: &'t str) -> impl Iterator<Item = u32> + 't {
+    text.split(word).skip(1).filter_map(leading_number)
 }
 
 fn leading_number(text: &str) -> Option<u32> {
@@ -109,6 +127,18 @@ mod tests {
         let body =
             read(r#"{"error":"x","error_description":"AADSTS70002: a\r\nAADSTS50126: b AADSTS"}"#).unwrap();
         assert_eq!(body.codes, [70002, 50126]);
+    }
+
+    #[test]
+    fn the_number_of_b2c_counts_where_there_is_none_of_aadsts() {
+        let b2c = |description: &str| {
+            let body = serde_json::json!({"error": "access_denied", "error_description": description});
+            ErrorBody::read(body.to_string().as_bytes()).unwrap().b2c
+        };
+        assert_eq!(b2c("AADB2C90225: marker\r\nCorrelation ID: 1"), Some(90225));
+        assert_eq!(b2c("AADB2C: 90225"), None);
+        assert_eq!(b2c("AADB2C99999999999: x"), None);
+        assert_eq!(b2c("AADB2C90075: reason AADSTS50126: x"), None);
     }
 
     #[test]

@@ -5,16 +5,17 @@
 //! - Message and remedy are our own sentences plus numbers, the authority's host and a link built from the spec; the
 //!   provider's text never gets in.
 //! - An unknown refusal of a password counts as a wrong password: it is never sent again.
-//! - Only what Entra ID says about the refresh token itself kills it; never a client error, policy, 429 or 5xx.
+//! - Only what the provider says about the refresh token itself kills it; never a client error, policy, 429 or 5xx.
 //!
 //! The order of judgement is that of entra-protocol §7.1: HTTP status, known codes, `suberror`, `error`, default.
 
+mod b2c;
 mod class;
 mod error_body;
 mod table;
 
 pub use class::Class;
-pub use table::{ROWS, Row, find};
+pub use table::{ROWS, Row, find, page};
 
 pub(super) use error_body::guid_like;
 
@@ -24,7 +25,7 @@ use super::Grant;
 use super::authority::Authority;
 use super::retry_after::RETRY_AFTER_DEFAULT;
 use super::wire::{Cause, Departure, Lost, Reply};
-use crate::api::Reason;
+use crate::api::{MORE, Reason};
 use crate::plan::answer::{Effect, Refusal};
 use crate::plan::snapshot::Binding;
 use crate::reconcile::ports::AuthorityRefused;
@@ -38,6 +39,8 @@ const LOOP_DETECTED: u32 = 50196;
 #[derive(Debug)]
 pub(super) struct Attempt<'a> {
     pub(super) grant: Grant,
+    /// Where it goes.
+    pub(super) host: String,
     pub(super) authority: &'a Authority,
     binding: &'a Binding,
     pub(super) correlation_id: &'a str,
@@ -62,10 +65,10 @@ impl Verdict {
         }
     }
 
-    const fn known(row: &Row) -> Self {
+    const fn known(code: u32, row: &Row) -> Self {
         Self {
             class: row.class,
-            code: Some(row.code),
+            code: Some(code),
             message: row.message,
             remedy: row.remedy,
         }
@@ -73,7 +76,7 @@ impl Verdict {
 }
 
 impl<'a> Attempt<'a> {
-    pub(super) const fn new(
+    pub(super) fn new(
         grant: Grant,
         authority: &'a Authority,
         binding: &'a Binding,
@@ -81,10 +84,16 @@ impl<'a> Attempt<'a> {
     ) -> Self {
         Self {
             grant,
+            host: authority.host(),
             authority,
             binding,
             correlation_id,
         }
+    }
+
+    /// The same at a host that is not the authority's.
+    pub(super) fn at(self, host: String) -> Self {
+        Self { host, ..self }
     }
 
     /// The refusal behind an answer that is not a success.
@@ -104,8 +113,13 @@ impl<'a> Attempt<'a> {
     pub(super) fn unusable(&self, reply: &Reply) -> Refusal {
         Refusal {
             message: format!(
-                "{} answered with success, but not with a usable token.",
-                self.authority.host()
+                "{} answered with success, but not with a usable {}.",
+                self.host,
+                if self.grant == Grant::Discovery {
+                    "document"
+                } else {
+                    "token"
+                },
             ),
             trace_id: reply.trace_id.clone(),
             ..self.refusal(Verdict::of(Class::Unexpected, None))
@@ -114,8 +128,12 @@ impl<'a> Attempt<'a> {
 
     /// No complete answer. A password that may have left is one send used up.
     pub(super) fn lost(&self, lost: Lost) -> Refusal {
-        let sent = lost.departure == Departure::Left && self.grant == Grant::Password;
-        let (message, remedy) = silence(lost, &self.authority.host());
+        let sent = lost.departure == Departure::Left && self.grant.signs_in();
+        let (message, remedy) = silence(lost, &self.host);
+        let verdict = Verdict {
+            remedy,
+            ..Verdict::of(Class::Transient, None)
+        };
         Refusal {
             effect: if sent {
                 Effect::Unanswered
@@ -123,8 +141,27 @@ impl<'a> Attempt<'a> {
                 Effect::Transient
             },
             message,
+            ..self.refusal(verdict)
+        }
+    }
+
+    /// An answer of which only the status counts.
+    pub(super) fn status(&self, class: Class, reply: &Reply) -> Refusal {
+        let verdict = Verdict::of(class, None);
+        Refusal {
+            message: format!("{} answered with HTTP status {}.", self.host, reply.status),
+            trace_id: reply.trace_id.clone(),
+            retry_after: pause(verdict, reply.retry_after),
+            ..self.refusal(verdict)
+        }
+    }
+
+    /// A refusal in our own words.
+    pub(super) fn told(&self, effect: Effect, reason: Reason, message: String, remedy: &str) -> Refusal {
+        Refusal {
             remedy: remedy.to_owned(),
-            ..self.refusal(Verdict::of(Class::Transient, None))
+            correlation_id: Some(self.correlation_id.to_owned()),
+            ..unsent(effect, reason, message)
         }
     }
 
@@ -143,7 +180,7 @@ impl<'a> Attempt<'a> {
                 || format!("{message}."),
                 |code| format!("{message} (AADSTS{code})."),
             ),
-            remedy: self.with_link(class, remedy),
+            remedy: self.advice(class, code, remedy),
             correlation_id: Some(self.correlation_id.to_owned()),
             trace_id: None,
             retry_after: None,
@@ -162,16 +199,24 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    fn with_link(&self, class: Class, remedy: &str) -> String {
-        let link = || {
+    /// What to do, with the links that help: where to consent, and where to read more.
+    fn advice(&self, class: Class, code: Option<u32>, remedy: &str) -> String {
+        let more = more(class.reason(self.grant), code);
+        let consent = (class == Class::Consent).then(|| {
             self.authority
                 .admin_consent(&self.binding.tenant, &self.binding.client_id)
-        };
-        match (class == Class::Consent).then(link).flatten() {
-            Some(url) => format!("{remedy} An administrator of the tenant can do so at {url}"),
-            None => remedy.to_owned(),
+        });
+        match consent.flatten() {
+            Some(url) => format!("{remedy} An administrator can do so at {url} {more}"),
+            None => format!("{remedy} {more}"),
         }
     }
+}
+
+/// Where to read more: Microsoft's page about the code, else our guide. A link ends the sentence without a full stop,
+/// which some terminals would take for a part of it.
+fn more(reason: Reason, code: Option<u32>) -> String {
+    format!("{MORE}{}", code.map_or_else(|| reason.guide(), page))
 }
 
 /// What happened when no complete answer came, and what to do.
@@ -183,10 +228,13 @@ fn silence(lost: Lost, host: &str) -> (String, &'static str) {
     match (lost.departure, lost.cause) {
         (Departure::Withheld, _) => (LATE.to_owned(), Class::Transient.remedy()),
         (Departure::Waiting, Cause::Certificate) => (
-            format!("The certificate of {host} is not trusted; nothing was sent."),
+            format!("The certificate of {host} is not trusted; nothing was sent there."),
             TRUST,
         ),
-        (Departure::Waiting, _) => (format!("{host} cannot be reached; nothing was sent."), REACH),
+        (Departure::Waiting, _) => (
+            format!("{host} cannot be reached; nothing was sent there."),
+            REACH,
+        ),
         (Departure::Left, Cause::Deadline) => (format!("{host} did not answer in time."), REACH),
         (Departure::Left, _) => (
             format!("The connection to {host} broke before the answer was complete."),
@@ -228,7 +276,7 @@ fn judge(grant: Grant, status: u16, body: Option<&ErrorBody>) -> Verdict {
     match (status, body) {
         (429, body) => by_status(Class::Throttled, body),
         (408 | 500..=599, body) => by_status(Class::Transient, body),
-        (403, Some(body)) if body.codes.is_empty() => Verdict::of(Class::Unexpected, None),
+        (403, Some(body)) if body.may_be_anybodys() => Verdict::of(Class::Unexpected, None),
         (400..=406 | 409..=499, Some(body)) => by_body(grant, body),
         _ => Verdict::of(Class::Unexpected, None),
     }
@@ -238,32 +286,29 @@ fn judge(grant: Grant, status: u16, body: Option<&ErrorBody>) -> Verdict {
 fn by_status(class: Class, body: Option<&ErrorBody>) -> Verdict {
     let codes = body.map(|body| body.codes.as_slice()).unwrap_or_default();
     telling(codes)
-        .filter(|row| row.class == class)
-        .map_or_else(|| Verdict::of(class, codes.last().copied()), Verdict::known)
+        .filter(|verdict| verdict.class == class)
+        .unwrap_or_else(|| Verdict::of(class, codes.last().copied()))
 }
 
 fn by_body(grant: Grant, body: &ErrorBody) -> Verdict {
-    let class = || by_suberror(grant, &body.suberror).or_else(|| by_error(grant, &body.error));
-    telling(&body.codes).map_or_else(
-        || {
-            Verdict::of(
-                class().unwrap_or_else(|| unheard_of(body)),
-                body.codes.last().copied(),
-            )
-        },
-        Verdict::known,
-    )
+    if let Some(code) = body.b2c {
+        return b2c::verdict(code);
+    }
+    telling(&body.codes).unwrap_or_else(|| {
+        let class = by_suberror(grant, &body.suberror).or_else(|| by_error(grant, &body.error));
+        Verdict::of(
+            class.unwrap_or_else(|| unheard_of(body)),
+            body.codes.last().copied(),
+        )
+    })
 }
 
-/// The most telling code: the innermost known one. An outer code counts only if it is alone.
-fn telling(codes: &[u32]) -> Option<&'static Row> {
-    let inner = codes
-        .iter()
-        .rev()
-        .filter(|code| !table::OUTER.contains(code))
-        .find_map(|code| find(*code));
-    inner.or_else(|| match codes {
-        [only] => find(*only),
+/// What the most telling code says: the innermost known one. An outer code counts only if it is alone.
+fn telling(codes: &[u32]) -> Option<Verdict> {
+    let known = |code: &u32| find(*code).map(|row| Verdict::known(*code, row));
+    let mut inner = codes.iter().rev().filter(|code| !table::OUTER.contains(code));
+    inner.find_map(known).or_else(|| match codes {
+        [only] => known(only),
         _ => None,
     })
 }
@@ -305,11 +350,13 @@ fn by_error(grant: Grant, error: &str) -> Option<Class> {
     }
 }
 
-/// `invalid_grant` without anything known: the worst is assumed of a password, and a 90-day refresh token is not
-/// given up for a single odd answer.
+/// `invalid_grant` without anything known: the worst is assumed of a password, a federation server's assertion says
+/// nothing against the password that it was issued for, and a 90-day refresh token is not given up for a single odd
+/// answer.
 const fn unknown_grant_error(grant: Grant) -> Class {
     match grant {
-        Grant::Password => Class::WrongPassword,
+        Grant::Password | Grant::WsTrust => Class::WrongPassword,
+        Grant::Saml11 | Grant::Saml20 => Class::Application,
         Grant::Refresh => Class::Suspect,
         Grant::Discovery => Class::Unexpected,
     }

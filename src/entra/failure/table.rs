@@ -9,11 +9,13 @@ use super::Class::{
     UserAction, UserUnknown, WrongPassword,
 };
 
-/// One code.
+/// One code, or a range of codes that mean the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// Number after `AADSTS`.
-    pub code: u32,
+    /// Number after `AADSTS`, or the first of the range.
+    pub first: u32,
+    /// Last number of the range; the same as `first` for a single code.
+    pub last: u32,
     /// What kind of failure it is.
     pub class: Class,
     /// What happened: a sentence without its full stop.
@@ -25,9 +27,14 @@ pub struct Row {
 /// Codes that come as the outer one of several, with a more telling one beside them: `[70002, 50126]`.
 pub(super) const OUTER: [u32; 3] = [70000, 70002, 90100];
 
-const fn row(code: u32, class: Class, message: &'static str, remedy: &'static str) -> Row {
+pub(super) const fn row(code: u32, class: Class, message: &'static str, remedy: &'static str) -> Row {
+    range(code, code, class, message, remedy)
+}
+
+const fn range(first: u32, last: u32, class: Class, message: &'static str, remedy: &'static str) -> Row {
     Row {
-        code,
+        first,
+        last,
         class,
         message,
         remedy,
@@ -37,6 +44,8 @@ const fn row(code: u32, class: Class, message: &'static str, remedy: &'static st
 const WAIT: &str = "Nothing to do: it is tried again by itself.";
 const TICKET: &str = "It is tried again by itself; if it lasts, open a ticket with Microsoft.";
 const NO_MFA: &str = "This grant cannot pass multi-factor authentication: exclude this account from it, or use workload identity instead.";
+const ARM_MFA: &str = "This grant cannot pass multi-factor authentication: exclude this account from it, or use workload identity instead. No exclusion helps for writes to https://management.azure.com, which ask it of every user account.";
+const FEDERATED: &str = "Check both, then create a new login Secret. If they are right, the domain may be federated: either sign in at the federation service (spec.login.realm: Auto or Federated), or have the tenant allow cloud password validation (password hash synchronisation and a home realm policy with AllowCloudPasswordValidation).";
 const REGISTER: &str = "Register the account's authentication methods once in a browser, or exclude the account from the requirement.";
 const DEVICE: &str = "Exclude this account or application from the device policy of Conditional Access.";
 const NEW_LOGIN: &str = "Create a new login Secret.";
@@ -51,7 +60,7 @@ const TENANT: &str = "Write the tenant's GUID in spec.tenant.";
 const CLOUD: &str = "Set spec.cloud to the cloud of this tenant.";
 const SIGN_IN: &str = "Sign in interactively once with this account.";
 
-/// Every known code, in ascending order.
+/// Every known code, in ascending order and without overlap.
 #[rustfmt::skip]
 pub const ROWS: &[Row] = &[
     row(16000, UserUnknown, "The account belongs to another identity provider and is not a member of this tenant", MEMBER),
@@ -66,7 +75,7 @@ pub const ROWS: &[Row] = &[
     row(50011, Application, "The reply URL does not match", "Check spec.clientId."),
     row(50012, Application, "The client certificate or assertion was not accepted", CREDENTIAL),
     row(50013, Application, "The federation service's assertion was not accepted", "Check the federation signing certificate and the clocks."),
-    row(50014, Scope, "The guest's invitation is pending, so the resource cannot be used", "Redeem the invitation interactively."),
+    row(50014, UserAction, "The guest has not accepted the invitation to this tenant", "Accept the invitation interactively, or use an account that is a member of this tenant."),
     row(50020, UserUnknown, "The account belongs to another identity provider and has no access here", MEMBER),
     row(50027, Application, "The client assertion is malformed", CREDENTIAL),
     row(50033, Transient, "Entra ID has a transient fault", WAIT),
@@ -74,7 +83,7 @@ pub const ROWS: &[Row] = &[
     row(50048, Application, "Issuer and subject of the client assertion differ", CREDENTIAL),
     row(50049, Application, "The sign-in host does not know this authority", "Check spec.cloud or spec.authority."),
     row(50052, WrongPassword, "The password is longer than 256 characters", "Change the password, then create a new login Secret."),
-    row(50053, Locked, "The account is locked after failed sign-ins, or the sign-in came from an address with a bad reputation", "Unlock the account or wait, and check the reputation of the cluster's egress address."),
+    row(50053, Locked, "The account is locked after failed sign-ins, or the sign-in came from an address with a bad reputation", "Unlock the account or wait; if it was not locked, check the reputation of the cluster's egress IP address."),
     row(50055, UserAction, "The password has expired", "Change the password, then create a new login Secret."),
     row(50056, WrongPassword, "The directory holds no password for this account", "Set a cloud password or enable password hash synchronisation, then create a new login Secret."),
     row(50057, Locked, "The account is disabled", "Enable the account."),
@@ -83,9 +92,9 @@ pub const ROWS: &[Row] = &[
     row(50064, WrongPassword, "The password could not be validated", "Check the password, then create a new login Secret."),
     row(50072, UserAction, "The account must enrol for multi-factor authentication", NO_MFA),
     row(50074, UserAction, "Multi-factor authentication is required", NO_MFA),
-    row(50076, UserAction, "Multi-factor authentication is required, by a policy or because the location changed", NO_MFA),
+    row(50076, UserAction, "Multi-factor authentication is required, by a policy or because the location changed", ARM_MFA),
     row(50078, UserAction, "The multi-factor authentication of this session has expired", NO_MFA),
-    row(50079, UserAction, "The account must register for multi-factor authentication", NO_MFA),
+    row(50079, UserAction, "The account must register for multi-factor authentication", ARM_MFA),
     row(50085, Dead, "The refresh token needs a sign-in at a social identity provider", "Create a new login Secret with a work or school account."),
     row(50087, Transient, "Entra ID has a transient fault during strong authentication", WAIT),
     row(50088, UserAction, "The limit of telephone calls for multi-factor authentication is reached", NO_MFA),
@@ -94,7 +103,7 @@ pub const ROWS: &[Row] = &[
     row(50105, Policy, "The user is not assigned to the application", "Assign the user or a group of the user to the enterprise application."),
     row(50107, Application, "The federation realm of the domain does not exist", "Check the federation settings of the domain."),
     row(50125, UserAction, "A password reset or registration interrupts the sign-in", "Complete the registration once in a browser."),
-    row(50126, WrongPassword, "User name or password is wrong", "Check both, then create a new login Secret. For a federated user, see the guide: the cloud may not hold the password at all."),
+    row(50126, WrongPassword, "User name or password is wrong", FEDERATED),
     row(50127, Policy, "The policy asks for a broker application", "Exclude this account from the app protection policy."),
     row(50128, UserUnknown, "The domain of the user name belongs to no tenant", "Check the domain of the user name, and spec.tenant."),
     row(50129, Policy, "The device is not joined to the workplace", DEVICE),
@@ -119,10 +128,11 @@ pub const ROWS: &[Row] = &[
     row(53000, Policy, "Conditional Access requires a compliant device", DEVICE),
     row(53001, Policy, "Conditional Access requires a domain-joined device", DEVICE),
     row(53002, Policy, "Conditional Access requires an approved application", DEVICE),
-    row(53003, Policy, "Conditional Access blocks this sign-in", "Find the policy in the tenant's sign-in log and exclude this account, or allow the cluster's egress address."),
+    row(53003, Policy, "Conditional Access blocks this sign-in", "Find the policy in the tenant's sign-in log, then exclude this account from it or allow the cluster's egress address."),
     row(53004, UserAction, "Registration for multi-factor authentication is required and blocked because of risk", "Register from a trusted place."),
     row(53010, UserAction, "Multi-factor authentication cannot be set up from here", "Register from an allowed location."),
     row(53011, Policy, "The account is blocked because of risk in its home tenant", "Dismiss the risk in the home tenant."),
+    row(54005, Application, "The authorization code was redeemed before", REPORT),
     row(65001, Consent, "Nobody has consented to the scopes for this application", "Grant admin consent for the scopes."),
     row(65002, Application, "The application lacks preauthorisation by Microsoft", "Use an app registration of your own."),
     row(65004, Consent, "Consent to the scopes was declined", "Grant admin consent for the scopes."),
@@ -140,6 +150,7 @@ pub const ROWS: &[Row] = &[
     row(70019, Application, "The verification code has expired", REPORT),
     row(70043, Dead, "The refresh token has exceeded the sign-in frequency of Conditional Access", "Exclude this account from the sign-in frequency policy, then create a new login Secret."),
     row(70044, Dead, "The session has exceeded the sign-in frequency of Conditional Access", "Exclude this account from the sign-in frequency policy, then create a new login Secret."),
+    range(75000, 75999, Application, "A SAML sign-in is not set up as the application asks for it", REPORT),
     row(80001, Transient, "The pass-through agent cannot reach the on-premises directory", PTA),
     row(80002, Transient, "The pass-through agent's validation timed out", PTA),
     row(80005, Transient, "The pass-through agent's answer could not be processed", PTA),
@@ -148,15 +159,16 @@ pub const ROWS: &[Row] = &[
     row(80012, Policy, "The account's logon hours forbid this sign-in", "Change the logon hours in the on-premises directory."),
     row(80013, Transient, "The clock of the pass-through agent's host is wrong", "Correct that clock."),
     row(80014, Transient, "The pass-through agent exceeded its time", PTA),
+    range(81000, 81999, Application, "Seamless single sign-on has failed", REPORT),
     row(90002, TenantUnknown, "The tenant does not exist in this cloud", "Check spec.tenant and spec.cloud."),
     row(90004, Application, "The request is malformed", REPORT),
     row(90006, Transient, "A server behind Entra ID is not available", WAIT),
-    row(90009, Application, "The application asks for a token for itself", "Name the scope by GUID: <client id>/.default."),
+    row(90009, Scope, "The application asks for a token for itself", "Name the scope by GUID: <client id>/.default."),
     row(90010, Application, "This grant is not supported by the endpoint", TENANT),
     row(90012, Transient, "The request timed out inside Entra ID", WAIT),
     row(90013, Application, "A value of the request is not valid", "Check the user name: it must look like user@domain."),
     row(90014, Application, "The request lacks a field", REPORT),
-    row(90015, Application, "The request is too long", "Name fewer scopes in this token entry."),
+    row(90015, Scope, "The request is too long", "Name fewer scopes in this token entry."),
     row(90019, Application, "The request names no tenant", TENANT),
     row(90023, Application, "The request is not valid", "Check whether the app registration is public or confidential, and whether spec.clientCredential agrees."),
     row(90024, Transient, "Entra ID is at its limits", WAIT),
@@ -173,11 +185,8 @@ pub const ROWS: &[Row] = &[
     row(90099, Consent, "The application is not authorised in this tenant", "Grant admin consent in this tenant."),
     row(90100, Application, "A parameter is empty or not valid", "Check spec.clientId, the scopes and the login Secret."),
     row(100_007, Application, "Regional endpoints are not allowed", "Use the cloud's own host."),
-    row(130_004, Policy, "A Windows Hello key is not found", DEVICE),
-    row(130_005, Policy, "A Windows Hello key cannot be used", DEVICE),
-    row(130_006, Policy, "The device of a Windows Hello key is not found", DEVICE),
-    row(130_007, Policy, "The device of a Windows Hello key is disabled", DEVICE),
-    row(130_008, Policy, "The device of a Windows Hello key cannot be used", DEVICE),
+    range(120_000, 120_999, Application, "A change or reset of the password has failed", "Change the password in a browser, then create a new login Secret."),
+    range(130_004, 130_008, Policy, "A Windows Hello key or its device is not found, or it is disabled", DEVICE),
     row(135_010, Policy, "The device's key is not found", DEVICE),
     row(240_001, Policy, "The user may not register devices", DEVICE),
     row(500_011, Scope, "The resource of the scopes has no service principal in this tenant", "Check the resource in front of the scope; if it is right, install the API's application in this tenant."),
@@ -188,6 +197,7 @@ pub const ROWS: &[Row] = &[
     row(500_212, Policy, "The home tenant's cross-tenant access settings forbid this", "Correct the outbound cross-tenant access settings."),
     row(500_213, Policy, "The resource tenant's cross-tenant access settings forbid this", "Correct the inbound cross-tenant access settings."),
     row(500_571, Locked, "The guest account is disabled", "Enable the guest account, or use a member account."),
+    row(501_481, Application, "The code verifier does not fit the authorization code", REPORT),
     row(530_003, Policy, "The device must be managed", DEVICE),
     row(530_031, Policy, "An access policy does not allow the token", "Check Conditional Access and the access policies of the resource."),
     row(530_032, Policy, "The tenant's security policy blocks this sign-in", "Check the security policy of the tenant."),
@@ -212,9 +222,9 @@ pub const ROWS: &[Row] = &[
     row(700_054, Application, "The application may not receive id_tokens", "Check the app registration."),
     row(700_082, Dead, "The refresh token has expired because it was not used for 90 days", NEW_LOGIN),
     row(700_084, Dead, "The refresh token of a single-page application has expired after 24 hours", "Remove the single-page redirect from the app registration, then create a new login Secret."),
-    row(700_211, Application, "No federated credential matches the issuer of the client assertion", CREDENTIAL),
-    row(700_212, Application, "No federated credential matches the audience of the client assertion", CREDENTIAL),
-    row(700_213, Application, "No federated credential matches the subject of the client assertion", CREDENTIAL),
+    row(700_211, Application, "No federated credential matches the issuer of the client assertion", "Give the federated credential of the app registration this cluster's issuer of ServiceAccount tokens."),
+    row(700_212, Application, "No federated credential matches the audience of the client assertion", "Give the federated credential of the app registration the audience api://AzureADTokenExchange."),
+    row(700_213, Application, "No federated credential matches the subject of the client assertion", "Give the federated credential of the app registration the subject system:serviceaccount:<namespace>:<ServiceAccount>."),
     row(700_229, Application, "This kind of token cannot serve as federated credential", CREDENTIAL),
     row(900_144, Application, "The request lacks a parameter", "Check that no value of the login Secret is empty."),
     row(900_382, Application, "Confidential clients are not supported across clouds", CLOUD),
@@ -241,9 +251,13 @@ pub const ROWS: &[Row] = &[
 
 /// The row of `code`.
 pub fn find(code: u32) -> Option<&'static Row> {
-    ROWS.binary_search_by_key(&code, |row| row.code)
-        .ok()
-        .and_then(|at| ROWS.get(at))
+    let at = ROWS.partition_point(|row| row.last < code);
+    ROWS.get(at).filter(|row| row.first <= code)
+}
+
+/// Microsoft's own page about `code`, known to us or not: it is the `error_uri` of the answers (entra-protocol §7.1).
+pub fn page(code: u32) -> String {
+    format!("https://login.microsoftonline.com/error?code={code}")
 }
 
 #[cfg(test)]
@@ -252,15 +266,21 @@ mod tests {
 
     #[test]
     fn codes_ascend_and_are_found() {
-        assert!(ROWS.is_sorted_by(|a, b| a.code < b.code));
-        assert!(ROWS.iter().all(|row| find(row.code) == Some(row)));
-        assert_eq!(find(1), None);
+        assert!(ROWS.iter().all(|row| row.first <= row.last));
+        assert!(ROWS.is_sorted_by(|a, b| a.last < b.first));
+        for row in ROWS {
+            assert_eq!((find(row.first), find(row.last)), (Some(row), Some(row)));
+        }
+        assert_eq!(
+            (find(0), find(130_003), find(130_009), find(u32::MAX)),
+            (None, None, None, None)
+        );
     }
 
     #[test]
     fn sentences_are_sentences() {
         for Row {
-            code,
+            first: code,
             message,
             remedy,
             ..

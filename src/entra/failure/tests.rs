@@ -8,9 +8,16 @@ use super::*;
 use crate::entra::authority::Authorities;
 use crate::entra::clock::Started;
 use crate::plan::Time;
+use crate::reconcile::ports::Wanted;
 
 const CORRELATION: &str = "0b8c2f7e-1c9d-4b7e-9d57-0d6a3c7a1f00";
-const GRANTS: [Grant; 3] = [Grant::Password, Grant::Refresh, Grant::Discovery];
+const GRANTS: [Grant; 5] = [
+    Grant::Password,
+    Grant::Saml11,
+    Grant::Saml20,
+    Grant::Refresh,
+    Grant::Discovery,
+];
 
 fn reply(status: u16, body: &[u8]) -> Reply {
     Reply {
@@ -23,12 +30,17 @@ fn reply(status: u16, body: &[u8]) -> Reply {
 }
 
 fn with_attempt<T>(grant: Grant, act: impl FnOnce(&Attempt<'_>) -> T) -> T {
-    let authority = Authorities::default().resolve("n", None, None).unwrap();
-    let binding = Binding {
-        authority: authority.host(),
-        tenant: "contoso.example".to_owned(),
-        client_id: "3f0c1a52-0000-4000-8000-000000000001".to_owned(),
+    let wanted = Wanted {
+        namespace: "n",
+        cloud: None,
+        authority: None,
+        tenant: Some("contoso.example"),
+        client_id: "3f0c1a52-0000-4000-8000-000000000001",
     };
+    let binding = Authorities::default().binding(&wanted).unwrap();
+    let authority = Authorities::default()
+        .bound("n", None, &binding.authority)
+        .unwrap();
     act(&Attempt::new(grant, &authority, &binding, CORRELATION))
 }
 
@@ -55,18 +67,17 @@ fn codes(error: &str, codes: &[u32]) -> Value {
 
 #[test]
 fn every_row_is_judged_by_its_code_whatever_the_error_says() {
-    for row in ROWS {
+    for (row, code) in ROWS.iter().flat_map(|row| [(row, row.first), (row, row.last)]) {
         for grant in GRANTS {
-            let refusal = answered(grant, 400, &codes("invalid_grant", &[row.code]));
-            assert_eq!(refusal.code, Some(row.code));
-            assert_eq!(refusal.effect, row.class.effect(grant), "{} {grant:?}", row.code);
-            assert_eq!(refusal.reason, row.class.reason(grant), "{} {grant:?}", row.code);
+            let refusal = answered(grant, 400, &codes("invalid_grant", &[code]));
+            assert_eq!(refusal.code, Some(code));
+            assert_eq!(refusal.effect, row.class.effect(grant), "{code} {grant:?}");
+            assert_eq!(refusal.reason, row.class.reason(grant), "{code} {grant:?}");
             assert!(
-                refusal.message.ends_with(&format!("(AADSTS{}).", row.code)),
+                refusal.message.ends_with(&format!("(AADSTS{code}).")),
                 "{}",
                 refusal.message
             );
-            assert!(!refusal.remedy.is_empty());
         }
     }
 }
@@ -77,7 +88,7 @@ fn what_kills_a_refresh_token_is_this_list_and_no_other() {
         let rows = ROWS
             .iter()
             .filter(|row| row.class.effect(Grant::Refresh) == effect);
-        rows.map(|row| row.code).collect()
+        rows.map(|row| row.first).collect()
     };
     assert_eq!(
         of(Effect::Dead),
@@ -94,7 +105,7 @@ fn what_condemns_a_password_is_this_list_and_no_other() {
         .iter()
         .filter(|row| row.class.effect(Grant::Password) == Effect::Condemned);
     assert_eq!(
-        rows.map(|row| row.code).collect::<Vec<_>>(),
+        rows.map(|row| row.first).collect::<Vec<_>>(),
         [50052, 50056, 50064, 50126, 80007]
     );
 }
@@ -102,10 +113,10 @@ fn what_condemns_a_password_is_this_list_and_no_other() {
 #[test]
 fn scope_and_consent_codes_concern_their_entry_only() {
     for code in [
-        28000, 28002, 28003, 50001, 50014, 65001, 65004, 65005, 70011, 90094, 90095, 500_011, 500_014,
+        28000, 28002, 28003, 50001, 65001, 65004, 65005, 70011, 90009, 90015, 90094, 90095, 500_011, 500_014,
         650_052, 650_054, 650_056, 650_057, 700_022, 700_023,
     ] {
-        for grant in [Grant::Password, Grant::Refresh] {
+        for grant in [Grant::Password, Grant::Saml11, Grant::Saml20, Grant::Refresh] {
             assert_eq!(
                 shown(grant, &codes("invalid_request", &[code])).0,
                 Effect::Entry,
@@ -299,6 +310,44 @@ fn what_is_no_answer_of_entra_is_unexpected() {
     assert_eq!(entra.reason, Reason::BlockedByPolicy);
 }
 
+/// What identity providers other than Entra ID say about a wrong password, and about a refresh token.
+#[test]
+fn refusals_of_other_providers_are_understood() {
+    let described = |error: &str, text: &str| json!({"error": error, "error_description": text});
+    let condemned = (Effect::Condemned, Reason::WrongPassword);
+    for (status, error, text) in [
+        (400, "access_denied", "AADB2C90225: MARKER"),
+        (400, "invalid_grant", "MSIS9659: MARKER"),
+        (401, "invalid_grant", "Invalid user credentials"),
+        (403, "invalid_grant", "Wrong email or password."),
+    ] {
+        let refusal = answered(Grant::Password, status, &described(error, text));
+        assert_eq!((refusal.effect, refusal.reason), condemned, "{text}");
+        assert_eq!(refusal.code, None, "{text}");
+        assert!(!format!("{refusal:?}").contains("MARKER") && !format!("{refusal:?}").contains("MSIS"));
+    }
+    let refresh = |text: &str| shown(Grant::Refresh, &described("invalid_grant", text));
+    assert_eq!(
+        refresh("AADB2C90080: MARKER"),
+        (Effect::Dead, Reason::LoginRequired)
+    );
+    assert_eq!(
+        refresh("MSIS9615: MARKER"),
+        (Effect::Suspect, Reason::LoginRequired)
+    );
+    let misconfigured = (Effect::Person, Reason::AppMisconfigured);
+    for code in [90018, 90224, 99999] {
+        let text = format!("AADB2C{code}: MARKER");
+        for grant in [Grant::Password, Grant::Refresh] {
+            assert_eq!(
+                shown(grant, &described("invalid_grant", &text)),
+                misconfigured,
+                "{code}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_body_that_is_too_long_is_unexpected() {
     let long = Reply {
@@ -315,10 +364,28 @@ fn a_body_that_is_too_long_is_unexpected() {
 #[test]
 fn consent_failures_carry_the_link() {
     let refusal = answered(Grant::Refresh, 400, &codes("invalid_grant", &[65001]));
-    assert!(refusal.remedy.ends_with(
-        "https://login.microsoftonline.com/contoso.example/adminconsent\
-         ?client_id=3f0c1a52-0000-4000-8000-000000000001"
+    assert!(refusal.remedy.contains(
+        " https://login.microsoftonline.com/contoso.example/adminconsent\
+         ?client_id=3f0c1a52-0000-4000-8000-000000000001 "
     ));
+}
+
+#[test]
+fn every_refusal_says_where_to_read_more() {
+    let page = "More: https://login.microsoftonline.com/error?code=";
+    for code in [65001, 75011, 399_284] {
+        let remedy = answered(Grant::Password, 400, &codes("invalid_grant", &[code])).remedy;
+        assert!(remedy.ends_with(&format!("{page}{code}")), "{remedy}");
+    }
+    for (status, section) in [
+        (400, "wrongpassword"),
+        (429, "throttled"),
+        (503, "serviceunavailable"),
+    ] {
+        let remedy = answered(Grant::Password, status, &error("invalid_grant")).remedy;
+        let guide = format!("More: docs/troubleshooting.md#{section}");
+        assert!(remedy.ends_with(&guide), "{remedy}");
+    }
 }
 
 #[test]
@@ -390,19 +457,37 @@ fn ids_are_ours_or_look_like_ids() {
     assert_eq!(odd.trace_id, None);
 }
 
+/// A value of an error body that holds a secret, a user name or a text of the provider somewhere.
+fn foreign() -> impl Strategy<Value = Value> {
+    let text = prop::sample::select(vec![
+        json!("MARKER"),
+        json!("AADSTS50126: MARKER user@contoso.example"),
+        json!("invalid_grant MARKER"),
+        json!("invalid_grant"),
+        json!("consent_required"),
+        json!(65001),
+        json!("65001MARKER"),
+    ]);
+    text.prop_recursive(2, 8, 3, |inner| {
+        prop::collection::vec(inner, 0..3).prop_map(|values| json!(values))
+    })
+}
+
 proptest! {
     #[test]
     fn nothing_of_the_answer_comes_through(
         status in 200_u16..600,
-        field in "error|suberror|error_description|error_uri|claims|trace_id|correlation_id|timestamp",
+        body in prop::collection::btree_map(
+            "error|suberror|error_codes|error_description|error_uri|claims|trace_id|correlation_id|timestamp|[a-z]{1,9}",
+            foreign(),
+            0..9,
+        ),
         grant in prop::sample::select(GRANTS.to_vec()),
     ) {
-        let mut body = json!({"error": "invalid_grant", "error_codes": [65001]});
-        body[field] = json!("MARKER user@contoso.example");
-        let refusal = answered(grant, status, &body);
+        let refusal = answered(grant, status, &json!(body));
         let shown = format!("{refusal:?}");
-        prop_assert!(!shown.contains("MARKER"));
-        prop_assert!(refusal.message.len() < 256 && refusal.remedy.len() < 512);
+        prop_assert!(!shown.contains("MARKER") && !shown.contains("user@"), "{}", shown);
+        prop_assert!(refusal.message.len() < 256 && refusal.remedy.len() < 768);
     }
 
     #[test]

@@ -69,6 +69,16 @@ impl Caller {
             life: request.life,
         }
     }
+
+    /// The same at another host, to which tenant and client mean nothing.
+    pub(super) fn of_host(request: &Request<'_>, host: &str) -> Self {
+        Self {
+            authority: host.to_owned(),
+            tenant: String::new(),
+            client: String::new(),
+            ..Self::of(request)
+        }
+    }
 }
 
 /// What came of a permitted request, as far as limits go.
@@ -121,8 +131,12 @@ impl Gate {
     pub(super) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Permit, Time> {
         let now = self.clock.monotonic();
         self.lock().admit(&caller, now).map_err(|wait| self.after(wait))?;
-        Ok(Permit {
+        let slot = Slot {
             gate: Arc::clone(self),
+            caller: caller.clone(),
+        };
+        Ok(Permit {
+            slot: Arc::new(slot),
             caller,
             experience: Experience::Nothing,
         })
@@ -152,8 +166,16 @@ impl State {
         Ok(())
     }
 
+    /// The same for one who has a slot.
+    fn admit_next(&mut self, caller: &Caller, now: Duration) -> Result<(), Duration> {
+        self.pauses.check(caller, now)?;
+        self.circuits.check(&caller.authority, now)?;
+        self.tenants.check(caller, now)?;
+        self.circuits.begin(&caller.authority, now);
+        Ok(())
+    }
+
     fn finish(&mut self, caller: &Caller, experience: Experience, now: Duration) {
-        self.slots.give_back(caller);
         match experience {
             Experience::Answered => self.circuits.succeeded(&caller.authority),
             Experience::Failing => self.circuits.failed(&caller.authority, now),
@@ -169,12 +191,27 @@ impl State {
 /// Leave for one request.
 #[derive(Debug)]
 pub(super) struct Permit {
-    gate: Arc<Gate>,
+    slot: Arc<Slot>,
     caller: Caller,
     experience: Experience,
 }
 
 impl Permit {
+    /// A second permit, for a request that follows this one's in the same slot: what the first brings is not lost for
+    /// want of leave to use it.
+    pub(super) fn followed_by(&self, caller: Caller) -> Result<Self, Time> {
+        let gate = &self.slot.gate;
+        let now = gate.clock.monotonic();
+        gate.lock()
+            .admit_next(&caller, now)
+            .map_err(|wait| gate.after(wait))?;
+        Ok(Self {
+            slot: Arc::clone(&self.slot),
+            caller,
+            experience: Experience::Nothing,
+        })
+    }
+
     /// Says what came of the request, and gives the permit back.
     pub(super) fn finish(mut self, experience: Experience) {
         self.experience = experience;
@@ -183,8 +220,21 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let now = self.gate.clock.monotonic();
-        self.gate.lock().finish(&self.caller, self.experience, now);
+        let now = self.slot.gate.clock.monotonic();
+        self.slot.gate.lock().finish(&self.caller, self.experience, now);
+    }
+}
+
+/// A place among the requests in flight, given back with the last permit that shares it.
+#[derive(Debug)]
+struct Slot {
+    gate: Arc<Gate>,
+    caller: Caller,
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.gate.lock().slots.give_back(&self.caller);
     }
 }
 

@@ -70,6 +70,41 @@ fn slots_are_counted_and_given_back() {
 }
 
 #[test]
+fn two_permits_in_a_row_share_one_slot() {
+    let (gate, _hand) = gate(1, 1000);
+    let first = gate.admit(caller("n", "sts", "")).unwrap();
+    let second = first.followed_by(one()).unwrap();
+    first.finish(Experience::Answered);
+    assert!(gate.admit(one()).is_err(), "the second still holds it");
+    second.finish(Experience::Answered);
+    assert!(gate.admit(one()).is_ok());
+}
+
+#[test]
+fn a_second_permit_is_subject_to_its_own_hosts_limits() {
+    let (gate, hand) = gate(32, 1);
+    gate.admit(one()).unwrap().finish(Experience::Throttled(17));
+    let first = gate.admit(caller("n", "sts", "")).unwrap();
+    assert_eq!(first.followed_by(one()).unwrap_err(), Time(17), "a pause");
+    hand.forward(17_000);
+    assert!(first.followed_by(one()).is_ok());
+    assert_eq!(
+        first.followed_by(one()).unwrap_err(),
+        Time(18),
+        "the tenant's rate"
+    );
+    for _ in 0..circuit::TRIPS {
+        hand.forward(1000);
+        first.followed_by(one()).unwrap().finish(Experience::Failing);
+    }
+    assert_eq!(first.followed_by(one()).unwrap_err(), Time(52), "the circuit");
+    assert!(
+        gate.admit(caller("n", "sts", "other")).is_ok(),
+        "that of another host is closed"
+    );
+}
+
+#[test]
 fn a_tenants_rate_is_kept_and_the_crowd_comes_back_one_by_one() {
     let (gate, hand) = gate(1000, 10);
     let permits: Vec<_> = (0..10).map(|_| gate.admit(one()).unwrap()).collect();

@@ -8,18 +8,20 @@ use std::time::Duration;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use url::Url;
+use url::{Host, Url};
 
 use super::document::{Node, Section};
 use super::{
-    Authority, AuthorityKind, CaBundle, Config, ConfigError, Http, LeaderElection, Limits, Metrics, ReadFile,
+    Authority, CaBundle, Config, ConfigError, Federation, Http, LeaderElection, Limits, Metrics, ReadFile,
     Scope, Sealing,
 };
+use crate::entra::Kind;
 
 const TOP: &[&str] = &[
     "watch",
     "sealing",
     "authorities",
+    "federation",
     "limits",
     "http",
     "leaderElection",
@@ -33,6 +35,7 @@ pub(super) fn config(document: Node, read: ReadFile<'_>) -> Result<Config, Confi
         scope: resolved(top.take("watch"), scope)?,
         sealing: resolved(top.take("sealing"), sealing)?,
         authorities: resolved(top.take("authorities"), |node| authorities(node, read))?,
+        federation: resolved(top.take("federation"), |node| federation(node, read))?,
         limits: resolved(top.take("limits"), limits)?,
         http: resolved(top.take("http"), http)?,
         leader_election: resolved(top.take("leaderElection"), leader_election)?,
@@ -98,14 +101,13 @@ fn authorities(node: Node, read: ReadFile<'_>) -> Result<Vec<Authority>, ConfigE
 
 fn authority(node: Node, earlier: &[Authority], read: ReadFile<'_>) -> Result<Authority, ConfigError> {
     let mut section = node.section(&["name", "kind", "url", "caFile", "namespaces"])?;
+    let name = authority_name(&mut section, earlier)?;
+    let kind = authority_kind(&mut section)?;
     Ok(Authority {
-        name: authority_name(&mut section, earlier)?,
-        kind: authority_kind(&mut section)?,
-        url: authority_url(&mut section)?,
-        ca: section
-            .take("caFile")
-            .map(|file| ca_bundle(&file, read))
-            .transpose()?,
+        name,
+        kind,
+        url: authority_url(&mut section, kind)?,
+        ca: ca_file(&mut section, read)?,
         namespaces: resolved(section.take("namespaces"), authority_namespaces)?,
     })
 }
@@ -122,29 +124,25 @@ fn authority_name(section: &mut Section, earlier: &[Authority]) -> Result<String
     Ok(name)
 }
 
-fn authority_kind(section: &mut Section) -> Result<AuthorityKind, ConfigError> {
-    let wanted = "Entra";
-    let node = section.require("kind", wanted)?;
-    match node.text(wanted)? {
-        "Entra" => Ok(AuthorityKind::Entra),
-        _ => Err(node.unlike(wanted)),
+fn authority_kind(section: &mut Section) -> Result<Kind, ConfigError> {
+    let wanted = format!("one of {}", Kind::names());
+    let node = section.require("kind", &wanted)?;
+    node.text(&wanted)?.parse().map_err(|_| node.unlike(&wanted))
+}
+
+fn authority_url(section: &mut Section, kind: Kind) -> Result<String, ConfigError> {
+    let wanted = "an https URL with a host, for example https://login.contoso.example";
+    let node = section.require("url", wanted)?;
+    let text = node.text(wanted)?;
+    match kind.url(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(problem) => Err(node.invalid(problem.to_string())),
     }
 }
 
-fn authority_url(section: &mut Section) -> Result<Url, ConfigError> {
-    let wanted = "an https URL with a host, for example https://login.contoso.example";
-    let node = section.require("url", wanted)?;
-    let url = Url::parse(node.text(wanted)?).map_err(|_| node.unlike(wanted))?;
-    if url.scheme() != "https" {
-        return Err(node.invalid("must begin with https://, because passwords are sent there"));
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(node.invalid("must not hold a user name or password: write the host alone"));
-    }
-    if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
-        return Err(node.invalid("must end after the host and port: the tenant comes from spec.tenant"));
-    }
-    Ok(url)
+fn ca_file(section: &mut Section, read: ReadFile<'_>) -> Result<Option<CaBundle>, ConfigError> {
+    let file = section.take("caFile");
+    file.map(|file| ca_bundle(&file, read)).transpose()
 }
 
 fn ca_bundle(node: &Node, read: ReadFile<'_>) -> Result<CaBundle, ConfigError> {
@@ -172,6 +170,48 @@ fn authority_namespaces(node: Node) -> Result<Scope, ConfigError> {
         Err(empty)
     } else {
         Ok(Scope::Namespaces(names))
+    }
+}
+
+fn federation(node: Node, read: ReadFile<'_>) -> Result<Federation, ConfigError> {
+    let mut section = node.section(&["allowedHosts", "caFile"])?;
+    Ok(Federation {
+        allowed_hosts: resolved(section.take("allowedHosts"), allowed_hosts)?,
+        ca: ca_file(&mut section, read)?,
+    })
+}
+
+fn allowed_hosts(node: Node) -> Result<BTreeSet<String>, ConfigError> {
+    node.list("a list of hosts, for example [sts.fed.example]")?
+        .iter()
+        .map(allowed_host)
+        .collect()
+}
+
+/// A host and maybe a port, as a URL parser writes it: in lower case, and without the default port.
+fn allowed_host(node: &Node) -> Result<String, ConfigError> {
+    let wanted = "a host, maybe with a port, for example sts.fed.example or sts.fed.example:8443";
+    let text = node.text(wanted)?;
+    let url = Url::parse(&format!("https://{text}")).ok().filter(names_one_host);
+    let url = url.ok_or_else(|| node.unlike(wanted))?;
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default());
+    let with_port = port.map_or_else(String::new, |port| format!("{host}:{port}"));
+    if ![host, with_port.as_str()].contains(&text.to_ascii_lowercase().as_str()) {
+        return Err(node.unlike(wanted));
+    }
+    Ok(if url.port().is_some() {
+        with_port
+    } else {
+        host.to_owned()
+    })
+}
+
+/// Not a pattern such as `*.fed.example`, which a URL parser lets pass.
+fn names_one_host(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_subdomain(name),
+        Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
+        None => false,
     }
 }
 

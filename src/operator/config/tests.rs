@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 
 const SHIPPED: &str = include_str!("../../../deploy/manifests/config.yaml");
@@ -37,7 +39,7 @@ fn the_shipped_file_spells_out_the_defaults() {
 
 #[test]
 fn defaults_golden() {
-    let expected = r#"Config { scope: Cluster, sealing: KeySecret("entra-operator-keys"), authorities: [], limits: Limits { requests_in_flight: 32, requests_per_second_per_tenant: 10, reconciles_in_flight: 64 }, http: Http { health: 0.0.0.0:8081, metrics: 0.0.0.0:9090 }, leader_election: LeaderElection { enabled: true, lease: 15s }, metrics: Metrics { per_object: true } }"#;
+    let expected = r#"Config { scope: Cluster, sealing: KeySecret("entra-operator-keys"), authorities: [], federation: Federation { allowed_hosts: {}, ca: None }, limits: Limits { requests_in_flight: 32, requests_per_second_per_tenant: 10, reconciles_in_flight: 64 }, http: Http { health: 0.0.0.0:8081, metrics: 0.0.0.0:9090 }, leader_election: LeaderElection { enabled: true, lease: 15s }, metrics: Metrics { per_object: true } }"#;
     assert_eq!(format!("{:?}", Config::default()), expected);
 }
 
@@ -63,11 +65,11 @@ fn unknown_keys_are_named_with_their_path_and_the_known_ones() {
     let cases = [
         (
             "wacth: {}",
-            "unknown key `wacth`; known here: watch, sealing, authorities, limits, http, leaderElection, metrics",
+            "unknown key `wacth`; known here: watch, sealing, authorities, federation, limits, http, leaderElection, metrics",
         ),
         (
             "policy: {}",
-            "unknown key `policy`; known here: watch, sealing, authorities, limits, http, leaderElection, metrics",
+            "unknown key `policy`; known here: watch, sealing, authorities, federation, limits, http, leaderElection, metrics",
         ),
         (
             "watch: {namespace: a}",
@@ -80,6 +82,10 @@ fn unknown_keys_are_named_with_their_path_and_the_known_ones() {
         (
             "authorities: [{host: a}]",
             "unknown key `authorities[0].host`; known here: name, kind, url, caFile, namespaces",
+        ),
+        (
+            "federation: {hosts: []}",
+            "unknown key `federation.hosts`; known here: allowedHosts, caFile",
         ),
         (
             "limits: {requestsinflight: 1}",
@@ -112,7 +118,7 @@ fn wrong_values_say_what_to_write() {
     let cases = [
         (
             "[a]",
-            "`the document` must be a mapping with the keys watch, sealing, authorities, limits, http, leaderElection, metrics, but is [\"a\"]",
+            "`the document` must be a mapping with the keys watch, sealing, authorities, federation, limits, http, leaderElection, metrics, but is [\"a\"]",
         ),
         (
             "limits: many",
@@ -192,13 +198,18 @@ fn wrong_authorities_say_what_to_write() {
     let cases = [
         ("kind: Entra".to_owned(), "`authorities[0].name` is missing: write a name that spec.authority can use: lower-case letters, digits and dashes, for example lab".to_owned()),
         ("name: Lab".to_owned(), "`authorities[0].name` must be a name that spec.authority can use: lower-case letters, digits and dashes, for example lab, but is \"Lab\"".to_owned()),
-        ("name: lab".to_owned(), "`authorities[0].kind` is missing: write Entra".to_owned()),
-        ("name: lab, kind: Adfs".to_owned(), "`authorities[0].kind` must be Entra, but is \"Adfs\"".to_owned()),
+        ("name: lab".to_owned(), "`authorities[0].kind` is missing: write one of Entra, B2c, ExternalId, Adfs, Oidc".to_owned()),
+        ("name: lab, kind: Saml".to_owned(), "`authorities[0].kind` must be one of Entra, B2c, ExternalId, Adfs, Oidc, but is \"Saml\"".to_owned()),
         (name.to_owned(), format!("`authorities[0].url` is missing: write {wanted}")),
-        (format!("{name}, url: a.example"), format!("`authorities[0].url` must be {wanted}, but is \"a.example\"")),
+        (format!("{name}, url: 8"), format!("`authorities[0].url` must be {wanted}, but is 8")),
+        (format!("{name}, url: a.example"), format!("`authorities[0].url` must be {wanted}")),
         (format!("{name}, url: \"http://a.example\""), "`authorities[0].url` must begin with https://, because passwords are sent there".to_owned()),
         (format!("{name}, url: \"https://u:p@a.example\""), "`authorities[0].url` must not hold a user name or password: write the host alone".to_owned()),
         (format!("{name}, url: \"https://a.example/tenant\""), "`authorities[0].url` must end after the host and port: the tenant comes from spec.tenant".to_owned()),
+        ("name: lab, kind: ExternalId, url: \"https://a.ciamlogin.com/tenant\"".to_owned(), "`authorities[0].url` must end after the host and port: the tenant comes from spec.tenant".to_owned()),
+        ("name: lab, kind: B2c, url: \"https://a.b2clogin.com\"".to_owned(), "`authorities[0].url` must end after the user flow, for example https://contoso.b2clogin.com/B2C_1_ropc: the tenant comes from spec.tenant".to_owned()),
+        ("name: lab, kind: Adfs, url: \"https://fs.a.example\"".to_owned(), "`authorities[0].url` must end in /adfs, for example https://fs.contoso.example/adfs".to_owned()),
+        ("name: lab, kind: Oidc, url: \"https://a.example?x=1\"".to_owned(), "`authorities[0].url` must be the issuer as its discovery document writes it, without ? and #".to_owned()),
         (format!("{url}, namespaces: []"), "`authorities[0].namespaces` is empty: leave it out for all namespaces, or name at least one".to_owned()),
         (format!("{url}, caFile: ca.pem"), "`authorities[0].caFile` must be an absolute path, for example /etc/entra-operator/ca.pem, but is \"ca.pem\"".to_owned()),
         (format!("{url}, caFile: /ca.pem"), "`authorities[0].caFile` cannot be read: no such file; mount the file there".to_owned()),
@@ -206,6 +217,53 @@ fn wrong_authorities_say_what_to_write() {
     for (fields, expected) in cases {
         assert_eq!(authority_error(&fields), expected, "{fields}");
     }
+}
+
+#[test]
+fn every_kind_is_taken_with_its_url_as_written() {
+    for (kind, url) in [
+        (Kind::Entra, "https://login.a.example:8443"),
+        (Kind::B2c, "https://a.b2clogin.com/B2C_1_ropc"),
+        (Kind::ExternalId, "https://a.ciamlogin.com"),
+        (Kind::Adfs, "https://fs.a.example/adfs"),
+        (Kind::Oidc, "https://SSO.a.example/realms/a"),
+    ] {
+        let text = format!("authorities: [{{name: lab, kind: {kind:?}, url: \"{url}\"}}]");
+        let authorities = read(&text).map(|config| config.authorities).unwrap_or_default();
+        let declared = authorities.first().map(|a| (a.kind, a.url.as_str()));
+        assert_eq!(declared, Some((kind, url)));
+    }
+}
+
+#[test]
+fn wrong_federation_hosts_say_what_to_write() {
+    let wanted = "a host, maybe with a port, for example sts.fed.example or sts.fed.example:8443";
+    for bad in [
+        "https://sts.fed.example",
+        "sts.fed.example/adfs",
+        "*.fed.example",
+        "user@sts.fed.example",
+        "sts.fed.example:port",
+        "sts.fed.example:",
+        "sts.fed.example?",
+        "a b",
+        "",
+    ] {
+        assert_eq!(
+            error(&format!(
+                "federation: {{allowedHosts: [sts.fed.example, \"{bad}\"]}}"
+            )),
+            format!("`federation.allowedHosts[1]` must be {wanted}, but is \"{bad}\"")
+        );
+    }
+    assert_eq!(
+        error("federation: {allowedHosts: sts.fed.example}"),
+        "`federation.allowedHosts` must be a list of hosts, for example [sts.fed.example], but is \"sts.fed.example\""
+    );
+    assert_eq!(
+        error("federation: {caFile: /ca.pem}"),
+        "`federation.caFile` cannot be read: no such file; mount the file there"
+    );
 }
 
 #[test]
@@ -255,6 +313,11 @@ fn a_certificate_file_is_read_and_checked() {
     );
     assert!(authority.is_some_and(|a| a.namespaces.covers("etl") && !a.namespaces.covers("other")));
 
+    let federation = Config::parse("federation: {caFile: /ca.pem}", &|_| {
+        Ok(CERTIFICATE.as_bytes().to_vec())
+    });
+    assert!(federation.is_ok_and(|config| config.federation.ca.is_some()));
+
     for garbage in [
         "",
         "not PEM",
@@ -276,6 +339,7 @@ fn every_key_takes_effect() {
     let text = "
 watch: {namespaces: [etl, etl]}
 sealing: {keyFile: /keys/keys.json}
+federation: {allowedHosts: [STS.fed.example, \"sts.fed.example:443\", \"sts.fed.example:8443\"]}
 limits: {requestsInFlight: 1, requestsPerSecondPerTenant: 2, reconcilesInFlight: 3}
 http: {health: \"127.0.0.1:0\", metrics: \"127.0.0.1:0\"}
 leaderElection: {enabled: false, leaseSeconds: 4}
@@ -285,6 +349,12 @@ metrics: {perObject: false}
         scope: Scope::Namespaces(["etl".to_owned()].into()),
         sealing: Sealing::KeyFile("/keys/keys.json".into()),
         authorities: Vec::new(),
+        federation: Federation {
+            allowed_hosts: ["sts.fed.example", "sts.fed.example:8443"]
+                .map(str::to_owned)
+                .into(),
+            ca: None,
+        },
         limits: Limits {
             requests_in_flight: 1,
             requests_per_second_per_tenant: NonZeroU32::MIN.saturating_add(1),
@@ -320,5 +390,23 @@ fn the_manifests_use_the_same_names_and_ports() {
             deployment.contains(&format!("containerPort: {port}\n")),
             "{port} is not in deployment.yaml"
         );
+    }
+}
+
+/// Lines of a configuration file, known keys and others, with values of every type.
+fn lines() -> impl Strategy<Value = String> {
+    let line = "( {0,4}(watch|sealing|authorities|limits|http|name|url|kind|namespaces|keySecret|[a-z]{1,5}): ?\
+                (1|true|null|\\[\\]|\\{\\}|\"https://a.example\"|Entra|.{0,12})?\n){0,8}";
+    prop_oneof![line, ".{0,80}"]
+}
+
+proptest! {
+    #[test]
+    fn any_text_resolves_or_says_what_is_wrong(text in lines()) {
+        if let Err(error) = read(&text) {
+            let said = error.to_string();
+            prop_assert!(!said.is_empty() && said.len() < 2000, "{}", said);
+            prop_assert!(!matches!(error, ConfigError::Unreadable(_)));
+        }
     }
 }

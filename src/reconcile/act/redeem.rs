@@ -31,6 +31,7 @@ impl<P: Ports> Pass<'_, P> {
         };
         if let Err(refusal) = self.read_client_credential().await? {
             self.redeem_failed(s, refusal);
+            self.handled(s);
             self.hand.session = Some(session);
             return Ok(());
         }

@@ -12,6 +12,7 @@ fn row(name: &str, ready: bool, reason: Reason) -> Row {
         refresh_token_issued_at: Some(Time(500)),
         sealing_key: Some("k2".to_owned()),
         login_waiting_since: None,
+        certificate_expires_at: None,
         tokens: vec![TokenRow {
             secret: format!("{name}-graph"),
             expires_at: Some(Time(1600)),
@@ -31,7 +32,10 @@ fn observed() -> Observed {
         refresh_at: None,
     }];
     let rows = vec![
-        row("a", true, Reason::Fresh),
+        Row {
+            certificate_expires_at: Some(Time(9000)),
+            ..row("a", true, Reason::Fresh)
+        },
         row("b", true, Reason::Fresh),
         awaiting,
     ];
@@ -79,6 +83,7 @@ fn objects_are_reported_with_their_times() {
             r#"entra_credential_token_expiry_timestamp_seconds{namespace="etl",name="a",secret="a-graph"} 1600"#,
             r#"entra_credential_next_refresh_timestamp_seconds{namespace="etl",name="b",secret="b-graph"} 1300"#,
             r#"entra_credential_refresh_token_issued_timestamp_seconds{namespace="etl",name="a"} 500"#,
+            r#"entra_credential_client_certificate_expiry_timestamp_seconds{namespace="etl",name="a"} 9000"#,
         ],
     );
 }

@@ -13,7 +13,9 @@ pub(super) fn rules() -> Vec<Case> {
         object_rules(),
         tenant_rules(),
         login_rules(),
-        client_credential_rules(),
+        client_secret_rules(),
+        certificate_rules(),
+        workload_identity_rules(),
         scope_rules(),
         token_name_rules(),
         label_rules(),
@@ -119,7 +121,7 @@ fn login_rules() -> Vec<Case> {
     ]
 }
 
-fn client_credential_rules() -> Vec<Case> {
+fn client_secret_rules() -> Vec<Case> {
     let secret = |name: &Value, key: &Value| {
         spec(&json!({"clientCredential": {"secret": {"secretName": name, "key": key}}}))
     };
@@ -154,6 +156,63 @@ fn client_credential_rules() -> Vec<Case> {
             |v| secret(&json!("reporting-app"), v),
             &json!(["Client_Secret.1", ".a"]),
             &json!(["a b", ".", "..a"]),
+        ),
+    ]
+}
+
+fn certificate_rules() -> Vec<Case> {
+    let name = |v: &Value| spec(&json!({"clientCredential": {"certificate": {"secretName": v}}}));
+    vec![
+        case(
+            "clientCredential.certificate.secretName must be a Secret's name",
+            name,
+            &json!(["a.b-c.1"]),
+            &json!(["A", "a_b"]),
+        ),
+        case(
+            "names ending in .refresh-token belong to the operator: name another Secret for the client certificate",
+            name,
+            &json!(["refresh-token"]),
+            &json!(["a.refresh-token"]),
+        ),
+        case(
+            "a token Secret cannot be the client certificate's Secret",
+            name,
+            &json!(["reporting-certificate"]),
+            &json!(["reporting-graph"]),
+        ),
+        case(
+            "login and client certificate need Secrets of their own",
+            name,
+            &json!(["reporting-certificate"]),
+            &json!(["reporting-login"]),
+        ),
+    ]
+}
+
+fn workload_identity_rules() -> Vec<Case> {
+    let credential = |v: &Value| spec(&json!({"clientCredential": v}));
+    let account = json!({"serviceAccountName": "reporting"});
+    let (secret, certificate) = (
+        json!({"secretName": "app", "key": "k"}),
+        json!({"secretName": "app"}),
+    );
+    vec![
+        case(
+            "clientCredential.workloadIdentity.serviceAccountName must be a ServiceAccount's name",
+            |v| credential(&json!({"workloadIdentity": {"serviceAccountName": v}})),
+            &json!(["reporting", "a.b-c.1"]),
+            &json!(["Reporting", "system:serviceaccount:etl:reporting", "a/b"]),
+        ),
+        case(
+            "clientCredential is exactly one of secret, certificate and workloadIdentity",
+            credential,
+            &json!([{"secret": secret}, {"certificate": certificate}, {"workloadIdentity": account}]),
+            &json!([
+                {},
+                {"secret": secret, "certificate": certificate},
+                {"certificate": certificate, "workloadIdentity": account},
+            ]),
         ),
     ]
 }

@@ -6,12 +6,16 @@
 //! - [`stage`]: all of them together, with the shipped manifests and real operator processes
 //! - [`demo`]: the operator at work, live
 //! - [`audit`]: reads the API server's audit log, the judge of claims about API use
+//! - [`cache`]: keeps what takes long to build, once for all checkouts
+//! - [`docs`]: writes the parts of the documents that come from the code
 //! - [`search`]: looks for secrets in texts, in every form in which they leak
 
 pub mod audit;
 pub mod bench;
+pub mod cache;
 pub mod controlplane;
 pub mod demo;
+pub mod docs;
 pub mod proxy;
 pub mod search;
 pub mod simulator;

@@ -1,4 +1,4 @@
-//! An Entra token service over TLS for the managed flows, with scripted faults and a journal.
+//! An Entra token service over TLS, with the authorities beside it, scripted faults and a journal.
 //!
 //! Faithful where the operator looks: validation order, error bodies, token answers, refresh-token families,
 //! revocation, smart lockout. Tests embed it ([`Simulator::start`]); `entra-lab simulator` runs it alone.
@@ -8,12 +8,17 @@
     reason = "AADSTS codes are written as Microsoft writes them"
 )]
 
+mod authority;
 mod behaviour;
 mod catalogue;
+mod certificate;
+mod claims;
 pub mod cli;
 mod client;
+mod client_assertion;
 mod clock;
 mod control;
+mod dialect;
 mod directory;
 mod discovery;
 mod error;
@@ -30,12 +35,14 @@ mod journal;
 pub(crate) mod listener;
 mod lockout;
 mod loops;
+mod openid;
 mod realm;
 mod refresh_tokens;
 mod reply;
 mod routes;
 mod scope;
 mod service;
+mod shape;
 mod sign_in;
 mod signing;
 mod throttle;
@@ -61,8 +68,11 @@ pub use gate::Gate;
 pub use issue::ACCESS_TOKEN_MARK;
 pub use journal::{Entry, Journal, Outcome, digest};
 pub use refresh_tokens::{Event, INACTIVITY, REFRESH_TOKEN_MARK};
-pub use tls::{Authority, TlsError};
-pub use world::{Account, Application, ClientSecret, Consent, Policy, Resource, Tenant, User, World};
+pub use tls::{Authority, ClientCertificate, TlsError};
+pub use world::{
+    Account, Application, ClientSecret, Consent, FederatedCredential, Issuer, Policy, Resource, Rotation,
+    Tenant, User, World,
+};
 pub use yaml::YamlError;
 
 use directory::Directory;

@@ -10,6 +10,12 @@
     reason = "a test fails by panicking, and AADSTS codes are written as Microsoft writes them"
 )]
 
+#[path = "simulator/assertions.rs"]
+mod assertions;
+#[path = "simulator/authorities.rs"]
+mod authorities;
+#[path = "simulator/brakes.rs"]
+mod brakes;
 #[path = "simulator/client.rs"]
 mod client;
 #[path = "simulator/control.rs"]
@@ -28,3 +34,5 @@ mod metadata;
 mod refusals;
 #[path = "simulator/wstrust.rs"]
 mod wstrust;
+#[path = "simulator/yaml.rs"]
+mod yaml;

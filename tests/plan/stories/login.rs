@@ -185,9 +185,7 @@ fn an_accepted_login_is_deleted_only_after_the_sealed_token_was_read_back() {
 
 #[test]
 fn a_used_login_goes_even_while_nothing_can_be_called() {
-    let client = entra_operator::plan::snapshot::Client::Missing {
-        secret: "client-secret".to_owned(),
-    };
+    let client = missing_client();
     let unread = LoginSecret {
         content: Content::Unread,
         ..login("A")

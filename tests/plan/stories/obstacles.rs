@@ -1,12 +1,12 @@
 //! What stands in the way before anything is tried: foreign objects, wrong Secrets, policy, suspension, deletion.
 
-use entra_operator::api::Reason;
+use entra_operator::api::{CLIENT_SECRET_TYPE, Reason};
 use entra_operator::plan::Step;
 use entra_operator::plan::answer::Effect;
 use entra_operator::plan::record::{Record, Verdict};
 use entra_operator::plan::snapshot::{
-    Claim, Client, Content, Login, LoginSecret, Object, Ownership, Pocket, RefreshOutcome, Session, Snapshot,
-    Target, Token,
+    Claim, Content, Login, LoginSecret, Object, Ownership, Pocket, RefreshOutcome, Session, Snapshot, Target,
+    Token,
 };
 
 use super::super::build::*;
@@ -179,23 +179,23 @@ fn without_a_target_or_the_client_s_secret_nothing_is_called() {
         ..with_content(Content::Unread)
     };
     assert_eq!(rests(&s), (Step::Blocked, Reason::NotAllowed, None));
-    let client = Client::Missing {
-        secret: "client-secret".to_owned(),
-    };
+    let client = missing_client();
     let s = Snapshot {
         client,
         tokens: vec![published_token("graph", -3000)],
         ..healthy()
     };
     assert_eq!(rests(&s), (Step::Blocked, Reason::AppMisconfigured, Some(600)));
-    assert!(decide(&s).message.contains("client-secret"));
+    let message = decide(&s).message;
+    assert!(
+        message.contains("the Secret app ") && message.contains(CLIENT_SECRET_TYPE),
+        "{message}"
+    );
 }
 
 #[test]
 fn what_was_obtained_is_published_even_without_the_client_s_secret() {
-    let client = Client::Missing {
-        secret: "client-secret".to_owned(),
-    };
+    let client = missing_client();
     let refused = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(20)));
     let waiting = Token {
         held: Some(held(REQUEST, 3600)),

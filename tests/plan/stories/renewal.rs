@@ -3,12 +3,14 @@
 use entra_operator::api::Reason;
 use entra_operator::plan::Step;
 use entra_operator::plan::answer::Effect;
+use entra_operator::plan::client::{Client, Expiry};
+use entra_operator::plan::schedule::{CERTIFICATE_NOTICE, DAY};
 use entra_operator::plan::snapshot::{
     Leftover, Ownership, Pocket, Published, RefreshOutcome, Repairs, Snapshot, Token,
 };
 
 use super::super::build::*;
-use super::{rests, shows, shows_at, step, step_in};
+use super::{decide, rests, shows, shows_at, step, step_in};
 
 fn with(tokens: Vec<Token>) -> Snapshot {
     Snapshot { tokens, ..healthy() }
@@ -242,4 +244,27 @@ fn another_owner_s_token_secret_is_never_published_to() {
             "{ownership:?}"
         );
     }
+}
+
+fn with_certificate(expires: Expiry) -> Snapshot {
+    let version = "1".to_owned();
+    Snapshot {
+        client: Client::Credential { version, expires },
+        ..healthy()
+    }
+}
+
+#[test]
+fn a_certificate_that_ends_within_thirty_days_is_told_of_while_all_is_well() {
+    let in_time = with_certificate(Expiry::At(NOW.plus(CERTIFICATE_NOTICE + 1)));
+    assert_eq!(rests(&in_time), (Step::Idle, Reason::Fresh, Some(1)));
+    let soon = with_certificate(Expiry::At(NOW.plus(12 * DAY + 5)));
+    assert_eq!(
+        rests(&soon),
+        (Step::Idle, Reason::CertificateExpiring, Some(1560))
+    );
+    assert_eq!(shows(&soon), ["Ready", "LoggedIn", "Published"]);
+    assert!(decide(&soon).message.contains("within 13 days"));
+    let as_before = decide(&with_certificate(Expiry::Soon));
+    assert_eq!(as_before.reason, Reason::CertificateExpiring);
 }

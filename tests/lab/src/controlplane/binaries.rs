@@ -1,18 +1,10 @@
 //! Where the programs come from. Guarantees: never a silent absence, never a half-written program, and no
 //! second build of the same sources with the same Go. Order: `KUBEBUILDER_ASSETS`, the cache, a build.
 
-use std::{
-    env,
-    fs::{self, File},
-    path::{Path, PathBuf},
-};
+use std::{env, fs, path::PathBuf};
 
-use sha2::{Digest, Sha256};
-
-use super::{
-    Error,
-    build::{self, report},
-};
+use super::{Error, build};
+use crate::cache;
 
 /// The variable of controller-runtime's envtest; `setup-envtest use -p path` prints a value for it.
 const ASSETS: &str = "KUBEBUILDER_ASSETS";
@@ -122,28 +114,9 @@ impl Program {
     }
 
     fn cached_or_built(self) -> Result<PathBuf, Error> {
-        let directory = cache_directory()?.join(cache_key()?);
-        let path = directory.join(self.file_name());
-        if path.is_file() {
-            return Ok(path);
-        }
-        fs::create_dir_all(&directory).map_err(Error::io(format!("create {}", directory.display())))?;
-        let _lock = lock(&directory)?;
-        if !path.is_file() {
-            self.build_into(&directory, &path)?;
-        }
+        let path = cache::directory()?.join(cache_key()?).join(self.file_name());
+        cache::ensure(&path, |target| build::go_build(self, target))?;
         Ok(path)
-    }
-
-    /// Builds beside the target and renames, so that an interrupted build leaves nothing that looks whole.
-    fn build_into(self, directory: &Path, path: &Path) -> Result<(), Error> {
-        let unfinished = tempfile::Builder::new()
-            .prefix(".build-")
-            .tempdir_in(directory)
-            .map_err(Error::io("create a build directory"))?;
-        let built = unfinished.path().join(self.file_name());
-        build::go_build(self, &built)?;
-        fs::rename(&built, path).map_err(Error::io(format!("move {} into place", path.display())))
     }
 }
 
@@ -153,45 +126,13 @@ fn assets_directory() -> Option<PathBuf> {
         .map(PathBuf::from)
 }
 
-/// Outside `target/`, so that a clean checkout does not build Kubernetes again.
-fn cache_directory() -> Result<PathBuf, Error> {
-    let variable = |name: &str| {
-        env::var_os(name)
-            .filter(|value| !value.is_empty())
-            .map(PathBuf::from)
-    };
-    variable("XDG_CACHE_HOME")
-        .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-        .map(|cache| cache.join("entra-lab"))
-        .ok_or_else(|| Error::Io {
-            action: "find the cache directory: neither XDG_CACHE_HOME nor HOME is set".into(),
-            source: std::io::ErrorKind::NotFound.into(),
-        })
-}
-
 /// Sources and compiler: what the built programs depend on.
 fn cache_key() -> Result<String, Error> {
-    let mut hash = Sha256::new();
+    let mut parts = Vec::new();
     for module in [Program::Etcd, Program::ApiServer].map(build::module_directory) {
         let sums = module.join("go.sum");
-        hash.update(fs::read(&sums).map_err(Error::io(format!("read {}", sums.display())))?);
+        parts.push(fs::read(&sums).map_err(Error::io(format!("read {}", sums.display())))?);
     }
-    hash.update(build::go_version()?);
-    let digest = hash.finalize();
-    Ok(digest
-        .iter()
-        .take(8)
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")))
-}
-
-/// Other test processes build the same things at the same time; the lock ends with the returned file.
-fn lock(directory: &Path) -> Result<File, Error> {
-    let path = directory.join(".lock");
-    let file = File::create(&path).map_err(Error::io(format!("create {}", path.display())))?;
-    if file.try_lock().is_err() {
-        report("waiting for another process that builds the control plane");
-        file.lock()
-            .map_err(Error::io(format!("lock {}", path.display())))?;
-    }
-    Ok(file)
+    parts.push(build::go_version()?);
+    Ok(cache::key(parts))
 }

@@ -4,13 +4,14 @@
 use std::{
     collections::VecDeque,
     fs,
-    io::{self, BufRead, BufReader, Write},
+    io::{self, BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
 use super::{Error, binaries::Program};
+use crate::cache::report;
 
 /// How often a running build says that it is alive.
 const HEARTBEAT: Duration = Duration::from_secs(20);
@@ -50,12 +51,6 @@ pub(super) fn go_build(program: Program, target: &Path) -> Result<(), Error> {
         .arg(target)
         .arg(package(program));
     run_with_progress(program, &mut command)
-}
-
-/// One line of progress for people. Written straight to stderr, because the test runner hides what tests
-/// print, and ten silent minutes look like a hang.
-pub(super) fn report(line: &str) {
-    drop(writeln!(io::stderr(), "entra-lab: {line}"));
 }
 
 fn announce(program: Program) {

@@ -108,6 +108,12 @@ impl Error {
     }
 }
 
+impl From<crate::cache::Error> for Error {
+    fn from(crate::cache::Error { action, source }: crate::cache::Error) -> Self {
+        Self::Io { action, source }
+    }
+}
+
 impl From<kube::Error> for Error {
     fn from(error: kube::Error) -> Self {
         Self::Kube(Box::new(error))

@@ -8,7 +8,8 @@ use super::error::Separator;
 use super::federation::SamlToken;
 
 /// Life of access tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Lifetime {
     /// 60–90 minutes by chance, 20–28 hours for clients that declare `cp1`.
     Random,
@@ -17,7 +18,8 @@ pub enum Lifetime {
 }
 
 /// When an answer carries `refresh_in`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum RefreshIn {
     /// Only on long-lived tokens, half of the life, as the service does.
     #[default]
@@ -31,7 +33,8 @@ pub enum RefreshIn {
 }
 
 /// When an answer leaves out the refresh token although `offline_access` was asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Omit {
     /// Never.
     #[default]
@@ -43,7 +46,8 @@ pub enum Omit {
 }
 
 /// Smart lockout of cloud accounts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 pub struct LockoutPolicy {
     /// Failures until the account locks: 10, or 3 in US Government.
     pub threshold: u32,
@@ -55,7 +59,8 @@ pub struct LockoutPolicy {
 }
 
 /// How many token requests a client may make in a tenant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct RateLimit {
     /// Requests per window.
     pub requests: u32,
@@ -111,7 +116,8 @@ impl Default for FederationServer {
 }
 
 /// All switches.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "camelCase")]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a switch of its own that a test turns"
@@ -125,6 +131,8 @@ pub struct Behaviour {
     pub opaque_access_tokens: bool,
     /// `expires_in` and `ext_expires_in` as JSON strings, as v1, B2C and some ADFS write them.
     pub string_numbers: bool,
+    /// The fields of v1 beside the others: `expires_on`, `not_before`, `resource`, and every number as text.
+    pub v1_shape: bool,
     /// No `scope` in the answer.
     pub omit_scope: bool,
     /// No `client_info` in the answer.
@@ -153,6 +161,16 @@ pub struct Behaviour {
     pub federation: FederationServer,
 }
 
+impl LockoutPolicy {
+    /// As in US Government clouds.
+    pub fn us_government() -> Self {
+        Self {
+            threshold: 3,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for LockoutPolicy {
     fn default() -> Self {
         Self {
@@ -170,6 +188,7 @@ impl Default for Behaviour {
             refresh_in: RefreshIn::default(),
             opaque_access_tokens: false,
             string_numbers: false,
+            v1_shape: false,
             omit_scope: false,
             omit_client_info: false,
             omit_id_token: false,

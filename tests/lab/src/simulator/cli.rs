@@ -8,26 +8,37 @@ use std::path::PathBuf;
 
 use super::{Lifetime, Options, Simulator, StartError, World, YamlError};
 
+const EXAMPLE: &str = "\
+Examples:
+  entra-lab simulator --port 8443
+  entra-lab simulator --port 8443 --control-port 8444 --world world.yaml --token-lifetime 600
+  entra-lab simulator --address 127.0.0.2 --port 443 --alias login.contoso.example
+
+It prints `url:`, `ca:` and, with --control-port, `control:`, and runs until Ctrl-C. Without --world there is one user,
+user0@contoso.example with the password 'PWMARK-0-correct horse & battery=staple+%', and the public client
+aaaaaaaa-0000-4000-8000-000000000001. World file, control port and limits: tests/lab/src/simulator/README.md";
+
 /// Options of `entra-lab simulator`.
 #[derive(Debug, Clone, clap::Args)]
+#[command(after_help = EXAMPLE)]
 pub struct Args {
-    /// Address to listen on; another one than 127.0.0.1 has no name `localhost`.
+    /// Address to listen on; another one than 127.0.0.1, such as 127.0.0.2, stands in the URL instead of localhost.
     #[arg(long, default_value = "127.0.0.1")]
     pub address: IpAddr,
-    /// Port; 0 takes any free one.
+    /// Port of the token service and of everything beside it; 0 takes any free one.
     #[arg(long, default_value_t = 0)]
     pub port: u16,
-    /// Port of the control interface below `/_sim/`, with the same certificate authority; 0 takes any free
-    /// one, without the option there is none.
+    /// Port of the control interface below /_sim/, with the same certificate authority; 0 takes any free one, without
+    /// the option there is none.
     #[arg(long, value_name = "PORT")]
     pub control_port: Option<u16>,
-    /// YAML file with users, and optionally tenants, applications and resources.
-    #[arg(long, value_name = "FILE")]
-    pub users: Option<PathBuf>,
-    /// Life of access tokens; without it 60 to 90 minutes by chance.
+    /// World file in YAML: users, and optionally tenants, applications, resources, issuers and switches.
+    #[arg(long, alias = "users", value_name = "FILE")]
+    pub world: Option<PathBuf>,
+    /// Life of access tokens; without it as the world file says, or 60 to 90 minutes by chance.
     #[arg(long, value_name = "SECONDS")]
     pub token_lifetime: Option<u64>,
-    /// Where to write the CA certificate.
+    /// Where to write the certificate that clients must trust; a new one each time.
     #[arg(long, value_name = "FILE", default_value = "simulator-ca.pem")]
     pub ca_file: PathBuf,
     /// Further host name for the certificate; may be repeated.
@@ -38,7 +49,7 @@ pub struct Args {
 /// Why the command ended.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// The users file cannot be read, or the CA file cannot be written.
+    /// The world file cannot be read, or the CA file cannot be written.
     #[error("cannot use {path}")]
     File {
         /// The file.
@@ -46,7 +57,7 @@ pub enum CliError {
         /// Why.
         source: std::io::Error,
     },
-    /// The users file does not describe a world.
+    /// The world file does not describe a world.
     #[error(transparent)]
     Yaml(#[from] YamlError),
     /// The service did not start.
@@ -78,23 +89,25 @@ pub async fn start(args: &Args) -> Result<(Simulator, Option<String>), CliError>
 }
 
 fn options(args: &Args) -> Result<Options, CliError> {
-    let mut options = Options::new(world(args)?);
+    let mut options = world(args)?;
     (options.address, options.port) = (args.address, args.port);
     options.aliases.clone_from(&args.aliases);
     options.keep_secrets = false;
-    options.behaviour.lifetime = args.token_lifetime.map_or(Lifetime::Random, Lifetime::Seconds);
+    if let Some(seconds) = args.token_lifetime {
+        options.behaviour.lifetime = Lifetime::Seconds(seconds);
+    }
     Ok(options)
 }
 
-fn world(args: &Args) -> Result<World, CliError> {
-    let Some(path) = &args.users else {
-        return Ok(World::with_users(1));
+fn world(args: &Args) -> Result<Options, CliError> {
+    let Some(path) = &args.world else {
+        return Ok(Options::new(World::with_users(1)));
     };
     let text = std::fs::read_to_string(path).map_err(|source| CliError::File {
         path: path.clone(),
         source,
     })?;
-    Ok(World::from_yaml(&text)?)
+    Ok(Options::from_yaml(&text)?)
 }
 
 fn write_file(path: &PathBuf, text: &str) -> Result<(), CliError> {

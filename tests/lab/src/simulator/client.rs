@@ -1,21 +1,35 @@
 //! The application behind a request, and how it proves itself.
 //!
-//! Secrets come in the form or in the `Authorization` header; assertions are not accepted yet.
+//! Secrets come in the form or in the `Authorization` header, assertions in the form.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
+use super::authority::{Authority, Endpoint};
+use super::client_assertion;
 use super::directory::Directory;
 use super::error::Refusal;
 use super::form::{Form, percent_decode};
+use super::service::TokenRequest;
 use super::world::Application;
+
+/// The only kind of client assertion (RFC 7523 section 2.2).
+const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// What the request says about its client.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Credentials {
     client_id: Option<String>,
-    secret: Option<String>,
+    proof: Option<Proof>,
+}
+
+/// What a client shows to prove itself.
+#[derive(Debug, Clone)]
+enum Proof {
+    Secret(String),
+    /// `client_assertion_type` and `client_assertion` (RFC 7521 section 4.2).
+    Assertion(String, String),
 }
 
 /// A client that was let in.
@@ -31,9 +45,13 @@ impl Credentials {
     pub(crate) fn read(form: &Form, authorization: Option<&str>) -> Self {
         let basic = authorization.and_then(basic).unwrap_or_default();
         let posted = |name: &str| form.get(name).map(str::to_owned);
+        let kind = || posted("client_assertion_type").unwrap_or_default();
+        let assertion = posted("client_assertion").map(|text| Proof::Assertion(kind(), text));
         Self {
             client_id: posted("client_id").or(basic.client_id),
-            secret: posted("client_secret").or(basic.secret),
+            proof: assertion
+                .or_else(|| posted("client_secret").map(Proof::Secret))
+                .or(basic.proof),
         }
     }
 
@@ -42,7 +60,7 @@ impl Credentials {
         &self,
         tenant: Option<&str>,
         directory: &Directory,
-        now: Timestamp,
+        request: TokenRequest<'_>,
     ) -> Result<Client, Refusal> {
         let client_id = self
             .client_id
@@ -55,19 +73,33 @@ impl Credentials {
         if !application.enabled {
             return Err(Refusal::of(7000112));
         }
-        let confidential = self.authenticate(application, now)?;
+        let confidential = self.authenticate(application, directory, request)?;
         Ok(Client {
             application: application.clone(),
             confidential,
         })
     }
 
-    fn authenticate(&self, application: &Application, now: Timestamp) -> Result<bool, Refusal> {
-        match &self.secret {
+    fn authenticate(
+        &self,
+        application: &Application,
+        directory: &Directory,
+        request: TokenRequest<'_>,
+    ) -> Result<bool, Refusal> {
+        match &self.proof {
+            // B2C looks at no credential: its password flow knows public clients only.
+            _ if matches!(request.authority, Authority::B2c { .. }) && application.public_flow => Ok(false),
             None if application.public_flow => Ok(false),
             None => Err(Refusal::of(7000218)),
-            Some(_) if application.public_flow && application.secrets.is_empty() => Err(Refusal::of(700025)),
-            Some(secret) => verify(secret, application, now).map(|()| true),
+            Some(_) if application.public_flow && !application.has_credentials() => Err(Refusal::of(700025)),
+            Some(Proof::Secret(secret)) => verify(secret, application, request.now).map(|()| true),
+            Some(Proof::Assertion(kind, text)) if kind == JWT_BEARER => {
+                let is_us = |audience: &str| is_token_endpoint(audience, directory, request);
+                client_assertion::check(text, application, &is_us, request.now).map(|()| true)
+            }
+            Some(Proof::Assertion(..)) => {
+                Err(Refusal::of(90100).text("client_assertion_type is not supported."))
+            }
         }
     }
 }
@@ -77,6 +109,25 @@ pub(crate) fn unknown(client_id: &str) -> Refusal {
     Refusal::of(700016).text(&format!(
         "Application with identifier '{client_id}' was not found in the directory."
     ))
+}
+
+/// Whether an audience is the URL of this token endpoint or its issuer; Entra takes the tenant in any spelling.
+fn is_token_endpoint(audience: &str, directory: &Directory, request: TokenRequest<'_>) -> bool {
+    let own = request.authority.url(request.base);
+    let rest = match request.authority {
+        Authority::Entra(segment) => below_tenant(audience, request.base)
+            .filter(|(tenant, _)| directory.realm(tenant) == directory.realm(segment))
+            .map(|(_, rest)| rest),
+        Authority::Adfs | Authority::B2c { .. } | Authority::Oidc(_) => audience.strip_prefix(&own),
+    };
+    let rest = rest.map(|rest| rest.trim_matches('/'));
+    rest.is_some_and(|rest| {
+        rest.is_empty() || rest == "v2.0" || rest == request.authority.path_of(Endpoint::Token)
+    })
+}
+
+fn below_tenant<'a>(url: &'a str, base: &str) -> Option<(&'a str, &'a str)> {
+    url.strip_prefix(base)?.strip_prefix('/')?.split_once('/')
 }
 
 fn verify(secret: &str, application: &Application, now: Timestamp) -> Result<(), Refusal> {
@@ -98,6 +149,6 @@ fn basic(header: &str) -> Option<Credentials> {
     // RFC 6749 section 2.3.1 has both parts form-encoded first.
     Some(Credentials {
         client_id: Some(percent_decode(client_id)),
-        secret: Some(percent_decode(secret)),
+        proof: Some(Proof::Secret(percent_decode(secret))),
     })
 }

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::behaviour::Lifetime;
+use super::behaviour::{Behaviour, Lifetime};
 use super::error::Refusal;
 use super::exchange::{Shared, lock};
 use super::faults::{Fault, RetryAfter, Rule};
@@ -56,10 +56,19 @@ struct Scripted {
     retry_after: Option<u64>,
     /// For `soap`: which fault of the federation server.
     subcode: Option<SoapFault>,
+    /// Part of the path; without it the token endpoint, for `soap` that of the federation server.
+    path: Option<String>,
     user: Option<String>,
     grant: Option<String>,
     #[serde(default = "once")]
     times: usize,
+}
+
+impl Scripted {
+    fn path(&self) -> Option<&str> {
+        let soap = matches!(self.fault, Kind::Soap).then_some("/usernamemixed");
+        self.path.as_deref().or(soap)
+    }
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -95,6 +104,7 @@ async fn handle(shared: Shared, request: Request<Incoming>) -> Handled {
             .map(|Advance { seconds }| shared.clock.advance(seconds))
             .map(done),
         (Method::POST, "/_sim/lifetime") => read(&body).map(|life| set_life(&shared, &life)).map(done),
+        (Method::PUT, "/_sim/behaviour") => read(&body).map(|to| set_behaviour(&shared, to)).map(done),
         (Method::PUT, "/_sim/users") => read(&body).map(|user| put_user(&shared, user)).map(done),
         (Method::POST, "/_sim/events") => read(&body).map(|event| happen(&shared, &event)).map(done),
         (Method::POST, "/_sim/faults") => read(&body).map(|fault| script(&shared, &fault)).map(done),
@@ -129,6 +139,11 @@ fn set_life(shared: &Shared, life: &Life) {
     lock(&shared.service).behaviour.lifetime = Lifetime::Seconds(life.seconds);
 }
 
+/// Turns all switches; those that are left out go back to their defaults.
+fn set_behaviour(shared: &Shared, behaviour: Behaviour) {
+    lock(&shared.service).behaviour = behaviour;
+}
+
 /// Adds a user, or replaces the one of that name.
 fn put_user(shared: &Shared, user: User) {
     lock(&shared.service).directory.change(|world| {
@@ -151,8 +166,8 @@ fn happen(shared: &Shared, happening: &Happening) {
 
 fn script(shared: &Shared, scripted: &Scripted) {
     let mut rule = Rule::new(fault(scripted)).times(scripted.times);
-    if matches!(scripted.fault, Kind::Soap) {
-        rule = rule.path("/usernamemixed");
+    if let Some(path) = scripted.path() {
+        rule = rule.path(path);
     }
     if let Some(user) = &scripted.user {
         rule = rule.user(user);

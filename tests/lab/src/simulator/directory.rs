@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 
-use super::world::{Application, CONSUMERS, Resource, Tenant, User, World};
+use super::authority::Authority;
+use super::world::{Application, CONSUMERS, Issuer, Resource, Rotation, Tenant, User, World};
 
 /// The world with its index.
 #[derive(Debug, Default)]
@@ -91,6 +92,27 @@ impl Directory {
             .resources
             .iter()
             .find(|resource| resource.id.trim_end_matches('/') == id || resource.app_id == id)
+    }
+
+    /// Whether there is such an authority; a tenant is looked for later.
+    pub(crate) fn serves(&self, authority: Authority<'_>) -> bool {
+        match authority {
+            Authority::Oidc(name) => self.issuer(name).is_some(),
+            Authority::Entra(_) | Authority::Adfs | Authority::B2c { .. } => true,
+        }
+    }
+
+    /// What becomes of refresh tokens that are used there.
+    pub(crate) fn rotation(&self, authority: Authority<'_>) -> Rotation {
+        let issuer = match authority {
+            Authority::Oidc(name) => self.issuer(name),
+            Authority::Entra(_) | Authority::Adfs | Authority::B2c { .. } => None,
+        };
+        issuer.map(|issuer| issuer.rotation).unwrap_or_default()
+    }
+
+    fn issuer(&self, name: &str) -> Option<&Issuer> {
+        self.world.issuers.iter().find(|issuer| issuer.name == name)
     }
 
     pub(crate) fn owns_domain(&self, upn: &str) -> bool {

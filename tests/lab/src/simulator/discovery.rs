@@ -4,12 +4,17 @@
 
 use serde_json::{Value, json};
 
+use super::authority::Authority;
 use super::directory::Realm;
 use super::error::{Refusal, Trace};
 use super::form::Form;
 use super::reply::Reply;
 use super::service::Service;
-use super::signing;
+use super::world::CONSUMERS;
+use super::{openid, signing};
+
+/// As recorded.
+const CACHE: &str = "max-age=86400, private";
 
 /// Hosts of the public cloud.
 const PUBLIC_HOSTS: &[&str] = &[
@@ -19,24 +24,31 @@ const PUBLIC_HOSTS: &[&str] = &[
     "sts.windows.net",
 ];
 
-/// `GET /{tenant}/v2.0/.well-known/openid-configuration`.
-pub(crate) fn openid_configuration(service: &Service, segment: &str, trace: &Trace) -> Reply {
-    match names(service, segment) {
-        Some((path, issuer)) => Reply::json(200, &document(&trace.base, &path, &issuer))
-            .header("cache-control", "max-age=86400, private"),
-        None => Reply::refusal(&unknown_tenant(segment), trace),
+/// The discovery document of an authority.
+pub(crate) fn configuration(service: &Service, authority: Authority<'_>, trace: &Trace) -> Reply {
+    match names(service, authority) {
+        Ok((path, tenant)) => {
+            let document = match authority {
+                Authority::Entra(_) => document(&trace.base, &path, &tenant),
+                Authority::Adfs | Authority::B2c { .. } | Authority::Oidc(_) => {
+                    openid::document(authority, &trace.base, &authority.issuer(&trace.base, &tenant))
+                }
+            };
+            Reply::json(200, &document).header("cache-control", CACHE)
+        }
+        Err(refusal) => Reply::refusal(&refusal, trace),
     }
 }
 
-/// `GET /{tenant}/discovery/v2.0/keys`.
-pub(crate) fn keys(service: &Service, segment: &str, trace: &Trace) -> Reply {
-    match (names(service, segment), signing::shared()) {
-        (Some((_, issuer)), Ok(key)) => {
-            Reply::json(200, &key.key_set(&format!("{}/{issuer}/v2.0", trace.base)))
-                .header("cache-control", "max-age=86400, private")
+/// The key set of an authority.
+pub(crate) fn keys(service: &Service, authority: Authority<'_>, trace: &Trace) -> Reply {
+    let key = signing::shared().map_err(|_| Refusal::of(50000));
+    match names(service, authority).and_then(|(_, tenant)| Ok((tenant, key?))) {
+        Ok((tenant, key)) => {
+            let issuer = authority.issuer(&trace.base, &tenant);
+            Reply::json(200, &key.key_set(&issuer)).header("cache-control", CACHE)
         }
-        (None, _) => Reply::refusal(&unknown_tenant(segment), trace),
-        (_, Err(_)) => Reply::refusal(&Refusal::of(50000), trace),
+        Err(refusal) => Reply::refusal(&refusal, trace),
     }
 }
 
@@ -46,13 +58,20 @@ fn unknown_tenant(segment: &str) -> Refusal {
         .text(&format!("Tenant '{segment}' not found."))
 }
 
-/// What stands in the paths, and what in the issuer.
-fn names(service: &Service, segment: &str) -> Option<(String, String)> {
-    match service.directory.realm(segment)? {
-        Realm::Tenant(id) => Some((id.clone(), id)),
-        Realm::Organizations | Realm::Common => Some((segment.to_lowercase(), "{tenantid}".to_owned())),
-        Realm::Consumers => Some((segment.to_lowercase(), super::world::CONSUMERS.to_owned())),
-    }
+/// The tenant as it stands in the paths, and in the issuer; both empty where there are no tenants.
+fn names(service: &Service, authority: Authority<'_>) -> Result<(String, String), Refusal> {
+    let (Authority::Entra(segment) | Authority::B2c { tenant: segment, .. }) = authority else {
+        return Ok((String::new(), String::new()));
+    };
+    let realm = service
+        .directory
+        .realm(segment)
+        .ok_or_else(|| unknown_tenant(segment))?;
+    Ok(match realm {
+        Realm::Tenant(id) => (id.clone(), id),
+        Realm::Organizations | Realm::Common => (segment.to_lowercase(), "{tenantid}".to_owned()),
+        Realm::Consumers => (segment.to_lowercase(), CONSUMERS.to_owned()),
+    })
 }
 
 fn document(base: &str, path: &str, issuer: &str) -> Value {

@@ -3,13 +3,15 @@
 //! Shape as recorded from the real service; `error_uri` is left out for 70043, as it is there.
 
 use jiff::Timestamp;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::catalogue;
 use super::clock::entra_date;
 
 /// What stands between the parts of `error_description`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Separator {
     /// Spaces, as the service writes since about 2025.
     #[default]
@@ -181,10 +183,12 @@ impl Refusal {
     }
 }
 
-/// 401 for `invalid_client`, 5xx for the service's own failures, 400 for the rest.
+/// 401 for `invalid_client`, 5xx for the service's own failures, 400 for the rest. 50088 is a limit of the user's
+/// telephone, not of the service.
 fn status_of(code: u32, error: &str) -> u16 {
     match (code, error) {
         (90055, _) => 429,
+        (50088, _) => 400,
         (_, "invalid_client") => 401,
         (_, "temporarily_unavailable") => 503,
         (_, "server_error") => 500,

@@ -252,8 +252,7 @@ impl Exchange {
     }
 
     fn refused(&self, refusal: &Refusal) -> Reply {
-        let trace = self.trace();
-        Reply::refusal(refusal, &trace).of_token_service(&trace, true)
+        routes::refused(&self.arrived(), refusal, &self.trace())
     }
 
     fn soap_fault(&self, fault: SoapFault) -> Reply {

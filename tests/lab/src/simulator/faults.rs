@@ -128,7 +128,7 @@ impl Rule {
     pub fn new(fault: Fault) -> Self {
         Self {
             fault,
-            path: "/oauth2/v2.0/token".to_owned(),
+            path: "/token".to_owned(),
             grant: None,
             user: None,
             scope: None,

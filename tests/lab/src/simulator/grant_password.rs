@@ -2,6 +2,7 @@
 //!
 //! The password is judged before Conditional Access, so a policy code reveals that it was right.
 
+use super::authority::Authority;
 use super::error::Refusal;
 use super::issue::SignIn;
 use super::service::{Service, TokenRequest};
@@ -32,6 +33,7 @@ pub(crate) fn sign_in(
         .form
         .get("password")
         .ok_or_else(|| Refusal::missing("password"))?;
+    check_response_type(request)?;
     check_password(service, &user, password, request)?;
     sign_in::check_access(&user, checked)?;
     Ok(SignIn {
@@ -39,6 +41,16 @@ pub(crate) fn sign_in(
         user,
         redeemed: false,
     })
+}
+
+/// B2C wants to be told what to answer.
+fn check_response_type(request: TokenRequest<'_>) -> Result<(), Refusal> {
+    let b2c = matches!(request.authority, Authority::B2c { .. });
+    if b2c && request.form.get("response_type").is_none() {
+        Err(Refusal::missing("response_type"))
+    } else {
+        Ok(())
+    }
 }
 
 fn check_password(
@@ -51,7 +63,8 @@ fn check_password(
         return Err(Refusal::of(50052));
     }
     // The hash of a federated user's password is not in the cloud, so there is nothing to count either.
-    if !service.directory.knows_password(&user.upn) {
+    let cloud = matches!(request.authority, Authority::Entra(_));
+    if cloud && !service.directory.knows_password(&user.upn) {
         return Err(Refusal::of(50126));
     }
     if password != user.password {

@@ -9,11 +9,11 @@ use super::refresh_tokens::Family;
 use super::service::{Service, TokenRequest};
 use super::sign_in;
 use super::token::Checked;
-use super::world::User;
+use super::world::{Rotation, User};
 
 /// Redeems a refresh token.
 pub(crate) fn sign_in(
-    service: &Service,
+    service: &mut Service,
     request: TokenRequest<'_>,
     checked: &Checked,
 ) -> Result<SignIn, Refusal> {
@@ -22,9 +22,12 @@ pub(crate) fn sign_in(
         .get("refresh_token")
         .ok_or_else(|| Refusal::missing("refresh_token"))?;
     let application = &checked.client.application;
-    let family = service
-        .tokens
-        .redeem(token, &application.client_id, request.now)?;
+    let family = service.tokens.redeem(
+        token,
+        &application.client_id,
+        &request.authority.circle(),
+        request.now,
+    )?;
     if family.confidential && !checked.client.confidential {
         return Err(Refusal::of(7000218));
     }
@@ -32,6 +35,9 @@ pub(crate) fn sign_in(
     check_age(&family, &user, application.single_page, request)?;
     sign_in::check_account(&user)?;
     sign_in::check_access(&user, checked)?;
+    if service.directory.rotation(request.authority) == Rotation::OneTime {
+        service.tokens.spend(token);
+    }
     Ok(SignIn {
         family,
         user,

@@ -11,10 +11,8 @@ use super::refresh_tokens::Family;
 use super::service::{Service, TokenRequest};
 use super::signing::{self, SigningError, base64url, encode_json};
 use super::token::Checked;
-use super::world::{User, new_guid};
-
-/// Life of an id_token.
-const ID_TOKEN_SECONDS: i64 = 60 * 60;
+use super::world::{Rotation, User, new_guid};
+use super::{claims, shape};
 
 /// Visible mark at the head of opaque access tokens, for leak scans.
 pub const ACCESS_TOKEN_MARK: &str = "ATMARK-";
@@ -29,15 +27,16 @@ pub(crate) struct SignIn {
 }
 
 /// What the parts of one answer have in common.
-struct Issue<'a> {
-    request: TokenRequest<'a>,
-    checked: &'a Checked,
-    behaviour: &'a Behaviour,
-    user: &'a User,
-    tenant: &'a str,
+pub(crate) struct Issue<'a> {
+    pub(crate) request: TokenRequest<'a>,
+    pub(crate) checked: &'a Checked,
+    pub(crate) behaviour: &'a Behaviour,
+    pub(crate) user: &'a User,
+    /// GUID of the tenant whose tokens these are.
+    pub(crate) tenant: &'a str,
     client_info: String,
-    long_lived: bool,
-    expires_in: u64,
+    pub(crate) long_lived: bool,
+    pub(crate) expires_in: u64,
 }
 
 /// Issues everything that the request asks for.
@@ -61,10 +60,12 @@ pub(crate) fn tokens(
         expires_in: life(behaviour.lifetime, long_lived),
     };
     let mut answer = issue.answer().map_err(|_| Refusal::of(50000))?;
-    if wants_refresh_token(&behaviour, checked, sign_in.redeemed) {
+    let kept = sign_in.redeemed && service.directory.rotation(request.authority) == Rotation::Kept;
+    if !kept && wants_refresh_token(&behaviour, checked, sign_in.redeemed) {
         let token = service.tokens.issue(sign_in.family, request.now);
         answer.insert("refresh_token".to_owned(), json!(token));
     }
+    shape::apply(&mut answer, &issue, sign_in.redeemed);
     remember(service, &answer);
     Ok(Value::Object(answer))
 }
@@ -150,11 +151,10 @@ impl Issue<'_> {
         let mut answer = Map::new();
         let mut add = |name: &str, value: Value| answer.insert(name.to_owned(), value);
         add("token_type", json!(self.behaviour.token_type));
-        add("expires_in", self.number(self.expires_in));
-        add("ext_expires_in", self.number(self.expires_in));
+        add("expires_in", json!(self.expires_in));
+        add("ext_expires_in", json!(self.expires_in));
         add("access_token", json!(self.access_token()?));
         if let Some(seconds) = self.refresh_in() {
-            // Always a number: MSAL Python crashes on text here.
             add("refresh_in", json!(seconds));
         }
         if !self.behaviour.omit_scope {
@@ -166,15 +166,11 @@ impl Issue<'_> {
         if self.wants_client_info() {
             add("client_info", json!(self.client_info));
         }
-        Ok(answer)
-    }
-
-    fn number(&self, number: u64) -> Value {
         if self.behaviour.string_numbers {
-            json!(number.to_string())
-        } else {
-            json!(number)
+            // Not `refresh_in`: MSAL Python crashes on text there.
+            shape::as_text(&mut answer, &["expires_in", "ext_expires_in"]);
         }
+        Ok(answer)
     }
 
     fn scope(&self) -> String {
@@ -199,55 +195,17 @@ impl Issue<'_> {
 
     fn access_token(&self) -> Result<String, SigningError> {
         if self.behaviour.opaque_access_tokens {
-            return Ok(format!(
-                "{ACCESS_TOKEN_MARK}{}",
-                base64url(&Sha256::digest(new_guid()))
-            ));
+            let noise = base64url(&Sha256::digest(new_guid()));
+            return Ok(format!("{ACCESS_TOKEN_MARK}{noise}"));
         }
-        let mut claims = self.common_claims(i64::try_from(self.expires_in).unwrap_or(i64::MAX));
-        claims.insert("aud".to_owned(), json!(self.checked.scopes.resource.app_id));
-        claims.insert("scp".to_owned(), json!(self.checked.scopes.names.join(" ")));
-        claims.insert("azp".to_owned(), json!(self.checked.client.application.client_id));
-        claims.insert("upn".to_owned(), json!(self.user.upn));
-        if self.long_lived {
-            claims.insert("xms_cc".to_owned(), json!(["CP1"]));
-        }
-        signing::shared()?.sign(&Value::Object(claims))
+        signing::shared()?.sign(&claims::access(self))
     }
 
     fn id_token(&self) -> Result<String, SigningError> {
-        let mut claims = self.common_claims(ID_TOKEN_SECONDS);
-        claims.insert("aud".to_owned(), json!(self.checked.client.application.client_id));
-        claims.insert("preferred_username".to_owned(), json!(self.user.upn));
-        claims.insert("name".to_owned(), json!(self.user.upn));
-        signing::shared()?.sign(&Value::Object(claims))
+        signing::shared()?.sign(&claims::id(self))
     }
 
-    fn common_claims(&self, seconds: i64) -> Map<String, Value> {
-        let now = self.request.now.as_second();
-        let pairs = [
-            (
-                "iss",
-                json!(format!("{}/{}/v2.0", self.request.base, self.tenant)),
-            ),
-            ("iat", json!(now)),
-            ("nbf", json!(now)),
-            ("exp", json!(now.saturating_add(seconds))),
-            ("oid", json!(self.user.oid)),
-            ("sub", json!(self.subject())),
-            ("tid", json!(self.tenant)),
-            ("uti", json!(new_guid())),
-            ("ver", json!("2.0")),
-        ];
-        pairs
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect()
-    }
-
-    /// Pairwise: differs from client to client.
-    fn subject(&self) -> String {
-        let client = &self.checked.client.application.client_id;
-        base64url(&Sha256::digest(format!("{}/{client}", self.user.oid)))
+    pub(crate) fn client_id(&self) -> &str {
+        &self.checked.client.application.client_id
     }
 }

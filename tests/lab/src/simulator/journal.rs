@@ -11,6 +11,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::form::Form;
+use super::signing::any_base64;
 
 /// Form and query parameters that are written as they are; all others become digests.
 const PLAIN: &[&str] = &[
@@ -23,7 +24,10 @@ const PLAIN: &[&str] = &[
     "client_assertion_type",
     "client_id",
     "client_info",
+    "elements",
     "grant_type",
+    "keyType",
+    "requestType",
     "requested_token_use",
     "resource",
     "response_type",
@@ -245,7 +249,7 @@ impl Arrival<'_> {
     }
 }
 
-/// The parameters with everything unknown turned into digests.
+/// The parameters with everything unknown turned into digests, and the names of a client assertion's members.
 pub(crate) fn redact(form: &Form) -> BTreeMap<String, String> {
     let plain = |name: &str| PLAIN.iter().any(|known| known.eq_ignore_ascii_case(name));
     let pairs = form.pairs().map(|(name, value)| {
@@ -255,7 +259,16 @@ pub(crate) fn redact(form: &Form) -> BTreeMap<String, String> {
             (name.to_owned(), digest(value))
         }
     });
-    pairs.collect()
+    let assertion = form.get("client_assertion").unwrap_or_default();
+    let members = members(assertion).map(|name| (format!("client_assertion:{name}"), String::new()));
+    pairs.chain(members).collect()
+}
+
+/// Names of what stands in a JWT's header and claims.
+fn members(jwt: &str) -> impl Iterator<Item = String> {
+    let object = |part: &str| serde_json::from_slice(&any_base64(part)?).ok();
+    let objects = jwt.split('.').take(2).filter_map(object);
+    objects.flat_map(|object: serde_json::Map<_, _>| object.into_iter().map(|(name, _)| name))
 }
 
 fn headers(headers: &HeaderMap) -> BTreeMap<String, String> {

@@ -2,10 +2,11 @@
 //!
 //! Every redemption makes a new token and the old one stays valid, as Microsoft documents for all but SPAs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use uuid::Uuid;
 
 use super::clock::DAY;
 use super::error::Refusal;
@@ -44,11 +45,15 @@ pub(crate) struct Family {
     /// Lower-case user name.
     pub(crate) user: String,
     pub(crate) client_id: String,
+    /// The authority that will take it, see [`Authority::circle`](super::authority::Authority::circle).
+    pub(crate) circle: String,
     /// The client authenticated itself at sign-in, so it must on every redemption.
     pub(crate) confidential: bool,
     /// Signed in with a password rather than an assertion of a federation server.
     pub(crate) password_based: bool,
     pub(crate) signed_in: Timestamp,
+    /// Tells this sign-in from all others.
+    pub(crate) id: Uuid,
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +61,7 @@ struct Record {
     family: Family,
     serial: u64,
     issued: Timestamp,
+    spent: bool,
 }
 
 /// All refresh tokens, by digest.
@@ -64,6 +70,8 @@ pub(crate) struct RefreshTokens {
     records: HashMap<String, Record>,
     /// Tokens of this user up to this serial are revoked: (password-based of public clients, all).
     revoked: HashMap<String, (u64, u64)>,
+    /// Families in which a spent token was used again.
+    ended: HashSet<Uuid>,
     serial: u64,
 }
 
@@ -78,6 +86,7 @@ impl RefreshTokens {
                 family,
                 serial: self.serial,
                 issued: now,
+                spent: false,
             },
         );
         token
@@ -88,12 +97,26 @@ impl RefreshTokens {
         self.records.get(&hex(token)).map(|record| &record.family)
     }
 
-    /// The family of a token that `client_id` may redeem now.
-    pub(crate) fn redeem(&self, token: &str, client_id: &str, now: Timestamp) -> Result<Family, Refusal> {
+    /// Marks a token that must not be used again; the one who does ends the whole family.
+    pub(crate) fn spend(&mut self, token: &str) {
+        if let Some(record) = self.records.get_mut(&hex(token)) {
+            record.spent = true;
+        }
+    }
+
+    /// The family of a token that `client_id` may redeem now at an authority of this circle.
+    pub(crate) fn redeem(
+        &mut self,
+        token: &str,
+        client_id: &str,
+        circle: &str,
+        now: Timestamp,
+    ) -> Result<Family, Refusal> {
         // A damaged token is `invalid_grant` here, although the code means a malformed request elsewhere.
         let record = self
             .records
             .get(&hex(token))
+            .filter(|record| record.family.circle == circle)
             .ok_or_else(|| Refusal::of(9002313).error("invalid_grant"))?;
         if !record.family.client_id.eq_ignore_ascii_case(client_id) {
             return Err(Refusal::of(700007));
@@ -103,6 +126,12 @@ impl RefreshTokens {
         }
         if self.is_revoked(record) {
             return Err(Refusal::of(50173));
+        }
+        if record.spent {
+            self.ended.insert(record.family.id);
+        }
+        if self.ended.contains(&record.family.id) {
+            return Err(Refusal::of(70008));
         }
         Ok(record.family.clone())
     }
@@ -128,6 +157,6 @@ impl RefreshTokens {
 
 /// About as long as the real tokens are.
 fn noise() -> String {
-    let ids = (0..56).flat_map(|_| uuid::Uuid::new_v4().into_bytes());
+    let ids = (0..56).flat_map(|_| Uuid::new_v4().into_bytes());
     base64url(&ids.collect::<Vec<u8>>())
 }

@@ -42,10 +42,13 @@ impl Reply {
     }
 
     pub(crate) fn refusal(refusal: &Refusal, trace: &Trace) -> Self {
-        Self {
-            code: refusal.code(),
-            ..Self::json(refusal.status, &refusal.body(trace))
-        }
+        Self::json(refusal.status, &refusal.body(trace)).coded(refusal.code())
+    }
+
+    /// The same with this code for the journal.
+    #[must_use]
+    pub(crate) fn coded(self, code: Option<u32>) -> Self {
+        Self { code, ..self }
     }
 
     #[must_use]

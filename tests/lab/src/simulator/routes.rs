@@ -5,23 +5,23 @@
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use hyper::http::request::Parts;
 use jiff::Timestamp;
+use serde_json::Value;
 
+use super::authority::{Authority, Endpoint};
 use super::error::{Refusal, Trace};
 use super::federation::{self, Version};
 use super::form::{FORM, Form};
 use super::reply::Reply;
 use super::service::{Service, TokenRequest};
 use super::world::new_guid;
-use super::{discovery, realm, token};
+use super::{dialect, discovery, realm, token};
 
-/// The endpoints; each carries the path segment that varies.
+/// What a path can mean; each carries what varies in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Endpoint<'a> {
+enum Target<'a> {
     Instance,
     Realm(&'a str),
-    Configuration(&'a str),
-    Keys(&'a str),
-    Token(&'a str),
+    Of(Authority<'a>, Endpoint),
     Metadata,
     WsTrust(Version),
     Unknown,
@@ -81,15 +81,18 @@ impl Arrived<'_> {
 /// Answers a request; the whole effect happens here.
 pub(crate) fn answer(service: &mut Service, arrived: &Arrived<'_>) -> Reply {
     let trace = arrived.trace(service);
-    match endpoint(arrived.parts.uri.path()) {
-        Endpoint::Instance => discovery::instance(&arrived.query(), &trace),
-        Endpoint::Realm(name) => realm::answer(service, name, &trace),
-        Endpoint::Configuration(tenant) => discovery::openid_configuration(service, tenant, &trace),
-        Endpoint::Keys(tenant) => discovery::keys(service, tenant, &trace),
-        Endpoint::Token(tenant) => token_reply(service, arrived, tenant, &trace),
-        Endpoint::Metadata => metadata(service, &trace),
-        Endpoint::WsTrust(version) => ws_trust(service, arrived, version, &trace),
-        Endpoint::Unknown => not_found(),
+    match target(arrived.parts.uri.path()) {
+        Target::Instance => discovery::instance(&arrived.query(), &trace),
+        Target::Realm(name) => realm::answer(service, name, &trace),
+        Target::Of(authority, _) if !service.directory.serves(authority) => not_found(),
+        Target::Of(authority, Endpoint::Configuration) => {
+            discovery::configuration(service, authority, &trace)
+        }
+        Target::Of(authority, Endpoint::Keys) => discovery::keys(service, authority, &trace),
+        Target::Of(authority, Endpoint::Token) => token_reply(service, arrived, authority, &trace),
+        Target::Metadata => metadata(service, &trace),
+        Target::WsTrust(version) => ws_trust(service, arrived, version, &trace),
+        Target::Unknown => not_found(),
     }
 }
 
@@ -122,56 +125,88 @@ pub(crate) fn content_type(parts: &Parts) -> &str {
     value.and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
-fn endpoint(path: &str) -> Endpoint<'_> {
+fn target(path: &str) -> Target<'_> {
     if let Some(version) = Version::of_path(path) {
-        return Endpoint::WsTrust(version);
+        return Target::WsTrust(version);
     }
     let segments: Vec<&str> = path.trim_matches('/').split('/').collect();
-    let lower: Vec<String> = segments.iter().map(|segment| segment.to_lowercase()).collect();
-    let lower: Vec<&str> = lower.iter().map(String::as_str).collect();
-    let segment = |index: usize| segments.get(index).copied().unwrap_or_default();
-    match lower.as_slice() {
-        ["common", "discovery", "instance"] => Endpoint::Instance,
-        ["common", "userrealm", _] => Endpoint::Realm(segment(2)),
-        [_, "v2.0", ".well-known", "openid-configuration"] => Endpoint::Configuration(segment(0)),
-        [_, "discovery", "v2.0", "keys"] => Endpoint::Keys(segment(0)),
-        [_, "oauth2", "v2.0", "token"] => Endpoint::Token(segment(0)),
-        ["adfs", "services", "trust", "mex"] => Endpoint::Metadata,
-        _ => Endpoint::Unknown,
+    let same = |index: usize, name: &str| {
+        segments
+            .get(index)
+            .is_some_and(|is| is.eq_ignore_ascii_case(name))
+    };
+    match segments.as_slice() {
+        [_, _, _] if same(0, "common") && same(1, "discovery") && same(2, "instance") => Target::Instance,
+        [_, _, name] if same(0, "common") && same(1, "userrealm") => Target::Realm(name),
+        _ if path.eq_ignore_ascii_case(federation::METADATA) => Target::Metadata,
+        _ => Authority::of_path(path).map_or(Target::Unknown, |(authority, endpoint)| {
+            Target::Of(authority, endpoint)
+        }),
     }
 }
 
-fn token_reply(service: &mut Service, arrived: &Arrived<'_>, tenant: &str, trace: &Trace) -> Reply {
-    let reply = match throttled(service, arrived, tenant) {
+fn token_reply(
+    service: &mut Service,
+    arrived: &Arrived<'_>,
+    authority: Authority<'_>,
+    trace: &Trace,
+) -> Reply {
+    match throttled(service, arrived, authority) {
         Some(seconds) => {
-            Reply::refusal(&Refusal::of(90055), trace).header("retry-after", seconds.to_string())
+            refused(arrived, &Refusal::of(90055), trace).header("retry-after", seconds.to_string())
         }
-        None => decided(service, arrived, tenant, trace),
-    };
-    reply.of_token_service(trace, arrived.wants_correlation_id())
+        None => match decided(service, arrived, authority, trace) {
+            Ok(body) => finished(arrived, Reply::json(200, &body), authority, trace),
+            Err(refusal) => refused(arrived, &refusal, trace),
+        },
+    }
 }
 
-fn throttled(service: &mut Service, arrived: &Arrived<'_>, tenant: &str) -> Option<u64> {
+/// The refusal as the authority words it to which the request was addressed.
+pub(crate) fn refused(arrived: &Arrived<'_>, refusal: &Refusal, trace: &Trace) -> Reply {
+    let addressed = Authority::of_path(arrived.parts.uri.path());
+    let authority = addressed.map_or(Authority::Entra(""), |(authority, _)| authority);
+    finished(
+        arrived,
+        dialect::refuse(authority, refusal, trace),
+        authority,
+        trace,
+    )
+}
+
+fn finished(arrived: &Arrived<'_>, reply: Reply, authority: Authority<'_>, trace: &Trace) -> Reply {
+    match authority {
+        Authority::Entra(_) => reply.of_token_service(trace, arrived.wants_correlation_id()),
+        // RFC 6749 section 5.1.
+        Authority::Adfs | Authority::B2c { .. } | Authority::Oidc(_) => reply
+            .header("cache-control", "no-store")
+            .header("pragma", "no-cache"),
+    }
+}
+
+fn throttled(service: &mut Service, arrived: &Arrived<'_>, authority: Authority<'_>) -> Option<u64> {
     let limit = service.behaviour.rate_limit?;
     let client = arrived.form.get("client_id").unwrap_or_default();
-    service.throttle.count(tenant, client, arrived.now, limit)
+    service
+        .throttle
+        .count(&authority.url(""), client, arrived.now, limit)
 }
 
-fn decided(service: &mut Service, arrived: &Arrived<'_>, tenant: &str, trace: &Trace) -> Reply {
-    let answer = acceptable(arrived).and_then(|()| {
-        let request = TokenRequest {
-            segment: tenant,
-            form: arrived.form,
-            authorization: arrived.header(AUTHORIZATION.as_str()),
-            base: &trace.base,
-            now: arrived.now,
-        };
-        token::answer(service, request)
-    });
-    match answer {
-        Ok(body) => Reply::json(200, &body),
-        Err(refusal) => Reply::refusal(&refusal, trace),
-    }
+fn decided(
+    service: &mut Service,
+    arrived: &Arrived<'_>,
+    authority: Authority<'_>,
+    trace: &Trace,
+) -> Result<Value, Refusal> {
+    acceptable(arrived)?;
+    let request = TokenRequest {
+        authority,
+        form: arrived.form,
+        authorization: arrived.header(AUTHORIZATION.as_str()),
+        base: &trace.base,
+        now: arrived.now,
+    };
+    token::answer(service, request)
 }
 
 /// Only a POST with a form is looked at.

@@ -35,14 +35,54 @@ impl Scopes {
         let resource = one_resource(&parts, application, directory)?;
         let names = granted(&parts, resource)?;
         Ok(Self {
-            resource: resource.clone(),
             names,
             asked: asked.into_iter().map(str::to_owned).collect(),
-            openid: reserved.iter().any(|scope| scope.eq_ignore_ascii_case("openid")),
-            offline: reserved
-                .iter()
-                .any(|scope| scope.eq_ignore_ascii_case("offline_access")),
+            ..Self::reserved(&reserved, resource.clone())
         })
+    }
+
+    /// Scopes at a B2C policy, where the client id stands for an access token for the application itself.
+    pub(crate) fn of_b2c(
+        text: &str,
+        application: &Application,
+        directory: &Directory,
+    ) -> Result<Self, Refusal> {
+        let own = |scope: &&str| scope.eq_ignore_ascii_case(&application.client_id);
+        let (asked, others): (Vec<&str>, Vec<&str>) = text.split_whitespace().partition(own);
+        if asked.is_empty() && !others.iter().all(is_reserved) {
+            return Self::check(text, application, directory);
+        }
+        let resource = Resource {
+            app_id: application.client_id.clone(),
+            ..Resource::new(&application.client_id, &[])
+        };
+        Ok(Self::reserved(&others, resource))
+    }
+
+    /// Scopes at an issuer that takes any: all are granted for one API, which has the name of the issuer.
+    pub(crate) fn free(text: &str, issuer: &str) -> Self {
+        let (reserved, asked): (Vec<&str>, Vec<&str>) = text.split_whitespace().partition(is_reserved);
+        let resource = Resource {
+            app_id: issuer.to_owned(),
+            ..Resource::new(issuer, &asked)
+        };
+        let asked: Vec<String> = asked.into_iter().map(str::to_owned).collect();
+        Self {
+            names: asked.clone(),
+            asked,
+            ..Self::reserved(&reserved, resource)
+        }
+    }
+
+    fn reserved(words: &[&str], resource: Resource) -> Self {
+        let has = |wanted: &str| words.iter().any(|word| word.eq_ignore_ascii_case(wanted));
+        Self {
+            resource,
+            names: Vec::new(),
+            asked: Vec::new(),
+            openid: has("openid"),
+            offline: has("offline_access"),
+        }
     }
 
     /// What the answer says was granted; `offline_access` is never repeated.

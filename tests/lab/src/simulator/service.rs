@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 
+use super::authority::Authority;
 use super::behaviour::Behaviour;
 use super::directory::Directory;
 use super::federation::Assertions;
@@ -56,8 +57,7 @@ impl Issued {
 /// A request to the token endpoint.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TokenRequest<'a> {
-    /// First path segment: the tenant.
-    pub(crate) segment: &'a str,
+    pub(crate) authority: Authority<'a>,
     pub(crate) form: &'a Form,
     pub(crate) authorization: Option<&'a str>,
     /// `https://host:port` as the client addressed it.

@@ -2,6 +2,8 @@
 //!
 //! Evaluated anew on each redemption, as the real service does.
 
+use uuid::Uuid;
+
 use super::error::Refusal;
 use super::refresh_tokens::Family;
 use super::service::{Service, TokenRequest};
@@ -73,7 +75,9 @@ pub(crate) fn family(
         user: user.upn.to_lowercase(),
         client_id: checked.client.application.client_id.clone(),
         confidential: checked.client.confidential,
+        circle: request.authority.circle(),
         password_based,
         signed_in: request.now,
+        id: Uuid::new_v4(),
     }
 }

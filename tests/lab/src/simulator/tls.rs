@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose,
+    KeyUsagePurpose, PKCS_RSA_SHA256,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -69,6 +69,36 @@ impl Authority {
             .with_single_cert(vec![certificate.der().clone(), self.issuer.der().clone()], key)?;
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Ok(config)
+    }
+}
+
+/// A self-signed certificate with which an application can prove itself, and its key.
+#[derive(Clone)]
+pub struct ClientCertificate {
+    /// The certificate in PEM.
+    pub certificate: String,
+    /// The RSA key in PEM (PKCS#8).
+    pub key: String,
+}
+
+impl ClientCertificate {
+    /// Makes a certificate with a new key; `name` becomes its common name.
+    pub fn new(name: &str) -> Result<Self, TlsError> {
+        let key = KeyPair::generate_for(&PKCS_RSA_SHA256)?;
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, name);
+        Ok(Self {
+            certificate: params.self_signed(&key)?.pem(),
+            key: key.serialize_pem(),
+        })
+    }
+}
+
+impl std::fmt::Debug for ClientCertificate {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ClientCertificate")
+            .finish_non_exhaustive()
     }
 }
 

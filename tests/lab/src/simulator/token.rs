@@ -4,6 +4,7 @@
 
 use serde_json::Value;
 
+use super::authority::Authority;
 use super::client::{Client, Credentials, unknown};
 use super::directory::Realm;
 use super::error::Refusal;
@@ -60,12 +61,15 @@ fn check_loop(service: &mut Service, request: TokenRequest<'_>) -> Result<(), Re
 }
 
 fn grant_type(request: TokenRequest<'_>) -> Result<GrantType, Refusal> {
+    let entra = matches!(request.authority, Authority::Entra(_));
     match request.form.get("grant_type") {
         None => Err(Refusal::missing("grant_type")),
         Some("password") => Ok(GrantType::Password),
         Some("refresh_token") => Ok(GrantType::RefreshToken),
-        Some("urn:ietf:params:oauth:grant-type:saml1_1-bearer") => Ok(GrantType::Assertion(Saml::V11)),
-        Some("urn:ietf:params:oauth:grant-type:saml2-bearer") => Ok(GrantType::Assertion(Saml::V20)),
+        Some("urn:ietf:params:oauth:grant-type:saml1_1-bearer") if entra => {
+            Ok(GrantType::Assertion(Saml::V11))
+        }
+        Some("urn:ietf:params:oauth:grant-type:saml2-bearer") if entra => Ok(GrantType::Assertion(Saml::V20)),
         Some(other) => {
             Err(Refusal::of(70003).text(&format!("The app requested an unsupported grant type '{other}'.")))
         }
@@ -77,8 +81,11 @@ fn tenant(
     request: TokenRequest<'_>,
     grant_type: GrantType,
 ) -> Result<Option<String>, Refusal> {
-    let not_found = || Refusal::of(90002).text(&format!("Tenant '{}' not found.", request.segment));
-    match service.directory.realm(request.segment).ok_or_else(not_found)? {
+    let (Authority::Entra(segment) | Authority::B2c { tenant: segment, .. }) = request.authority else {
+        return Ok(None);
+    };
+    let not_found = || Refusal::of(90002).text(&format!("Tenant '{segment}' not found."));
+    match service.directory.realm(segment).ok_or_else(not_found)? {
         Realm::Tenant(id) => Ok(Some(id)),
         Realm::Organizations => Ok(None),
         // A refresh token knows its tenant, a password does not.
@@ -89,12 +96,18 @@ fn tenant(
 
 fn check(service: &Service, request: TokenRequest<'_>, tenant: Option<String>) -> Result<Checked, Refusal> {
     let credentials = Credentials::read(request.form, request.authorization);
-    let client = credentials.check(tenant.as_deref(), &service.directory, request.now)?;
+    let client = credentials.check(tenant.as_deref(), &service.directory, request)?;
     let scope = request
         .form
         .get("scope")
         .ok_or_else(|| Refusal::missing("scope"))?;
-    let scopes = Scopes::check(scope, &client.application, &service.directory)?;
+    let scopes = match request.authority {
+        Authority::Oidc(name) => Scopes::free(scope, name),
+        Authority::B2c { .. } => Scopes::of_b2c(scope, &client.application, &service.directory)?,
+        Authority::Entra(_) | Authority::Adfs => {
+            Scopes::check(scope, &client.application, &service.directory)?
+        }
+    };
     Ok(Checked {
         tenant,
         client,

@@ -1,13 +1,15 @@
 //! What the simulated service knows: tenants, users, applications, resources.
 //!
-//! Built in code for tests, or read from YAML; a test may change it while the simulator runs.
+//! Built in code for tests, or read from a file; a test may change it while the simulator runs.
 
 mod application;
+mod issuer;
 mod user;
 
 use serde::{Deserialize, Serialize};
 
-pub use application::{Application, ClientSecret};
+pub use application::{Application, ClientSecret, FederatedCredential};
+pub use issuer::{Issuer, Rotation};
 pub use user::{Account, Consent, Policy, User};
 
 /// Tenant of [`World::contoso`].
@@ -30,8 +32,7 @@ pub const GRAPH: &str = "https://graph.microsoft.com";
 pub const CONSUMERS: &str = "9188040d-6c67-4c5b-b112-36a304b66dad";
 
 /// Everything that is registered with the service.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct World {
     /// Tenants.
     pub tenants: Vec<Tenant>,
@@ -41,6 +42,8 @@ pub struct World {
     pub applications: Vec<Application>,
     /// APIs that tokens can be asked for.
     pub resources: Vec<Resource>,
+    /// Generic OpenID Connect issuers.
+    pub issuers: Vec<Issuer>,
 }
 
 /// A directory.
@@ -141,6 +144,7 @@ impl World {
                 Resource::new(API, &["access", "read"]),
                 Resource::new(GRAPH, &["User.Read"]),
             ],
+            issuers: Vec::new(),
         }
     }
 
@@ -173,6 +177,13 @@ impl World {
     #[must_use]
     pub fn resource(mut self, resource: Resource) -> Self {
         self.resources.push(resource);
+        self
+    }
+
+    /// The same world with one more issuer, at `/oidc/{name}`.
+    #[must_use]
+    pub fn issuer(mut self, issuer: Issuer) -> Self {
+        self.issuers.push(issuer);
         self
     }
 

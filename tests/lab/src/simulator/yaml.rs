@@ -1,51 +1,84 @@
-//! The world as a YAML file, for standalone use.
+//! The world file of a standalone simulator: everything of [`World`], and the switches of [`Behaviour`].
 //!
-//! Field names are those of the types in [`world`](super::world), in camelCase; unknown fields are refused.
-//!
-//! ```yaml
-//! users:
-//! - upn: alice@contoso.example
-//!   password: correct horse
-//! - upn: bob@contoso.example
-//!   password: battery staple
-//!   policy: mfa
-//! applications:
-//! - clientId: aaaaaaaa-0000-4000-8000-000000000001
-//!   publicFlow: true
-//! resources:
-//! - id: api://orders
-//!   scopes: [access]
-//! ```
+//! Field names are those of the types, in camelCase; an unknown one is an error, and so is a credential that could
+//! never be used. The README beside this file has an example.
 
-use super::world::World;
+use jsonwebtoken::jwk::JwkSet;
+use serde::Deserialize;
+
+use super::certificate::Certificate;
+use super::world::{Application, Issuer, Resource, Tenant, User, World};
+use super::{Behaviour, Options};
 
 /// Why a file does not describe a world.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the users file: {0}")]
-pub struct YamlError(String);
+pub enum YamlError {
+    /// It is not YAML of the right shape.
+    #[error("cannot read the world file: {0}")]
+    Shape(String),
+    /// A certificate cannot be read.
+    #[error("application {0} has a certificate that is not one certificate in PEM")]
+    Certificate(String),
+    /// Keys of an issuer cannot be read.
+    #[error("application {0} has a federated credential whose jwks is no JSON Web Key Set")]
+    KeySet(String),
+}
 
-impl World {
-    /// Reads a world; parts that the file leaves out come from [`World::contoso`].
+/// The file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    tenants: Vec<Tenant>,
+    users: Vec<User>,
+    applications: Vec<Application>,
+    resources: Vec<Resource>,
+    issuers: Vec<Issuer>,
+    behaviour: Behaviour,
+}
+
+impl Default for File {
+    /// What the file leaves out.
+    fn default() -> Self {
+        let contoso = World::contoso();
+        Self {
+            tenants: contoso.tenants,
+            users: contoso.users,
+            applications: contoso.applications,
+            resources: contoso.resources,
+            issuers: contoso.issuers,
+            behaviour: Behaviour::default(),
+        }
+    }
+}
+
+impl Options {
+    /// Reads a world file; parts that it leaves out come from [`World::contoso`].
     pub fn from_yaml(text: &str) -> Result<Self, YamlError> {
-        let read: Self = serde_saphyr::from_str(text).map_err(|error| YamlError(error.to_string()))?;
-        let contoso = Self::contoso();
+        let file: File = serde_saphyr::from_str(text).map_err(|error| YamlError::Shape(error.to_string()))?;
+        file.applications.iter().try_for_each(check)?;
+        let world = World {
+            tenants: file.tenants,
+            users: file.users,
+            applications: file.applications,
+            resources: file.resources,
+            issuers: file.issuers,
+        };
         Ok(Self {
-            tenants: if read.tenants.is_empty() {
-                contoso.tenants
-            } else {
-                read.tenants
-            },
-            users: read.users,
-            applications: if read.applications.is_empty() {
-                contoso.applications
-            } else {
-                read.applications
-            },
-            resources: if read.resources.is_empty() {
-                contoso.resources
-            } else {
-                read.resources
-            },
+            behaviour: file.behaviour,
+            ..Self::new(world)
         })
     }
+}
+
+fn check(application: &Application) -> Result<(), YamlError> {
+    let name = || application.client_id.clone();
+    let mut certificates = application.certificates.iter();
+    if certificates.any(|pem| Certificate::read(pem).is_none()) {
+        return Err(YamlError::Certificate(name()));
+    }
+    let mut credentials = application.federated_credentials.iter();
+    if credentials.any(|credential| serde_json::from_value::<JwkSet>(credential.jwks.clone()).is_err()) {
+        return Err(YamlError::KeySet(name()));
+    }
+    Ok(())
 }

@@ -108,8 +108,15 @@ impl Lab {
     }
 
     pub(crate) async fn post_to(&self, tenant: &str, form: &[(&str, String)]) -> reqwest::Result<Answer> {
-        let url = self.url(&format!("/{tenant}/oauth2/v2.0/token"));
-        read(self.http.post(url).form(form).send().await?).await
+        self.try_path(&format!("/{tenant}/oauth2/v2.0/token"), form).await
+    }
+
+    async fn try_path(&self, path: &str, form: &[(&str, String)]) -> reqwest::Result<Answer> {
+        read(self.http.post(self.url(path)).form(form).send().await?).await
+    }
+
+    pub(crate) async fn post_path(&self, path: &str, form: &[(&str, String)]) -> Answer {
+        self.try_path(path, form).await.unwrap()
     }
 
     pub(crate) async fn try_post(&self, form: &[(&str, String)]) -> reqwest::Result<Answer> {

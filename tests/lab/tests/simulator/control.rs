@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use entra_lab::simulator::cli::{self, Args};
-use entra_lab::simulator::world::{password, user_name};
+use entra_lab::simulator::world::{PUBLIC_CLIENT, password, user_name};
 use entra_lab::simulator::{RateLimit, World};
 use serde_json::{Value, json};
 
@@ -17,15 +17,15 @@ struct Standalone {
 }
 
 impl Standalone {
-    async fn start(users: &str) -> Self {
+    async fn start(world: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = |name: &str| -> PathBuf { folder.path().join(name) };
-        std::fs::write(file("users.yaml"), users).unwrap();
+        std::fs::write(file("world.yaml"), world).unwrap();
         let args = Args {
             address: Ipv4Addr::LOCALHOST.into(),
             port: 0,
             control_port: Some(0),
-            users: Some(file("users.yaml")),
+            world: Some(file("world.yaml")),
             token_lifetime: Some(9),
             ca_file: file("ca.pem"),
             aliases: vec!["login.contoso.example".to_owned()],
@@ -75,7 +75,7 @@ async fn the_command_serves_the_users_of_its_file() {
         "kept for tests in process only"
     );
     let broken = Args {
-        users: Some("/nonexistent".into()),
+        world: Some("/nonexistent".into()),
         ..args()
     };
     assert_eq!(
@@ -89,10 +89,20 @@ fn args() -> Args {
         address: Ipv4Addr::LOCALHOST.into(),
         port: 0,
         control_port: None,
-        users: None,
+        world: None,
         token_lifetime: None,
         ca_file: "/nonexistent/ca.pem".into(),
         aliases: Vec::new(),
+    }
+}
+
+#[test]
+fn the_help_names_a_login_that_works() {
+    let help = <Args as clap::Args>::augment_args(clap::Command::new("simulator"))
+        .render_help()
+        .to_string();
+    for text in [user_name(0), password(0), PUBLIC_CLIENT.to_owned()] {
+        assert!(help.contains(&text), "{text}");
     }
 }
 
@@ -127,6 +137,20 @@ async fn everything_can_be_changed_from_outside() {
     let user = json!({"upn": user_name(0), "password": password(0), "policy": "mfa"});
     assert_eq!(standalone.send(reqwest::Method::PUT, "users", user).await.0, 200);
     assert_eq!(standalone.lab.code(&password_form()).await, 50076);
+    let switches = json!({"separator": "crLf", "lifetime": {"seconds": 6}});
+    assert_eq!(
+        standalone
+            .send(reqwest::Method::PUT, "behaviour", switches)
+            .await
+            .0,
+        200
+    );
+    let refused = standalone.lab.post(&password_form()).await;
+    assert!(refused.text("error_description").contains("\r\nTrace ID"));
+    let typo = standalone
+        .send(reqwest::Method::PUT, "behaviour", json!({"lifetyme": 1}))
+        .await;
+    assert_eq!(typo.0, 400);
 }
 
 #[tokio::test]
@@ -147,6 +171,26 @@ async fn faults_can_be_scripted_from_outside() {
         200
     );
     assert_eq!(standalone.lab.code(&password_form()).await, 0);
+    standalone
+        .post("faults", json!({"fault": "unavailable", "path": "/userrealm/"}))
+        .await;
+    standalone
+        .post("faults", json!({"fault": "soap", "subcode": "requestFailed"}))
+        .await;
+    assert_eq!(
+        standalone.lab.code(&password_form()).await,
+        0,
+        "it is for other paths"
+    );
+    assert_eq!(
+        standalone.lab.get("/common/userrealm/a@b.example").await.status,
+        503
+    );
+    let soap = standalone
+        .lab
+        .post_path("/adfs/services/trust/13/usernamemixed", &[])
+        .await;
+    assert!(soap.status == 500 && soap.body.to_string().contains("wst:RequestFailed"));
     let (status, answer) = standalone
         .send(reqwest::Method::POST, "faults", json!({"fault": "x"}))
         .await;

@@ -223,6 +223,10 @@ async fn an_assertion_is_taken_only_as_it_was_issued() {
     for (changed, why) in [
         (assertion.replace(DORA, &user_name(0)), "another user"),
         (
+            assertion.replace("NotOnOrAfter=\"20", "NotOnOrAfter=\"21"),
+            "a longer life",
+        ),
+        (
             assertion.replace("><saml:Conditions", ">\n<saml:Conditions"),
             "white space",
         ),
@@ -396,6 +400,9 @@ async fn the_journal_counts_passwords_of_federated_users_and_shows_none() {
     assert_eq!(entries[0].form["password"], digest(PASSWORD));
     assert_eq!(entries[0].form["to"], lab.url(Version::V13.path()));
     assert_eq!(entries[0].form["appliesTo"], "urn:federation:MicrosoftOnline");
+    assert!(entries[0].form["keyType"].ends_with("/Bearer"));
+    assert!(entries[0].form["requestType"].ends_with("/Issue"));
+    assert!(entries[0].form["elements"].starts_with("Action Address AppliesTo Body Created"));
     let text = serde_json::to_string(&entries).unwrap();
     assert!(!text.contains("PWMARK") && !text.contains("horse"), "{text}");
 }

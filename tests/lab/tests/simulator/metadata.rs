@@ -1,7 +1,6 @@
-//! Discovery, key set, instance discovery, user realm, YAML.
+//! Discovery, key set, instance discovery, user realm.
 
 use entra_lab::simulator::world::{CONSUMERS, TENANT};
-use entra_lab::simulator::{Account, Policy, World};
 use serde_json::json;
 
 use crate::client::{lab, password_form};
@@ -134,28 +133,4 @@ async fn unknown_paths_are_not_found() {
             .status,
         404
     );
-}
-
-#[test]
-fn a_world_is_read_from_yaml() {
-    let world = World::from_yaml(
-        "
-users:
-- upn: alice@contoso.example
-  password: 'p:w# 1'
-  policy: mfa
-- upn: bob@contoso.example
-  password: x
-  account: disabled
-  withheld: [{client: c, resource: 'api://orders'}]
-",
-    )
-    .unwrap();
-    assert_eq!((world.tenants.len(), world.applications.len()), (1, 2));
-    assert_eq!(
-        (world.users[0].policy, world.users[1].account),
-        (Policy::Mfa, Account::Disabled)
-    );
-    assert_eq!(world.users[0].password, "p:w# 1");
-    assert!(World::from_yaml("users: [{upn: a, password: b, pasword: c}]").is_err());
 }

@@ -2,6 +2,8 @@
 //!
 //! Absent parts are empty. The two spellings of `MessageID` are those that MSAL libraries send.
 
+use std::collections::BTreeSet;
+
 use roxmltree::{Document, Node};
 
 use super::super::form::Form;
@@ -29,6 +31,8 @@ pub(crate) struct Envelope {
     pub(super) key_type: String,
     pub(super) request_type: String,
     pub(super) applies_to: String,
+    /// Names of all elements, sorted, each once.
+    elements: String,
 }
 
 impl Envelope {
@@ -48,6 +52,7 @@ impl Envelope {
                     .map(|name| text(header, &[(ADDRESSING, name)]))
                     .concat(),
                 to: text(header, &[(ADDRESSING, "To")]),
+                elements: elements(root),
                 ..Self::default()
             }
             .with_security(header)
@@ -90,10 +95,19 @@ impl Envelope {
             ("action", &self.action),
             ("to", &self.to),
             ("appliesTo", &self.applies_to),
+            ("keyType", &self.key_type),
+            ("requestType", &self.request_type),
+            ("elements", &self.elements),
             ("username", &self.username),
             ("password", &self.password),
         ])
     }
+}
+
+fn elements(root: Node<'_, '_>) -> String {
+    let elements = root.descendants().filter(Node::is_element);
+    let names: BTreeSet<_> = elements.map(|element| element.tag_name().name()).collect();
+    names.into_iter().collect::<Vec<_>>().join(" ")
 }
 
 fn child<'a, 'input>(parent: Node<'a, 'input>, namespace: &str, name: &str) -> Option<Node<'a, 'input>> {

@@ -21,6 +21,12 @@ pub struct Application {
     /// Accepted client secrets; several may be valid at a time.
     #[serde(default)]
     pub secrets: Vec<ClientSecret>,
+    /// Registered certificates in PEM, with RSA keys.
+    #[serde(default)]
+    pub certificates: Vec<String>,
+    /// Other issuers whose tokens it proves itself with, such as a Kubernetes cluster (workload identity).
+    #[serde(default)]
+    pub federated_credentials: Vec<FederatedCredential>,
     /// Whether the enterprise application is enabled.
     #[serde(default = "yes")]
     pub enabled: bool,
@@ -46,6 +52,37 @@ pub struct ClientSecret {
     pub expires: Option<Timestamp>,
 }
 
+/// Trust in the tokens that another issuer makes for one subject.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct FederatedCredential {
+    /// The `iss` of the tokens: an https URL, compared verbatim.
+    pub issuer: String,
+    /// Their `sub`, for example `system:serviceaccount:NAMESPACE:NAME`.
+    pub subject: String,
+    /// Their `aud`.
+    #[serde(default = "token_exchange")]
+    pub audience: String,
+    /// The issuer's JSON Web Key Set. Entra fetches it from the issuer; here it must be given.
+    pub jwks: serde_json::Value,
+}
+
+fn token_exchange() -> String {
+    "api://AzureADTokenExchange".to_owned()
+}
+
+impl FederatedCredential {
+    /// Trust with the audience that Microsoft recommends.
+    pub fn new(issuer: &str, subject: &str, jwks: serde_json::Value) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+            audience: token_exchange(),
+            jwks,
+        }
+    }
+}
+
 impl Application {
     /// A registration that allows public client flows and has no credential.
     pub fn public(client_id: &str) -> Self {
@@ -53,6 +90,8 @@ impl Application {
             client_id: client_id.to_owned(),
             public_flow: true,
             secrets: Vec::new(),
+            certificates: Vec::new(),
+            federated_credentials: Vec::new(),
             enabled: true,
             single_page: false,
             tenants: BTreeSet::new(),
@@ -71,6 +110,28 @@ impl Application {
             secrets,
             ..Self::public(client_id)
         }
+    }
+
+    /// A registration that must authenticate with the key of this certificate.
+    pub fn with_certificate(client_id: &str, pem: &str) -> Self {
+        Self {
+            public_flow: false,
+            certificates: vec![pem.to_owned()],
+            ..Self::public(client_id)
+        }
+    }
+
+    /// A registration that must authenticate with a token of another issuer.
+    pub fn with_federated_credential(client_id: &str, credential: FederatedCredential) -> Self {
+        Self {
+            public_flow: false,
+            federated_credentials: vec![credential],
+            ..Self::public(client_id)
+        }
+    }
+
+    pub(crate) fn has_credentials(&self) -> bool {
+        !self.secrets.is_empty() || !self.certificates.is_empty() || !self.federated_credentials.is_empty()
     }
 
     pub(crate) fn exists_in(&self, tenant: &str) -> bool {

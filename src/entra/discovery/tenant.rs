@@ -8,14 +8,13 @@ use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
 
-/// The service's own `Cache-Control: max-age` for this document.
-const CACHED_FOR: Duration = Duration::from_hours(24);
+use super::CACHED_FOR;
 
 /// Most tenants that are remembered.
 const TENANTS_MAX: usize = 4096;
 
 /// The GUID itself, if `tenant` is one: in lower case, as Entra ID writes it.
-pub(super) fn as_guid(tenant: &str) -> Option<String> {
+pub(in crate::entra) fn as_guid(tenant: &str) -> Option<String> {
     let hyphenated = tenant.len() == 36;
     Uuid::try_parse(tenant)
         .ok()
@@ -34,19 +33,19 @@ pub(super) fn tenant_of(document: &[u8]) -> Option<String> {
 
 /// Tenants that were resolved, by authority and tenant as written.
 #[derive(Debug, Default)]
-pub(super) struct Resolved(Mutex<HashMap<(String, String), Known>>);
+pub(in crate::entra) struct Resolved(Mutex<HashMap<(String, String), Known>>);
 
 /// GUID of a tenant, and until when it is taken as known.
 type Known = (String, Duration);
 
 impl Resolved {
-    pub(super) fn get(&self, authority: &str, tenant: &str, now: Duration) -> Option<String> {
+    pub(in crate::entra) fn get(&self, authority: &str, tenant: &str, now: Duration) -> Option<String> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (guid, until) = known.get(&key(authority, tenant))?;
         (*until > now).then(|| guid.clone())
     }
 
-    pub(super) fn insert(&self, authority: &str, tenant: &str, guid: &str, now: Duration) {
+    pub(in crate::entra) fn insert(&self, authority: &str, tenant: &str, guid: &str, now: Duration) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= TENANTS_MAX {
             known.clear();
@@ -122,6 +121,16 @@ mod tests {
     }
 
     proptest! {
+    #[test]
+    fn a_document_names_a_guid_or_nothing(endpoint in ".{0,60}", path in "[a-f0-9-]{30,40}", swap in any::<bool>()) {
+        let url = format!("https://login.microsoftonline.com/{path}/oauth2/v2.0/token");
+        let (endpoint, issuer) = if swap { (url, endpoint) } else { (endpoint, url) };
+        let document = json!({"token_endpoint": endpoint, "issuer": issuer}).to_string();
+        if let Some(tenant) = tenant_of(document.as_bytes()) {
+            prop_assert_eq!(as_guid(&tenant), Some(tenant));
+        }
+    }
+
         #[test]
         fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
             let _seen = tenant_of(&bytes);

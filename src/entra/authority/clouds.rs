@@ -1,0 +1,26 @@
+//! The clouds that Microsoft runs, and the fixed host of each. A credential needs no declaration to use them.
+
+use crate::api::Cloud;
+
+/// The clouds and the host that MSAL prefers for each (MSAL.NET `KnownMetadataProvider`, `preferred_network`).
+pub const CLOUDS: [(Cloud, &str); 6] = [
+    (Cloud::Public, "login.microsoftonline.com"),
+    (Cloud::USGovernment, "login.microsoftonline.us"),
+    (Cloud::China, "login.partner.microsoftonline.cn"),
+    (Cloud::Bleu, "login.sovcloud-identity.fr"),
+    (Cloud::Delos, "login.sovcloud-identity.de"),
+    (Cloud::GovSG, "login.sovcloud-identity.sg"),
+];
+
+/// Host of a cloud.
+pub(super) fn host_of(cloud: Cloud) -> &'static str {
+    CLOUDS
+        .iter()
+        .find(|(c, _)| *c == cloud)
+        .map_or("", |(_, host)| host)
+}
+
+/// Whether some cloud has this very host.
+pub(super) fn is_host(host: &str) -> bool {
+    CLOUDS.iter().any(|(_, h)| *h == host)
+}

@@ -1,0 +1,204 @@
+//! A sign-in: who checks the password, and the way that follows from it.
+//!
+//! # Guarantees
+//!
+//! - The password leaves at most once, either to the authority or to the account's federation server, and `still_valid`
+//!   is asked at that moment.
+//! - The realm, the server's metadata, its assertion and the token: all of them end within one deadline.
+
+use url::Url;
+
+use super::authority::Authority;
+use super::client::always;
+use super::deadline::SignInDeadline;
+use super::failure::{Attempt, Class};
+use super::grant::{Form, Proof};
+use super::headers::{Anchor, headers};
+use super::limits::{Caller, Permit};
+use super::realm::{self, AccountRealm, Server};
+use super::send::{Departing, Stop, read_token};
+use super::wire::{Outgoing, Reply};
+use super::{Client, Grant};
+use crate::api::{Realm, Reason};
+use crate::plan::answer::{Effect, Refusal};
+use crate::reconcile::material::LoginContent;
+use crate::reconcile::ports::{Request, Tokens};
+
+/// A sign-in on its way.
+pub(super) struct SignIn<'a> {
+    pub(super) request: &'a Request<'a>,
+    pub(super) content: &'a LoginContent,
+    pub(super) still_valid: &'a (dyn Fn() -> bool + Send + Sync),
+    pub(super) authority: Authority,
+    token_endpoint: Url,
+    /// What proves the client at the token endpoint: made before anything is sent.
+    proof: Option<Proof>,
+    /// One for all requests.
+    pub(super) correlation_id: String,
+    pub(super) deadline: SignInDeadline,
+}
+
+impl SignIn<'_> {
+    /// A request of this sign-in to the authority.
+    pub(super) fn attempt(&self, grant: Grant) -> Attempt<'_> {
+        Attempt::new(grant, &self.authority, self.request.binding, &self.correlation_id)
+    }
+}
+
+impl Client {
+    /// Signs in, from the question who checks the password to the tokens.
+    pub(super) async fn sign_in(
+        &self,
+        request: &Request<'_>,
+        realm: Realm,
+        content: &LoginContent,
+        still_valid: &(dyn Fn() -> bool + Send + Sync),
+    ) -> Result<Tokens, Stop> {
+        let authority = self.authority_of(request)?;
+        let deadline = SignInDeadline::new(self.clock.monotonic(), request.life);
+        let within = deadline.for_document(self.clock.monotonic());
+        let token_endpoint = self.token_endpoint(request, &authority, within).await?;
+        let sign_in = SignIn {
+            request,
+            content,
+            still_valid,
+            authority,
+            proof: self.proof(request, &token_endpoint)?,
+            token_endpoint,
+            correlation_id: self.correlation_id(),
+            deadline,
+        };
+        match Box::pin(self.server(&sign_in, realm)).await? {
+            None => Box::pin(self.by_password(&sign_in)).await,
+            Some(server) => Box::pin(self.by_federation(&sign_in, &server)).await,
+        }
+    }
+
+    /// The federation server of the account; `None` if the authority checks its password.
+    async fn server(&self, sign_in: &SignIn<'_>, realm: Realm) -> Result<Option<Server>, Stop> {
+        if realm == Realm::Managed {
+            return Ok(None);
+        }
+        let found = self.realm(sign_in).await?;
+        let attempt = sign_in.attempt(Grant::Discovery);
+        match found {
+            AccountRealm::Federated(server) => Ok(Some(server)),
+            AccountRealm::Managed if realm == Realm::Federated => Err(not_federated(&attempt).into()),
+            AccountRealm::Managed => Ok(None),
+            AccountRealm::Unknown => Err(nobody(&attempt).into()),
+            AccountRealm::Personal => Err(personal(&attempt).into()),
+        }
+    }
+
+    /// Asks the realm service. An authority without one checks passwords itself.
+    async fn realm(&self, sign_in: &SignIn<'_>) -> Result<AccountRealm, Stop> {
+        let Some(url) = sign_in.authority.user_realm(sign_in.content.username.expose()) else {
+            return Ok(AccountRealm::Managed);
+        };
+        let departing = Departing {
+            http: self.connections.to(&sign_in.authority),
+            outgoing: Outgoing {
+                url,
+                headers: headers(&sign_in.correlation_id, Anchor::Nobody),
+                payload: None,
+                deadline: sign_in.deadline.for_document(self.clock.monotonic()),
+            },
+            permit: self.admit(Caller::of(sign_in.request))?,
+            may_leave: &always,
+        };
+        let attempt = sign_in.attempt(Grant::Discovery);
+        Ok(self
+            .send(&attempt, departing, |reply| read_realm(&attempt, reply))
+            .await?)
+    }
+
+    /// Sends user name and password to the authority.
+    async fn by_password(&self, sign_in: &SignIn<'_>) -> Result<Tokens, Stop> {
+        let (request, content) = (sign_in.request, sign_in.content);
+        let traits = sign_in.authority.traits();
+        let form = Form::password(request, traits, &content.username, &content.password);
+        let anchor = Anchor::User(content.username.expose()).of(traits);
+        let permit = self.admit(Caller::of(request))?;
+        let departing = self.token_request(sign_in, form, anchor, permit, sign_in.still_valid);
+        self.tokens(&sign_in.attempt(Grant::Password), departing, request.scopes)
+            .await
+    }
+
+    /// A request to the authority's token endpoint.
+    pub(super) fn token_request<'a>(
+        &'a self,
+        sign_in: &'a SignIn<'_>,
+        form: Form,
+        anchor: Anchor<'_>,
+        permit: Permit,
+        may_leave: &'a (dyn Fn() -> bool + Send + Sync),
+    ) -> Departing<'a> {
+        Departing {
+            http: self.connections.to(&sign_in.authority),
+            outgoing: Outgoing {
+                url: sign_in.token_endpoint.clone(),
+                headers: headers(&sign_in.correlation_id, anchor),
+                payload: Some(form.proven(sign_in.proof.as_ref()).into_payload()),
+                deadline: sign_in.deadline.for_grant(self.clock.monotonic()),
+            },
+            permit,
+            may_leave,
+        }
+    }
+
+    /// The tokens that the authority grants.
+    pub(super) async fn tokens(
+        &self,
+        attempt: &Attempt<'_>,
+        departing: Departing<'_>,
+        requested: &[String],
+    ) -> Result<Tokens, Stop> {
+        let read = |reply: &Reply| read_token(attempt, reply, requested);
+        let answer = self.send(attempt, departing, read).await;
+        Ok(answer.inspect_err(|refusal| self.doubt_endpoint(attempt.authority, refusal))?)
+    }
+
+    /// A permit, before anything secret is sent.
+    pub(super) fn admit(&self, caller: Caller) -> Result<Permit, Stop> {
+        self.gate.admit(caller).map_err(Stop::Later)
+    }
+}
+
+/// 404: there is no realm service, and the authority checks passwords itself. Whatever else is not an answer passes.
+fn read_realm(attempt: &Attempt<'_>, reply: &Reply) -> Result<AccountRealm, Box<Refusal>> {
+    match reply.status {
+        200 => {
+            let body = reply.body.as_deref().map(Vec::as_slice).unwrap_or_default();
+            realm::read(body).ok_or_else(|| Box::new(attempt.unusable(reply)))
+        }
+        404 => Ok(AccountRealm::Managed),
+        status => Err(Box::new(attempt.status(Class::of_status(status), reply))),
+    }
+}
+
+fn not_federated(attempt: &Attempt<'_>) -> Refusal {
+    attempt.told(
+        Effect::Person,
+        Reason::AppMisconfigured,
+        "spec.login.realm asks for a federation server, but Entra ID names none for this account; the password was not sent.".to_owned(),
+        "Remove spec.login.realm, or set it to Managed.",
+    )
+}
+
+fn nobody(attempt: &Attempt<'_>) -> Refusal {
+    attempt.told(
+        Effect::Person,
+        Reason::UserNotFound,
+        "The domain of the user name belongs to no tenant of this cloud; the password was not sent.".to_owned(),
+        "Check the user name and spec.cloud. With spec.login.realm: Managed the password is sent all the same.",
+    )
+}
+
+fn personal(attempt: &Attempt<'_>) -> Refusal {
+    attempt.told(
+        Effect::Person,
+        Reason::UserNotFound,
+        "This is a personal Microsoft account; the password was not sent.".to_owned(),
+        "Use a work or school account: personal accounts cannot use this grant.",
+    )
+}

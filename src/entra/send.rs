@@ -1,0 +1,140 @@
+//! One permitted request: sent, read, and told to limits, metrics and log.
+
+use super::Client;
+use super::failure::Attempt;
+use super::limits::{Experience, Permit};
+use super::observe;
+use super::response;
+use super::retry_after::RETRY_AFTER_DEFAULT;
+use super::wire::{self, Cause, Lost, Outgoing, Reply};
+use crate::plan::Time;
+use crate::plan::answer::{Effect, Refusal};
+use crate::reconcile::ports::{Outcome, Tokens};
+
+/// Why no tokens came.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The provider refused, or did not answer.
+    Refused(Box<Refusal>),
+    /// No permit was free, and no secret was sent; come back then.
+    Later(Time),
+}
+
+impl From<Box<Refusal>> for Stop {
+    fn from(refusal: Box<Refusal>) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Box::new(refusal).into()
+    }
+}
+
+/// The same for the port.
+pub(super) fn outcome(result: Result<Tokens, Stop>) -> Outcome {
+    match result {
+        Ok(tokens) => Outcome::Granted(Box::new(tokens)),
+        Err(Stop::Refused(refusal)) => Outcome::Refused(*refusal),
+        Err(Stop::Later(at)) => Outcome::Later(at),
+    }
+}
+
+/// A request that may go: over which connections, by whose leave, and who is asked when its body is about to leave.
+pub(super) struct Departing<'a> {
+    pub(super) http: reqwest::Client,
+    pub(super) outgoing: Outgoing,
+    pub(super) permit: Permit,
+    pub(super) may_leave: &'a (dyn Fn() -> bool + Send + Sync),
+}
+
+impl Client {
+    /// Sends, reads, and tells limits, metrics and log what came of it.
+    pub(super) async fn send<T>(
+        &self,
+        attempt: &Attempt<'_>,
+        departing: Departing<'_>,
+        read: impl FnOnce(&Reply) -> Result<T, Box<Refusal>> + Send,
+    ) -> Result<T, Box<Refusal>> {
+        let Departing {
+            http,
+            outgoing,
+            permit,
+            may_leave,
+        } = departing;
+        let start = self.clock.monotonic();
+        let answer = wire::exchange(&http, outgoing, &*self.clock, may_leave).await;
+        let status = answer.as_ref().map_or(0, |reply| reply.status);
+        let outcome = match &answer {
+            Ok(reply) => read(reply),
+            Err(lost) => Err(Box::new(attempt.lost(*lost))),
+        };
+        let refusal = outcome.as_ref().err().map(Box::as_ref);
+        permit.finish(experience(&answer, refusal));
+        let seconds = self.clock.monotonic().saturating_sub(start).as_secs_f64();
+        self.observer.on_request(
+            attempt.grant,
+            refusal.map_or(observe::GRANTED, observe::label),
+            seconds,
+        );
+        log(attempt, status, refusal);
+        outcome
+    }
+}
+
+/// The tokens of an answer of the token endpoint.
+pub(super) fn read_token(
+    attempt: &Attempt<'_>,
+    reply: &Reply,
+    requested: &[String],
+) -> Result<Tokens, Box<Refusal>> {
+    if reply.status != 200 {
+        return Err(Box::new(attempt.refused(reply)));
+    }
+    let body = reply.body.as_deref().map(Vec::as_slice).unwrap_or_default();
+    response::read(body, reply.started, requested).map_err(|unusable| {
+        tracing::debug!(error = %unusable, correlation_id = attempt.correlation_id, "token response is not usable");
+        Box::new(attempt.unusable(reply))
+    })
+}
+
+/// What the limits learn from an answer. A verdict is none of a failing host, though a SOAP fault has status 500.
+fn experience(answer: &Result<Reply, Lost>, refusal: Option<&Refusal>) -> Experience {
+    let failing = refusal.is_some_and(|r| matches!(r.effect, Effect::Transient | Effect::Unanswered));
+    match answer {
+        Ok(Reply {
+            status: 429,
+            retry_after,
+            ..
+        }) => Experience::Throttled(retry_after.unwrap_or(RETRY_AFTER_DEFAULT)),
+        Ok(Reply { status: 500.., .. }) if failing => Experience::Failing,
+        Ok(_) => Experience::Answered,
+        Err(
+            Lost {
+                departure: wire::Departure::Withheld,
+                ..
+            }
+            | Lost {
+                cause: Cause::Broken, ..
+            },
+        ) => Experience::Nothing,
+        Err(Lost {
+            cause: Cause::Connect | Cause::Certificate | Cause::Deadline,
+            ..
+        }) => Experience::Failing,
+    }
+}
+
+/// One line per request: host, grant, status, code and correlation id, nothing else.
+fn log(attempt: &Attempt<'_>, status: u16, refusal: Option<&Refusal>) {
+    tracing::debug!(
+        host = attempt.host,
+        grant = attempt.grant.label(),
+        status,
+        reason = refusal.map(|r| r.reason.as_ref()),
+        code = refusal.and_then(|r| r.code),
+        correlation_id = attempt.correlation_id,
+        "request to the identity provider ended"
+    );
+}

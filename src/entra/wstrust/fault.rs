@@ -1,0 +1,124 @@
+//! What a SOAP fault says about the password that was sent (SOAP 1.2 part 1 §5.4; WS-Security 1.1 §12; WS-Trust 1.3
+//! §11; entra-protocol §4.4).
+
+use super::namespace::Namespace::Soap;
+use super::xml::Node;
+use crate::api::Reason;
+use crate::plan::answer::Effect;
+
+/// What happened, by the most telling code of the fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::EnumIter)]
+pub(in crate::entra) enum Fault {
+    /// User name or password is wrong.
+    Authentication,
+    /// The security header was not accepted, before the password decided anything: mostly the clocks differ.
+    Security,
+    /// The server knows who it is and does not issue a token.
+    Refused,
+    /// The server has no trust with the cloud, or does not understand the request.
+    Request,
+    /// The server's own failure (SOAP 1.2 §5.4.6: "Receiver").
+    Server,
+    /// Anything else: it may be the password.
+    Unclear,
+}
+
+/// What a fault means for the login.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::entra) struct Judgement {
+    pub(in crate::entra) effect: Effect,
+    pub(in crate::entra) reason: Reason,
+    /// What happened: the server's host goes before it.
+    pub(in crate::entra) message: &'static str,
+    /// What to do.
+    pub(in crate::entra) remedy: &'static str,
+}
+
+/// Most levels of sub-codes that are looked at: WS-Security and WS-Trust use one.
+const LEVELS_MAX: usize = 4;
+
+impl Fault {
+    /// Reads a `Fault` element: the innermost known sub-code decides, else the code.
+    pub(super) fn of(fault: Node<'_, '_>) -> Self {
+        let code = fault.named(Soap, "Code").next();
+        let levels = std::iter::successors(code, |code| code.named(Soap, "Subcode").next());
+        let codes: Vec<Self> = levels.take(LEVELS_MAX).filter_map(known).collect();
+        codes.last().copied().unwrap_or(Self::Unclear)
+    }
+
+    /// What it means for the login.
+    ///
+    /// - [`Fault::Security`] condemns nothing, since the password was not judged. It is no passing failure either: tried
+    ///   again by itself, a password could be sent for ever to a server that counts it. So a person is asked.
+    /// - [`Fault::Server`] uses up a send: the server read the password and gave no verdict.
+    /// - [`Fault::Unclear`] is taken for a wrong password, because each repetition could lock the account.
+    pub(in crate::entra) const fn judgement(self) -> Judgement {
+        let (effect, reason, message, remedy) = match self {
+            Self::Authentication => (
+                Effect::Condemned,
+                Reason::WrongPassword,
+                "refused the user name and password",
+                "Check user name and password at the federation server, then create the login Secret anew.",
+            ),
+            Self::Security => (
+                Effect::Person,
+                Reason::AppMisconfigured,
+                "did not accept the security header of the message; mostly the clocks differ by more than five minutes",
+                "Set the clocks of the operator's node and of the federation server by NTP, then ask for another try.",
+            ),
+            Self::Refused => (
+                Effect::Person,
+                Reason::BlockedByPolicy,
+                "issues no token for this account",
+                "Look at the federation server's event log and its access control policy for Microsoft 365.",
+            ),
+            Self::Request => (
+                Effect::Person,
+                Reason::AppMisconfigured,
+                "does not accept the request for a token",
+                "Check its trust with Microsoft 365 and that its endpoint for user name and password is enabled.",
+            ),
+            Self::Server => (
+                Effect::Unanswered,
+                Reason::ServiceUnavailable,
+                "failed at the request",
+                "Look at the federation server's event log, and at its connection to the directory.",
+            ),
+            Self::Unclear => (
+                Effect::Condemned,
+                Reason::WrongPassword,
+                "refused the sign-in without a clear cause, which counts as a wrong password so that no account gets locked",
+                "Look at the federation server's event log; check user name and password, then create the login Secret anew.",
+            ),
+        };
+        Judgement {
+            effect,
+            reason,
+            message,
+            remedy,
+        }
+    }
+}
+
+/// What a code means, by its local name: the names are distinct over the specifications.
+fn known(code: Node<'_, '_>) -> Option<Fault> {
+    let value = code.descend(&[(Soap, "Value")])?.text()?;
+    let name = value.rsplit_once(':').map_or(value.as_str(), |(_, name)| name);
+    match name {
+        "FailedAuthentication" => Some(Fault::Authentication),
+        "InvalidSecurity" | "MessageExpired" | "ExpiredData" | "InvalidTimeRange" => Some(Fault::Security),
+        "RequestFailed" => Some(Fault::Refused),
+        "InvalidRequest"
+        | "BadRequest"
+        | "InvalidScope"
+        | "MustUnderstand"
+        | "VersionMismatch"
+        | "ActionNotSupported"
+        | "DestinationUnreachable" => Some(Fault::Request),
+        "Receiver" => Some(Fault::Server),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The operator's own client against the same token service, as the same application.
+
+use std::sync::Arc;
+
+use entra_lab::simulator::Simulator;
+use entra_lab::simulator::world::TENANT;
+use entra_operator::api::Realm;
+use entra_operator::entra::{Authorities, Client, Declared, Federation, Limits};
+use entra_operator::operator::SystemClock;
+use entra_operator::plan::Time;
+use entra_operator::plan::answer::{Account, Refusal};
+use entra_operator::plan::snapshot::Binding;
+use entra_operator::reconcile::material::{
+    ClientAuthentication, ClientCertificate, LoginContent, Secret, StoredSession,
+};
+use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens};
+
+use crate::scene::{Registration, SCOPE, User};
+
+/// Name under which the simulator is declared.
+const AUTHORITY: &str = "lab";
+
+/// The client and what it says about itself.
+pub(crate) struct Ours {
+    client: Client,
+    clock: Arc<SystemClock>,
+    binding: Binding,
+    authentication: Option<ClientAuthentication>,
+    scopes: Vec<String>,
+}
+
+impl Ours {
+    pub(crate) fn new(simulator: &Simulator, registration: &Registration) -> Self {
+        let declared = Declared {
+            name: AUTHORITY.to_owned(),
+            url: simulator.url(),
+            ca_pem: Some(simulator.ca_pem().into_bytes()),
+            namespaces: None,
+        };
+        let limits = Limits {
+            in_flight: 32,
+            per_second_per_tenant: 1000,
+        };
+        let authorities = Authorities::new([declared]).unwrap();
+        let host = authorities.resolve("etl", None, Some(AUTHORITY)).unwrap().host();
+        let federation = Federation {
+            allowed_hosts: [host.clone()].into(),
+            ca_pem: Some(simulator.ca_pem().into_bytes()),
+        };
+        let clock = Arc::new(SystemClock::start());
+        let port: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
+        let client = Client::new(authorities, limits, port).unwrap();
+        let client = client.federated(federation).unwrap();
+        let binding = Binding {
+            authority: host,
+            tenant: TENANT.to_owned(),
+            client_id: registration.client_id.clone(),
+        };
+        Self {
+            client,
+            clock,
+            binding,
+            authentication: authentication(registration),
+            scopes: vec![SCOPE.to_owned()],
+        }
+    }
+
+    fn request(&self) -> Request<'_> {
+        Request {
+            namespace: "etl",
+            authority: Some(AUTHORITY),
+            binding: &self.binding,
+            client: self.authentication.as_ref(),
+            scopes: &self.scopes,
+            life: None,
+            now: self.clock.now(),
+        }
+    }
+
+    pub(crate) async fn sign_in(&self, user: &User) -> Result<Tokens, Box<Refusal>> {
+        let content = LoginContent {
+            username: Secret::new(user.name.clone()),
+            password: Secret::new(user.password.clone()),
+        };
+        let login = self.client.login(self.request(), Realm::Auto, &content, &|| true);
+        settled(Box::pin(login).await)
+    }
+
+    /// Redeems a refresh token, wherever it came from; `account` is MSAL's key of its user.
+    pub(crate) async fn redeem(&self, refresh_token: &str, account: &str) -> Result<Tokens, Box<Refusal>> {
+        let session = StoredSession {
+            refresh_token: Secret::new(refresh_token.to_owned()),
+            account: Account {
+                home_account_id: account.to_owned(),
+                ..Account::default()
+            },
+            answered_at: Time(0),
+        };
+        settled(Box::pin(self.client.redeem(self.request(), &session)).await)
+    }
+}
+
+fn authentication(registration: &Registration) -> Option<ClientAuthentication> {
+    let Registration {
+        secret,
+        certificate,
+        key,
+        ..
+    } = registration.clone();
+    let certificate = certificate.zip(key).map(|(certificate, key)| {
+        ClientAuthentication::Certificate(ClientCertificate {
+            certificate: certificate.into_bytes(),
+            key: Secret::new(key),
+        })
+    });
+    certificate.or_else(|| secret.map(|secret| ClientAuthentication::Secret(Secret::new(secret))))
+}
+
+/// The limits of these clients are never reached.
+fn settled(outcome: Outcome) -> Result<Tokens, Box<Refusal>> {
+    match outcome {
+        Outcome::Granted(tokens) => Ok(*tokens),
+        Outcome::Refused(refusal) => Err(Box::new(refusal)),
+        Outcome::Later(until) => panic!("held back until {until:?}"),
+    }
+}
+
+/// MSAL's key of the account behind a token.
+pub(crate) fn account(tokens: &Tokens) -> &str {
+    &tokens.granted.account.as_ref().unwrap().home_account_id
+}
+
+pub(crate) fn refresh_token(tokens: &Tokens) -> &str {
+    tokens.refresh_token.as_ref().unwrap().expose()
+}

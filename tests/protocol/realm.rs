@@ -1,0 +1,164 @@
+//! The question who checks an account's password, and that the password waits for the answer.
+
+use entra_operator::api::{Realm, Reason};
+use entra_operator::plan::answer::Effect;
+use entra_operator::reconcile::material::Secret;
+use entra_operator::reconcile::ports::Outcome;
+
+use crate::client::{Setup, granted, refused, tokens};
+use crate::server::{Act, Server, say};
+
+fn realm(account_type: &str, domain: &str) -> Act {
+    let body = serde_json::json!({"ver": "1.0", "account_type": account_type, "domain_name": domain,
+        "cloud_instance_name": "microsoftonline.com", "cloud_audience_urn": "urn:federation:MicrosoftOnline"});
+    say(200, &[], &body.to_string())
+}
+
+fn asking(server: &Server, realm: Realm) -> Setup {
+    let mut setup = Setup::new(server);
+    setup.realm = realm;
+    setup
+}
+
+#[tokio::test]
+async fn a_managed_account_signs_in_with_its_password() {
+    for kind in ["Managed", "managed"] {
+        let server = Server::start([realm(kind, "contoso.example"), say(200, &[], &tokens())]).await;
+        granted(asking(&server, Realm::Auto).login().await);
+        let journal = server.journal();
+        assert_eq!(journal.len(), 2);
+        assert_eq!(
+            journal[0].line(),
+            "GET /common/userrealm/alice@contoso.example?api-version=1.0 HTTP/1.1"
+        );
+        assert_eq!(
+            journal[0].header("host"),
+            Some(server.host().as_str()),
+            "the port is kept"
+        );
+        assert_eq!(journal[0].header("accept"), Some("application/json"));
+        assert_eq!(
+            journal[0].header("client-request-id"),
+            journal[1].header("client-request-id")
+        );
+        assert!(journal[1].body.contains("grant_type=password"));
+    }
+}
+
+#[tokio::test]
+async fn a_user_name_is_one_segment_whatever_it_holds() {
+    for (user, segment) in [
+        ("a/b?c#d%2f@x", "a%2Fb%3Fc%23d%252f@x"),
+        ("ä b\\c@x", "%C3%A4%20b%5Cc@x"),
+        ("../../evil@x", "..%2F..%2Fevil@x"),
+    ] {
+        let server = Server::start([realm("Unknown", "x")]).await;
+        let mut setup = asking(&server, Realm::Auto);
+        setup.content.username = Secret::new(user.to_owned());
+        refused(setup.login().await);
+        assert_eq!(
+            server.journal()[0].line(),
+            format!("GET /common/userrealm/{segment}?api-version=1.0 HTTP/1.1")
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_authority_without_a_realm_service_checks_passwords_itself() {
+    let server = Server::start([say(404, &[], "<h1>404</h1>"), say(200, &[], &tokens())]).await;
+    granted(asking(&server, Realm::Auto).login().await);
+    assert_eq!(server.journal().len(), 2);
+}
+
+#[tokio::test]
+async fn managed_asks_nobody() {
+    let server = Server::start([say(200, &[], &tokens())]).await;
+    granted(asking(&server, Realm::Managed).login().await);
+    assert_eq!(server.journal().len(), 1);
+}
+
+#[tokio::test]
+async fn accounts_that_nobody_or_another_service_knows_get_no_password() {
+    for (kind, domain) in [
+        ("Unknown", "nowhere.example"),
+        ("Federated", "live.com"),
+        ("Managed", "LIVE.COM"),
+    ] {
+        for asked in [Realm::Auto, Realm::Federated] {
+            let server = Server::start([realm(kind, domain)]).await;
+            let refusal = refused(asking(&server, asked).login().await);
+            assert_eq!(
+                (refusal.effect, refusal.reason),
+                (Effect::Person, Reason::UserNotFound)
+            );
+            let sent = server.journal()[0]
+                .header("client-request-id")
+                .unwrap()
+                .to_owned();
+            assert_eq!(refusal.correlation_id, Some(sent));
+            assert_eq!(server.journal().len(), 1, "{kind} {domain}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn federated_insists_on_a_federation_server() {
+    for answer in [realm("Managed", "contoso.example"), say(404, &[], "")] {
+        let server = Server::start([answer]).await;
+        let refusal = refused(asking(&server, Realm::Federated).login().await);
+        assert_eq!(
+            (refusal.effect, refusal.reason),
+            (Effect::Person, Reason::AppMisconfigured)
+        );
+        assert!(
+            refusal.message.contains("spec.login.realm"),
+            "{}",
+            refusal.message
+        );
+        assert_eq!(server.journal().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn without_an_answer_nothing_secret_is_sent_and_it_is_tried_again() {
+    for (answer, reason) in [
+        (say(500, &[], ""), Reason::ServiceUnavailable),
+        (say(503, &[], "<html>"), Reason::ServiceUnavailable),
+        (say(429, &[("Retry-After", "17")], ""), Reason::Throttled),
+        (
+            say(400, &[], r#"{"error":"invalid_grant","error_codes":[50126]}"#),
+            Reason::UnexpectedResponse,
+        ),
+        (say(403, &[], "proxy"), Reason::UnexpectedResponse),
+        (
+            say(302, &[("Location", "https://localhost/")], ""),
+            Reason::UnexpectedResponse,
+        ),
+        (say(200, &[], "<html>sign in</html>"), Reason::UnexpectedResponse),
+        (say(200, &[], "{}"), Reason::UnexpectedResponse),
+        (realm("Hybrid", "contoso.example"), Reason::UnexpectedResponse),
+        (say(200, &[], &" ".repeat(65 * 1024)), Reason::UnexpectedResponse),
+        (Act::Close, Reason::ServiceUnavailable),
+        (Act::Stall, Reason::ServiceUnavailable),
+    ] {
+        let server = Server::start([answer.clone()]).await;
+        let mut setup = asking(&server, Realm::Auto);
+        setup.life = Some(8);
+        let refusal = refused(setup.login().await);
+        assert_eq!(
+            (refusal.effect, refusal.reason),
+            (Effect::Transient, reason),
+            "{answer:?}"
+        );
+        assert_eq!(server.journal().len(), 1, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_pause_that_the_realm_service_asks_for_holds() {
+    let server = Server::start([say(429, &[("Retry-After", "17")], "")]).await;
+    let setup = asking(&server, Realm::Auto);
+    assert_eq!(refused(setup.login().await).retry_after, Some(17));
+    assert!(matches!(setup.login().await, Outcome::Later(_)));
+    assert_eq!(server.journal().len(), 1);
+}
