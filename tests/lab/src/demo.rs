@@ -89,9 +89,6 @@ pub enum Error {
     /// cargo did not build the operator.
     #[error("cargo did not build the operator: {0}")]
     Build(String),
-    /// The certificate of the confidential client.
-    #[error("cannot make a certificate: {0}")]
-    Certificate(String),
     /// kubectl refused.
     #[error("kubectl {command} failed: {output}")]
     Kubectl {

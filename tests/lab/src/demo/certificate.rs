@@ -2,49 +2,40 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair, RsaKeySize};
 use tempfile::TempDir;
 
 use super::Error;
+use crate::simulator::{ClientCertificate, StartError};
 
 /// Certificate and key in a directory that goes with it.
 #[derive(Debug)]
 pub(super) struct Certificate {
     directory: TempDir,
-    pem: String,
+    material: ClientCertificate,
 }
 
 impl Certificate {
     /// A new one.
     pub(super) fn new() -> Result<Self, Error> {
-        let (pem, key) = generate().map_err(|error| Error::Certificate(error.to_string()))?;
-        let directory = tempfile::tempdir().map_err(Error::io("make a directory"))?;
-        let certificate = Self { directory, pem };
+        let certificate = Self {
+            directory: tempfile::tempdir().map_err(Error::io("make a directory"))?,
+            material: ClientCertificate::new("ledger").map_err(StartError::from)?,
+        };
         let [(_, public), (_, private)] = certificate.files();
-        write(&public, &certificate.pem)?;
-        write(&private, &key)?;
+        write(&public, &certificate.material.certificate)?;
+        write(&private, &certificate.material.key)?;
         Ok(certificate)
     }
 
     /// The certificate, PEM: what the application's registration knows.
     pub(super) fn pem(&self) -> &str {
-        &self.pem
+        &self.material.certificate
     }
 
     /// Flag of `kubectl create secret tls` and file of each part.
     pub(super) fn files(&self) -> [(&'static str, PathBuf); 2] {
         [("cert", "tls.crt"), ("key", "tls.key")].map(|(flag, name)| (flag, self.directory.path().join(name)))
     }
-}
-
-/// Certificate and key, PEM. Entra ID takes RSA keys only.
-fn generate() -> Result<(String, String), rcgen::Error> {
-    let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048)?;
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::CommonName, "ledger");
-    let certificate = params.self_signed(&key)?;
-    Ok((certificate.pem(), key.serialize_pem()))
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
