@@ -7,6 +7,8 @@
 //! - Nothing stays behind, also when it is killed; in a cluster of the user (`--context`) unless it is killed
 //!   with SIGKILL.
 
+mod cast;
+mod certificate;
 mod checks;
 mod existing;
 mod kubectl;
@@ -29,7 +31,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use self::scene::Scene;
 use self::screen::{Paint, Screen};
 use self::story::Story;
-use self::user::{TOKENS, User};
+use self::user::User;
 use crate::{audit, controlplane, simulator, stage};
 
 /// Seconds that access tokens live in the demonstration; the operator renews such short ones at half of it.
@@ -151,7 +153,7 @@ async fn play(screen: &Screen, scene: &Scene, interrupt: &mut Interrupt, keep: b
     if keep {
         screen.plain(&scene.export())?;
     }
-    let mut story = Story::open(screen, scene, TOKENS);
+    let mut story = Story::open(screen, scene);
     let outcome = interrupt.or(act(screen, scene, &mut story)).await;
     if keep && !matches!(outcome, Err(Error::Interrupted)) {
         stay(screen, scene, &mut story, interrupt, &outcome).await?;
@@ -159,7 +161,7 @@ async fn play(screen: &Screen, scene: &Scene, interrupt: &mut Interrupt, keep: b
     outcome
 }
 
-/// The three commands of the user, what comes of them, and the summary.
+/// The commands of the user, what comes of them, and the summary.
 async fn act(screen: &Screen, scene: &Scene, story: &mut Story<'_>) -> Result<(), Error> {
     let user = User::new(screen, scene);
     tokio::try_join!(

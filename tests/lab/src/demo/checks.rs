@@ -1,15 +1,16 @@
 //! The summary: what was promised, what was measured, and whether it holds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
+use super::cast::{CAST, Role};
 use super::leaks::{self, Findings};
 use super::scene::Scene;
 use super::story::{Renewals, Story};
 use super::usage::{self, Usage};
-use super::user::{ACCOUNT, LOGIN, NAMESPACE};
+use super::user::NAMESPACE;
 use super::{Error, RENEWALS, Screen};
 use crate::audit::Mark;
 
@@ -19,11 +20,13 @@ const LEAST_LEFT: i64 = super::LIFE.cast_signed() / 4;
 /// All that was measured.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Measured {
-    password_sends: usize,
+    /// By credential.
+    password_sends: BTreeMap<&'static str, usize>,
     redemptions: usize,
     other_requests: usize,
-    renewals: Vec<(&'static str, Renewals)>,
-    login_is_there: bool,
+    /// By token Secret.
+    renewals: BTreeMap<&'static str, Renewals>,
+    logins_left: BTreeSet<&'static str>,
     usage: Option<Usage>,
     leaks: Option<Findings>,
 }
@@ -47,14 +50,28 @@ pub(super) async fn measure(
     let secrets = Api::<Secret>::namespaced(scene.client.clone(), NAMESPACE);
     let refused = journal.matching(|entry| entry.grant().is_some() && entry.status() != Some(200));
     Ok(Measured {
-        password_sends: journal.password_sends(ACCOUNT),
-        redemptions: journal.redemptions(ACCOUNT),
+        password_sends: each(|role| journal.password_sends(&role.account())),
+        redemptions: CAST.iter().map(|role| journal.redemptions(&role.account())).sum(),
         other_requests: refused.len(),
         renewals: story.renewals(),
-        login_is_there: secrets.get_opt(LOGIN).await?.is_some(),
+        logins_left: logins_left(&secrets).await?,
         usage,
         leaks: leaks::search(scene).await?,
     })
+}
+
+fn each(count: impl Fn(&Role) -> usize) -> BTreeMap<&'static str, usize> {
+    CAST.iter().map(|role| (role.name, count(role))).collect()
+}
+
+async fn logins_left(secrets: &Api<Secret>) -> Result<BTreeSet<&'static str>, Error> {
+    let mut left = BTreeSet::new();
+    for role in &CAST {
+        if secrets.get_opt(role.login).await?.is_some() {
+            left.insert(role.login);
+        }
+    }
+    Ok(left)
 }
 
 /// Prints the summary.
@@ -84,7 +101,7 @@ impl Measured {
     fn checks(&self) -> Vec<Check> {
         let mut checks = vec![
             self.password(),
-            self.login(),
+            self.logins(),
             self.renewed(),
             self.margin(),
             self.redeemed(),
@@ -96,17 +113,23 @@ impl Measured {
     }
 
     fn password(&self) -> Check {
-        let found = format!("{} x, by the simulator's journal", self.password_sends);
-        Check::new(self.password_sends == 1, "password sent", found)
+        let once = CAST
+            .iter()
+            .all(|role| self.password_sends.get(role.name) == Some(&1));
+        let each = self.password_sends.iter();
+        let each: Vec<_> = each.map(|(name, sends)| format!("{name} {sends} x")).collect();
+        let found = format!("{}, by the simulator's journal", each.join(", "));
+        Check::new(once, "password sent", found)
     }
 
-    fn login(&self) -> Check {
-        let found = if self.login_is_there {
-            "still there"
+    fn logins(&self) -> Check {
+        let left: Vec<_> = self.logins_left.iter().copied().collect();
+        let found = if left.is_empty() {
+            "gone".to_owned()
         } else {
-            "gone"
+            format!("still there: {}", left.join(", "))
         };
-        Check::new(!self.login_is_there, "login Secret", found.to_owned())
+        Check::new(left.is_empty(), "login Secrets", found)
     }
 
     fn renewed(&self) -> Check {
@@ -115,12 +138,12 @@ impl Measured {
             .iter()
             .map(|(name, seen)| format!("{name} {}", seen.count));
         let counts: Vec<_> = counts.collect();
-        let enough = self.renewals.iter().all(|(_, seen)| seen.count >= RENEWALS);
+        let enough = self.renewals.values().all(|seen| seen.count >= RENEWALS);
         Check::new(enough, "renewals", counts.join(", "))
     }
 
     fn margin(&self) -> Check {
-        let least = self.renewals.iter().filter_map(|(_, seen)| seen.least_left).min();
+        let least = self.renewals.values().filter_map(|seen| seen.least_left).min();
         let found = format!(
             "{} s before expiry, at the latest; at least {LEAST_LEFT} s are promised",
             least.unwrap_or(0)
@@ -132,9 +155,9 @@ impl Measured {
         )
     }
 
-    /// The password's answer serves the first token Secret; every other token is one redemption.
+    /// The password's answer serves the first token Secret of a credential; every other token is one redemption.
     fn redeemed(&self) -> Check {
-        let at_login = self.renewals.len().saturating_sub(1);
+        let at_login = self.renewals.len().saturating_sub(CAST.len());
         let renewals = self.total();
         let found = format!("{}: {at_login} at the sign-in, 1 per renewal", self.redemptions);
         Check::new(
@@ -149,10 +172,12 @@ impl Measured {
         Check::new(self.other_requests == 0, "refused or unanswered", found)
     }
 
-    /// k tokens that fall due together cost at most k + 2 writes and one read.
+    /// k tokens that fall due together cost at most k + 2 writes and one read, and one more for a certificate.
     fn api(&self, usage: &Usage) -> [Check; 2] {
-        let (renewals, rounds) = (self.total(), self.rounds());
-        let (writes, reads) = (renewals + 2 * rounds, rounds);
+        let renewals = self.total();
+        let rounds: usize = CAST.iter().map(|role| self.rounds(role)).sum();
+        let writes = renewals + 2 * rounds;
+        let reads = CAST.iter().map(|role| role.reads() * self.rounds(role)).sum();
         let text = |count: usize, most: usize| {
             let each = tenths(count, renewals);
             format!("{each} per renewal: {count} in {rounds} rounds, at most {most} are promised")
@@ -165,16 +190,13 @@ impl Measured {
     }
 
     fn total(&self) -> usize {
-        self.renewals.iter().map(|(_, seen)| seen.count).sum()
+        self.renewals.values().map(|seen| seen.count).sum()
     }
 
-    /// How often tokens fell due together.
-    fn rounds(&self) -> usize {
-        self.renewals
-            .iter()
-            .map(|(_, seen)| seen.count)
-            .max()
-            .unwrap_or(0)
+    /// How often tokens of this credential fell due together.
+    fn rounds(&self, role: &Role) -> usize {
+        let renewals = role.token_names().filter_map(|name| self.renewals.get(name));
+        renewals.map(|seen| seen.count).max().unwrap_or(0)
     }
 }
 
@@ -199,7 +221,7 @@ impl Findings {
             Check::found(
                 "password",
                 &self.password_in,
-                "only in the history of the login Secret",
+                "only in the history of the login Secrets",
             ),
             Check::new(true, "searched", scope),
         ];
@@ -235,6 +257,7 @@ fn tenths(count: usize, of: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cast;
     use super::*;
 
     fn good() -> Measured {
@@ -243,12 +266,12 @@ mod tests {
             least_left: Some(11),
         };
         Measured {
-            password_sends: 1,
-            redemptions: 7,
-            renewals: vec![("a", renewals), ("b", renewals)],
+            password_sends: each(|_| 1),
+            redemptions: 13,
+            renewals: cast::tokens().map(|name| (name, renewals)).collect(),
             usage: Some(Usage {
-                writes: 12,
-                reads: 3,
+                writes: 30,
+                reads: 12,
                 own: 40,
                 watches: 0,
             }),
@@ -271,18 +294,18 @@ mod tests {
     #[test]
     fn each_promise_is_noticed_when_it_breaks() {
         assert_eq!(broken(|_| ()), Vec::<&str>::new());
-        assert_eq!(broken(|m| m.password_sends = 2), ["password sent"]);
-        assert_eq!(broken(|m| m.password_sends = 0), ["password sent"]);
-        assert_eq!(broken(|m| m.login_is_there = true), ["login Secret"]);
-        assert_eq!(broken(|m| m.redemptions = 8), ["refresh token redeemed"]);
-        assert_eq!(broken(|m| m.other_requests = 1), ["refused or unanswered"]);
-        assert_eq!(broken(|m| m.usage.as_mut().unwrap().writes = 13), ["API writes"]);
-        assert_eq!(broken(|m| m.usage.as_mut().unwrap().reads = 4), ["API reads"]);
+        assert_eq!(broken(|m| m.password_sends = each(|_| 2)), ["password sent"]);
+        assert_eq!(broken(|m| m.password_sends.clear()), ["password sent"]);
         assert_eq!(
-            broken(|m| m
-                .renewals
-                .iter_mut()
-                .for_each(|(_, seen)| seen.least_left = Some(5))),
+            broken(|m| m.logins_left = BTreeSet::from(["reporting-login"])),
+            ["login Secrets"]
+        );
+        assert_eq!(broken(|m| m.redemptions = 14), ["refresh token redeemed"]);
+        assert_eq!(broken(|m| m.other_requests = 1), ["refused or unanswered"]);
+        assert_eq!(broken(|m| m.usage.as_mut().unwrap().writes = 31), ["API writes"]);
+        assert_eq!(broken(|m| m.usage.as_mut().unwrap().reads = 13), ["API reads"]);
+        assert_eq!(
+            broken(|m| m.renewals.values_mut().for_each(|seen| seen.least_left = Some(5))),
             ["a token was replaced"]
         );
         let place = || BTreeSet::from(["/registry/x".to_owned()]);

@@ -5,8 +5,9 @@
 use std::collections::BTreeSet;
 
 use super::Error;
+use super::cast::{self, CAST};
 use super::scene::Scene;
-use super::user::{LOGIN, NAMESPACE, TOKENS};
+use super::user::NAMESPACE;
 use crate::search::{Place, holding};
 use crate::simulator::REFRESH_TOKEN_MARK;
 
@@ -23,7 +24,7 @@ pub(super) struct Findings {
     pub(super) refresh_token_in: BTreeSet<String>,
     /// Where an access token is, except in the token Secrets.
     pub(super) access_token_in: BTreeSet<String>,
-    /// Where the password is, except in the login Secret.
+    /// Where the password is, except in the login Secrets.
     pub(super) password_in: BTreeSet<String>,
     /// Where a search must find something and did not.
     pub(super) missed: BTreeSet<String>,
@@ -59,12 +60,12 @@ pub(super) async fn search(scene: &Scene) -> Result<Option<Findings>, Error> {
 }
 
 fn findings(places: &[Place], refresh: &[String], access: &[String], password: &str) -> Findings {
-    let login = BTreeSet::from([key_of(LOGIN)]);
-    let tokens: BTreeSet<_> = TOKENS.iter().map(|name| key_of(name)).collect();
+    let logins: BTreeSet<_> = CAST.iter().map(|role| key_of(role.login)).collect();
+    let tokens: BTreeSet<_> = cast::tokens().map(key_of).collect();
     let password_in = holding(places, std::slice::from_ref(&password.to_owned()));
     let access_token_in = holding(places, access);
     let missed = [
-        login.difference(&password_in),
+        logins.difference(&password_in),
         tokens.difference(&access_token_in),
     ];
     Findings {
@@ -74,7 +75,7 @@ fn findings(places: &[Place], refresh: &[String], access: &[String], password: &
         refresh_token_in: holding(places, refresh),
         missed: missed.into_iter().flatten().cloned().collect(),
         access_token_in: access_token_in.difference(&tokens).cloned().collect(),
-        password_in: password_in.difference(&login).cloned().collect(),
+        password_in: password_in.difference(&logins).cloned().collect(),
     }
 }
 
@@ -89,9 +90,9 @@ mod tests {
     #[test]
     fn secrets_may_be_where_they_belong_only() {
         let places = [
-            Place::new(&key_of(LOGIN), "password".to_owned()),
-            Place::new(&key_of("reporting-graph"), "access-1".to_owned()),
             Place::new("/registry/events/e", "access-1 refresh-1".to_owned()),
+            Place::new(&key_of("reporting-graph"), "access-1".to_owned()),
+            Place::new(&key_of("reporting-login"), "password".to_owned()),
         ];
         let found = findings(
             &places,
@@ -103,6 +104,10 @@ mod tests {
         assert_eq!(found.refresh_token_in, event);
         assert_eq!(found.access_token_in, event);
         assert!(found.password_in.is_empty());
-        assert_eq!(found.missed, BTreeSet::from([key_of("reporting-orders")]));
+        assert!(
+            found.missed.contains(&key_of("reporting-orders"))
+                && found.missed.contains(&key_of("payroll-login"))
+        );
+        assert!(!found.missed.contains(&key_of("reporting-graph")));
     }
 }

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use kube::Client;
 
+use super::certificate::Certificate;
 use super::existing::Existing;
 use super::kubectl::Kubectl;
-use super::{Error, LIFE, Paint, Screen, user};
+use super::{Error, LIFE, Paint, Screen, cast};
 use crate::audit::service_account;
 use crate::controlplane::{self, ControlPlane};
 use crate::simulator::{self, Simulator};
@@ -22,6 +23,7 @@ pub(super) struct Scene {
     pub(super) simulator: Simulator,
     pub(super) operator: Operator,
     pub(super) password: String,
+    pub(super) certificate: Certificate,
     pub(super) ground: Ground,
 }
 
@@ -52,12 +54,12 @@ impl Scene {
             "etcd, kube-apiserver, controllers, simulator start",
             Paint::Dim,
         )?;
-        let password = user::new_password();
+        let (password, certificate) = (cast::new_password(), Certificate::new()?);
         let options = controlplane::Options {
             keep_history: true,
             ..controlplane::Options::default()
         };
-        let stage = Box::pin(Stage::start(world(&password), options)).await?;
+        let stage = Box::pin(Stage::start(world(&password, &certificate), options)).await?;
         let client = stage.plane.client().await?;
         let version = client.apiserver_version().await?.git_version;
         let text = format!("Kubernetes {version} is ready, deploy/manifests applied");
@@ -70,14 +72,15 @@ impl Scene {
             client,
             operator,
             password,
+            certificate,
             simulator: stage.simulator,
             ground: Ground::Own(Box::new(stage.plane)),
         })
     }
 
     async fn existing(screen: &Screen, program: &Path, context: &str) -> Result<Self, Error> {
-        let password = user::new_password();
-        let simulator = Simulator::start(world(&password)).await?;
+        let (password, certificate) = (cast::new_password(), Certificate::new()?);
+        let simulator = Simulator::start(world(&password, &certificate)).await?;
         let (existing, kubectl, client) = Existing::occupy(screen, context).await?;
         let entra = (simulator.url(), simulator.ca_pem());
         let operator = match existing.operator(&kubectl, program, entra).await {
@@ -93,6 +96,7 @@ impl Scene {
             simulator,
             operator,
             password,
+            certificate,
             ground: Ground::Existing(existing),
         })
     }
@@ -140,6 +144,6 @@ impl Scene {
     }
 }
 
-fn world(password: &str) -> simulator::Options {
-    simulator::Options::new(user::world(password)).token_lifetime(LIFE)
+fn world(password: &str, certificate: &Certificate) -> simulator::Options {
+    simulator::Options::new(cast::world(password, certificate.pem())).token_lifetime(LIFE)
 }

@@ -7,9 +7,10 @@ use entra_operator::api::EntraCredentialStatus;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 
+use super::cast::{self, CAST, Role};
 use super::narrator;
 use super::scene::Scene;
-use super::user::{CREDENTIAL, LOGIN, NAMESPACE};
+use super::user::NAMESPACE;
 use super::watch::{Change, Changes, SecretFacts, changes};
 use super::{Error, Paint, Screen};
 
@@ -27,22 +28,20 @@ pub(super) struct Story<'a> {
     screen: &'a Screen,
     scene: &'a Scene,
     changes: Changes,
-    tokens: &'static [&'static str],
     secrets: BTreeMap<String, SecretFacts>,
-    status: Option<EntraCredentialStatus>,
+    statuses: BTreeMap<String, EntraCredentialStatus>,
     renewals: BTreeMap<String, Renewals>,
 }
 
 impl<'a> Story<'a> {
-    /// Begins to watch for these token Secrets.
-    pub(super) fn open(screen: &'a Screen, scene: &'a Scene, tokens: &'static [&'static str]) -> Self {
+    /// Begins to watch.
+    pub(super) fn open(screen: &'a Screen, scene: &'a Scene) -> Self {
         Self {
             screen,
             scene,
             changes: changes(&scene.client, NAMESPACE),
-            tokens,
             secrets: BTreeMap::new(),
-            status: None,
+            statuses: BTreeMap::new(),
             renewals: BTreeMap::new(),
         }
     }
@@ -69,9 +68,9 @@ impl<'a> Story<'a> {
     }
 
     /// Renewals by name of the token Secret.
-    pub(super) fn renewals(&self) -> Vec<(&'static str, Renewals)> {
-        let of = |name: &&'static str| (*name, self.renewals.get(*name).copied().unwrap_or_default());
-        self.tokens.iter().map(of).collect()
+    pub(super) fn renewals(&self) -> BTreeMap<&'static str, Renewals> {
+        let of = |name| (name, self.renewals.get(name).copied().unwrap_or_default());
+        cast::tokens().map(of).collect()
     }
 
     async fn settle(&mut self, renewals: usize) -> Result<(), Error> {
@@ -83,15 +82,21 @@ impl<'a> Story<'a> {
     }
 
     fn is_settled(&self, renewals: usize) -> bool {
-        let enough = self.renewals().iter().all(|(_, seen)| seen.count >= renewals);
-        enough && !self.secrets.contains_key(LOGIN) && self.tokens.iter().all(|name| self.is_reported(name))
+        let enough = self.renewals().values().all(|seen| seen.count >= renewals);
+        enough && CAST.iter().all(|role| self.is_at_rest(role))
+    }
+
+    fn is_at_rest(&self, role: &Role) -> bool {
+        let mut tokens = role.token_names();
+        !self.secrets.contains_key(role.login) && tokens.all(|token| self.is_reported(role.name, token))
     }
 
     /// Whether the status agrees with the token Secret: then the pass that wrote it is over.
-    fn is_reported(&self, name: &str) -> bool {
-        let written = self.secrets.get(name).and_then(|secret| secret.expires_at);
-        let mut reported = self.status.iter().flat_map(|status| &status.tokens);
-        let reported = reported.find(|token| token.secret_name == name);
+    fn is_reported(&self, credential: &str, token: &str) -> bool {
+        let written = self.secrets.get(token).and_then(|secret| secret.expires_at);
+        let status = self.statuses.get(credential);
+        let mut reported = status.into_iter().flat_map(|status| &status.tokens);
+        let reported = reported.find(|reported| reported.secret_name == token);
         let reported = reported.and_then(|token| token.expires_at.as_ref());
         written.is_some() && written == reported.map(|time| time.0)
     }
@@ -100,8 +105,8 @@ impl<'a> Story<'a> {
         match change {
             Change::Secret(secret) => self.secret(secret),
             Change::SecretGone(last) => self.secret_gone(&last),
-            Change::Credential(status) => self.credential(*status),
-            Change::CredentialGone => self.say_credential("deleted", Paint::Bad),
+            Change::Credential(name, status) => self.credential(&name, *status),
+            Change::CredentialGone(name) => self.say_credential(&name, "deleted", Paint::Bad),
         }
     }
 
@@ -125,23 +130,24 @@ impl<'a> Story<'a> {
         self.screen.change(&format!("Secret {}", last.name), &text, paint)
     }
 
-    fn credential(&mut self, status: EntraCredentialStatus) -> Result<(), Error> {
-        let sentence = narrator::credential(self.status.as_ref(), &status);
-        self.status = Some(status);
-        sentence.map_or(Ok(()), |(text, paint)| self.say_credential(&text, paint))
+    fn credential(&mut self, name: &str, status: EntraCredentialStatus) -> Result<(), Error> {
+        let sentence = narrator::credential(self.statuses.get(name), &status);
+        self.statuses.insert(name.to_owned(), status);
+        sentence.map_or(Ok(()), |(text, paint)| self.say_credential(name, &text, paint))
     }
 
-    fn say_credential(&self, text: &str, paint: Paint) -> Result<(), Error> {
+    fn say_credential(&self, name: &str, text: &str, paint: Paint) -> Result<(), Error> {
         self.screen
-            .change(&format!("EntraCredential {CREDENTIAL}"), text, paint)
+            .change(&format!("EntraCredential {name}"), text, paint)
     }
 
     fn last(&self) -> String {
-        let columns = self.status.as_ref().and_then(narrator::columns);
-        let columns = columns.unwrap_or_else(|| "no status".to_owned());
-        let count = |(name, seen): (&str, Renewals)| format!(", {name} renewed {} times", seen.count);
-        let counts: String = self.renewals().into_iter().map(count).collect();
-        format!("{columns}{counts}")
+        let columns = |role: &Role| self.statuses.get(role.name).and_then(narrator::columns);
+        let state = |role: &Role| columns(role).unwrap_or_else(|| "no status".to_owned());
+        let states = CAST.iter().map(|role| format!("{} {}", role.name, state(role)));
+        let renewals = self.renewals().into_iter();
+        let counts = renewals.map(|(name, seen)| format!("{name} renewed {} times", seen.count));
+        states.chain(counts).collect::<Vec<_>>().join(", ")
     }
 }
 

@@ -1,54 +1,43 @@
-//! What a user does: three commands.
+//! What a user does: a few commands for each credential.
 
+use super::cast::{CAST, CERTIFICATE, Role};
 use super::kubectl::Kubectl;
 use super::scene::Scene;
 use super::{Error, Screen};
-use crate::simulator::world::{self, API, DOMAIN, GRAPH, PUBLIC_CLIENT, World};
-use crate::stage::AUTHORITY;
 
 /// Namespace of the demonstration.
 pub(super) const NAMESPACE: &str = "entra-demo";
-/// Name of the `EntraCredential`.
-pub(super) const CREDENTIAL: &str = "reporting";
-/// Name of the login Secret.
-pub(super) const LOGIN: &str = "reporting-login";
-/// Names of the token Secrets.
-pub(super) const TOKENS: &[&str] = &["reporting-graph", "reporting-orders"];
-/// The account.
-pub(super) const ACCOUNT: &str = "svc-reporting@contoso.example";
-
-/// A world with one user, who has a password that was never used before.
-pub(super) fn world(password: &str) -> World {
-    World::contoso().user(world::User::new(ACCOUNT, password))
-}
-
-/// A password with the characters that like to break, and with a mark that no other text has.
-pub(super) fn new_password() -> String {
-    format!("PWMARK-{}-horse & battery=staple+%", uuid::Uuid::new_v4())
-}
 
 /// The one who types.
-#[derive(Debug)]
 pub(super) struct User<'a> {
     screen: &'a Screen,
+    scene: &'a Scene,
     kubectl: &'a Kubectl,
-    password: &'a str,
 }
 
 impl<'a> User<'a> {
     pub(super) fn new(screen: &'a Screen, scene: &'a Scene) -> Self {
         Self {
             screen,
+            scene,
             kubectl: &scene.kubectl,
-            password: &scene.password,
         }
     }
 
-    /// Creates the namespace, the login Secret and the credential.
+    /// Creates the namespace, and for each role what it needs.
     pub(super) async fn acts(&self) -> Result<(), Error> {
         self.create_namespace().await?;
-        self.create_login().await?;
-        self.apply_credential().await
+        for role in &CAST {
+            let subject = format!("EntraCredential {}", role.name);
+            self.screen
+                .change(&subject, role.introduction(), super::Paint::Dim)?;
+            self.create_login(role).await?;
+            if role.has_certificate() {
+                self.create_certificate().await?;
+            }
+            self.apply_credential(role).await?;
+        }
+        Ok(())
     }
 
     async fn create_namespace(&self) -> Result<(), Error> {
@@ -57,25 +46,37 @@ impl<'a> User<'a> {
         self.kubectl.run(&arguments, "").await.map(drop)
     }
 
-    async fn create_login(&self) -> Result<(), Error> {
-        let username = format!("--from-literal=username={ACCOUNT}");
+    async fn create_login(&self, role: &Role) -> Result<(), Error> {
+        let username = format!("--from-literal=username={}", role.account());
         let arguments = [
             "-n",
             NAMESPACE,
             "create",
             "secret",
             "generic",
-            LOGIN,
+            role.login,
             "--type=entra-operator.dev/login",
             &username,
             "--from-file=password=/dev/stdin",
         ];
         self.screen.command(&shown(&arguments))?;
-        self.kubectl.run(&arguments, self.password).await.map(drop)
+        self.kubectl.run(&arguments, &self.scene.password).await.map(drop)
     }
 
-    async fn apply_credential(&self) -> Result<(), Error> {
-        let credential = credential();
+    async fn create_certificate(&self) -> Result<(), Error> {
+        let files = self.scene.certificate.files();
+        let create = ["-n", NAMESPACE, "create", "secret", "tls", CERTIFICATE];
+        self.screen.command(&format!(
+            "kubectl {} --cert=tls.crt --key=tls.key",
+            create.join(" ")
+        ))?;
+        let [certificate, key] = files.map(|(flag, path)| format!("--{flag}={}", path.display()));
+        let arguments = [&create[..], &[&certificate, &key]].concat();
+        self.kubectl.run(&arguments, "").await.map(drop)
+    }
+
+    async fn apply_credential(&self, role: &Role) -> Result<(), Error> {
+        let credential = role.manifest(NAMESPACE);
         self.screen.command("kubectl apply -f - <<EOF")?;
         self.screen.input(&credential)?;
         self.kubectl
@@ -94,37 +95,4 @@ fn shown(arguments: &[&str]) -> String {
         "printf %s \"$PASSWORD\" | kubectl {}",
         lines.join(" \\\n                ")
     )
-}
-
-fn credential() -> String {
-    let tokens = TOKENS.iter().zip([GRAPH, API]);
-    let entry =
-        |(name, resource)| format!("    - {{secretName: {name}, scopes: [\"{resource}/.default\"]}}\n");
-    let tokens: String = tokens.map(entry).collect();
-    format!(
-        "apiVersion: entra-operator.dev/v1alpha1\nkind: EntraCredential\n\
-         metadata: {{name: {CREDENTIAL}, namespace: {NAMESPACE}}}\nspec:\n  \
-         authority: {AUTHORITY}                       # the simulator; leave it out for Entra ID\n  \
-         tenant: {DOMAIN}\n  clientId: {PUBLIC_CLIENT}\n  login: {{secretName: {LOGIN}}}\n  tokens:\n{tokens}"
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use entra_operator::api::EntraCredential;
-
-    use super::*;
-
-    #[test]
-    fn the_credential_is_what_the_operator_reads() -> Result<(), serde_saphyr::Error> {
-        let credential: EntraCredential = serde_saphyr::from_str(&credential())?;
-        let tokens: Vec<_> = credential
-            .spec
-            .tokens
-            .iter()
-            .map(|t| t.secret_name.as_str())
-            .collect();
-        assert_eq!(tokens, TOKENS);
-        Ok(())
-    }
 }

@@ -20,9 +20,9 @@ pub(super) enum Change {
     /// A Secret is gone.
     SecretGone(SecretFacts),
     /// The credential is there, new or changed.
-    Credential(Box<EntraCredentialStatus>),
+    Credential(String, Box<EntraCredentialStatus>),
     /// The credential is gone.
-    CredentialGone,
+    CredentialGone(String),
 }
 
 /// What a Secret tells.
@@ -77,9 +77,13 @@ async fn secret(event: Event<Secret>) -> Option<Change> {
 async fn credential(event: Event<EntraCredential>) -> Option<Change> {
     match event {
         Event::Apply(object) | Event::InitApply(object) => {
-            Some(Change::Credential(Box::new(object.status.unwrap_or_default())))
+            let name = object.name_any();
+            Some(Change::Credential(
+                name,
+                Box::new(object.status.unwrap_or_default()),
+            ))
         }
-        Event::Delete(_) => Some(Change::CredentialGone),
+        Event::Delete(object) => Some(Change::CredentialGone(object.name_any())),
         Event::Init | Event::InitDone => None,
     }
 }

@@ -223,11 +223,13 @@ fn write_files(
     let write = |name: &str, text: &str| {
         std::fs::write(directory.join(name), text).map_err(io(&format!("write {name}")))
     };
+    let ca_file = directory.join(CA_FILE).display().to_string();
     let config = format!(
-        "authorities:\n  - {{name: {AUTHORITY}, kind: Entra, url: \"{url}\", caFile: {}}}\n\
+        "authorities:\n  - {{name: {AUTHORITY}, kind: Entra, url: \"{url}\", caFile: {ca_file}}}\n\
+         federation: {{allowedHosts: [\"{}\"], caFile: {ca_file}}}\n\
          http: {{health: \"127.0.0.1:0\", metrics: \"127.0.0.1:0\"}}\n\
          leaderElection: {{enabled: {}, leaseSeconds: 3}}\n{}",
-        directory.join(CA_FILE).display(),
+        url.trim_start_matches("https://"),
         options.election,
         options.config,
     );
