@@ -76,7 +76,8 @@ async fn deleted_keys_are_written_back_and_replaced_ones_completed() {
 
     // Somebody puts other keys there: ours are added, so that both open what they have sealed.
     let shared = Api::<Secret>::namespaced(place.client.clone(), OPERATOR);
-    let _other = place.operator(OperatorOptions::default()).await;
+    let elsewhere = Place::new("keys").await;
+    let _other = elsewhere.operator(OperatorOptions::default()).await;
     let other = shared.get("entra-operator-keys").await.unwrap().data.unwrap();
     keys.delete().await;
     keys.create(other.clone()).await;

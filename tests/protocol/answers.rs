@@ -83,7 +83,7 @@ async fn what_a_proxy_or_a_cut_leaves_is_unexpected() {
     for (status, body) in [
         (400, "<html>blocked</html>"),
         (403, "<html>forbidden</html>"),
-        (403, r#"{"error":"invalid_grant"}"#),
+        (403, r#"{"error":"forbidden"}"#),
         (404, ""),
         (407, r#"{"error":"invalid_grant","error_codes":[50126]}"#),
         (200, tokens().split_at(60).0),

@@ -1,6 +1,7 @@
 //! Verdicts: every row, every default, and that nothing of the provider's text comes through.
 
-use proptest::prelude::*;
+mod properties;
+
 use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
@@ -455,57 +456,4 @@ fn ids_are_ours_or_look_like_ids() {
         &json!({"error": "invalid_grant", "trace_id": "user@contoso.example"}),
     );
     assert_eq!(odd.trace_id, None);
-}
-
-/// A value of an error body that holds a secret, a user name or a text of the provider somewhere.
-fn foreign() -> impl Strategy<Value = Value> {
-    let text = prop::sample::select(vec![
-        json!("MARKER"),
-        json!("AADSTS50126: MARKER user@contoso.example"),
-        json!("invalid_grant MARKER"),
-        json!("invalid_grant"),
-        json!("consent_required"),
-        json!(65001),
-        json!("65001MARKER"),
-    ]);
-    text.prop_recursive(2, 8, 3, |inner| {
-        prop::collection::vec(inner, 0..3).prop_map(|values| json!(values))
-    })
-}
-
-proptest! {
-    #[test]
-    fn nothing_of_the_answer_comes_through(
-        status in 200_u16..600,
-        body in prop::collection::btree_map(
-            "error|suberror|error_codes|error_description|error_uri|claims|trace_id|correlation_id|timestamp|[a-z]{1,9}",
-            foreign(),
-            0..9,
-        ),
-        grant in prop::sample::select(GRANTS.to_vec()),
-    ) {
-        let refusal = answered(grant, status, &json!(body));
-        let shown = format!("{refusal:?}");
-        prop_assert!(!shown.contains("MARKER") && !shown.contains("user@"), "{}", shown);
-        prop_assert!(refusal.message.len() < 256 && refusal.remedy.len() < 768);
-    }
-
-    #[test]
-    fn any_bytes_with_any_status_have_a_verdict(
-        status in 100_u16..999,
-        bytes in prop::collection::vec(any::<u8>(), 0..200),
-        grant in prop::sample::select(GRANTS.to_vec()),
-    ) {
-        let refusal = refused(grant, status, &bytes);
-        prop_assert!(grant == Grant::Password || refusal.effect != Effect::Condemned);
-        prop_assert!(grant == Grant::Refresh || refusal.effect != Effect::Dead);
-    }
-
-    #[test]
-    fn any_code_with_any_error_has_a_verdict(code in any::<u32>(), name in "[a-z_]{0,20}") {
-        for grant in GRANTS {
-            let refusal = answered(grant, 400, &codes(&name, &[code]));
-            prop_assert_eq!(refusal.code, Some(code));
-        }
-    }
 }
