@@ -117,10 +117,15 @@ impl Place {
 
     /// Creates a login Secret.
     pub(crate) async fn login(&self, name: &str, user: &str, password: &str) {
-        let secret = json!({
+        self.create_secret(json!({
             "apiVersion": "v1", "kind": "Secret", "type": "entra-operator.dev/login",
             "metadata": {"name": name}, "stringData": {"username": user, "password": password},
-        });
+        }))
+        .await;
+    }
+
+    /// Creates this Secret.
+    pub(crate) async fn create_secret(&self, secret: Value) {
         let secret = serde_json::from_value(secret).unwrap();
         self.secrets()
             .create(&PostParams::default(), &secret)

@@ -34,6 +34,8 @@ pub struct OperatorOptions {
     pub log: String,
     /// Take part in the leader election.
     pub election: bool,
+    /// Whether the simulator may check passwords as a federation server.
+    pub federation: bool,
     /// More YAML for the configuration file.
     pub config: String,
     /// Wait until it is ready.
@@ -48,6 +50,7 @@ impl Default for OperatorOptions {
             entra: None,
             log: "info,entra_operator=debug".to_owned(),
             election: true,
+            federation: true,
             config: String::new(),
             wait: true,
         }
@@ -224,14 +227,18 @@ fn write_files(
         std::fs::write(directory.join(name), text).map_err(io(&format!("write {name}")))
     };
     let ca_file = directory.join(CA_FILE).display().to_string();
+    let host = url.trim_start_matches("https://");
+    let allowed = if options.federation {
+        host
+    } else {
+        "sts.elsewhere.example"
+    };
     let config = format!(
         "authorities:\n  - {{name: {AUTHORITY}, kind: Entra, url: \"{url}\", caFile: {ca_file}}}\n\
-         federation: {{allowedHosts: [\"{}\"], caFile: {ca_file}}}\n\
+         federation: {{allowedHosts: [\"{allowed}\"], caFile: {ca_file}}}\n\
          http: {{health: \"127.0.0.1:0\", metrics: \"127.0.0.1:0\"}}\n\
          leaderElection: {{enabled: {}, leaseSeconds: 3}}\n{}",
-        url.trim_start_matches("https://"),
-        options.election,
-        options.config,
+        options.election, options.config,
     );
     write(KUBECONFIG, kubeconfig)?;
     write(CA_FILE, ca)?;
