@@ -1,14 +1,16 @@
 //! What the fuzz targets in `fuzz/` call: the parsers of answers, as bytes meet them, and what must hold of the outcome.
 //!
-//! Only built with `--cfg fuzzing`. Federation (realm, metadata exchange, WS-Trust) adds its parsers here, one function
-//! and one target each.
+//! Only built with `--cfg fuzzing`. One function and one target for each parser.
 
 use zeroize::Zeroizing;
 
 use super::authority::Authorities;
 use super::clock::Started;
 use super::failure::Attempt;
+use super::federation::TEXT_MAX;
+use super::realm::{self, AccountRealm};
 use super::wire::Reply;
+use super::wstrust::{self, Answer, Version};
 use super::{Grant, response};
 use crate::plan::Time;
 use crate::plan::answer::{Effect, Refusal};
@@ -30,6 +32,43 @@ pub fn token(body: &[u8]) {
                 .bytes()
                 .all(|byte| byte.is_ascii_graphic())
         );
+    }
+}
+
+/// An answer of the realm service.
+///
+/// # Panics
+///
+/// If more of a federation server is believed than an address has.
+pub fn realm(body: &[u8]) {
+    if let Some(AccountRealm::Federated(server)) = realm::read(body) {
+        let texts = [server.metadata, server.active, Some(server.audience)];
+        assert!(texts.iter().flatten().all(|text| text.len() <= TEXT_MAX));
+    }
+}
+
+/// Metadata of a federation server.
+///
+/// # Panics
+///
+/// If an endpoint without an address is found.
+pub fn metadata(body: &[u8]) {
+    if let Ok(endpoint) = wstrust::endpoint(body) {
+        assert!(!endpoint.address.is_empty());
+    }
+}
+
+/// An answer of a federation server, read as both versions.
+///
+/// # Panics
+///
+/// If an assertion is longer than its answer could make it, or redeemed by a grant that takes none.
+pub fn assertion(body: &[u8]) {
+    for version in [Version::V13, Version::V2005] {
+        if let Answer::Issued(assertion) = wstrust::read(body, version) {
+            assert!(matches!(assertion.grant, Grant::Saml11 | Grant::Saml20));
+            assert!(assertion.bytes().len() <= body.len().saturating_mul(3));
+        }
     }
 }
 
