@@ -19,7 +19,7 @@ use super::limits::{Caller, Gate, Limits};
 use super::observe::Observer;
 use super::send::{Departing, Stop, outcome};
 use super::wire::{Connections, Outgoing};
-use super::{BuildError, Grant};
+use super::{BuildError, Grant, Peer};
 use crate::api::{Realm, Reason};
 use crate::plan::Time;
 use crate::plan::answer::{Effect, Refusal};
@@ -70,15 +70,10 @@ impl Client {
     ///
     /// Certificates that cannot be read.
     pub fn federated(self, federation: Federation) -> Result<Self, BuildError> {
-        let connections = match &federation.ca_pem {
-            Some(pem) => self.connections.trusting(pem)?,
-            None => self.connections,
-        };
-        Ok(Self {
-            federation,
-            connections,
-            ..self
-        })
+        if let Some(pem) = &federation.ca_pem {
+            self.connections.trust(&Peer::Federation, pem)?;
+        }
+        Ok(Self { federation, ..self })
     }
 
     /// Reports every request's outcome and duration to `observer`.
@@ -87,13 +82,13 @@ impl Client {
         Self { observer, ..self }
     }
 
-    /// Trusts other certificates for a declared authority that brings its own, from the next connection on.
+    /// Trusts other certificates, from the next connection on.
     ///
     /// # Errors
     ///
     /// Not a PEM text with at least one certificate: what was trusted before stays.
-    pub fn trust(&self, authority: &str, ca_pem: &[u8]) -> Result<(), BuildError> {
-        self.connections.trust(authority, ca_pem)
+    pub fn trust(&self, peer: &Peer, ca_pem: &[u8]) -> Result<(), BuildError> {
+        self.connections.trust(peer, ca_pem)
     }
 
     /// Whom a request reaches, checked against the configuration before anything else happens.

@@ -69,6 +69,17 @@ pub use wire::BODY_MAX;
 /// Product name and version, for `User-Agent`.
 const USER_AGENT: &str = concat!("entra-operator/", env!("CARGO_PKG_VERSION"));
 
+/// Whose certificates are trusted.
+#[derive(Clone, Debug, PartialEq, Eq, strum::Display)]
+pub enum Peer {
+    /// A declared authority's, which brings its own instead of the system's.
+    #[strum(to_string = "authority {0}")]
+    Authority(String),
+    /// The federation servers', beside the system's.
+    #[strum(to_string = "federation servers")]
+    Federation,
+}
+
 /// Why a [`Client`] could not be built.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {

@@ -23,7 +23,7 @@ use super::body::{Door, Payload, guarded};
 use super::clock::Started;
 use super::failure::guid_like;
 use super::retry_after::{parse_http_date, parse_retry_after};
-use super::{BuildError, USER_AGENT};
+use super::{BuildError, Peer, USER_AGENT};
 use crate::plan::Time;
 use crate::reconcile::ports::Clock;
 
@@ -42,7 +42,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Connections {
     system: reqwest::Client,
     private: BTreeMap<String, RwLock<reqwest::Client>>,
-    federation: reqwest::Client,
+    federation: RwLock<reqwest::Client>,
 }
 
 impl Connections {
@@ -53,47 +53,48 @@ impl Connections {
         let system = build(builder())?;
         Ok(Self {
             private: private.collect::<Result<_, BuildError>>()?,
-            federation: system.clone(),
+            federation: RwLock::new(system.clone()),
             system,
         })
     }
 
-    /// Trusts these certificates at federation servers, beside those of the system.
-    pub(super) fn trusting(self, pem: &[u8]) -> Result<Self, BuildError> {
-        let roots = roots(pem).ok_or(BuildError::FederationCertificates)?;
-        Ok(Self {
-            federation: build(builder().tls_certs_merge(roots))?,
-            ..self
-        })
-    }
-
-    /// Replaces the client of an authority that brings its own certificates: no kept connection outlives the trust
-    /// that it was made under.
-    pub(super) fn trust(&self, name: &str, pem: &[u8]) -> Result<(), BuildError> {
-        let client = only(name, pem)?;
-        if let Some(known) = self.private.get(name) {
+    /// Replaces the client of whoever brings certificates of his own: no kept connection outlives the trust that it was
+    /// made under.
+    pub(super) fn trust(&self, peer: &Peer, pem: &[u8]) -> Result<(), BuildError> {
+        let (known, client) = match peer {
+            Peer::Authority(name) => (self.private.get(name), only(name, pem)?),
+            Peer::Federation => (Some(&self.federation), beside(pem)?),
+        };
+        if let Some(known) = known {
             *known.write().unwrap_or_else(PoisonError::into_inner) = client;
         }
         Ok(())
     }
 
-    pub(super) const fn federation(&self) -> &reqwest::Client {
-        &self.federation
+    pub(super) fn federation(&self) -> reqwest::Client {
+        current(&self.federation)
     }
 
     pub(super) fn to(&self, authority: &Authority) -> reqwest::Client {
         let private = authority.name().and_then(|name| self.private.get(name));
-        private.map_or_else(
-            || self.system.clone(),
-            |known| known.read().unwrap_or_else(PoisonError::into_inner).clone(),
-        )
+        private.map_or_else(|| self.system.clone(), current)
     }
+}
+
+fn current(known: &RwLock<reqwest::Client>) -> reqwest::Client {
+    known.read().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
 /// A client that trusts an authority's own certificates and no others.
 fn only(name: &str, pem: &[u8]) -> Result<reqwest::Client, BuildError> {
     let client = roots(pem).and_then(|roots| builder().tls_certs_only(roots).build().ok());
     client.ok_or_else(|| BuildError::Certificates(name.to_owned()))
+}
+
+/// A client that trusts these certificates beside those of the system.
+fn beside(pem: &[u8]) -> Result<reqwest::Client, BuildError> {
+    let client = roots(pem).and_then(|roots| builder().tls_certs_merge(roots).build().ok());
+    client.ok_or(BuildError::FederationCertificates)
 }
 
 fn roots(pem: &[u8]) -> Option<Vec<Certificate>> {

@@ -21,7 +21,7 @@ use super::roots;
 use super::view::StoreView;
 use super::watches::{follow_credentials, follow_secrets};
 use crate::cluster::{self, ConnectError, KubeCluster, Reporter, SecretStore};
-use crate::entra::{self, Authorities, BuildError, DeclarationError, Declared};
+use crate::entra::{self, Authorities, BuildError, DeclarationError, Declared, Peer};
 use crate::reconcile::Shared;
 use crate::reconcile::memory::Allowance;
 use crate::reconcile::ports::{Clock, Ports};
@@ -200,8 +200,8 @@ impl Base {
         let ports = Arc::new(self.ports(authorities, keyring.clone())?);
         let trusting = {
             let ports = Arc::clone(&ports);
-            let trust = move |authority: &str, pem: &[u8]| ports.provider.trust(authority, pem);
-            tokio::spawn(roots::follow(self.config.authorities.clone(), trust))
+            let trust = move |peer: &Peer, pem: &[u8]| ports.provider.trust(peer, pem);
+            tokio::spawn(roots::follow(self.config.clone(), trust))
         };
         let observer = Arc::new(Measure(Arc::clone(&self.metrics)));
         let controller = Arc::new(Controller::new(

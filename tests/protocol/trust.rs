@@ -1,10 +1,15 @@
-//! Certificates of a declared authority that change while the operator runs.
+//! Certificates of a declared authority and of federation servers that change while the operator runs.
 
-use entra_operator::entra::BuildError;
+use entra_operator::entra::{BuildError, Peer};
 use entra_operator::plan::answer::Effect;
 
 use crate::client::{Setup, granted, refused, tokens};
+use crate::federation::{Scene, Version, issued, realm_of};
 use crate::server::{Server, certificate, say};
+
+fn lab() -> Peer {
+    Peer::Authority("lab".to_owned())
+}
 
 fn answers() -> Vec<crate::server::Act> {
     vec![say(200, &[], &tokens()), say(200, &[], &tokens())]
@@ -15,9 +20,9 @@ async fn new_certificates_are_trusted_at_once_and_the_old_ones_no_more() {
     let server = Server::start(answers()).await;
     let setup = Setup::trusting(&server.host(), &certificate().1);
     assert_eq!(refused(setup.login().await).effect, Effect::Transient);
-    setup.client.trust("lab", server.ca_pem.as_bytes()).unwrap();
+    setup.client.trust(&lab(), server.ca_pem.as_bytes()).unwrap();
     granted(setup.login().await);
-    setup.client.trust("lab", certificate().1.as_bytes()).unwrap();
+    setup.client.trust(&lab(), certificate().1.as_bytes()).unwrap();
     let refusal = refused(setup.redeem().await);
     assert!(
         refusal.message.contains("certificate"),
@@ -36,8 +41,24 @@ async fn broken_certificates_change_nothing() {
         "no PEM",
         "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
     ] {
-        let error = setup.client.trust("lab", broken.as_bytes()).unwrap_err();
+        let error = setup.client.trust(&lab(), broken.as_bytes()).unwrap_err();
         assert_eq!(error, BuildError::Certificates("lab".to_owned()), "{broken}");
     }
     granted(setup.login().await);
+}
+
+#[tokio::test]
+async fn federation_servers_have_certificates_of_their_own_that_change_as_well() {
+    let scene = Scene::new([say(200, &[], &issued(Version::V13))]).await;
+    let trust = |pem: &str| scene.setup.client.trust(&Peer::Federation, pem.as_bytes());
+    trust(&certificate().1).unwrap();
+    assert_eq!(refused(scene.setup.login().await).effect, Effect::Transient);
+    assert_eq!(scene.passwords(), 0);
+    assert_eq!(trust("no PEM").unwrap_err(), BuildError::FederationCertificates);
+    trust(&scene.sts.ca_pem).unwrap();
+    for answer in [realm_of(&scene.sts.host()), tokens()] {
+        scene.cloud.then(say(200, &[], &answer));
+    }
+    granted(scene.setup.login().await);
+    assert_eq!(scene.passwords(), 1);
 }
