@@ -120,3 +120,19 @@ fn lock(scratch: &Path) -> Result<File, Error> {
 fn say(line: &str) {
     drop(writeln!(std::io::stderr(), "{line}"));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A patch that the code has moved away from proves nothing, and would be found only when somebody runs them all.
+    #[test]
+    fn every_sabotage_applies_to_the_code_as_it_is() {
+        let (root, scratch) = (root().unwrap(), tempfile::tempdir().unwrap());
+        let tree = Tree::new(&root, &scratch.path().join("tree"));
+        for sabotage in patch::load(&root.join(PATCHES)).unwrap() {
+            tree.restore().unwrap();
+            assert_eq!(tree.apply(&sabotage.path).unwrap(), Ok(()), "{}", sabotage.name);
+        }
+    }
+}
