@@ -59,6 +59,18 @@ impl<P: Ports> Pass<'_, P> {
         self.ports.view().secret(kind, key)
     }
 
+    /// The refresh-token Secret that `s` looked at. The watches go on meanwhile: a write that was decided on another
+    /// version than the one that is known now would not conflict, and undo what somebody else has just recorded.
+    fn decided_session(&self, s: &Snapshot) -> Result<Option<SecretMeta>, ClusterError> {
+        let seen = self.seen(Kind::Session, &self.credential.session_key());
+        let version = seen.as_ref().map_or("", |meta| meta.version.as_str());
+        if version == s.session.version {
+            Ok(seen)
+        } else {
+            Err(ClusterError::Conflict)
+        }
+    }
+
     /// Remembers that the API server refused a write of the session, and when to try again.
     fn write_refused(&mut self, text: &str) {
         let now = self.now();

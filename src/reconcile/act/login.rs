@@ -208,7 +208,7 @@ impl<P: Ports> Pass<'_, P> {
             ..SecretChange::default()
         };
         change.keys.insert("record", sealed.bytes);
-        match self.seen(Kind::Session, &key) {
+        match self.decided_session(s)? {
             Some(seen) => self.ports.cluster().change(&key, &seen, change).await,
             None => self.create_session(s, change, sealed.key_id).await,
         }

@@ -187,7 +187,7 @@ impl<P: Ports> Pass<'_, P> {
         if let Some(session) = session_of(pending) {
             self.seal_into(&mut change, &pending.binding, &session);
         }
-        match self.seen(Kind::Session, &key) {
+        match self.decided_session(s)? {
             Some(seen) => self.ports.cluster().change(&key, &seen, change).await,
             None => self.create_session(s, change, sealed.key_id).await,
         }
@@ -310,12 +310,7 @@ impl<P: Ports> Pass<'_, P> {
         if !still_fits(&pending, stored) || self.is_of_another(&pending, stored) {
             return Ok(());
         }
-        let key = self.credential.session_key();
-        let Some(seen) = self.seen(Kind::Session, &key) else {
-            return Ok(());
-        };
-        let change = self.refresh_change(&pending);
-        match self.ports.cluster().change(&key, &seen, change).await {
+        match self.write_refresh(s, &pending).await {
             Ok(meta) => {
                 self.refresh_stored(s, pending, meta);
                 Ok(())
@@ -325,6 +320,16 @@ impl<P: Ports> Pass<'_, P> {
                 self.session_moved(error).await
             }
         }
+    }
+
+    async fn write_refresh(
+        &self,
+        s: &Snapshot,
+        pending: &PendingRefresh,
+    ) -> Result<SecretMeta, ClusterError> {
+        let seen = self.decided_session(s)?.ok_or(ClusterError::NotFound)?;
+        let (key, change) = (self.credential.session_key(), self.refresh_change(pending));
+        self.ports.cluster().change(&key, &seen, change).await
     }
 
     fn refresh_change(&self, pending: &PendingRefresh) -> SecretChange {

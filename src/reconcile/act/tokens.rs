@@ -52,9 +52,15 @@ impl<P: Ports> Pass<'_, P> {
         names.iter().map(|name| (name.clone(), seen(name))).collect()
     }
 
+    /// Whether that is the token Secret that the decision looked at: what came between is looked at first.
+    fn is_decided_on(token: &Token, seen: Option<&SecretMeta>) -> bool {
+        token.published.as_ref().map(|p| &p.version) == seen.map(|meta| &meta.version)
+    }
+
     pub(super) async fn publish(&mut self, s: &Snapshot, names: &[String]) -> Acted {
         for (name, seen) in self.seen_now(names) {
-            let Some(token) = s.tokens.iter().find(|t| t.name == name) else {
+            let found = s.tokens.iter().find(|t| t.name == name);
+            let Some(token) = found.filter(|t| Self::is_decided_on(t, seen.as_ref())) else {
                 continue;
             };
             let Some(held) = self.memory.pocket.tokens.remove(&name) else {
