@@ -158,7 +158,7 @@ impl<P: Ports> Pass<'_, P> {
         };
         record.begin(attempt, s, login, self.now());
         let recorded_at = self.ports.clock().monotonic();
-        match self.write_record(s, &record).await {
+        match self.write_record(s, &record, None).await {
             Ok(meta) => {
                 self.memory.attempt = Some(AttemptSeen {
                     id,
@@ -200,23 +200,8 @@ impl<P: Ports> Pass<'_, P> {
             .wrote(Kind::Session, &self.credential.session_key(), meta);
     }
 
-    async fn write_record(&mut self, s: &Snapshot, record: &Record) -> Result<SecretMeta, ClusterError> {
-        let key = self.credential.session_key();
-        let sealed = self.ports.vault().seal_record(&key, record);
-        let mut change = SecretChange {
-            annotations: annotations::of_last_login(&self.last_login(record)),
-            ..SecretChange::default()
-        };
-        change.keys.insert("record", sealed.bytes);
-        match self.decided_session(s)? {
-            Some(seen) => self.ports.cluster().change(&key, &seen, change).await,
-            None => self.create_session(s, change, sealed.key_id).await,
-        }
-    }
-
     pub(super) async fn create_session(
         &mut self,
-        _s: &Snapshot,
         change: SecretChange,
         key_id: String,
     ) -> Result<SecretMeta, ClusterError> {

@@ -159,7 +159,7 @@ impl<P: Ports> Pass<'_, P> {
         }
         let names: Vec<_> = s.tokens.iter().map(|t| t.name.clone()).collect();
         record.settle(&pending.outcome, &names, self.now());
-        match self.write_login(s, &record, &pending).await {
+        match self.write_record(s, &record, Some(&pending)).await {
             Ok(meta) => {
                 self.login_stored(s, record, pending, meta);
                 Ok(())
@@ -171,11 +171,12 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    async fn write_login(
+    /// Writes the record, and the session that a login brought with it.
+    pub(super) async fn write_record(
         &mut self,
         s: &Snapshot,
         record: &Record,
-        pending: &PendingLogin,
+        login: Option<&PendingLogin>,
     ) -> Result<SecretMeta, ClusterError> {
         let key = self.credential.session_key();
         let sealed = self.ports.vault().seal_record(&key, record);
@@ -184,12 +185,12 @@ impl<P: Ports> Pass<'_, P> {
             ..SecretChange::default()
         };
         change.keys.insert("record", sealed.bytes);
-        if let Some(session) = session_of(pending) {
-            self.seal_into(&mut change, &pending.binding, &session);
+        if let Some((login, session)) = login.and_then(|login| Some((login, session_of(login)?))) {
+            self.seal_into(&mut change, &login.binding, &session);
         }
         match self.decided_session(s)? {
             Some(seen) => self.ports.cluster().change(&key, &seen, change).await,
-            None => self.create_session(s, change, sealed.key_id).await,
+            None => self.create_session(change, sealed.key_id).await,
         }
     }
 
