@@ -68,8 +68,7 @@ async fn what_a_quota_refuses_waits_and_is_written_when_it_may() {
 /// Nothing is sent that could not be recorded.
 async fn no_room_for_the_record() {
     let trial = Trial::new("no-record").await;
-    trial.quota(1).await;
-    trial.sign_in().await;
+    trial.full_at(1).await;
     trial.expect("False/WriteRefused").await;
     seconds(2).await;
     assert_eq!(trial.password_sends().await, 0);
@@ -81,13 +80,7 @@ async fn no_room_for_the_record() {
 /// The access token of the login waits in memory; no other call is made for it.
 async fn no_room_for_a_token() {
     let trial = Trial::new("no-token").await;
-    let gate = Gate::new();
-    let held = Action::Before(Trigger::gate(gate.clone()));
-    trial.relay.at_api("POST", "/secrets?", 2, held);
-    trial.sign_in().await;
-    gate.reached().await;
-    trial.quota(1).await;
-    gate.release();
+    trial.full_at(2).await;
     trial.expect("False/WriteRefused").await;
     seconds(2).await;
     assert_eq!(trial.requests("refresh_token").await.len(), 0, "no call");
@@ -121,22 +114,36 @@ async fn the_store_is_refused() {
 }
 
 impl Trial {
-    /// Allows so many Secrets in the namespace, and waits until the API server knows it.
-    async fn quota(&self, secrets: usize) {
-        let quota = json!({
-            "metadata": {"name": "secrets"},
-            "spec": {"hard": {"count/secrets": secrets.to_string()}},
-        });
+    /// Signs in, and allows no further Secret when the operator is about to create its `nth`.
+    async fn full_at(&self, nth: usize) {
+        let gate = Gate::new();
+        let held = Action::Before(Trigger::gate(gate.clone()));
+        self.relay.at_api("POST", "/secrets?", nth, held);
+        self.sign_in().await;
+        gate.reached().await;
+        self.fill().await;
+        gate.release();
+    }
+
+    /// Sets a quota and waits until the API server refuses: it learns of a quota by a watch, some time after it exists.
+    async fn fill(&self) {
+        let quota = json!({"metadata": {"name": "secrets"}, "spec": {"hard": {"count/secrets": "0"}}});
         let quota = serde_json::from_value(quota).unwrap();
         self.quotas()
             .create(&PostParams::default(), &quota)
             .await
             .unwrap();
-        let counted = || async {
-            let status = self.quotas().get("secrets").await.unwrap().status;
-            status.is_some_and(|status| status.used.is_some())
-        };
-        self.place.until("the quota is counted", counted).await;
+        let refused = || async { self.probe().await.is_err_and(|e| is_forbidden(&e)) };
+        self.place.until("the quota is enforced", refused).await;
+    }
+
+    /// Creates a Secret, and deletes it if it could be created.
+    async fn probe(&self) -> kube::Result<()> {
+        let probe = serde_json::from_value(json!({"metadata": {"name": "probe"}})).unwrap();
+        let secrets = self.place.secrets();
+        secrets.create(&PostParams::default(), &probe).await?;
+        secrets.delete("probe", &DeleteParams::default()).await?;
+        Ok(())
     }
 
     async fn lift(&self) {
@@ -153,4 +160,8 @@ impl Trial {
     fn first(&self, secret: &str) -> Version {
         self.witness.versions(secret)[0].clone()
     }
+}
+
+fn is_forbidden(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 403)
 }
