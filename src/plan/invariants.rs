@@ -6,6 +6,7 @@ use super::login::MAX_UNANSWERED;
 use super::record::{ContentMac, Entry, Verdict};
 use super::schedule::{MARGIN, TOGETHER};
 use super::snapshot::{Claim, Content, Login, Ownership, Snapshot, Token};
+use super::tokens::Need;
 use super::{Decision, Step, Time};
 
 /// The rules that `decision` breaks, as sentences; empty if all is well.
@@ -16,7 +17,7 @@ pub fn violations(s: &Snapshot, decision: &Decision, now: Time) -> Vec<String> {
             broken.push(rule.to_owned());
         }
     };
-    untouchable(s, decision, &mut must);
+    untouchable(s, decision, now, &mut must);
     of_step(s, &decision.step, now, &mut must);
     waking(s, decision, now, &mut must);
     broken
@@ -24,7 +25,7 @@ pub fn violations(s: &Snapshot, decision: &Decision, now: Time) -> Vec<String> {
 
 type Must<'a> = dyn FnMut(bool, &str) + 'a;
 
-fn untouchable(s: &Snapshot, decision: &Decision, must: &mut Must<'_>) {
+fn untouchable(s: &Snapshot, decision: &Decision, now: Time, must: &mut Must<'_>) {
     let idle = decision.step.is_final();
     must(
         idle || !s.object.deleting,
@@ -36,9 +37,15 @@ fn untouchable(s: &Snapshot, decision: &Decision, must: &mut Must<'_>) {
     );
     let in_the_way = matches!(s.session.ownership, Ownership::Foreign | Ownership::Predecessor)
         || (s.session.ownership == Ownership::Ours && s.session.immutable);
+    let looks = matches!(decision.step, Step::Verify(_));
     must(
-        idle || !in_the_way,
-        "nothing is done while the refresh-token Secret is not ours to write",
+        idle || looks || !in_the_way,
+        "nothing is written while the refresh-token Secret is not ours to write",
+    );
+    let unseen = |t: &Token| t.need(s, now) == Need::Verify;
+    must(
+        !idle || s.object.deleting || s.object.suspended || !s.tokens.iter().any(unseen),
+        "nothing is said of a token Secret that was touched before it is looked at",
     );
 }
 

@@ -13,9 +13,16 @@ const COLLECTOR: i64 = 2;
 
 /// Decides what to do now. Total and deterministic.
 pub fn next_step(s: &Snapshot, now: Time) -> Decision {
+    untouchable(s, now).unwrap_or_else(|| {
+        let decision = chain(s, now);
+        let unseen = decision.step.is_final().then(|| verify(s, now)).flatten();
+        unseen.unwrap_or(decision)
+    })
+}
+
+fn chain(s: &Snapshot, now: Time) -> Decision {
     let login = login::flow(s, now);
-    untouchable(s, now)
-        .or_else(|| session_in_the_way(s, now))
+    session_in_the_way(s, now)
         .or_else(|| write_held(s, now))
         .or_else(|| adopt_session(s))
         .or_else(|| store(s))
@@ -155,7 +162,14 @@ fn start_login(login: &Flow) -> Option<Decision> {
 fn tend_tokens(s: &Snapshot, now: Time) -> Option<Decision> {
     some_names(s, now, |n| n == Need::Adopt)
         .map(Step::Adopt)
-        .or_else(|| some_names(s, now, |n| n == Need::Verify).map(Step::Verify))
+        .map(act)
+        .or_else(|| verify(s, now))
+}
+
+/// A token Secret that was touched is looked at whatever else stands in the way: Ready must be true of it.
+fn verify(s: &Snapshot, now: Time) -> Option<Decision> {
+    some_names(s, now, |n| n == Need::Verify)
+        .map(Step::Verify)
         .map(act)
 }
 
