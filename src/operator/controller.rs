@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::queue::Queue;
 use crate::api::{ClientCredential, refresh_token_secret};
 use crate::plan::Time;
+use crate::reconcile::correction::Footing;
 use crate::reconcile::ports::{Clock, Key, Ports};
 use crate::reconcile::{Credential, Memory, Shared, pass, stamp};
 
@@ -165,9 +166,16 @@ impl<P: Ports> Controller<P> {
     async fn tick(self: Arc<Self>, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let clock = self.ports.clock();
+        let mut footing = Footing::of(clock);
         while !stop.is_cancelled() {
             ticks.tick().await;
-            self.queue.tick(self.ports.clock().now());
+            self.queue.tick(clock.now());
+            // Wake times were reckoned by the clock as it was.
+            if footing.moved(clock) {
+                footing = Footing::of(clock);
+                self.look_at_all();
+            }
         }
     }
 

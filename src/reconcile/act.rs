@@ -7,12 +7,14 @@ mod redeem;
 mod session;
 mod tokens;
 
+use super::Shared;
+use super::correction::Correction;
 use super::credential::Credential;
+use super::look::Look;
 use super::memory::{Hand, Memory};
-use super::ports::{Clock, Cluster, ClusterError, Kind, Ports, Request, SecretMeta, View};
-use super::{Shared, ports::Key};
+use super::ports::{Cluster, ClusterError, Key, Kind, NewSecret, Ports, Request, SecretMeta, View};
 use crate::api::Reason;
-use crate::plan::answer::{Account, Effect, Refusal};
+use crate::plan::answer::{Account, Effect, Granted, Refusal};
 use crate::plan::snapshot::{Binding, Snapshot};
 use crate::plan::{Step, Time};
 
@@ -23,6 +25,8 @@ pub(super) struct Pass<'a, P: Ports> {
     pub(super) shared: &'a Shared,
     pub(super) credential: &'a Credential,
     pub(super) memory: &'a mut Memory,
+    /// What the step was decided on.
+    pub(super) look: Look,
     pub(super) hand: Hand,
 }
 
@@ -30,7 +34,7 @@ pub(super) struct Pass<'a, P: Ports> {
 pub(super) type Acted = Result<(), ClusterError>;
 
 impl<P: Ports> Pass<'_, P> {
-    /// Performs `step`, which was decided from `s`.
+    /// Performs `step`, which was decided from `s`, the facts of this look.
     pub(super) async fn act(&mut self, step: &Step, s: &Snapshot) -> Acted {
         match step {
             Step::ReadLogin => self.read_login(s).await,
@@ -52,22 +56,27 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     fn now(&self) -> Time {
-        self.ports.clock().now().plus(self.memory.clock_offset)
+        self.memory.correction.now(self.ports.clock())
     }
 
-    fn seen(&self, kind: Kind, key: &Key) -> Option<SecretMeta> {
-        self.ports.view().secret(kind, key)
+    fn learn_time(&mut self, granted: &Granted) {
+        let skew = granted.clock_skew.unwrap_or_default();
+        self.memory.correction = Correction::learnt(skew, self.ports.clock());
     }
 
-    /// The refresh-token Secret that `s` looked at. The watches go on meanwhile: a write that was decided on another
-    /// version than the one that is known now would not conflict, and undo what somebody else has just recorded.
-    fn decided_session(&self, s: &Snapshot) -> Result<Option<SecretMeta>, ClusterError> {
-        let seen = self.seen(Kind::Session, &self.credential.session_key());
-        let version = seen.as_ref().map_or("", |meta| meta.version.as_str());
-        if version == s.session.version {
-            Ok(seen)
-        } else {
-            Err(ClusterError::Conflict)
+    /// Asks the API server what there is under `key`, and tells the view.
+    pub(super) async fn peek(&self, kind: Kind, key: &Key) -> Acted {
+        match self.ports.cluster().peek(key).await? {
+            Some(meta) => self.ports.view().wrote(kind, key, meta),
+            None => self.gone(kind, key),
+        }
+        Ok(())
+    }
+
+    /// The object that was looked at does not exist any more.
+    fn gone(&self, kind: Kind, key: &Key) {
+        if let Some(meta) = self.look.secret(kind, &key.name) {
+            self.ports.view().gone(kind, key, &meta.uid);
         }
     }
 
@@ -76,6 +85,14 @@ impl<P: Ports> Pass<'_, P> {
         let now = self.now();
         let spread = self.credential.spread();
         self.memory.failed(write_refusal(text), now, spread, None);
+    }
+
+    /// Creates a Secret, unless its namespace is on its way out.
+    async fn create(&mut self, secret: NewSecret) -> Result<SecretMeta, ClusterError> {
+        if !self.namespace_active().await? {
+            return Err(ClusterError::Refused("the namespace is being deleted".to_owned()));
+        }
+        self.ports.cluster().create(secret).await
     }
 
     /// Whether the namespace can take new objects: asked at most once a pass, before something is created.

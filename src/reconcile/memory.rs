@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::correction::Correction;
 use super::credential::Credential;
 use super::material::{ClientAuthentication, Secret, StoredSession};
 use super::ports::Tokens;
@@ -63,8 +64,8 @@ pub struct Memory {
     pub written: EntraCredentialStatus,
     /// Whether the status was taken in.
     pub restored: bool,
-    /// Seconds by which the identity provider's clock is ahead of ours, if they differ by more than a minute.
-    pub clock_offset: i64,
+    /// How wrong the node's clock is, if it is by more than a minute.
+    pub correction: Correction,
     /// Since when this process has seen a login Secret wait.
     pub login_waiting_since: Option<Time>,
     /// No permit before then.

@@ -11,17 +11,21 @@
 //! | module | job |
 //! |---|---|
 //! | [`pass`](mod@pass) | the loop |
-//! | `observe` | resource, watches and memory → facts |
+//! | `look` | what the watches know at one moment |
+//! | `observe` | resource, look and memory → facts |
 //! | `act` | one step through the ports |
 //! | `report` | status and Events |
 //! | [`ports`] | what the shell needs of the world |
 //! | [`memory`] | what a process remembers of one credential |
 //! | [`material`] | secrets on their way through |
 //! | [`annotations`], [`stamp`] | facts and times in text |
+//! | [`correction`] | the wall clock, corrected by the identity provider's |
 
 mod act;
 pub mod annotations;
+pub mod correction;
 pub mod credential;
+mod look;
 pub mod material;
 pub mod memory;
 mod observe;

@@ -1,9 +1,10 @@
-//! Facts: from the resource, the watches and the memory to a [`Snapshot`]. Local; nothing is read for it.
+//! Facts: from the resource, the look and the memory to a [`Snapshot`]. Local; nothing is read for it.
 
 use super::annotations;
 use super::credential::Credential;
+use super::look::Look;
 use super::memory::{Memory, TokenNote};
-use super::ports::{AuthorityRefused, Key, Kind, Ports, Provider, SecretMeta, Vault, View, Wanted};
+use super::ports::{AuthorityRefused, Key, Ports, Provider, SecretMeta, Vault, Wanted};
 use crate::api::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCredential, Reason, TLS_TYPE, TokenSpec,
     annotation,
@@ -19,16 +20,22 @@ use crate::plan::snapshot::{
 const CLAIM_LOOK: i64 = 60;
 
 /// Takes the facts together.
-pub(super) fn observe<P: Ports>(ports: &P, credential: &Credential, memory: &Memory, now: Time) -> Snapshot {
+pub(super) fn observe<P: Ports>(
+    ports: &P,
+    credential: &Credential,
+    look: &Look,
+    memory: &Memory,
+    now: Time,
+) -> Snapshot {
     let target = target(ports, credential, memory);
-    let client = client(ports, credential, memory);
-    let session = session(ports, credential, memory);
+    let client = client(credential, look, memory);
+    let session = session(ports, credential, look, memory);
     let mut snapshot = Snapshot {
-        object: object(credential, memory, &client),
-        login: login(ports, credential, memory, &target, now),
+        object: object(ports, credential, memory, &client),
+        login: login(credential, look, memory, &target, now),
         target,
         client,
-        leftovers: leftovers(ports, credential, memory),
+        leftovers: leftovers(credential, look, memory),
         pocket: pocket(memory),
         failure: memory.failure.clone(),
         login_failure: memory.login_failure.clone(),
@@ -43,12 +50,12 @@ pub(super) fn observe<P: Ports>(ports: &P, credential: &Credential, memory: &Mem
         .spec
         .tokens
         .iter()
-        .map(|t| token(ports, credential, memory, &snapshot, account.as_deref(), t))
+        .map(|t| token(ports, credential, look, memory, &snapshot, account.as_deref(), t))
         .collect();
     snapshot
 }
 
-fn object(credential: &Credential, memory: &Memory, client: &Client) -> Object {
+fn object<P: Ports>(ports: &P, credential: &Credential, memory: &Memory, client: &Client) -> Object {
     let handled = memory.handled_request.as_ref();
     let request = credential
         .request
@@ -63,7 +70,7 @@ fn object(credential: &Credential, memory: &Memory, client: &Client) -> Object {
         at_percent: i64::from(credential.spec.at_percent()),
         request: request.cloned(),
         inputs: inputs(credential, client),
-        clock_skewed: memory.clock_offset != 0,
+        clock_skewed: memory.correction.seconds(ports.clock()) != 0,
         was_ready: memory.written.expires_at.is_some(),
     }
 }
@@ -106,8 +113,8 @@ fn target<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Targ
     }
 }
 
-fn client<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Client {
-    let (name, kind, secret_type) = match &credential.spec.client_credential {
+fn client(credential: &Credential, look: &Look, memory: &Memory) -> Client {
+    let (secret, kind) = match &credential.spec.client_credential {
         None => return Client::Public,
         Some(ClientCredential::WorkloadIdentity(_)) => {
             return Client::Credential {
@@ -115,23 +122,19 @@ fn client<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Clie
                 expires: Expiry::Unknown,
             };
         }
-        Some(ClientCredential::Secret(s)) => (&s.secret_name, Kind::ClientSecret, CLIENT_SECRET_TYPE),
-        Some(ClientCredential::Certificate(c)) => (&c.secret_name, Kind::Certificate, TLS_TYPE),
+        Some(ClientCredential::Secret(s)) => (s.secret_name.clone(), CLIENT_SECRET_TYPE),
+        Some(ClientCredential::Certificate(c)) => (c.secret_name.clone(), TLS_TYPE),
     };
-    match ports.view().secret(kind, &credential.sibling(name)) {
-        Some(meta) => {
-            let version = client_version(&meta);
-            let expires = match kind {
-                Kind::Certificate => expiry(memory, &version),
-                Kind::Login | Kind::Session | Kind::ClientSecret | Kind::Token => Expiry::Unknown,
-            };
-            Client::Credential { version, expires }
-        }
-        None => Client::Missing {
-            secret: name.clone(),
-            kind: secret_type,
-        },
-    }
+    let Some(meta) = &look.client else {
+        return Client::Missing { secret, kind };
+    };
+    let version = client_version(meta);
+    let expires = if kind == TLS_TYPE {
+        expiry(memory, &version)
+    } else {
+        Expiry::Unknown
+    };
+    Client::Credential { version, expires }
 }
 
 /// What tells one content of a client credential's Secret from the next.
@@ -149,8 +152,8 @@ fn expiry(memory: &Memory, version: &str) -> Expiry {
     }
 }
 
-fn login<P: Ports>(ports: &P, credential: &Credential, memory: &Memory, target: &Target, now: Time) -> Login {
-    let Some(meta) = ports.view().secret(Kind::Login, &credential.login_key()) else {
+fn login(credential: &Credential, look: &Look, memory: &Memory, target: &Target, now: Time) -> Login {
+    let Some(meta) = &look.login else {
         return if memory.wrong_type.seen >= 2 {
             Login::WrongType
         } else {
@@ -168,7 +171,7 @@ fn login<P: Ports>(ports: &P, credential: &Credential, memory: &Memory, target: 
     let content = seen
         .filter(|l| l.binding.as_ref() == binding)
         .map_or(Content::Unread, |l| l.content.clone());
-    let claim = match annotations::claimant(&meta) {
+    let claim = match annotations::claimant(meta) {
         None => Claim::Free,
         Some(owner) if owner == credential.owner() => Claim::Ours,
         Some(_) => seen
@@ -180,17 +183,16 @@ fn login<P: Ports>(ports: &P, credential: &Credential, memory: &Memory, target: 
             .annotations
             .get(ANNOTATION_ALLOW_IDENTITY_CHANGE)
             .is_some_and(|v| v == "true"),
-        uid: meta.uid,
-        version: meta.version,
+        uid: meta.uid.clone(),
+        version: meta.version.clone(),
         deleting: meta.deleting,
         claim,
         content,
     })
 }
 
-fn session<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Session {
-    let key = credential.session_key();
-    let Some(meta) = ports.view().secret(Kind::Session, &key) else {
+fn session<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &Memory) -> Session {
+    let Some(meta) = &look.session else {
         return Session {
             attempt: memory.attempt.clone(),
             ..Session::default()
@@ -198,13 +200,13 @@ fn session<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Ses
     };
     let seen = memory.session.as_ref().filter(|s| s.version == meta.version);
     Session {
-        ownership: ownership(ports, credential, &key, &meta),
+        ownership: ownership(ports, credential, &credential.session_key(), meta),
         immutable: memory.immutable_session.as_ref() == Some(&meta.version),
-        token: annotations::stored_token(&meta),
-        last_login: annotations::last_login(&meta),
+        token: annotations::stored_token(meta),
+        last_login: annotations::last_login(meta),
         opened: seen.map_or(Opened::Unread, |s| s.opened.clone()),
         attempt: memory.attempt.clone(),
-        version: meta.version,
+        version: meta.version.clone(),
     }
 }
 
@@ -251,6 +253,7 @@ fn account_of(s: &Snapshot) -> Option<String> {
 fn token<P: Ports>(
     ports: &P,
     credential: &Credential,
+    look: &Look,
     memory: &Memory,
     s: &Snapshot,
     account: Option<&str>,
@@ -258,18 +261,15 @@ fn token<P: Ports>(
 ) -> Token {
     let key = credential.sibling(&spec.secret_name);
     let note = memory.tokens.get(&spec.secret_name).cloned().unwrap_or_default();
-    let meta = ports.view().secret(Kind::Token, &key);
-    let reduced = meta.as_ref().is_some_and(|meta| reduced(meta, &spec.scopes));
-    let ownership = meta
-        .as_ref()
-        .map_or(Ownership::Absent, |meta| ownership(ports, credential, &key, meta));
+    let meta = look.tokens.get(&spec.secret_name);
+    let reduced = meta.is_some_and(|meta| reduced(meta, &spec.scopes));
+    let ownership = meta.map_or(Ownership::Absent, |meta| ownership(ports, credential, &key, meta));
     Token {
         name: spec.secret_name.clone(),
         ownership,
         wanted: account.and_then(|account| request(ports, s, account, spec)),
         shape: shape(ports, spec),
         published: meta
-            .as_ref()
             .filter(|_| ownership == Ownership::Ours)
             .map(|meta| published(meta, &note)),
         held: memory
@@ -278,7 +278,7 @@ fn token<P: Ports>(
             .get(&spec.secret_name)
             .map(|h| h.held.clone()),
         failure: note.failure,
-        deferred_until: note.deferred_until.filter(|at| due_before(meta.as_ref(), *at)),
+        deferred_until: note.deferred_until.filter(|at| due_before(meta, *at)),
         reduced,
         repairs: note.repairs,
     }
@@ -358,17 +358,15 @@ fn stripped(meta: &SecretMeta) -> Published {
     }
 }
 
-fn leftovers<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Vec<Leftover> {
-    let all = ports
-        .view()
-        .controlled(&credential.key.namespace, &credential.owner());
-    let dropped = all
-        .into_iter()
+fn leftovers(credential: &Credential, look: &Look, memory: &Memory) -> Vec<Leftover> {
+    let dropped = look
+        .tokens
+        .iter()
         .filter(|(name, meta)| credential.entry(name).is_none() && !meta.deleting);
     dropped
         .map(|(name, _)| Leftover {
-            retry_at: memory.leftovers.get(&name).and_then(|f| f.next_attempt_at),
-            name,
+            retry_at: memory.leftovers.get(name).and_then(|f| f.next_attempt_at),
+            name: name.clone(),
         })
         .collect()
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::act::Pass;
 use super::credential::Credential;
+use super::look::Look;
 use super::memory::{Allowance, Hand, Memory};
 use super::observe::observe;
 use super::ports::{Clock, Cluster, ClusterError, Kind, Ports, View};
@@ -104,10 +105,11 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
         shared,
         credential,
         memory,
+        look: Look::default(),
         hand: Hand::default(),
     };
     for steps in 0..STEPS {
-        let now = ports.clock().now().plus(pass.memory.clock_offset);
+        let now = pass.memory.correction.now(ports.clock());
         if let Err(outage) = look_beyond_the_watches(&mut pass, now).await {
             return Taken {
                 decision: None,
@@ -115,7 +117,8 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
                 outage: Some(outage),
             };
         }
-        let snapshot = observe(ports, credential, pass.memory, now);
+        pass.look = Look::take(ports, credential);
+        let snapshot = observe(ports, credential, &pass.look, pass.memory, now);
         let decision = next_step(&snapshot, now);
         tracing::debug!(
             namespace = credential.key.namespace,
@@ -166,7 +169,8 @@ fn conclude<P: Ports>(ports: &P, memory: &mut Memory, taken: Taken) -> Passed {
         .as_ref()
         .map_or(Reason::Publishing, |(_, d, _)| d.reason);
     // Decisions are made on the corrected clock, wake times are kept by the machine's own.
-    let own = |at: Time| at.plus(-memory.clock_offset);
+    let ahead = memory.correction.seconds(ports.clock());
+    let own = |at: Time| at.plus(-ahead);
     let planned = match &taken.decision {
         Some((_, decision, _)) => decision.wake.map(own),
         None => Some(memory.permit_at.take().unwrap_or(now).max(now)),
@@ -192,8 +196,9 @@ fn lift_failures<P: Ports>(ports: &P, credential: &Credential, memory: &mut Memo
         .lifted_generation
         .replace(credential.generation)
         .is_some_and(|g| g != credential.generation);
-    let now = ports.clock().now().plus(memory.clock_offset);
-    let s = observe(ports, credential, memory, now);
+    let now = memory.correction.now(ports.clock());
+    let look = Look::take(ports, credential);
+    let s = observe(ports, credential, &look, memory, now);
     let inputs_moved = !memory.failure_inputs.is_empty() && memory.failure_inputs != s.object.inputs;
     if !generation_moved && !inputs_moved {
         return;
@@ -215,7 +220,8 @@ async fn look_beyond_the_watches<P: Ports>(pass: &mut Pass<'_, P>, now: Time) ->
     if pass.credential.deleting || pass.credential.spec.suspend {
         return Ok(());
     }
-    let s = observe(pass.ports, pass.credential, pass.memory, now);
+    pass.look = Look::take(pass.ports, pass.credential);
+    let s = observe(pass.ports, pass.credential, &pass.look, pass.memory, now);
     look_for_wrong_type(pass, &s, now).await?;
     look_at_foreign(pass, &s, now).await
 }
@@ -260,12 +266,12 @@ async fn look_at_foreign<P: Ports>(
     for token in s.tokens.iter().filter(|t| t.ownership == Ownership::Foreign) {
         let key = pass.credential.sibling(&token.name);
         if look_due(pass, &token.name, asked, now) {
-            look(pass, Kind::Token, &key).await?;
+            pass.peek(Kind::Token, &key).await?;
         }
     }
     let session = crate::api::REFRESH_TOKEN_SUFFIX;
     if s.session.ownership == Ownership::Foreign && look_due(pass, session, asked, now) {
-        look(pass, Kind::Session, &pass.credential.session_key()).await?;
+        pass.peek(Kind::Session, &pass.credential.session_key()).await?;
     }
     Ok(())
 }
@@ -279,14 +285,4 @@ fn look_due<P: Ports>(pass: &mut Pass<'_, P>, name: &str, asked: bool, now: Time
         note.looked_at = Some(now);
     }
     due
-}
-
-async fn look<P: Ports>(pass: &Pass<'_, P>, kind: Kind, key: &super::ports::Key) -> Result<(), ClusterError> {
-    let before = pass.ports.view().secret(kind, key);
-    match (pass.ports.cluster().peek(key).await?, before) {
-        (Some(meta), _) => pass.ports.view().wrote(kind, key, meta),
-        (None, Some(meta)) => pass.ports.view().gone(kind, key, &meta.uid),
-        (None, None) => {}
-    }
-    Ok(())
 }

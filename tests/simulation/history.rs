@@ -390,7 +390,7 @@ impl History {
     /// A node's clock jumps, and is put right later.
     fn jump(&mut self) {
         let which = self.lock().rng.below(self.replicas.len());
-        let offset = &self.replicas[which].offset;
+        let offset = Arc::clone(&self.replicas[which].offset);
         let mut world = self.lock();
         let off = if offset.load(Ordering::Relaxed) == 0 {
             world.rng.pick(&[-3000, -300, -30, -2, 2, 30, 300, 3000])
@@ -407,6 +407,9 @@ impl History {
         let next = world.now() + pause * MINUTE;
         drop(world);
         offset.store(off, Ordering::Relaxed);
+        if let Some(running) = &mut self.replicas[which].running {
+            running.look_at_all();
+        }
         let any_off = self
             .replicas
             .iter()
@@ -422,6 +425,7 @@ impl History {
         self.peace = true;
         for r in &mut self.replicas {
             r.offset.store(0, Ordering::Relaxed);
+            r.running.iter_mut().for_each(Running::look_at_all);
         }
         let mut world = self.lock();
         world.clock_off = false;

@@ -42,6 +42,7 @@
 mod api;
 mod book;
 mod faults;
+mod feed;
 mod history;
 mod idp;
 mod ports;

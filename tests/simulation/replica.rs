@@ -1,18 +1,19 @@
 //! One operator process: its watches, what it knows of credentials, and which of them get a pass; as `operator::controller`
 //! and `operator::queue` do it.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use entra_operator::api::{ClientCredential, refresh_token_secret};
-use entra_operator::cluster::{Altered, Change, SecretStore, SeenSecret, Selects, Watch};
+use entra_operator::cluster::{Altered, Change, SecretStore, Selects};
 use entra_operator::plan::Time;
 use entra_operator::reconcile::memory::Allowance;
 use entra_operator::reconcile::ports::Key;
 use entra_operator::reconcile::{Credential, Deaf, Memory, Shared as Common};
 
 use super::api::Notice;
+use super::feed::{Feed, SecretFeeds, watch};
 use super::ports::Process;
 use super::world::{NAMESPACE, Shared, World, keyring};
 
@@ -31,7 +32,6 @@ pub struct Replica {
 pub struct Running {
     pub ports: Arc<Process>,
     pub common: Arc<Common>,
-    feeds: Vec<Feed<Change<SeenSecret>>>,
     resources: Feed<Told>,
     listing: BTreeSet<Key>,
     listed: bool,
@@ -46,14 +46,6 @@ enum Told {
     Applied(Box<Credential>),
     Deleted(Key),
     Listed,
-}
-
-/// One watch, on its way.
-#[derive(Debug)]
-struct Feed<T> {
-    selects: Option<Selects>,
-    queue: VecDeque<(i64, T)>,
-    broken_until: Option<i64>,
 }
 
 /// A credential and what the process remembers of it; the memory is away during a pass.
@@ -72,26 +64,6 @@ pub struct Slot {
     pub again: bool,
 }
 
-impl<T> Feed<T> {
-    fn new(selects: Option<Selects>, list_at: i64) -> Self {
-        Self {
-            selects,
-            queue: VecDeque::new(),
-            broken_until: Some(list_at),
-        }
-    }
-
-    fn due(&self) -> Option<i64> {
-        self.broken_until
-            .or_else(|| self.queue.front().map(|(at, _)| *at))
-    }
-
-    fn push(&mut self, at: i64, item: T) {
-        let at = self.queue.back().map_or(at, |(last, _)| at.max(*last));
-        self.queue.push_back((at, item));
-    }
-}
-
 impl Running {
     /// Starts a process; its lists are on their way.
     pub fn start(world: &Shared, offset: &Arc<AtomicI64>) -> Self {
@@ -102,6 +74,7 @@ impl Running {
         let ports = Process {
             world: Arc::clone(world),
             store: SecretStore::new(&watches),
+            feeds: Mutex::new(SecretFeeds::new(now + 50)),
             keys: keyring(&ticks),
             ticks,
             offset: Arc::clone(offset),
@@ -113,11 +86,7 @@ impl Running {
         Self {
             ports: Arc::new(ports),
             common: Arc::new(common),
-            feeds: Selects::ALL
-                .iter()
-                .map(|s| Feed::new(Some(*s), now + 50))
-                .collect(),
-            resources: Feed::new(None, now + 60),
+            resources: Feed::new(now + 60),
             listing: BTreeSet::new(),
             listed: false,
             known: BTreeMap::new(),
@@ -132,8 +101,7 @@ impl Running {
 
     /// When the next event arrives.
     pub fn due(&self) -> Option<i64> {
-        let feeds = self.feeds.iter().filter_map(Feed::due);
-        feeds.chain(self.resources.due()).min()
+        self.feeds().due().into_iter().chain(self.resources.due()).min()
     }
 
     /// Something changed at the API server.
@@ -145,7 +113,7 @@ impl Running {
                     Some(credential) => Told::Applied(Box::new(credential)),
                     None => Told::Deleted(key.clone()),
                 };
-                offer(world, &mut self.resources, at, told);
+                self.resources.offer(world, at, told);
             }
             Notice::Secret {
                 key,
@@ -153,18 +121,17 @@ impl Running {
                 new,
                 version,
             } => {
-                for feed in &mut self.feeds {
-                    let Some(selects) = feed.selects else { continue };
+                for (selects, feed) in self.feeds().iter_mut() {
                     let was = old.as_ref().filter(|o| o.shown_by(selects));
                     // An object of another uid under the same name is two events: a deletion and a creation.
                     let replaced = was.zip(new.as_ref()).is_some_and(|(o, n)| o.uid != n.uid);
                     let is = new.as_ref().filter(|o| o.shown_by(selects));
                     if let Some(old) = was.filter(|_| is.is_none() || replaced) {
                         let version = if replaced { version - 1 } else { *version };
-                        offer(world, feed, at, Change::Deleted(old.seen(key, version)));
+                        feed.offer(world, at, Change::Deleted(old.seen(key, version)));
                     }
                     if let Some(new) = is {
-                        offer(world, feed, at, Change::Applied(new.seen(key, *version)));
+                        feed.offer(world, at, Change::Applied(new.seen(key, *version)));
                     }
                 }
             }
@@ -173,43 +140,41 @@ impl Running {
 
     /// Delivers one event that has arrived.
     pub fn deliver(&mut self, world: &mut World) {
-        let now = world.now();
-        let ready = |due: Option<i64>| due.is_some_and(|at| at <= now);
-        if ready(self.resources.due()) {
+        if self.resources.due().is_some_and(|at| at <= world.now()) {
             return self.deliver_resource(world);
         }
-        let Some(at) = self.feeds.iter().position(|f| ready(f.due())) else {
-            return;
-        };
-        let feed = &mut self.feeds[at];
-        if feed.broken_until.take().is_some() {
-            return list(world, feed);
-        }
-        let (Some((_, change)), Some(selects)) = (feed.queue.pop_front(), feed.selects) else {
-            return;
-        };
-        let (before, complete) = (self.synced(), matches!(change, Change::Listed));
-        let altered = self.ports.store.apply(&watch(selects), change);
-        for altered in altered {
-            self.secret_changed(&altered);
-        }
-        if complete && !before && self.synced() {
+        let before = self.synced();
+        self.feeds().deliver(world, &self.ports.store);
+        self.catch_up();
+        if !before && self.synced() {
             self.look_at_all();
         }
     }
 
+    fn feeds(&self) -> MutexGuard<'_, SecretFeeds> {
+        self.ports.feeds.lock().unwrap()
+    }
+
+    /// Finds whom it concerns what the watches of Secrets have told.
+    fn catch_up(&mut self) {
+        let altered = self.feeds().altered();
+        for altered in altered {
+            self.secret_changed(&altered);
+        }
+    }
+
     fn deliver_resource(&mut self, world: &mut World) {
-        if self.resources.broken_until.take().is_some() {
+        if self.resources.mend() {
             return list_resources(world, &mut self.resources);
         }
-        match self.resources.queue.pop_front() {
-            Some((_, Told::Restarted)) => self.listing = self.known.keys().cloned().collect(),
-            Some((_, Told::Applied(credential))) => {
+        match self.resources.next() {
+            Some(Told::Restarted) => self.listing = self.known.keys().cloned().collect(),
+            Some(Told::Applied(credential)) => {
                 self.listing.remove(&credential.key);
                 self.applied(*credential);
             }
-            Some((_, Told::Deleted(key))) => self.removed(&key),
-            Some((_, Told::Listed)) => self.complete(),
+            Some(Told::Deleted(key)) => self.removed(&key),
+            Some(Told::Listed) => self.complete(),
             None => {}
         }
     }
@@ -255,8 +220,8 @@ impl Running {
         self.look_at_all();
     }
 
-    /// Everything gets a look.
-    fn look_at_all(&mut self) {
+    /// Everything gets a look: it leads from now on, or its clock was set.
+    pub fn look_at_all(&mut self) {
         for key in self.known.keys().cloned().collect::<Vec<_>>() {
             self.trigger(&key);
         }
@@ -306,6 +271,7 @@ impl Running {
 
     /// A pass is over.
     pub fn done(&mut self, key: &Key, uid: &str, wake: Option<Time>, memory: Memory) {
+        self.catch_up();
         if let Some(known) = self.known.get_mut(key).filter(|k| k.credential.uid == uid) {
             known.memory = Some(memory);
         }
@@ -319,10 +285,6 @@ impl Running {
     }
 }
 
-fn watch(selects: Selects) -> Watch {
-    Watch { selects, scope: None }
-}
-
 fn arrival(world: &mut World) -> i64 {
     let late = world.faults.watch_delay;
     let delay = if late > 0 {
@@ -331,34 +293,6 @@ fn arrival(world: &mut World) -> i64 {
         world.rng.range(1, 40)
     };
     world.now() + delay
-}
-
-/// Puts an event on its way; it may come twice, or the watch breaks and lists anew later.
-fn offer<T: Clone>(world: &mut World, feed: &mut Feed<T>, at: i64, item: T) {
-    if feed.broken_until.is_some() {
-        return;
-    }
-    if world.rng.chance(world.faults.broken_watch) {
-        feed.queue.clear();
-        feed.broken_until = Some(world.now() + world.rng.range(500, 90_000));
-        world.counts.faults += 1;
-        return world.trouble();
-    }
-    if world.rng.chance(30) {
-        feed.push(at, item.clone());
-    }
-    feed.push(at, item);
-}
-
-fn list(world: &mut World, feed: &mut Feed<Change<SeenSecret>>) {
-    let (now, Some(selects)) = (world.now(), feed.selects) else {
-        return;
-    };
-    feed.push(now, Change::Restarted);
-    for (key, object) in world.api.secrets.iter().filter(|(_, o)| o.shown_by(selects)) {
-        feed.push(now + 5, Change::Applied(object.seen(key, object.version)));
-    }
-    feed.push(now + 5, Change::Listed);
 }
 
 fn list_resources(world: &mut World, feed: &mut Feed<Told>) {

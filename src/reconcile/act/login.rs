@@ -43,10 +43,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     fn login_gone(&mut self) {
-        let key = self.credential.login_key();
-        if let Some(meta) = self.seen(Kind::Login, &key) {
-            self.ports.view().gone(Kind::Login, &key, &meta.uid);
-        }
+        self.gone(Kind::Login, &self.credential.login_key());
         self.memory.login = None;
     }
 
@@ -91,7 +88,7 @@ impl<P: Ports> Pass<'_, P> {
 
     pub(super) async fn claim_login(&mut self) -> Acted {
         let key = self.credential.login_key();
-        let Some(seen) = self.seen(Kind::Login, &key) else {
+        let Some(seen) = &self.look.login else {
             return Ok(());
         };
         let owner = self.credential.owner();
@@ -100,7 +97,7 @@ impl<P: Ports> Pass<'_, P> {
             annotations: [(annotation::CLAIMED_BY.to_owned(), Some(claim))].into(),
             ..SecretChange::default()
         };
-        match self.ports.cluster().change(&key, &seen, change).await {
+        match self.ports.cluster().change(&key, seen, change).await {
             Ok(meta) => {
                 if let Some(login) = &mut self.memory.login {
                     login.version.clone_from(&meta.version);
@@ -158,7 +155,7 @@ impl<P: Ports> Pass<'_, P> {
         };
         record.begin(attempt, s, login, self.now());
         let recorded_at = self.ports.clock().monotonic();
-        match self.write_record(s, &record, None).await {
+        match self.write_record(&record, None).await {
             Ok(meta) => {
                 self.memory.attempt = Some(AttemptSeen {
                     id,
@@ -205,9 +202,6 @@ impl<P: Ports> Pass<'_, P> {
         change: SecretChange,
         key_id: String,
     ) -> Result<SecretMeta, ClusterError> {
-        if !self.namespace_active().await? {
-            return Err(ClusterError::Refused("the namespace is being deleted".to_owned()));
-        }
         let key = self.credential.session_key();
         let mut annotations: std::collections::BTreeMap<_, _> = change
             .annotations
@@ -227,7 +221,7 @@ impl<P: Ports> Pass<'_, P> {
             data: change.keys,
             key,
         };
-        self.ports.cluster().create(secret).await
+        self.create(secret).await
     }
 
     /// The clear description of the last attempt in `record`.
@@ -317,13 +311,13 @@ impl<P: Ports> Pass<'_, P> {
             .record()
             .and_then(|r| r.entry(content))
             .and_then(|e| e.last_sent_at);
-        let (clock, start, offset) = (
+        let (clock, start, correction) = (
             self.ports.clock(),
             self.memory.recorded_at,
-            self.memory.clock_offset,
+            self.memory.correction,
         );
         let in_time = move || {
-            let wall = recorded.map_or(i64::MAX, |at| clock.now().plus(offset).since(at).abs());
+            let wall = recorded.map_or(i64::MAX, |at| correction.now(clock).since(at).abs());
             let mono = clock.monotonic().saturating_sub(start).as_secs();
             wall <= schedule::SEND_WITHIN && mono <= schedule::SEND_WITHIN.unsigned_abs()
         };
@@ -396,10 +390,10 @@ impl<P: Ports> Pass<'_, P> {
 
     pub(super) async fn delete_login(&mut self) -> Acted {
         let key = self.credential.login_key();
-        let Some(seen) = self.seen(Kind::Login, &key) else {
+        let Some(seen) = &self.look.login else {
             return Ok(());
         };
-        match self.ports.cluster().delete(&key, &seen).await {
+        match self.ports.cluster().delete(&key, seen).await {
             Ok(()) => {
                 self.memory.deleted_login_at = Some(self.now());
                 self.end_login_failure(Reason::LoginSecretNotDeleted);

@@ -121,7 +121,7 @@ impl<P: Ports> Pass<'_, P> {
             self.redeem_failed(s, other_identity());
             return (Go::Stop, None);
         }
-        self.memory.clock_offset = tokens.granted.clock_skew.unwrap_or_default();
+        self.learn_time(&tokens.granted);
         let now = self.now();
         self.memory.last_redeemed_at = Some(now);
         self.memory.failure = None;

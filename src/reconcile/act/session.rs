@@ -36,10 +36,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     fn session_gone(&mut self) {
-        let key = self.credential.session_key();
-        if let Some(meta) = self.seen(Kind::Session, &key) {
-            self.ports.view().gone(Kind::Session, &key, &meta.uid);
-        }
+        self.gone(Kind::Session, &self.credential.session_key());
         self.memory.session = None;
         self.hand.session = None;
     }
@@ -97,9 +94,7 @@ impl<P: Ports> Pass<'_, P> {
                 Ok(())
             }
             ClusterError::Immutable => {
-                self.memory.immutable_session = self
-                    .seen(Kind::Session, &self.credential.session_key())
-                    .map(|m| m.version);
+                self.memory.immutable_session = self.look.session.as_ref().map(|m| m.version.clone());
                 Ok(())
             }
             error @ ClusterError::Unavailable(_) => Err(error),
@@ -159,7 +154,7 @@ impl<P: Ports> Pass<'_, P> {
         }
         let names: Vec<_> = s.tokens.iter().map(|t| t.name.clone()).collect();
         record.settle(&pending.outcome, &names, self.now());
-        match self.write_record(s, &record, Some(&pending)).await {
+        match self.write_record(&record, Some(&pending)).await {
             Ok(meta) => {
                 self.login_stored(s, record, pending, meta);
                 Ok(())
@@ -174,7 +169,6 @@ impl<P: Ports> Pass<'_, P> {
     /// Writes the record, and the session that a login brought with it.
     pub(super) async fn write_record(
         &mut self,
-        s: &Snapshot,
         record: &Record,
         login: Option<&PendingLogin>,
     ) -> Result<SecretMeta, ClusterError> {
@@ -188,8 +182,8 @@ impl<P: Ports> Pass<'_, P> {
         if let Some((login, session)) = login.and_then(|login| Some((login, session_of(login)?))) {
             self.seal_into(&mut change, &login.binding, &session);
         }
-        match self.decided_session(s)? {
-            Some(seen) => self.ports.cluster().change(&key, &seen, change).await,
+        match &self.look.session {
+            Some(seen) => self.ports.cluster().change(&key, seen, change).await,
             None => self.create_session(change, sealed.key_id).await,
         }
     }
@@ -239,7 +233,7 @@ impl<P: Ports> Pass<'_, P> {
         self.handled(s);
         let Some(tokens) = pending.tokens else { return };
         self.memory.account.clone_from(&tokens.granted.account);
-        self.memory.clock_offset = tokens.granted.clock_skew.unwrap_or_default();
+        self.learn_time(&tokens.granted);
         self.memory.pocket.tokens.clear();
         self.pocket_token(s, &pending.outcome.entry, *tokens);
     }
@@ -311,7 +305,7 @@ impl<P: Ports> Pass<'_, P> {
         if !still_fits(&pending, stored) || self.is_of_another(&pending, stored) {
             return Ok(());
         }
-        match self.write_refresh(s, &pending).await {
+        match self.write_refresh(&pending).await {
             Ok(meta) => {
                 self.refresh_stored(s, pending, meta);
                 Ok(())
@@ -323,14 +317,10 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    async fn write_refresh(
-        &self,
-        s: &Snapshot,
-        pending: &PendingRefresh,
-    ) -> Result<SecretMeta, ClusterError> {
-        let seen = self.decided_session(s)?.ok_or(ClusterError::NotFound)?;
+    async fn write_refresh(&self, pending: &PendingRefresh) -> Result<SecretMeta, ClusterError> {
+        let seen = self.look.session.as_ref().ok_or(ClusterError::NotFound)?;
         let (key, change) = (self.credential.session_key(), self.refresh_change(pending));
-        self.ports.cluster().change(&key, &seen, change).await
+        self.ports.cluster().change(&key, seen, change).await
     }
 
     fn refresh_change(&self, pending: &PendingRefresh) -> SecretChange {

@@ -39,38 +39,19 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     fn token_gone(&self, name: &str) {
-        let key = self.credential.sibling(name);
-        if let Some(meta) = self.seen(Kind::Token, &key) {
-            self.ports.view().gone(Kind::Token, &key, &meta.uid);
-        }
-    }
-
-    /// What the step was decided on, taken before its first call: the watches go on meanwhile, and a write that was
-    /// decided on another version must conflict.
-    fn seen_now(&self, names: &[String]) -> Vec<(String, Option<SecretMeta>)> {
-        let seen = |name: &String| self.seen(Kind::Token, &self.credential.sibling(name));
-        names.iter().map(|name| (name.clone(), seen(name))).collect()
-    }
-
-    /// Whether that is the token Secret that the decision looked at: what came between is looked at first.
-    fn is_decided_on(token: &Token, seen: Option<&SecretMeta>) -> bool {
-        token.published.as_ref().map(|p| &p.version) == seen.map(|meta| &meta.version)
+        self.gone(Kind::Token, &self.credential.sibling(name));
     }
 
     pub(super) async fn publish(&mut self, s: &Snapshot, names: &[String]) -> Acted {
-        for (name, seen) in self.seen_now(names) {
-            let found = s.tokens.iter().find(|t| t.name == name);
-            let Some(token) = found.filter(|t| Self::is_decided_on(t, seen.as_ref())) else {
+        for token in s.tokens.iter().filter(|t| names.contains(&t.name)) {
+            let Some(held) = self.memory.pocket.tokens.remove(&token.name) else {
                 continue;
             };
-            let Some(held) = self.memory.pocket.tokens.remove(&name) else {
-                continue;
-            };
-            match self.write_token(s, token, seen, &held).await {
+            match self.write_token(s, token, &held).await {
                 Ok(meta) => self.token_published(token, meta),
                 Err(error) => {
                     self.memory.pocket.tokens.insert(token.name.clone(), held);
-                    self.token_moved(token, error).await?;
+                    self.token_moved(&token.name, error).await?;
                 }
             }
         }
@@ -81,27 +62,21 @@ impl<P: Ports> Pass<'_, P> {
         &mut self,
         s: &Snapshot,
         token: &Token,
-        seen: Option<SecretMeta>,
         held: &HeldToken,
     ) -> Result<SecretMeta, ClusterError> {
         let key = self.credential.sibling(&token.name);
         let secret = self.render(s, token, held);
-        match seen {
-            Some(seen) => {
-                let some = |map: BTreeMap<_, _>| map.into_iter().map(|(k, v)| (k, Some(v))).collect();
-                let change = SecretChange {
-                    annotations: some(secret.annotations),
-                    labels: some(secret.labels),
-                    data: Some(secret.data),
-                    ..SecretChange::default()
-                };
-                self.ports.cluster().change(&key, &seen, change).await
-            }
-            None if !self.namespace_active().await? => {
-                Err(ClusterError::Refused("the namespace is being deleted".to_owned()))
-            }
-            None => self.ports.cluster().create(secret).await,
-        }
+        let Some(seen) = self.look.tokens.get(&token.name) else {
+            return self.create(secret).await;
+        };
+        let some = |map: BTreeMap<_, _>| map.into_iter().map(|(k, v)| (k, Some(v))).collect();
+        let change = SecretChange {
+            annotations: some(secret.annotations),
+            labels: some(secret.labels),
+            data: Some(secret.data),
+            ..SecretChange::default()
+        };
+        self.ports.cluster().change(&key, seen, change).await
     }
 
     fn render(&self, s: &Snapshot, token: &Token, held: &HeldToken) -> NewSecret {
@@ -165,20 +140,16 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     /// A write to a token Secret failed: look whose it is now, or remember what refused it.
-    async fn token_moved(&mut self, token: &Token, error: ClusterError) -> Acted {
-        let key = self.credential.sibling(&token.name);
+    async fn token_moved(&mut self, name: &str, error: ClusterError) -> Acted {
         match error {
-            ClusterError::NotFound => self.token_gone(&token.name),
-            ClusterError::Immutable => {
-                self.memory.note(&token.name).unwritable = self.seen(Kind::Token, &key).map(|m| m.version);
+            ClusterError::NotFound => self.token_gone(name),
+            ClusterError::Immutable => self.token_unwritable(name),
+            ClusterError::Conflict => {
+                self.peek(Kind::Token, &self.credential.sibling(name)).await?;
             }
-            ClusterError::Conflict => match self.ports.cluster().peek(&key).await? {
-                Some(meta) => self.ports.view().wrote(Kind::Token, &key, meta),
-                None => self.token_gone(&token.name),
-            },
             ClusterError::Refused(text) => {
                 let (now, spread) = (self.now(), self.credential.spread());
-                let note = self.memory.note(&token.name);
+                let note = self.memory.note(name);
                 note.failure = Some(next_failure(
                     note.failure.as_ref(),
                     write_refusal(&text),
@@ -190,6 +161,11 @@ impl<P: Ports> Pass<'_, P> {
             error @ ClusterError::Unavailable(_) => return Err(error),
         }
         Ok(())
+    }
+
+    fn token_unwritable(&mut self, name: &str) {
+        let version = self.look.tokens.get(name).map(|meta| meta.version.clone());
+        self.memory.note(name).unwritable = version;
     }
 
     /// Deletes what cannot be written; its successor is at hand and is created in the next step.
@@ -205,25 +181,23 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     async fn delete_tokens(&mut self, names: &[String]) -> Acted {
-        for (name, seen) in self.seen_now(names) {
-            if let Some(seen) = seen {
-                self.delete_token(&name, seen).await?;
-            }
+        for name in names {
+            self.delete_token(name).await?;
         }
         Ok(())
     }
 
-    async fn delete_token(&mut self, name: &str, seen: SecretMeta) -> Acted {
+    async fn delete_token(&mut self, name: &str) -> Acted {
         let key = self.credential.sibling(name);
-        match self.ports.cluster().delete(&key, &seen).await {
+        let Some(seen) = self.look.tokens.get(name) else {
+            return Ok(());
+        };
+        match self.ports.cluster().delete(&key, seen).await {
             Ok(()) | Err(ClusterError::NotFound) => {
                 self.memory.leftovers.remove(name);
-                self.ports.view().gone(Kind::Token, &key, &seen.uid);
+                self.token_gone(name);
             }
-            Err(ClusterError::Conflict) => match self.ports.cluster().peek(&key).await? {
-                Some(meta) => self.ports.view().wrote(Kind::Token, &key, meta),
-                None => self.ports.view().gone(Kind::Token, &key, &seen.uid),
-            },
+            Err(ClusterError::Conflict) => self.peek(Kind::Token, &key).await?,
             Err(ClusterError::Refused(text)) => self.leftover_refused(name, &text),
             Err(ClusterError::Immutable) => self.leftover_refused(name, "the Secret is immutable"),
             Err(error @ ClusterError::Unavailable(_)) => return Err(error),
@@ -251,22 +225,17 @@ impl<P: Ports> Pass<'_, P> {
         if names.is_empty() {
             return self.adopt_session().await;
         }
-        for (name, seen) in self.seen_now(names) {
-            let key = self.credential.sibling(&name);
-            let Some(seen) = seen else {
+        for name in names {
+            let key = self.credential.sibling(name);
+            let Some(seen) = self.look.tokens.get(name) else {
                 continue;
             };
-            match self.ports.cluster().change(&key, &seen, self.adoption()).await {
+            match self.ports.cluster().change(&key, seen, self.adoption()).await {
                 Ok(meta) => self.ports.view().wrote(Kind::Token, &key, meta),
-                Err(ClusterError::NotFound) => self.token_gone(&name),
-                Err(ClusterError::Conflict) => match self.ports.cluster().peek(&key).await? {
-                    Some(meta) => self.ports.view().wrote(Kind::Token, &key, meta),
-                    None => self.token_gone(&name),
-                },
+                Err(ClusterError::NotFound) => self.token_gone(name),
+                Err(ClusterError::Conflict) => self.peek(Kind::Token, &key).await?,
                 Err(ClusterError::Refused(text)) => self.write_refused(&text),
-                Err(ClusterError::Immutable) => {
-                    self.memory.note(&name).unwritable = Some(seen.version);
-                }
+                Err(ClusterError::Immutable) => self.token_unwritable(name),
                 Err(error @ ClusterError::Unavailable(_)) => return Err(error),
             }
         }
@@ -280,10 +249,10 @@ impl<P: Ports> Pass<'_, P> {
 
     async fn adopt_session(&mut self) -> Acted {
         let key = self.credential.session_key();
-        let Some(seen) = self.seen(Kind::Session, &key) else {
+        let Some(seen) = &self.look.session else {
             return Ok(());
         };
-        match self.ports.cluster().change(&key, &seen, self.adoption()).await {
+        match self.ports.cluster().change(&key, seen, self.adoption()).await {
             Ok(meta) => {
                 self.ports.view().wrote(Kind::Session, &key, meta);
                 Ok(())

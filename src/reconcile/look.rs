@@ -1,0 +1,65 @@
+//! What the watches know of one credential's Secrets at one moment.
+//!
+//! A step is decided on one look, and what it writes or deletes carries the versions of that look: the watches go on
+//! meanwhile, and with the newest version from them a write would undo what somebody else has just written, unseen.
+
+use std::collections::BTreeMap;
+
+use super::credential::Credential;
+use super::ports::{Kind, Ports, SecretMeta, View};
+use crate::api::ClientCredential;
+
+/// Metadata of every Secret that concerns one credential.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    /// The login Secret.
+    pub(super) login: Option<SecretMeta>,
+    /// The refresh-token Secret.
+    pub(super) session: Option<SecretMeta>,
+    /// The Secret with the client's secret or certificate.
+    pub(super) client: Option<SecretMeta>,
+    /// Token Secrets by name: those that the spec names, and those of ours that it no longer names.
+    pub(super) tokens: BTreeMap<String, SecretMeta>,
+}
+
+impl Look {
+    /// Looks now.
+    pub(super) fn take<P: Ports>(ports: &P, credential: &Credential) -> Self {
+        let view = ports.view();
+        let spec = &credential.spec;
+        let client = spec.client_credential.as_ref().and_then(client_secret);
+        let named = spec.tokens.iter().filter_map(|entry| {
+            let meta = view.secret(Kind::Token, &credential.sibling(&entry.secret_name))?;
+            Some((entry.secret_name.clone(), meta))
+        });
+        let ours = view.controlled(&credential.key.namespace, &credential.owner());
+        let dropped = ours
+            .into_iter()
+            .filter(|(name, _)| credential.entry(name).is_none());
+        Self {
+            login: view.secret(Kind::Login, &credential.login_key()),
+            session: view.secret(Kind::Session, &credential.session_key()),
+            client: client.and_then(|(kind, name)| view.secret(kind, &credential.sibling(name))),
+            tokens: named.chain(dropped).collect(),
+        }
+    }
+
+    /// A Secret; `name` matters for token Secrets only.
+    pub(super) fn secret(&self, kind: Kind, name: &str) -> Option<&SecretMeta> {
+        match kind {
+            Kind::Login => self.login.as_ref(),
+            Kind::Session => self.session.as_ref(),
+            Kind::ClientSecret | Kind::Certificate => self.client.as_ref(),
+            Kind::Token => self.tokens.get(name),
+        }
+    }
+}
+
+/// Kind and name of the Secret that holds a client credential, if a Secret does.
+fn client_secret(client: &ClientCredential) -> Option<(Kind, &str)> {
+    match client {
+        ClientCredential::Secret(s) => Some((Kind::ClientSecret, &s.secret_name)),
+        ClientCredential::Certificate(c) => Some((Kind::Certificate, &c.secret_name)),
+        ClientCredential::WorkloadIdentity(_) => None,
+    }
+}
