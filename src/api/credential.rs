@@ -330,7 +330,8 @@ pub struct TokenSpec {
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub keys: Vec<TokenKey>,
 
-    /// Labels for the token Secret: at most 16, none of Kubernetes', Helm's or the operator's own.
+    /// Labels for the token Secret: at most 16, none of Kubernetes', Helm's or the operator's own. One that is dropped
+    /// here is removed from the Secret; labels that others put there stay.
     ///
     /// Default none. Example: `{team: etl}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -343,7 +344,8 @@ pub struct TokenSpec {
     )]
     pub labels: BTreeMap<String, String>,
 
-    /// Annotations for the token Secret: at most 16, none of Kubernetes', Helm's or the operator's own.
+    /// Annotations for the token Secret: at most 16, none of Kubernetes', Helm's or the operator's own. One that is
+    /// dropped here is removed from the Secret; annotations that others put there stay.
     ///
     /// Default none. Example: `{contoso.example/owner: etl}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

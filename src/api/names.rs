@@ -56,6 +56,9 @@ pub mod annotation {
     pub const REQUEST: &str = "entra-operator.dev/request";
     /// Token Secret: hash of the keys, labels and annotations that it was written with.
     pub const SHAPE: &str = "entra-operator.dev/shape";
+    /// Token Secret: keys of the labels and annotations that the spec asked for, as JSON. What it no longer asks for is
+    /// removed; what others put on the Secret stays.
+    pub const TEMPLATE: &str = "entra-operator.dev/template";
     /// Token Secret: keyed hash of the data that was rendered.
     pub const RENDERED: &str = "entra-operator.dev/rendered";
     /// Token Secret: scopes that were granted, space separated.

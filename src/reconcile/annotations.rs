@@ -1,12 +1,12 @@
 //! The facts that our Secrets carry in clear: written and read in this one place.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::ports::SecretMeta;
 use super::stamp;
-use crate::api::annotation as name;
+use crate::api::{TokenSpec, annotation as name};
 use crate::plan::Time;
 use crate::plan::answer::Granted;
 use crate::plan::snapshot::{Binding, LastLogin, Published, StoredToken};
@@ -34,6 +34,37 @@ struct LastLoginText {
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<String>,
     inputs: String,
+}
+
+/// Keys of the labels and annotations that are on a token Secret because the spec asked for them.
+#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Template {
+    /// Keys of labels.
+    pub labels: BTreeSet<String>,
+    /// Keys of annotations.
+    pub annotations: BTreeSet<String>,
+}
+
+/// What the spec asked for when a token Secret was written last; empty if that is not known.
+pub fn template(meta: &SecretMeta) -> Template {
+    let text = meta.annotations.get(name::TEMPLATE);
+    text.and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
+}
+
+/// Annotation that describes what the spec asks for; none if that is nothing.
+pub fn of_template(spec: &TokenSpec) -> Option<(String, String)> {
+    let own = name::TEMPLATE.to_owned();
+    let mut template = Template {
+        labels: spec.labels.keys().cloned().collect(),
+        annotations: spec.annotations.keys().cloned().collect(),
+    };
+    if template == Template::default() {
+        return None;
+    }
+    // It goes when the last of them goes.
+    template.annotations.insert(own.clone());
+    Some((own, serde_json::to_string(&template).ok()?))
 }
 
 /// The stored refresh token, as the annotations of its Secret describe it.

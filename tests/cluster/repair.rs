@@ -1,10 +1,11 @@
-//! Token Secrets that people delete, edit or own: repaired at once, and never touched if they are foreign.
+//! Token Secrets that people delete, edit, own or label: repaired at once, and never touched if they are foreign.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use entra_lab::simulator::Simulator;
-use entra_lab::simulator::world::{password, user_name};
-use entra_lab::stage::OperatorOptions;
+use entra_lab::simulator::world::{PUBLIC_CLIENT, TENANT, password, user_name};
+use entra_lab::stage::{AUTHORITY, OperatorOptions};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt;
 use serde_json::{Value, json};
@@ -131,4 +132,43 @@ async fn a_foreign_secret_is_never_touched_and_other_people_s_labels_survive() {
     place.request_refresh("one").await;
     place.expect("one", "Ready", "True/Fresh").await;
     assert!(is_right(&place.secret("one-api").await.unwrap()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn labels_and_annotations_go_when_the_spec_drops_them() {
+    let place = Place::new("template").await;
+    let _operator = place.operator(OperatorOptions::default()).await;
+    let spec = |entry: Value| {
+        json!({
+            "tenant": TENANT, "clientId": PUBLIC_CLIENT, "authority": AUTHORITY,
+            "login": {"secretName": "one-login"}, "tokens": [entry],
+        })
+    };
+    let bare = json!({"secretName": "one-api", "scopes": [api_scope()]});
+    let mut dressed = bare.clone();
+    dressed["labels"] = json!({"contoso.example/team": "etl"});
+    dressed["annotations"] = json!({"contoso.example/owner": "etl"});
+    place.apply("one", spec(dressed)).await;
+    let (name, password) = user();
+    place.login("one-login", &name, &password).await;
+    place.expect("one", "Ready", "True/Fresh").await;
+    let secret = place.secret("one-api").await.unwrap();
+    assert_eq!(secret.labels()["contoso.example/team"], "etl");
+    assert_eq!(secret.annotations()["contoso.example/owner"], "etl");
+
+    let theirs =
+        json!({"labels": {"contoso.example/cost": "7"}, "annotations": {"contoso.example/note": "x"}});
+    place.patch_secret("one-api", json!({"metadata": theirs})).await;
+    place.apply("one", spec(bare)).await;
+    let dropped = || async {
+        let secret = place.secret("one-api").await.unwrap();
+        let any = |keys: &BTreeMap<String, String>, key: &str| keys.contains_key(key);
+        !any(secret.labels(), "contoso.example/team") && !any(secret.annotations(), "contoso.example/owner")
+    };
+    place.until("what the spec dropped is gone", dropped).await;
+    let secret = place.secret("one-api").await.unwrap();
+    assert!(is_right(&secret));
+    assert_eq!(secret.labels()["contoso.example/cost"], "7");
+    assert_eq!(secret.annotations()["contoso.example/note"], "x");
+    assert!(!secret.annotations().contains_key("entra-operator.dev/template"));
 }

@@ -41,8 +41,8 @@ pub struct Book {
     pub handled: BTreeMap<Key, (String, i64)>,
     /// When a refresh token was recorded as dead, milliseconds.
     pub dead_at: BTreeMap<Key, i64>,
-    /// When the operator published in a Secret last, milliseconds.
-    pub published: BTreeMap<Key, i64>,
+    /// When the operator published in a Secret last, milliseconds, and with which labels of the spec.
+    pub published: BTreeMap<Key, (i64, BTreeMap<String, String>)>,
     /// What a pass did so far, by process and credential.
     pub tallies: BTreeMap<(usize, Key), Tally>,
 }

@@ -141,14 +141,16 @@ impl World {
         };
         // Two processes that renew at the same moment waste a call; that is all.
         let grace = if self.alone { 0 } else { 5000 };
-        let meanwhile = self.book.published.get(&key).copied() >= Some(self.tally().began - grace);
+        let published = self.book.published.get(&key).cloned();
+        let meanwhile = published
+            .as_ref()
+            .is_some_and(|(at, _)| *at >= self.tally().began - grace);
         let known = !meanwhile
             && store
                 .get(&key)
                 .is_some_and(|m| m.version == object.version.to_string());
-        let shaped = entry.is_some_and(|e| e.labels.iter().all(|(k, v)| object.labels.get(k) == Some(v)));
-        let relabelled = entry.is_some_and(|e| object.labels.len() != e.labels.len() + 1);
-        if !known || !shaped || relabelled || !self.is_intact(&key, &object) || object.immutable {
+        let shaped = published.map(|(_, labels)| labels) == entry.map(|e| e.labels.clone());
+        if !known || !shaped || !self.is_intact(&key, &object) || object.immutable {
             return;
         }
         let Some(access) = object

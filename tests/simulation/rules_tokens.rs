@@ -1,8 +1,12 @@
 //! Rules about token Secrets, foreign objects and liveness (product §4: 3, 4, 5, 6, 8, 11).
 
+use std::collections::BTreeMap;
+
 use entra_operator::api::{
-    CLIENT_SECRET_TYPE, ClientCredential, EntraCredentialStatus, LOGIN_TYPE, TLS_TYPE, annotation,
+    CLIENT_SECRET_TYPE, ClientCredential, EntraCredentialStatus, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY,
+    TLS_TYPE, annotation,
 };
+
 use entra_operator::reconcile::Credential;
 use entra_operator::reconcile::annotations;
 use entra_operator::reconcile::ports::{ClusterError, Key, SecretMeta, Vault};
@@ -136,9 +140,12 @@ impl World {
             return self.broken(5, format!("{} holds {token:?}, which nobody issued", key.name));
         };
         self.note(|| format!("PUBLISHED {token} in {}", key.name));
+        let entry = credential.entry(&key.name);
+        let labels = entry.map(|e| e.labels.clone()).unwrap_or_default();
+        let scopes = entry.map(|e| e.scopes.clone());
         let now = self.now();
-        self.book.published.insert(key.clone(), now);
-        let scopes = credential.entry(&key.name).map(|e| e.scopes.clone());
+        self.judge_labels(key, old, new, &labels);
+        self.book.published.insert(key.clone(), (now, labels));
         if scopes.as_ref() != Some(&access.scopes) {
             self.broken(5, format!("{} holds a token for {:?}", key.name, access.scopes));
         }
@@ -149,6 +156,22 @@ impl World {
         self.judge_order(&credential.key, &access.refresh, access.at);
         if let Some(old) = old {
             self.judge_margin(key, old, new);
+        }
+    }
+
+    /// The labels that the spec asks for are there, and those that it no longer asks for are not.
+    fn judge_labels(
+        &mut self,
+        key: &Key,
+        old: Option<&Object>,
+        new: &Object,
+        asked: &BTreeMap<String, String>,
+    ) {
+        let known = old.is_none_or(|o| annotations::published(&o.meta()).is_some());
+        let mut expected = asked.clone();
+        expected.insert(LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned());
+        if known && new.labels != expected {
+            self.broken(5, format!("{} has the labels {:?}", key.name, new.labels));
         }
     }
 
@@ -299,6 +322,7 @@ impl World {
         let Some(credential) = self.api.credential(key) else {
             return Vec::new();
         };
+        // A token outlives the refresh token that it came with.
         let account = self.session_of(key).session.map(|s| s.account.home_account_id);
         let lacks = |t: &&entra_operator::api::TokenSpec| {
             let key = credential.sibling(&t.secret_name);
@@ -315,7 +339,9 @@ impl World {
             }
             let access = object.text("access_token").and_then(|a| self.idp.access.get(&a));
             let good = access.is_some_and(|a| {
-                a.expires_at > self.seconds() && a.scopes == t.scopes && Some(&a.account) == account.as_ref()
+                a.expires_at > self.seconds()
+                    && a.scopes == t.scopes
+                    && account.as_ref().is_none_or(|account| *account == a.account)
             });
             let shaped = t.labels.iter().all(|(k, v)| object.labels.get(k) == Some(v));
             !(good && shaped && object.managed() && self.is_intact(&key, object))

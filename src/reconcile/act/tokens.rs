@@ -1,11 +1,12 @@
 //! Steps on the token Secrets: verify, publish, replace, prune, adopt.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Acted, Pass, write_refusal};
-use crate::api::{LABEL_MANAGED_BY, MANAGED_BY, annotation};
+use crate::api::{LABEL_MANAGED_BY, MANAGED_BY, TokenSpec, annotation};
 use crate::plan::schedule::{self, Life};
 use crate::plan::snapshot::{Ownership, Snapshot, Token};
+use crate::reconcile::annotations::Changes;
 use crate::reconcile::memory::{HeldToken, next_failure};
 use crate::reconcile::ports::{
     Cluster, ClusterError, Kind, NewSecret, Ports, SecretChange, SecretMeta, Vault, View,
@@ -44,10 +45,13 @@ impl<P: Ports> Pass<'_, P> {
 
     pub(super) async fn publish(&mut self, s: &Snapshot, names: &[String]) -> Acted {
         for token in s.tokens.iter().filter(|t| names.contains(&t.name)) {
+            let Some(spec) = self.credential.entry(&token.name) else {
+                continue;
+            };
             let Some(held) = self.memory.pocket.tokens.remove(&token.name) else {
                 continue;
             };
-            match self.write_token(s, token, &held).await {
+            match self.write_token(s, token, spec, &held).await {
                 Ok(meta) => self.token_published(token, meta),
                 Err(error) => {
                     self.memory.pocket.tokens.insert(token.name.clone(), held);
@@ -62,31 +66,31 @@ impl<P: Ports> Pass<'_, P> {
         &mut self,
         s: &Snapshot,
         token: &Token,
+        spec: &TokenSpec,
         held: &HeldToken,
     ) -> Result<SecretMeta, ClusterError> {
         let key = self.credential.sibling(&token.name);
-        let secret = self.render(s, token, held);
+        let secret = self.render(s, token, spec, held);
         let Some(seen) = self.look.tokens.get(&token.name) else {
             return self.create(secret).await;
         };
-        let some = |map: BTreeMap<_, _>| map.into_iter().map(|(k, v)| (k, Some(v))).collect();
+        let before = annotations::template(seen);
         let change = SecretChange {
-            annotations: some(secret.annotations),
-            labels: some(secret.labels),
+            annotations: changes(before.annotations, secret.annotations),
+            labels: changes(before.labels, secret.labels),
             data: Some(secret.data),
             ..SecretChange::default()
         };
         self.ports.cluster().change(&key, seen, change).await
     }
 
-    fn render(&self, s: &Snapshot, token: &Token, held: &HeldToken) -> NewSecret {
+    fn render(&self, s: &Snapshot, token: &Token, spec: &TokenSpec, held: &HeldToken) -> NewSecret {
         let key = self.credential.sibling(&token.name);
-        let spec = self.credential.entry(&token.name).cloned();
-        let (keys, labels, own) = spec
-            .map(|e| (e.effective_keys(), e.labels, e.annotations))
-            .unwrap_or_default();
         let granted = &held.held.granted;
-        let data = self.ports.vault().render(&keys, granted, &held.access_token);
+        let data = self
+            .ports
+            .vault()
+            .render(&spec.effective_keys(), granted, &held.access_token);
         let life = Life {
             issued_at: granted.issued_at,
             expires_at: granted.expires_at,
@@ -94,12 +98,13 @@ impl<P: Ports> Pass<'_, P> {
         let due = schedule::refresh_at(life, s.object.at_percent, s.object.spread, granted.refresh_at);
         let rendered = self.ports.vault().data_mac(&key, &data);
         let mut annotations = annotations::of_token(granted, &held.held.request, &token.shape, due, rendered);
-        annotations.extend(own);
+        annotations.extend(annotations::of_template(spec));
+        annotations.extend(spec.annotations.clone());
         annotations.insert(
             annotation::OWNER.to_owned(),
             observe::proof(self.ports, self.credential, &key),
         );
-        let mut labels = labels;
+        let mut labels = spec.labels.clone();
         labels.insert(LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned());
         NewSecret {
             key,
@@ -267,4 +272,11 @@ impl<P: Ports> Pass<'_, P> {
             ..SecretChange::default()
         }
     }
+}
+
+/// Sets what is wanted now, and removes what was wanted before.
+fn changes(before: BTreeSet<String>, now: BTreeMap<String, String>) -> Changes {
+    let gone = before.into_iter().map(|key| (key, None));
+    gone.chain(now.into_iter().map(|(key, value)| (key, Some(value))))
+        .collect()
 }
