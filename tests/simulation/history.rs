@@ -448,7 +448,7 @@ impl History {
     fn check_rest(&self) -> Result<(), String> {
         let world = self.lock();
         for key in &self.people.keys {
-            let Some(resource) = world.api.credentials.get(key) else {
+            let Some(resource) = world.api.credentials.get(key).filter(|r| !r.deleting) else {
                 continue;
             };
             let (ready, reason) = headline(resource.status.as_ref());
@@ -456,7 +456,7 @@ impl History {
             if ready && !whole && !world.is_obtainable(key) {
                 return Err(format!("{} says Ready ({reason}), but is not", key.name));
             }
-            if reason.is_empty() && !resource.deleting {
+            if reason.is_empty() {
                 return Err(format!("{} has no status", key.name));
             }
         }
