@@ -199,9 +199,16 @@ pub struct WrongType {
     pub next: Option<Time>,
 }
 
+fn handled(credential: &Credential) -> Option<String> {
+    credential.status.as_ref()?.last_handled_refresh_request.clone()
+}
+
 impl Memory {
-    /// Takes the status in, once in a process.
+    /// Takes the status in: whole once in a process, and at any time that a replica handled what a person asked for.
     pub fn restore(&mut self, credential: &Credential, session_stored: bool) {
+        if credential.request.is_some() && credential.request == handled(credential) {
+            self.handled_request.clone_from(&credential.request);
+        }
         if std::mem::replace(&mut self.restored, true) {
             return;
         }

@@ -46,7 +46,7 @@ fn entry(credential: &str, letter: char, scopes: &[&str]) -> TokenSpec {
         secret_name: format!("{credential}-{letter}"),
         scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),
         keys: Vec::new(),
-        labels: BTreeMap::new(),
+        labels: if letter == 'a' { team() } else { BTreeMap::new() },
         annotations: BTreeMap::new(),
     }
 }
@@ -430,7 +430,13 @@ fn toggle_entry(spec: &mut EntraCredentialSpec, name: &str, which: usize) {
 fn toggle_label(spec: &mut EntraCredentialSpec, which: usize) {
     let at = which % spec.tokens.len();
     let labels = &mut spec.tokens[at].labels;
-    if labels.remove("team").is_none() {
-        labels.insert("team".to_owned(), "etl".to_owned());
-    }
+    *labels = if labels.is_empty() {
+        team()
+    } else {
+        BTreeMap::new()
+    };
+}
+
+fn team() -> BTreeMap<String, String> {
+    BTreeMap::from([("team".to_owned(), "etl".to_owned())])
 }
