@@ -1,5 +1,6 @@
 //! What the identity provider's answers mean for a login, a refresh token and the people who look at them.
 
+mod authorities;
 mod federated;
 mod identity;
 mod logins;

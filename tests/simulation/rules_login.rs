@@ -123,9 +123,14 @@ impl World {
     /// Nothing is renewed that is known to be whole and younger than half of its life.
     fn judge_due(&mut self, asked: &Asked, store: &SecretStore) {
         let credential = self.turn.as_ref().unwrap().credential.clone();
-        let handled = self.book.handled.get(&credential.key).cloned();
-        let before =
-            handled.is_some_and(|(value, at)| Some(value) == credential.request && at < self.tally().began);
+        let before = if self.alone {
+            let handled = self.book.handled.get(&credential.key).cloned();
+            handled.is_some_and(|(value, at)| Some(value) == credential.request && at < self.tally().began)
+        } else {
+            // Two processes that both write the status may undo what the other one wrote.
+            let status = credential.status.as_ref();
+            status.is_some_and(|s| s.last_handled_refresh_request == credential.request)
+        };
         // A process measures its clock by the answers: it errs until the first one after a jump.
         let jumped = self.now() - self.book.jumped_at < 2 * 3_600_000;
         let off = jumped || (asked.at - asked.wall).abs() > 60;

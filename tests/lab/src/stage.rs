@@ -14,7 +14,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 
 pub use self::operator::{Operator, OperatorOptions};
 use crate::controlplane::{self, Binaries, ControlPlane};
-use crate::simulator::world::World;
+use crate::simulator::world::{Issuer, Rotation, World};
 use crate::simulator::{self, Simulator};
 
 /// Namespace and ServiceAccount that the manifests give to the operator.
@@ -22,6 +22,17 @@ pub const OPERATOR: &str = "entra-operator";
 
 /// Name of the authority under which the operator's configuration declares the simulator.
 pub const AUTHORITY: &str = "lab";
+/// The same, as an External ID tenant.
+pub const EXTERNAL_ID: &str = "lab-external";
+/// The user flow `B2C_1_ropc` that it has beside itself.
+pub const B2C: &str = "lab-b2c";
+/// The AD FS that it has beside itself.
+pub const ADFS: &str = "lab-adfs";
+/// The OpenID provider [`ISSUER`] that it has beside itself.
+pub const OIDC: &str = "lab-oidc";
+
+/// Name of the OpenID provider in the worlds of a stage.
+const ISSUER: &str = "a";
 
 /// What can go wrong on the scene.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +106,8 @@ impl Stage {
 
     /// A stage whose tokens live for `seconds`, with `users` users of the simulator.
     pub async fn with_users(users: usize, seconds: u64) -> Result<Self, Error> {
-        let world = simulator::Options::new(World::with_users(users)).token_lifetime(seconds);
+        let world = World::with_users(users).issuer(Issuer::new(ISSUER, Rotation::default()));
+        let world = simulator::Options::new(world).token_lifetime(seconds);
         Self::start(world, controlplane::Options::default()).await
     }
 

@@ -6,8 +6,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
 
-use super::{AUTHORITY, Error, OPERATOR, Stage};
+use super::{ADFS, AUTHORITY, B2C, EXTERNAL_ID, Error, OIDC, OPERATOR, Stage};
 use crate::controlplane::guard::{DIRECTORY_PREFIX, Guard};
 
 /// Life of the ServiceAccount token: the API server's shortest is 600 s.
@@ -56,6 +57,15 @@ impl Default for OperatorOptions {
         }
     }
 }
+
+/// What the simulator is to the operator: names, kinds and paths.
+const KINDS: [(&str, &str, &str); 5] = [
+    (AUTHORITY, "Entra", ""),
+    (EXTERNAL_ID, "ExternalId", ""),
+    (B2C, "B2c", "/B2C_1_ropc"),
+    (ADFS, "Adfs", "/adfs"),
+    (OIDC, "Oidc", "/oidc/a"),
+];
 
 /// A running operator.
 #[derive(Debug)]
@@ -233,12 +243,18 @@ fn write_files(
     } else {
         "sts.elsewhere.example"
     };
+    let authorities: Vec<_> = KINDS
+        .iter()
+        .map(|(name, kind, path)| json!({"name": name, "kind": kind, "url": format!("{url}{path}"), "caFile": ca_file}))
+        .collect();
     let config = format!(
-        "authorities:\n  - {{name: {AUTHORITY}, kind: Entra, url: \"{url}\", caFile: {ca_file}}}\n\
+        "authorities: {}\n\
          federation: {{allowedHosts: [\"{allowed}\"], caFile: {ca_file}}}\n\
          http: {{health: \"127.0.0.1:0\", metrics: \"127.0.0.1:0\"}}\n\
          leaderElection: {{enabled: {}, leaseSeconds: 3}}\n{}",
-        options.election, options.config,
+        json!(authorities),
+        options.election,
+        options.config,
     );
     write(KUBECONFIG, kubeconfig)?;
     write(CA_FILE, ca)?;
