@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::Utf8Error;
 
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
@@ -38,6 +39,13 @@ impl fmt::Debug for Secret {
     }
 }
 
+fn without_newline(text: &str) -> &str {
+    let Some(line) = text.strip_suffix('\n') else {
+        return text;
+    };
+    line.strip_suffix('\r').unwrap_or(line)
+}
+
 /// Data of a Kubernetes Secret. `Debug` prints only the keys; values are wiped on drop.
 #[derive(Default, PartialEq, Eq)]
 pub struct SecretData(BTreeMap<String, Zeroizing<Vec<u8>>>);
@@ -46,6 +54,12 @@ impl SecretData {
     /// Value of `key`.
     pub fn get(&self, key: &str) -> Option<&[u8]> {
         self.0.get(key).map(|v| v.as_slice())
+    }
+
+    /// Value of `key` as text. Exactly one trailing newline is dropped, because editors and `--from-file` add it; a
+    /// password may hold any other white space.
+    pub fn text(&self, key: &str) -> Option<Result<&str, Utf8Error>> {
+        Some(std::str::from_utf8(self.get(key)?).map(without_newline))
     }
 
     /// Sets `key` to `value`.

@@ -40,17 +40,8 @@ fn secret(data: &SecretData, key: &str) -> Result<Secret, String> {
 
 fn text<'a>(data: &'a SecretData, key: &str) -> Result<&'a str, String> {
     let missing = || format!("key {key} is missing: add it with the {}", meaning(key));
-    let value = data.get(key).ok_or_else(missing)?;
-    let text = std::str::from_utf8(value);
-    text.map(without_newline)
-        .map_err(|_| format!("key {key} is not UTF-8 text: write the {} as UTF-8", meaning(key)))
-}
-
-fn without_newline(text: &str) -> &str {
-    let Some(line) = text.strip_suffix('\n') else {
-        return text;
-    };
-    line.strip_suffix('\r').unwrap_or(line)
+    let text = data.text(key).ok_or_else(missing)?;
+    text.map_err(|_| format!("key {key} is not UTF-8 text: write the {} as UTF-8", meaning(key)))
 }
 
 fn meaning(key: &str) -> &'static str {

@@ -35,8 +35,17 @@ async fn server(metadata: Metadata, token: SamlToken) -> Scene {
 
 /// The library asks for the assertion at `endpoint`, redeems it by `grant` and lives on; then we do the same.
 async fn signs_in(library: Library, scene: Scene, endpoint: &str, grant: &str) {
+    signs_in_as(Registration::public(), library, scene, (endpoint, grant)).await;
+}
+
+async fn signs_in_as(
+    registration: Registration,
+    library: Library,
+    scene: Scene,
+    (endpoint, grant): (&str, &str),
+) {
     let user = User::federated();
-    let mut msal = scene.msal(library, Registration::public());
+    let mut msal = scene.msal(library, registration.clone());
     let first = msal.sign_in(&user).await.unwrap();
     assert_eq!(first.username, user.name);
     assert_eq!(endpoints(&scene), [endpoint]);
@@ -45,13 +54,18 @@ async fn signs_in(library: Library, scene: Scene, endpoint: &str, grant: &str) {
     let renewed = msal.renew().await.unwrap();
     assert_eq!(scene.grants(0), [grant, "refresh_token"]);
     assert_eq!(endpoints(&scene), [endpoint], "renewals leave it alone");
-    we_do_the_same(&scene, &user, &renewed, (endpoint, grant)).await;
+    we_do_the_same(&scene, &registration, &renewed, (endpoint, grant)).await;
 }
 
-async fn we_do_the_same(scene: &Scene, user: &User, theirs: &Tokens, (endpoint, grant): (&str, &str)) {
+async fn we_do_the_same(
+    scene: &Scene,
+    registration: &Registration,
+    theirs: &Tokens,
+    (endpoint, grant): (&str, &str),
+) {
     let mark = scene.mark();
-    let ours = scene.ours(&Registration::public());
-    let login = ours.sign_in(user).await.unwrap();
+    let ours = scene.ours(registration);
+    let login = ours.sign_in(&User::federated()).await.unwrap();
     assert_eq!(endpoints(scene), [endpoint, endpoint]);
     let stored = theirs.refresh_token.as_deref().unwrap();
     let renewal = ours.redeem(stored, &theirs.account).await.unwrap();
@@ -66,6 +80,25 @@ async fn we_do_the_same(scene: &Scene, user: &User, theirs: &Tokens, (endpoint, 
 async fn python_prefers_ws_trust_13() {
     let scene = server(Metadata::Both, SamlToken::V11).await;
     signs_in(Library::Python, scene, V13, SAML11).await;
+}
+
+/// The assertion says who the user is, and the client proves itself beside it.
+#[tokio::test]
+async fn python_s_client_has_a_secret() {
+    let scene = server(Metadata::Both, SamlToken::V11).await;
+    signs_in_as(Registration::with_secret(), Library::Python, scene, (V13, SAML11)).await;
+}
+
+#[tokio::test]
+async fn python_s_client_has_a_certificate() {
+    let scene = server(Metadata::Both, SamlToken::V11).await;
+    signs_in_as(
+        Registration::with_certificate(),
+        Library::Python,
+        scene,
+        (V13, SAML11),
+    )
+    .await;
 }
 
 #[tokio::test]

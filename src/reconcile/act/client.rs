@@ -53,7 +53,7 @@ impl<P: Ports> Pass<'_, P> {
         let object = self
             .read_of_type(&reference.secret_name, CLIENT_SECRET_TYPE)
             .await?;
-        let secret = object.and_then(|o| o.data.get(&reference.key).and_then(text));
+        let secret = object.and_then(|o| text(&o, &reference.key));
         Ok(secret
             .map(ClientAuthentication::Secret)
             .ok_or_else(|| no_client_secret(reference)))
@@ -132,19 +132,15 @@ fn permitted<T>(name: &str, answer: Result<T, ClusterError>) -> Read<T> {
     }
 }
 
-/// One trailing newline is dropped, as for a login.
-fn text(value: &[u8]) -> Option<Secret> {
-    let text = std::str::from_utf8(value).ok()?;
-    let text = text
-        .strip_suffix('\n')
-        .map_or(text, |t| t.strip_suffix('\r').unwrap_or(t));
+fn text(object: &SecretObject, key: &str) -> Option<Secret> {
+    let text = object.data.text(key)?.ok()?;
     (!text.is_empty()).then(|| Secret::new(text.to_owned()))
 }
 
 fn certificate(object: &SecretObject) -> Option<ClientCertificate> {
     Some(ClientCertificate {
         certificate: object.data.get("tls.crt")?.to_vec(),
-        key: object.data.get("tls.key").and_then(text)?,
+        key: text(object, "tls.key")?,
     })
 }
 
