@@ -6,7 +6,6 @@ use super::login::MAX_UNANSWERED;
 use super::record::{ContentMac, Entry, Verdict};
 use super::schedule::{MARGIN, TOGETHER};
 use super::snapshot::{Claim, Content, Login, Ownership, Snapshot, Token};
-use super::tokens::Need;
 use super::{Decision, Step, Time};
 
 /// The rules that `decision` breaks, as sentences; empty if all is well.
@@ -17,7 +16,7 @@ pub fn violations(s: &Snapshot, decision: &Decision, now: Time) -> Vec<String> {
             broken.push(rule.to_owned());
         }
     };
-    untouchable(s, decision, now, &mut must);
+    untouchable(s, decision, &mut must);
     of_step(s, &decision.step, now, &mut must);
     waking(s, decision, now, &mut must);
     broken
@@ -25,26 +24,25 @@ pub fn violations(s: &Snapshot, decision: &Decision, now: Time) -> Vec<String> {
 
 type Must<'a> = dyn FnMut(bool, &str) + 'a;
 
-fn untouchable(s: &Snapshot, decision: &Decision, now: Time, must: &mut Must<'_>) {
+fn untouchable(s: &Snapshot, decision: &Decision, must: &mut Must<'_>) {
     let idle = decision.step.is_final();
     must(
         idle || !s.object.deleting,
         "a credential that is being deleted gets no call and no write",
     );
+    let looks = matches!(decision.step, Step::Verify(_));
     must(
-        idle || !s.object.suspended,
+        idle || looks || !s.object.suspended,
         "a suspended credential gets no call and no write",
     );
     let in_the_way = matches!(s.session.ownership, Ownership::Foreign | Ownership::Predecessor)
         || (s.session.ownership == Ownership::Ours && s.session.immutable);
-    let looks = matches!(decision.step, Step::Verify(_));
     must(
         idle || looks || !in_the_way,
         "nothing is written while the refresh-token Secret is not ours to write",
     );
-    let unseen = |t: &Token| t.need(s, now) == Need::Verify;
     must(
-        !idle || s.object.deleting || s.object.suspended || !s.tokens.iter().any(unseen),
+        !idle || s.object.deleting || !s.tokens.iter().any(Token::is_unseen),
         "nothing is said of a token Secret that was touched before it is looked at",
     );
 }

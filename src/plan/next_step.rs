@@ -13,16 +13,15 @@ const COLLECTOR: i64 = 2;
 
 /// Decides what to do now. Total and deterministic.
 pub fn next_step(s: &Snapshot, now: Time) -> Decision {
-    untouchable(s, now).unwrap_or_else(|| {
-        let decision = chain(s, now);
-        let unseen = decision.step.is_final().then(|| verify(s, now)).flatten();
-        unseen.unwrap_or(decision)
-    })
+    let decision = chain(s, now);
+    let unseen = decision.step.is_final() && !s.object.deleting;
+    unseen.then(|| verify(s)).flatten().unwrap_or(decision)
 }
 
 fn chain(s: &Snapshot, now: Time) -> Decision {
     let login = login::flow(s, now);
-    session_in_the_way(s, now)
+    untouchable(s, now)
+        .or_else(|| session_in_the_way(s, now))
         .or_else(|| write_held(s, now))
         .or_else(|| adopt_session(s))
         .or_else(|| store(s))
@@ -54,7 +53,7 @@ fn blocked(reason: Reason, message: impl Into<String>, wake: Option<Time>) -> De
     }
 }
 
-/// Deleted objects get nothing; suspended ones nothing but a status that stays true at expiry.
+/// Deleted objects get nothing; suspended ones nothing but a status that stays true.
 fn untouchable(s: &Snapshot, now: Time) -> Option<Decision> {
     if s.object.deleting {
         return Some(Decision {
@@ -163,14 +162,14 @@ fn tend_tokens(s: &Snapshot, now: Time) -> Option<Decision> {
     some_names(s, now, |n| n == Need::Adopt)
         .map(Step::Adopt)
         .map(act)
-        .or_else(|| verify(s, now))
+        .or_else(|| verify(s))
 }
 
 /// A token Secret that was touched is looked at whatever else stands in the way: Ready must be true of it.
-fn verify(s: &Snapshot, now: Time) -> Option<Decision> {
-    some_names(s, now, |n| n == Need::Verify)
-        .map(Step::Verify)
-        .map(act)
+fn verify(s: &Snapshot) -> Option<Decision> {
+    let unseen = s.tokens.iter().filter(|t| t.is_unseen());
+    let names: Vec<_> = unseen.map(|t| t.name.clone()).collect();
+    (!names.is_empty()).then(|| act(Step::Verify(names)))
 }
 
 fn redeem(s: &Snapshot, now: Time) -> Option<Decision> {

@@ -52,6 +52,12 @@ impl Token {
         self.wanted.as_ref().is_none_or(|w| *w == published.request) && self.shape == published.shape
     }
 
+    /// Whether the Secret of ours was touched since it was written or looked at.
+    pub fn is_unseen(&self) -> bool {
+        let unseen = |p: &Published| !p.verified && !p.edited && !p.unwritable;
+        self.ownership == Ownership::Ours && self.published.as_ref().is_some_and(unseen)
+    }
+
     /// Whether the Secret holds what was last written.
     pub fn is_published(&self) -> bool {
         self.ownership == Ownership::Ours && self.published.as_ref().is_some_and(|p| p.verified && !p.edited)
@@ -123,11 +129,7 @@ impl Token {
         if self.held.as_ref().is_some_and(|h| self.worth_publishing(h, now)) {
             return self.need_to_publish(now);
         }
-        if self
-            .published
-            .as_ref()
-            .is_some_and(|p| !p.verified && !p.edited && !p.unwritable)
-        {
+        if self.is_unseen() {
             return Need::Verify;
         }
         self.need_to_redeem(s, now)

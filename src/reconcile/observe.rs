@@ -13,7 +13,7 @@ use crate::plan::Time;
 use crate::plan::client::{Client, Expiry};
 use crate::plan::snapshot::{
     Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Pocket, Published,
-    RefreshOutcome, Session, Snapshot, StoredToken, Target, Token,
+    RefreshOutcome, Session, Snapshot, Target, Token,
 };
 
 /// How long a look at somebody else's claim is good for.
@@ -45,7 +45,7 @@ pub(super) fn observe<P: Ports>(
         session,
         tokens: Vec::new(),
     };
-    let account = account_of(&snapshot);
+    let account = account_of(ports, &snapshot);
     snapshot.tokens = credential
         .spec
         .tokens
@@ -239,15 +239,17 @@ pub(super) fn account_mac<P: Ports>(ports: &P, home_account_id: &str) -> String 
     ports.vault().mac("account", &[home_account_id])
 }
 
-/// Keyed hash of the account whose tokens the spec asks for; `None` while no account is known.
-fn account_of(s: &Snapshot) -> Option<String> {
-    s.session.token.as_ref().map(|t: &StoredToken| {
-        if s.session_matches() {
-            t.account.clone()
-        } else {
-            "another binding".to_owned()
+/// Keyed hash of the account whose tokens the spec asks for; `None` while no account is known. Without a session the
+/// tokens still are those of the account that signed in last, and may answer the spec or not.
+fn account_of<P: Ports>(ports: &P, s: &Snapshot) -> Option<String> {
+    match &s.session.token {
+        Some(stored) if s.session_matches() => Some(stored.account.clone()),
+        Some(_) => Some("another binding".to_owned()),
+        None => {
+            let last = s.account.as_ref()?;
+            Some(account_mac(ports, &last.home_account_id))
         }
-    })
+    }
 }
 
 fn token<P: Ports>(

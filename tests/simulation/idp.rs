@@ -11,6 +11,9 @@ use entra_operator::reconcile::ports::Tokens;
 
 use super::rng::Rng;
 
+/// Whose answers come by mistake.
+pub const STRANGER: &str = "stranger";
+
 /// An account.
 #[derive(Clone, Debug)]
 pub struct User {
@@ -174,7 +177,7 @@ impl Idp {
             return Err(refusal(Effect::Suspect, Reason::LoginRequired, None));
         }
         let account = if self.weather == Weather::OtherAccount {
-            "stranger".to_owned()
+            STRANGER.to_owned()
         } else {
             known.account.clone()
         };
@@ -234,7 +237,7 @@ impl Idp {
     }
 }
 
-/// A renewal's answer sometimes does not say whose it is.
+/// A renewal's answer sometimes does not say whose it is, but not when it is somebody else's.
 fn granted(
     rng: &mut Rng,
     asked: &Asked,
@@ -250,7 +253,7 @@ fn granted(
         refresh_at: rng.chance(200).then(|| issued_at.plus(life * 11 / 20)),
         answered_at: Time(asked.at),
         scopes: asked.scopes.clone(),
-        account: (by_login || !rng.chance(20)).then(|| Account {
+        account: (by_login || account == STRANGER || !rng.chance(20)).then(|| Account {
             home_account_id: account.to_owned(),
             object_id: format!("oid-{account}"),
             tenant_id: tenant_guid(&asked.binding.tenant),

@@ -13,7 +13,7 @@ use entra_operator::reconcile::ports::{ClusterError, Key, SecretMeta, Vault};
 
 use super::api::{Api, Object, is_session};
 use super::book::session_key;
-use super::idp::tenant_guid;
+use super::idp::{STRANGER, tenant_guid};
 use super::world::World;
 
 /// How long the operator may take to be as it should be, once nothing is in its way: the slowest probe and some.
@@ -180,7 +180,7 @@ impl World {
         let session = self.session_of(&whose).session;
         let other = session.is_some_and(|s| s.account.home_account_id != account);
         let recently = self.book.leave.len();
-        if other && (recently == 0 || account == "stranger") {
+        if other && (recently == 0 || account == STRANGER) {
             self.broken(6, format!("{} holds a token of {account}", key.name));
         }
     }
