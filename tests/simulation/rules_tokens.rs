@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use entra_operator::api::{
-    CLIENT_SECRET_TYPE, ClientCredential, EntraCredentialStatus, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY,
-    TLS_TYPE, annotation,
+    CLIENT_SECRET_TYPE, ClientCredential, EntraCredentialStatus, LOGIN_TYPE, TLS_TYPE, annotation,
 };
 
 use entra_operator::reconcile::Credential;
@@ -167,10 +166,11 @@ impl World {
         new: &Object,
         asked: &BTreeMap<String, String>,
     ) {
-        let known = old.is_none_or(|o| annotations::published(&o.meta()).is_some());
-        let mut expected = asked.clone();
-        expected.insert(LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned());
-        if known && new.labels != expected {
+        let before = old.map(|o| annotations::template(&o.meta()).labels);
+        let dropped = before.unwrap_or_default();
+        let stays = |key: &&String| !asked.contains_key(*key) && new.labels.contains_key(*key);
+        let missing = |(key, value): (&String, &String)| new.labels.get(key) != Some(value);
+        if asked.iter().any(missing) || !new.managed() || dropped.iter().any(|key| stays(&key)) {
             self.broken(5, format!("{} has the labels {:?}", key.name, new.labels));
         }
     }

@@ -95,6 +95,24 @@ fn what_was_not_looked_at_is_not_replaced() {
     keeps_the_rules(19);
 }
 
+/// The label that the spec dropped stayed, and when it was asked for again the token was renewed for nothing.
+#[test]
+fn a_dropped_label_is_removed() {
+    keeps_the_rules(52);
+}
+
+/// An edited token Secret was not looked at while the refresh-token Secret was immutable, and Ready stayed True.
+#[test]
+fn what_was_edited_is_looked_at_whatever_stands_in_the_way() {
+    keeps_the_rules(BUSY + 56);
+}
+
+/// A token for scopes that the spec had dropped counted as answering it while no refresh token was stored.
+#[test]
+fn a_token_without_a_session_answers_the_present_spec_or_not() {
+    keeps_the_rules(BUSY + 194);
+}
+
 #[test]
 fn histories_keep_the_rules() {
     if let Ok(seed) = std::env::var("SEED") {
