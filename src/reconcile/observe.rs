@@ -113,7 +113,8 @@ fn target<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Targ
     }
 }
 
-fn client(credential: &Credential, look: &Look, memory: &Memory) -> Client {
+/// How the application proves who it is, and whether what it needs for that is there.
+pub(super) fn client(credential: &Credential, look: &Look, memory: &Memory) -> Client {
     let (secret, kind) = match &credential.spec.client_credential {
         None => return Client::Public,
         Some(ClientCredential::WorkloadIdentity(_)) => {

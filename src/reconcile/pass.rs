@@ -7,7 +7,7 @@ use super::act::Pass;
 use super::credential::Credential;
 use super::look::Look;
 use super::memory::{Allowance, Hand, Memory};
-use super::observe::observe;
+use super::observe::{self, observe};
 use super::ports::{Clock, Cluster, ClusterError, Kind, Ports, View};
 use super::report;
 use crate::api::{Reason, Retry};
@@ -196,10 +196,9 @@ fn lift_failures<P: Ports>(ports: &P, credential: &Credential, memory: &mut Memo
         .lifted_generation
         .replace(credential.generation)
         .is_some_and(|g| g != credential.generation);
-    let now = memory.correction.now(ports.clock());
-    let look = Look::take(ports, credential);
-    let s = observe(ports, credential, &look, memory, now);
-    let inputs_moved = !memory.failure_inputs.is_empty() && memory.failure_inputs != s.object.inputs;
+    let client = observe::client(credential, &Look::take(ports, credential), memory);
+    let inputs = observe::inputs(credential, &client);
+    let inputs_moved = !memory.failure_inputs.is_empty() && memory.failure_inputs != inputs;
     if !generation_moved && !inputs_moved {
         return;
     }
@@ -212,7 +211,7 @@ fn lift_failures<P: Ports>(ports: &P, credential: &Credential, memory: &mut Memo
             note.failure = None;
         }
     }
-    memory.failure_inputs.clone_from(&s.object.inputs);
+    memory.failure_inputs = inputs;
 }
 
 /// Two things no watch shows: a login Secret of the wrong type, and whether a foreign Secret is still in the way.

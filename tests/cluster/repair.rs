@@ -1,6 +1,5 @@
 //! Token Secrets that people delete, edit, own or label: repaired at once, and never touched if they are foreign.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use entra_lab::simulator::Simulator;
@@ -162,8 +161,8 @@ async fn labels_and_annotations_go_when_the_spec_drops_them() {
     place.apply("one", spec(bare)).await;
     let dropped = || async {
         let secret = place.secret("one-api").await.unwrap();
-        let any = |keys: &BTreeMap<String, String>, key: &str| keys.contains_key(key);
-        !any(secret.labels(), "contoso.example/team") && !any(secret.annotations(), "contoso.example/owner")
+        !secret.labels().contains_key("contoso.example/team")
+            && !secret.annotations().contains_key("contoso.example/owner")
     };
     place.until("what the spec dropped is gone", dropped).await;
     let secret = place.secret("one-api").await.unwrap();

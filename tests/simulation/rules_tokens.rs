@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use entra_operator::api::{
     CLIENT_SECRET_TYPE, ClientCredential, EntraCredentialStatus, LOGIN_TYPE, TLS_TYPE, annotation,
 };
-
 use entra_operator::reconcile::Credential;
 use entra_operator::reconcile::annotations;
 use entra_operator::reconcile::ports::{ClusterError, Key, SecretMeta, Vault};
@@ -166,11 +165,12 @@ impl World {
         new: &Object,
         asked: &BTreeMap<String, String>,
     ) {
-        let before = old.map(|o| annotations::template(&o.meta()).labels);
-        let dropped = before.unwrap_or_default();
-        let stays = |key: &&String| !asked.contains_key(*key) && new.labels.contains_key(*key);
+        let before = old
+            .map(|o| annotations::template(&o.meta()).labels)
+            .unwrap_or_default();
+        let stays = |key: &String| !asked.contains_key(key) && new.labels.contains_key(key);
         let missing = |(key, value): (&String, &String)| new.labels.get(key) != Some(value);
-        if asked.iter().any(missing) || !new.managed() || dropped.iter().any(|key| stays(&key)) {
+        if asked.iter().any(missing) || !new.managed() || before.iter().any(stays) {
             self.broken(5, format!("{} has the labels {:?}", key.name, new.labels));
         }
     }
