@@ -4,7 +4,8 @@ pub mod api;
 pub mod cluster;
 pub mod entra;
 pub mod operator;
-pub mod plan;
 pub mod reconcile;
 pub mod secrets;
 pub mod telemetry;
+
+pub use entra_plan as plan;

@@ -9,7 +9,6 @@ mod crd;
 )]
 mod credential;
 mod names;
-mod reason;
 mod status;
 
 pub use crd::{crd, crd_yaml};
@@ -22,7 +21,7 @@ pub use names::{
     FIELD_MANAGER, GROUP, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_SUFFIX, REFRESH_TOKEN_TYPE,
     TLS_TYPE, TOKEN_EXCHANGE_AUDIENCE, annotation, refresh_token_secret,
 };
-pub use reason::{MORE, Reason, Retry, Says, Verdicts};
+pub use crate::plan::reason::{MORE, Reason, Retry, Says, Verdicts};
 pub use status::{
     AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, RefreshTokenStatus, TokenStatus,
 };

@@ -59,6 +59,7 @@ impl Identity {
             username: self.username(),
             object_id,
             tenant_id,
+            ..Account::default()
         })
     }
 

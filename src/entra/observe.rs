@@ -37,7 +37,8 @@ pub(super) const fn label(refusal: &Refusal) -> &'static str {
         Effect::Entry => "entry",
         Effect::Person => "person",
         Effect::Dead => "dead",
-        Effect::Suspect => "suspect",
+        Effect::Doubtful => "doubtful",
+        Effect::Suspect | Effect::Unreadable => "suspect",
         Effect::Transient | Effect::Withheld => "transient",
         Effect::Unanswered => "unanswered",
     }

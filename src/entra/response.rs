@@ -75,6 +75,8 @@ pub(super) fn read(body: &[u8], started: Started, requested: &[String]) -> Resul
             account: identity.account(),
             has_refresh_token: refresh_token.is_some(),
             clock_skew: started.skew,
+            unusable: None,
+            refresh_token_life: None,
         },
         access_token: Secret::new(access_token),
         refresh_token: refresh_token.map(Secret::new),

@@ -152,6 +152,7 @@ fn refusal(effect: Effect, reason: Reason, message: String, remedy: &str) -> Ref
         code: None,
         message,
         remedy: remedy.to_owned(),
+        deed: crate::plan::answer::Deed::Wait,
         correlation_id: None,
         trace_id: None,
         retry_after: None,

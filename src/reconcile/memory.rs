@@ -11,7 +11,7 @@ use super::ports::Tokens;
 use super::stamp;
 use crate::api::{EntraCredentialStatus, FailureStatus, Reason, Retry};
 use crate::plan::Time;
-use crate::plan::answer::{Account, Effect, Refusal};
+use crate::plan::answer::{Account, Deed, Effect, Refusal};
 use crate::plan::schedule::{self, Life};
 use crate::plan::snapshot::{
     AttemptSeen, Binding, Claim, Content, Failure, Held, LoginOutcome, Opened, Repairs,
@@ -352,6 +352,7 @@ fn failure_from(status: &FailureStatus) -> Failure {
             code: digits.and_then(|d| d.parse().ok()),
             message: status.message.clone(),
             remedy: status.remedy.clone().unwrap_or_default(),
+            deed: Deed::Wait,
             correlation_id: status.correlation_id.clone(),
             trace_id: status.trace_id.clone(),
             retry_after: None,
@@ -369,6 +370,7 @@ fn account_from(status: &crate::api::AccountStatus) -> Account {
         object_id: text(&status.object_id),
         tenant_id: text(&status.tenant_id),
         username: text(&status.username),
+        ..Account::default()
     }
 }
 

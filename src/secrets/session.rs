@@ -86,6 +86,7 @@ impl From<ReadAccount> for Account {
             object_id: read.object_id,
             tenant_id: read.tenant_id,
             username: read.username,
+            ..Self::default()
         }
     }
 }

@@ -120,14 +120,28 @@ macro_rules! label_values {
     )*};
 }
 
-label_values!(Refresh, Grant, Answer, Pass, Object, Verb, Written, Reason);
+label_values!(Refresh, Grant, Answer, Pass, Object, Verb, Written, Why);
+
+/// A reason as a label value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Why(pub Reason);
+
+impl From<Why> for &'static str {
+    fn from(why: Why) -> Self {
+        why.0.into()
+    }
+}
 
 impl From<Effect> for Answer {
     fn from(effect: Effect) -> Self {
         match effect {
-            Effect::Condemned | Effect::Entry | Effect::Person | Effect::Dead | Effect::Suspect => {
-                Self::Refused
-            }
+            Effect::Condemned
+            | Effect::Doubtful
+            | Effect::Entry
+            | Effect::Person
+            | Effect::Dead
+            | Effect::Suspect
+            | Effect::Unreadable => Self::Refused,
             Effect::Transient | Effect::Withheld => Self::Postponed,
             Effect::Unanswered => Self::Unanswered,
         }

@@ -16,13 +16,13 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
 use super::credentials::{Credentials, Source};
-use super::labels::{Answer, Grant, Object, Pass, Refresh, Verb, Written};
+use super::labels::{Why, Answer, Grant, Object, Pass, Refresh, Verb, Written};
 use crate::api::Reason;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefreshLabels {
     result: Refresh,
-    reason: Reason,
+    reason: Why,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -105,7 +105,10 @@ impl Metrics {
     /// Counts a renewal that was due, or its failure with its reason.
     pub fn refresh(&self, result: Refresh, reason: Reason) {
         self.refreshes
-            .get_or_create(&RefreshLabels { result, reason })
+            .get_or_create(&RefreshLabels {
+                result,
+                reason: Why(reason),
+            })
             .inc();
     }
 

@@ -26,7 +26,7 @@ use super::authority::Authority;
 use super::retry_after::RETRY_AFTER_DEFAULT;
 use super::wire::{Cause, Departure, Lost, Reply};
 use crate::api::{MORE, Reason};
-use crate::plan::answer::{Effect, Refusal};
+use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::plan::snapshot::Binding;
 use crate::reconcile::ports::AuthorityRefused;
 
@@ -181,6 +181,7 @@ impl<'a> Attempt<'a> {
                 |code| format!("{message} (AADSTS{code})."),
             ),
             remedy: self.advice(class, code, remedy),
+            deed: Deed::Wait,
             correlation_id: Some(self.correlation_id.to_owned()),
             trace_id: None,
             retry_after: None,
@@ -265,6 +266,7 @@ pub(super) const fn unsent(effect: Effect, reason: Reason, message: String) -> R
         code: None,
         message,
         remedy: String::new(),
+        deed: Deed::Wait,
         correlation_id: None,
         trace_id: None,
         retry_after: None,

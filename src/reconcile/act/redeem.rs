@@ -169,7 +169,7 @@ impl<P: Ports> Pass<'_, P> {
                 self.declare_dead(s, refusal);
                 Go::Stop
             }
-            Effect::Suspect => {
+            Effect::Suspect | Effect::Unreadable => {
                 self.suspect(s, refusal);
                 Go::Stop
             }
@@ -177,6 +177,7 @@ impl<P: Ports> Pass<'_, P> {
             | Effect::Transient
             | Effect::Withheld
             | Effect::Unanswered
+            | Effect::Doubtful
             | Effect::Condemned => {
                 self.redeem_failed(s, refusal);
                 Go::Stop

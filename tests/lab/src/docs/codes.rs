@@ -43,7 +43,9 @@ fn word(effect: Effect) -> &'static str {
         Effect::Entry => "entry",
         Effect::Person => "kept",
         Effect::Dead => "dead",
+        Effect::Doubtful => "kept, doubtful",
         Effect::Suspect => "suspect",
+        Effect::Unreadable => "suspect, twice",
         Effect::Transient | Effect::Withheld => "again",
         Effect::Unanswered => "unanswered",
     }

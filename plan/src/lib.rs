@@ -1,0 +1,41 @@
+//! The pure core: facts in, one decision out. No async, no clock, no random numbers, no Kubernetes, no HTTP.
+//!
+//! # Guarantees
+//!
+//! - [`next_step`] is total and deterministic: the same [`Snapshot`] and time give the same [`Decision`].
+//! - Every decision it can make satisfies [`invariants::violations`]; the tests check that over an exhaustive small
+//!   world and over random ones.
+//! - Nothing here holds a secret: contents appear as keyed hashes, tokens as their times.
+//!
+//! # Layout
+//!
+//! | module | question it answers |
+//! |---|---|
+//! | [`snapshot`] | what is known? |
+//! | [`client`] | can the application prove who it is? |
+//! | [`record`] | which login contents were tried, and what came of it? |
+//! | [`answer`] | what does an answer of the identity provider mean? |
+//! | [`step`] | what can be done? |
+//! | `next_step`, `login`, `tokens` | what is done next? |
+//! | [`schedule`] | when? |
+//! | [`conditions`] | what does the user see? |
+//! | [`invariants`] | what must always hold? |
+
+pub mod answer;
+pub mod client;
+pub mod conditions;
+pub mod invariants;
+mod login;
+mod next_step;
+pub mod reason;
+pub mod record;
+pub mod schedule;
+pub mod snapshot;
+pub mod step;
+mod time;
+pub mod tokens;
+
+pub use next_step::next_step;
+pub use snapshot::Snapshot;
+pub use step::{Decision, Step};
+pub use time::Time;

@@ -1,0 +1,102 @@
+//! What can be done: one closed list of steps, and the decision that names one.
+
+use super::Time;
+use super::record::ContentMac;
+use crate::reason::Reason;
+
+/// One effect. The shell performs exactly one at a time and then asks again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Read the login Secret, and whether the credential that claimed it still lives.
+    ReadLogin,
+    /// Read and open the refresh-token Secret.
+    ReadSession,
+    /// Put this credential's name and uid on the login Secret.
+    ClaimLogin,
+    /// Write down that the content is about to be sent.
+    RecordAttempt {
+        /// Which content.
+        content: ContentMac,
+        /// Name of the token entry whose scopes will be sent.
+        entry: String,
+    },
+    /// Send the password for the recorded attempt.
+    Exchange {
+        /// Attempt id.
+        attempt: String,
+        /// Name of the token entry whose scopes are sent.
+        entry: String,
+    },
+    /// Seal and store what the pocket holds (a login's outcome, a newer refresh token, a death).
+    Store,
+    /// Delete the login Secret, whose content got its final verdict.
+    DeleteLogin,
+    /// Learn the GUID of the tenant that the spec names.
+    Resolve,
+    /// Redeem the refresh token for these entries.
+    Redeem(Vec<String>),
+    /// Read these token Secrets and compare them with their keyed hash.
+    Verify(Vec<String>),
+    /// Write the held tokens of these entries.
+    Publish(Vec<String>),
+    /// Delete these token Secrets of ours, which cannot be written, so that they are created anew.
+    Replace(Vec<String>),
+    /// Delete these token Secrets of ours, which the spec no longer names.
+    Prune(Vec<String>),
+    /// Put our ownerReference on these Secrets of ours.
+    Adopt(Vec<String>),
+    /// All is done; come back at the wake time.
+    Idle,
+    /// Something is in progress elsewhere; come back at the wake time.
+    Wait,
+    /// Something stands in the way; the reason says what.
+    Blocked,
+}
+
+impl Step {
+    /// Name for logs and metrics.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::ReadLogin => "ReadLogin",
+            Self::ReadSession => "ReadSession",
+            Self::ClaimLogin => "ClaimLogin",
+            Self::RecordAttempt { .. } => "RecordAttempt",
+            Self::Exchange { .. } => "Exchange",
+            Self::Store => "Store",
+            Self::DeleteLogin => "DeleteLogin",
+            Self::Resolve => "Resolve",
+            Self::Redeem(_) => "Redeem",
+            Self::Verify(_) => "Verify",
+            Self::Publish(_) => "Publish",
+            Self::Replace(_) => "Replace",
+            Self::Prune(_) => "Prune",
+            Self::Adopt(_) => "Adopt",
+            Self::Idle => "Idle",
+            Self::Wait => "Wait",
+            Self::Blocked => "Blocked",
+        }
+    }
+
+    /// Whether it calls the identity provider.
+    pub const fn is_call(&self) -> bool {
+        matches!(self, Self::Exchange { .. } | Self::Redeem(_) | Self::Resolve)
+    }
+
+    /// Whether the pass ends with this step.
+    pub const fn is_final(&self) -> bool {
+        matches!(self, Self::Idle | Self::Wait | Self::Blocked)
+    }
+}
+
+/// What to do now, why, and when to look again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Decision {
+    /// What to do.
+    pub step: Step,
+    /// Headline for the conditions, if the step is final or the reason is worth showing meanwhile.
+    pub reason: Reason,
+    /// What happened and what to do, for the user. Empty for the reasons that need no words.
+    pub message: String,
+    /// When to look again; `None`: only when something changes.
+    pub wake: Option<Time>,
+}

@@ -1,0 +1,219 @@
+//! What one token entry needs next.
+
+use super::Time;
+use super::schedule::{self, Life};
+use super::snapshot::{Held, Ownership, Published, Snapshot, Token};
+
+/// The next thing that a token entry needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// The Secret belongs to somebody else.
+    Foreign,
+    /// The Secret waits for the garbage collector.
+    Predecessor,
+    /// Our ownerReference must be put on it.
+    Adopt,
+    /// The Secret must be deleted first, so that the held token can be written.
+    Replace,
+    /// The held token must be written.
+    Publish,
+    /// A write is held off until then.
+    PublishAt(Time),
+    /// Its data must be compared with the keyed hash.
+    Verify,
+    /// A new token is due since then, and may be asked for.
+    Redeem(Time),
+    /// A new token is due or will be; not to be asked for before then. `None`: not before something changes.
+    RedeemAt(Option<Time>),
+}
+
+impl Published {
+    /// Issue and expiry.
+    pub const fn life(&self) -> Life {
+        Life {
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+        }
+    }
+}
+
+impl Token {
+    /// Whether a token is published that is valid at `now` and answers the present spec.
+    pub fn is_valid(&self, now: Time) -> bool {
+        self.ownership == Ownership::Ours
+            && self
+                .published
+                .as_ref()
+                .is_some_and(|p| p.expires_at > now && self.answers(p) && !p.edited)
+    }
+
+    /// Whether `published` answers the present request and shape.
+    pub fn answers(&self, published: &Published) -> bool {
+        self.wanted.as_ref().is_none_or(|w| *w == published.request) && self.shape == published.shape
+    }
+
+    /// Whether the Secret of ours was touched since it was written or looked at.
+    pub fn is_unseen(&self) -> bool {
+        let unseen = |p: &Published| !p.verified && !p.edited && !p.unwritable;
+        self.ownership == Ownership::Ours && self.published.as_ref().is_some_and(unseen)
+    }
+
+    /// Whether the Secret holds what was last written.
+    pub fn is_published(&self) -> bool {
+        self.ownership == Ownership::Ours && self.published.as_ref().is_some_and(|p| p.verified && !p.edited)
+    }
+
+    /// Life of the published token, if it is one of ours.
+    pub fn life(&self) -> Option<Life> {
+        self.published.as_ref().map(Published::life)
+    }
+
+    /// Whether `held` should replace what is published: it answers the present request, and, unless what is published
+    /// answers another one, it expires later.
+    pub fn worth_publishing(&self, held: &Held, now: Time) -> bool {
+        if self.wanted.as_ref() != Some(&held.request) || held.granted.expires_at <= now {
+            return false;
+        }
+        match &self.published {
+            Some(p) if self.answers(p) && !p.edited && !p.unwritable && self.ownership == Ownership::Ours => {
+                held.granted.expires_at > p.expires_at
+            }
+            _ => true,
+        }
+    }
+
+    /// When a new token is due: `Time(i64::MIN)` stands for "at once, and it always was".
+    pub fn due(&self, s: &Snapshot) -> Time {
+        let at_once = Time(i64::MIN);
+        let Some(p) = self
+            .published
+            .as_ref()
+            .filter(|_| self.ownership == Ownership::Ours)
+        else {
+            return self.repair_due().unwrap_or(at_once);
+        };
+        if p.edited || p.unwritable {
+            return self.repair_due().unwrap_or(at_once);
+        }
+        if !self.answers(p) {
+            return at_once;
+        }
+        self.deferred_until.unwrap_or_else(|| {
+            schedule::refresh_at(p.life(), s.object.at_percent, s.object.spread, Some(p.refresh_at))
+        })
+    }
+
+    /// Whether the Secret was repaired before, is gone or edited again, and its next repair is put off.
+    pub fn repair_put_off(&self, now: Time) -> bool {
+        let whole = |p: &Published| !p.edited && !p.unwritable;
+        !self.published.as_ref().is_some_and(whole) && self.repair_due().is_some_and(|at| at > now)
+    }
+
+    fn repair_due(&self) -> Option<Time> {
+        self.repairs
+            .filter(|r| r.count > 0)
+            .map(|r| schedule::next_repair(r.at, r.count))
+    }
+
+    /// What the entry needs at `now`.
+    pub fn need(&self, s: &Snapshot, now: Time) -> Need {
+        match self.ownership {
+            Ownership::Foreign => Need::Foreign,
+            Ownership::Predecessor => Need::Predecessor,
+            Ownership::Adoptable => Need::Adopt,
+            Ownership::Absent | Ownership::Ours => self.need_of_ours(s, now),
+        }
+    }
+
+    fn need_of_ours(&self, s: &Snapshot, now: Time) -> Need {
+        if self.held.as_ref().is_some_and(|h| self.worth_publishing(h, now)) {
+            return self.need_to_publish(now);
+        }
+        if self.is_unseen() {
+            return Need::Verify;
+        }
+        self.need_to_redeem(s, now)
+    }
+
+    fn need_to_publish(&self, now: Time) -> Need {
+        match self.failure.as_ref().and_then(|f| f.next_attempt_at) {
+            Some(at) if self.write_failed() && at > now => Need::PublishAt(at),
+            _ if self.published.as_ref().is_some_and(|p| p.unwritable) => Need::Replace,
+            _ => Need::Publish,
+        }
+    }
+
+    fn write_failed(&self) -> bool {
+        self.failure
+            .as_ref()
+            .is_some_and(|f| f.refusal.reason.verdicts().retry == crate::reason::Retry::Write)
+    }
+
+    fn need_to_redeem(&self, s: &Snapshot, now: Time) -> Need {
+        if s.requested(now) {
+            Need::Redeem(now)
+        } else {
+            self.scheduled(s, now)
+        }
+    }
+
+    /// When a new token is due if nobody asks for one.
+    fn scheduled(&self, s: &Snapshot, now: Time) -> Need {
+        let due = self.due(s);
+        // "Not before something changes" is later than any time.
+        let hold = [&self.failure, &s.failure]
+            .into_iter()
+            .flatten()
+            .map(|f| f.next_attempt_at)
+            .max_by_key(|hold| hold.unwrap_or(Time(i64::MAX)));
+        match hold {
+            Some(None) => Need::RedeemAt(None),
+            Some(Some(at)) if at > now => Need::RedeemAt(Some(at.max(due))),
+            _ if due > now => Need::RedeemAt(Some(due)),
+            _ => Need::Redeem(due),
+        }
+    }
+}
+
+impl Snapshot {
+    /// Whether a person asked for a renewal that is not handled yet and may be tried now. It is spaced from the last
+    /// one, but goes along with one that happens anyway: where lives are short, each of those would put it off again.
+    pub fn requested(&self, now: Time) -> bool {
+        self.object.request.is_some() && (self.request_ready_at() <= now || self.renews_anyway(now))
+    }
+
+    fn renews_anyway(&self, now: Time) -> bool {
+        let ours = |t: &Token| matches!(t.ownership, Ownership::Absent | Ownership::Ours);
+        let due = |t: &Token| matches!(t.scheduled(self, now), Need::Redeem(_));
+        self.redeemable() && self.tokens.iter().any(|t| ours(t) && due(t))
+    }
+
+    /// When a requested renewal may be tried: 20 s after the last redemption.
+    pub fn request_ready_at(&self) -> Time {
+        self.last_redeemed_at
+            .map_or(Time(i64::MIN), |t| t.plus(schedule::REQUEST_SPACING))
+    }
+
+    /// Entries that are due now, with those that fall due within a minute of them and are past half of their life.
+    pub fn due_together(&self, now: Time) -> Vec<String> {
+        let due_at = |t: &Token, at: Time| matches!(t.need(self, at), Need::Redeem(_));
+        if !self.tokens.iter().any(|t| due_at(t, now)) {
+            return Vec::new();
+        }
+        let soon = now.plus(schedule::TOGETHER);
+        self.tokens
+            .iter()
+            .filter(|t| due_at(t, now) || (due_at(t, soon) && t.past_half(now)))
+            .map(|t| t.name.clone())
+            .collect()
+    }
+}
+
+impl Token {
+    fn past_half(&self, now: Time) -> bool {
+        self.failure.is_none()
+            && self
+                .life()
+                .is_some_and(|l| now.since(l.issued_at).saturating_mul(2) >= l.seconds())
+    }
+}

@@ -1,0 +1,317 @@
+//! Builders: facts with defaults that describe a healthy credential, to be changed where a test needs it.
+
+use entra_plan::reason::Reason;
+use entra_plan::answer::{Account, Effect, Granted, Refusal};
+use entra_plan::client::Client;
+use entra_plan::record::{Attempt, ContentMac, Entry, Record, Verdict};
+use entra_plan::schedule::{self, Life};
+use entra_plan::snapshot::{
+    AttemptSeen, Binding, Claim, Content, Failure, Held, Login, LoginSecret, Object, Opened, Ownership,
+    Published, Session, Snapshot, StoredToken, Target, Token,
+};
+use entra_plan::{Step, Time};
+
+/// The present of every hand-made snapshot.
+pub const NOW: Time = Time(1_000_000);
+
+/// Life of a token, unless a test says otherwise: one hour.
+pub const LIFE: i64 = 3600;
+
+/// GUID of the tenant that the spec names.
+pub const TENANT_ID: &str = "11111111-0000-4000-8000-000000000001";
+
+/// Request that the spec asks for.
+pub const REQUEST: &str = "request";
+
+/// Type of a Secret that holds a client secret, as a story needs it.
+pub const CLIENT_SECRET_TYPE: &str = "entra-operator.dev/client-secret";
+
+/// The client credential's Secret does not exist.
+pub fn missing_client() -> Client {
+    Client::Missing {
+        secret: "app".to_owned(),
+        kind: CLIENT_SECRET_TYPE,
+    }
+}
+
+/// A credential at first sight: nothing exists but the spec.
+pub fn first_sight() -> Snapshot {
+    Snapshot {
+        object: Object {
+            generation: 1,
+            at_percent: 60,
+            inputs: "inputs".to_owned(),
+            ..Object::default()
+        },
+        target: Target::Known {
+            binding: binding(),
+            resolved_tenant: None,
+        },
+        tokens: vec![token("graph")],
+        ..Snapshot::default()
+    }
+}
+
+/// A healthy credential: logged in, one token published ten minutes ago.
+pub fn healthy() -> Snapshot {
+    Snapshot {
+        session: session(),
+        tokens: vec![fresh_token("graph")],
+        object: Object {
+            observed_generation: 1,
+            was_ready: true,
+            ..first_sight().object
+        },
+        ..first_sight()
+    }
+}
+
+/// A credential whose claimed login was read, with `record` stored and no refresh token yet.
+pub fn with_login(record: Record) -> Snapshot {
+    Snapshot {
+        login: Login::Present(login("A")),
+        session: Session {
+            token: None,
+            opened: opened(record, None),
+            ..session()
+        },
+        ..first_sight()
+    }
+}
+
+/// What the spec names: authority, tenant and client.
+pub fn binding() -> Binding {
+    Binding {
+        authority: "login.example".to_owned(),
+        tenant: "contoso.example".to_owned(),
+        client_id: "client".to_owned(),
+    }
+}
+
+/// Keyed hash of a content.
+pub fn mac(content: &str) -> ContentMac {
+    ContentMac(content.to_owned())
+}
+
+/// A login Secret, claimed and read.
+pub fn login(content: &str) -> LoginSecret {
+    LoginSecret {
+        uid: "login-1".to_owned(),
+        version: "1".to_owned(),
+        deleting: false,
+        allows_identity_change: false,
+        claim: Claim::Ours,
+        content: Content::Valid {
+            mac: mac(content),
+            not_before: NOW,
+        },
+    }
+}
+
+/// A refresh-token Secret of ours with a living token of the spec's binding, read back.
+pub fn session() -> Session {
+    Session {
+        ownership: Ownership::Ours,
+        version: "7".to_owned(),
+        token: Some(stored(binding())),
+        opened: opened(Record::default(), Some(account())),
+        ..Session::default()
+    }
+}
+
+/// A living refresh token.
+pub fn stored(binding: Binding) -> StoredToken {
+    StoredToken {
+        issued_at: NOW.plus(-600),
+        dead_since: None,
+        binding,
+        tenant_id: TENANT_ID.to_owned(),
+        account: "account-mac".to_owned(),
+    }
+}
+
+/// A read of the sealed blobs.
+pub const fn opened(record: Record, account: Option<Account>) -> Opened {
+    Opened::Read {
+        record,
+        account,
+        unsealable: false,
+    }
+}
+
+/// The pinned account.
+pub fn account() -> Account {
+    Account {
+        home_account_id: "user.tenant".to_owned(),
+        object_id: "user".to_owned(),
+        tenant_id: TENANT_ID.to_owned(),
+        username: "svc@contoso.example".to_owned(),
+    }
+}
+
+/// A token entry whose Secret does not exist yet.
+pub fn token(name: &str) -> Token {
+    Token {
+        name: name.to_owned(),
+        wanted: Some(REQUEST.to_owned()),
+        shape: "shape".to_owned(),
+        ..Token::default()
+    }
+}
+
+/// A token entry that was published ten minutes ago.
+pub fn fresh_token(name: &str) -> Token {
+    published_token(name, -600)
+}
+
+/// A token entry whose token was issued `age` seconds ago (as a negative offset).
+pub fn published_token(name: &str, age: i64) -> Token {
+    Token {
+        ownership: Ownership::Ours,
+        published: Some(published(NOW.plus(age), LIFE)),
+        ..token(name)
+    }
+}
+
+/// What is published, issued at `issued_at` for `life` seconds.
+pub fn published(issued_at: Time, life: i64) -> Published {
+    let expires_at = issued_at.plus(life);
+    Published {
+        version: "3".to_owned(),
+        request: REQUEST.to_owned(),
+        shape: "shape".to_owned(),
+        issued_at,
+        expires_at,
+        refresh_at: schedule::refresh_at(
+            Life {
+                issued_at,
+                expires_at,
+            },
+            60,
+            0,
+            None,
+        ),
+        verified: true,
+        edited: false,
+        unwritable: false,
+        scopes: Vec::new(),
+    }
+}
+
+/// A token in the pocket that answers `request` and expires `left` seconds from now.
+pub fn held(request: &str, left: i64) -> Held {
+    Held {
+        request: request.to_owned(),
+        granted: Granted {
+            expires_at: NOW.plus(left),
+            ..granted(NOW, LIFE)
+        },
+    }
+}
+
+/// A successful answer.
+pub fn granted(at: Time, life: i64) -> Granted {
+    Granted {
+        issued_at: at,
+        expires_at: at.plus(life),
+        refresh_at: None,
+        answered_at: at,
+        scopes: Vec::new(),
+        account: Some(account()),
+        has_refresh_token: true,
+        clock_skew: None,
+    }
+}
+
+/// A refusal.
+pub fn refusal(effect: Effect, reason: Reason) -> Refusal {
+    Refusal {
+        effect,
+        reason,
+        code: None,
+        message: format!("{reason} happened"),
+        remedy: String::new(),
+        correlation_id: None,
+        trace_id: None,
+        retry_after: None,
+    }
+}
+
+/// A failure that may be tried again at `next`.
+pub fn failure(effect: Effect, reason: Reason, next: Option<Time>) -> Failure {
+    Failure {
+        refusal: refusal(effect, reason),
+        at: NOW.plus(-30),
+        consecutive: 1,
+        next_attempt_at: next,
+    }
+}
+
+/// History of content A, which was sent once, an hour ago.
+pub fn tried(verdict: Verdict) -> Entry {
+    Entry {
+        verdict,
+        sends: 1,
+        login_uid: "login-1".to_owned(),
+        last_sent_at: Some(NOW.plus(-3600)),
+        inputs: "inputs;leave=false".to_owned(),
+        ..Entry::new(mac("A"))
+    }
+}
+
+/// A record of one content, without an attempt in flight.
+pub fn record(entry: Entry) -> Record {
+    Record {
+        entries: vec![entry],
+        attempt: None,
+    }
+}
+
+/// An attempt in flight, for the first entry's scopes.
+pub fn attempt(content: &str) -> Attempt {
+    Attempt {
+        id: "attempt-1".to_owned(),
+        content: mac(content),
+        entry: "graph".to_owned(),
+    }
+}
+
+/// That this process saw the attempt at `first_seen`.
+pub fn seen(first_seen: Time, unsent_ours: bool) -> AttemptSeen {
+    AttemptSeen {
+        id: "attempt-1".to_owned(),
+        first_seen,
+        unsent_ours,
+    }
+}
+
+/// The step that records content A for the first entry.
+pub fn record_a() -> Step {
+    Step::RecordAttempt {
+        content: mac("A"),
+        entry: "graph".to_owned(),
+    }
+}
+
+/// A login Secret that is there.
+pub const fn present(login: LoginSecret) -> Login {
+    Login::Present(login)
+}
+
+/// Content A was recorded at `at` and is not settled.
+pub fn in_flight(at: Time) -> Record {
+    let entry = Entry {
+        last_sent_at: Some(at),
+        unanswered: 1,
+        ..tried(Verdict::Open)
+    };
+    Record {
+        attempt: Some(attempt("A")),
+        ..record(entry)
+    }
+}
+
+/// Names, as steps carry them.
+pub fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|n| (*n).to_owned()).collect()
+}

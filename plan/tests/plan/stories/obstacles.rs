@@ -1,0 +1,246 @@
+//! What stands in the way before anything is tried: foreign objects, wrong Secrets, policy, suspension, deletion.
+
+use entra_plan::reason::Reason;
+
+use crate::build::CLIENT_SECRET_TYPE;
+use entra_plan::Step;
+use entra_plan::answer::Effect;
+use entra_plan::record::{Record, Verdict};
+use entra_plan::snapshot::{
+    Claim, Content, Login, LoginSecret, Object, Ownership, Pocket, RefreshOutcome, Session, Snapshot, Target,
+    Token,
+};
+
+use super::super::build::*;
+use super::{decide, rests, shows, shows_at, step};
+
+fn with_content(content: Content) -> Snapshot {
+    Snapshot {
+        login: Login::Present(LoginSecret {
+            content,
+            ..login("A")
+        }),
+        ..first_sight()
+    }
+}
+
+#[test]
+fn suspended_means_no_step_and_conditions_stay_true() {
+    let s = healthy();
+    let object = Object {
+        suspended: true,
+        ..s.object.clone()
+    };
+    let s = Snapshot {
+        object,
+        tokens: vec![published_token("graph", -3500)],
+        ..s
+    };
+    assert_eq!(rests(&s), (Step::Blocked, Reason::Suspended, Some(100)));
+    assert_eq!(shows(&s), ["Ready", "LoggedIn", "Published"]);
+    assert_eq!(shows_at(&s, NOW.plus(100)), ["LoggedIn", "Published"]);
+}
+
+#[test]
+fn a_deleted_credential_gets_nothing() {
+    let object = Object {
+        deleting: true,
+        ..first_sight().object
+    };
+    let s = Snapshot {
+        object,
+        tokens: vec![token("graph")],
+        ..with_login(record(tried(Verdict::Wrong)))
+    };
+    assert_eq!(decide(&s).step, Step::Idle);
+    assert_eq!(decide(&s).wake, None);
+}
+
+#[test]
+fn a_foreign_token_secret_is_left_alone_and_does_not_delay_the_others() {
+    let foreign = Token {
+        ownership: Ownership::Foreign,
+        ..token("graph")
+    };
+    let s = Snapshot {
+        tokens: vec![foreign.clone(), token("mail")],
+        ..healthy()
+    };
+    assert_eq!(step(&s), Step::Redeem(names(&["mail"])));
+    let held = Token {
+        held: Some(held(REQUEST, 3600)),
+        ..foreign
+    };
+    let s = Snapshot {
+        tokens: vec![held, fresh_token("mail")],
+        ..healthy()
+    };
+    assert_eq!(rests(&s), (Step::Blocked, Reason::SecretConflict, Some(300)));
+    assert_eq!(
+        shows(&s),
+        ["LoggedIn"],
+        "one valid token is left, so it is not stalled"
+    );
+}
+
+#[test]
+fn a_foreign_refresh_token_secret_stops_everything() {
+    let session = Session {
+        ownership: Ownership::Foreign,
+        ..Session::default()
+    };
+    let s = Snapshot {
+        session,
+        ..with_content(Content::Unread)
+    };
+    assert_eq!(rests(&s), (Step::Blocked, Reason::SecretConflict, Some(300)));
+    assert_eq!(shows(&s), ["Stalled"]);
+}
+
+#[test]
+fn an_immutable_refresh_token_secret_is_a_conflict() {
+    let session = Session {
+        immutable: true,
+        ..session()
+    };
+    let s = Snapshot { session, ..healthy() };
+    assert_eq!(rests(&s).1, Reason::SecretConflict);
+    assert_eq!(shows(&s), ["Ready", "LoggedIn", "Published"]);
+}
+
+#[test]
+fn the_secrets_of_a_deleted_namesake_are_waited_for() {
+    let session = Session {
+        ownership: Ownership::Predecessor,
+        ..Session::default()
+    };
+    let s = Snapshot {
+        session,
+        ..first_sight()
+    };
+    assert_eq!(rests(&s), (Step::Wait, Reason::SpecChanged, Some(2)));
+    assert_eq!(shows(&s), ["Reconciling"]);
+}
+
+#[test]
+fn secrets_restored_from_a_backup_are_adopted() {
+    let session = Session {
+        ownership: Ownership::Adoptable,
+        ..session()
+    };
+    assert_eq!(step(&Snapshot { session, ..healthy() }), Step::Adopt(Vec::new()));
+    let restored = Token {
+        ownership: Ownership::Adoptable,
+        ..fresh_token("graph")
+    };
+    let s = Snapshot {
+        tokens: vec![restored, fresh_token("mail")],
+        ..healthy()
+    };
+    assert_eq!(step(&s), Step::Adopt(names(&["graph"])));
+}
+
+#[test]
+fn another_credential_s_login_is_a_conflict() {
+    let claimed = |claim| Snapshot {
+        login: Login::Present(LoginSecret { claim, ..login("A") }),
+        ..first_sight()
+    };
+    assert_eq!(step(&claimed(Claim::Unchecked)), Step::ReadLogin);
+    assert_eq!(
+        rests(&claimed(Claim::Held)),
+        (Step::Blocked, Reason::SecretConflict, Some(60))
+    );
+    assert_eq!(step(&claimed(Claim::Free)), Step::ClaimLogin);
+}
+
+#[test]
+fn an_unusable_or_forbidden_login_is_never_claimed_nor_sent() {
+    let invalid = with_content(Content::Invalid("the key password is missing".to_owned()));
+    assert_eq!(rests(&invalid), (Step::Blocked, Reason::InvalidLoginSecret, None));
+    let forbidden = with_content(Content::Forbidden("this user is not allowed here".to_owned()));
+    assert_eq!(rests(&forbidden), (Step::Blocked, Reason::NotAllowed, None));
+    let wrong_type = Snapshot {
+        login: Login::WrongType,
+        ..first_sight()
+    };
+    assert_eq!(
+        rests(&wrong_type),
+        (Step::Blocked, Reason::InvalidLoginSecret, None)
+    );
+}
+
+#[test]
+fn without_a_target_or_the_client_s_secret_nothing_is_called() {
+    let target = Target::Refused {
+        reason: Reason::NotAllowed,
+        message: "not here".to_owned(),
+    };
+    let s = Snapshot {
+        target,
+        ..with_content(Content::Unread)
+    };
+    assert_eq!(rests(&s), (Step::Blocked, Reason::NotAllowed, None));
+    let client = missing_client();
+    let s = Snapshot {
+        client,
+        tokens: vec![published_token("graph", -3000)],
+        ..healthy()
+    };
+    assert_eq!(rests(&s), (Step::Blocked, Reason::AppMisconfigured, Some(600)));
+    let message = decide(&s).message;
+    assert!(
+        message.contains("the Secret app ") && message.contains(CLIENT_SECRET_TYPE),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_was_obtained_is_published_even_without_the_client_s_secret() {
+    let client = missing_client();
+    let refused = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(20)));
+    let waiting = Token {
+        held: Some(held(REQUEST, 3600)),
+        failure: Some(refused),
+        ..fresh_token("graph")
+    };
+    let s = Snapshot {
+        client,
+        tokens: vec![waiting],
+        ..healthy()
+    };
+    assert_eq!(decide(&s).wake, Some(NOW.plus(20)));
+    assert_eq!(super::step_in(&s, 20), Step::Publish(names(&["graph"])));
+}
+
+#[test]
+fn while_a_write_is_refused_the_answer_waits_and_no_call_is_made() {
+    let refused = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(20)));
+    let pocket = Pocket {
+        refresh: Some(RefreshOutcome::Newer(NOW)),
+        login: None,
+    };
+    let s = Snapshot {
+        failure: Some(refused),
+        pocket,
+        tokens: vec![token("graph")],
+        ..healthy()
+    };
+    assert_eq!(rests(&s), (Step::Blocked, Reason::WriteRefused, Some(20)));
+    assert_eq!(super::step_in(&s, 20), Step::Store);
+}
+
+#[test]
+fn a_record_of_another_login_does_not_stop_a_first_one() {
+    let s = Snapshot {
+        login: Login::Present(login("B")),
+        ..with_login(Record::default())
+    };
+    assert_eq!(
+        step(&s),
+        Step::RecordAttempt {
+            content: mac("B"),
+            entry: "graph".to_owned()
+        }
+    );
+}
