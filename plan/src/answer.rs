@@ -5,6 +5,9 @@ use strum::EnumIter;
 
 use crate::reason::Reason;
 
+/// "The signed in user is not assigned to a role for the application" (Microsoft's page of AADSTS codes).
+const NOT_ASSIGNED: u32 = 50_105;
+
 /// What a refusal does to the login content or the refresh token that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Effect {
@@ -99,6 +102,49 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Whether `other` says the same: reason and code.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.reason == other.reason && self.code == other.code
+    }
+
+    /// Whether it is about the resource whose scopes were sent, and no other entry is concerned: Conditional Access and
+    /// multi-factor authentication may be asked for one resource only.
+    pub fn concerns_entry(&self) -> bool {
+        match self.effect {
+            Effect::Entry => true,
+            Effect::Person => matches!(self.reason, Reason::InteractionRequired | Reason::BlockedByPolicy),
+            Effect::Condemned
+            | Effect::Doubtful
+            | Effect::Dead
+            | Effect::Suspect
+            | Effect::Unreadable
+            | Effect::Transient
+            | Effect::Withheld
+            | Effect::Unanswered => false,
+        }
+    }
+
+    /// Whether the answer proves that user name and password are right: they were checked before consent, policies and
+    /// assignment.
+    pub fn proves_password(&self) -> bool {
+        let checked_later = matches!(
+            self.reason,
+            Reason::InteractionRequired | Reason::BlockedByPolicy | Reason::ConsentMissing
+        );
+        match self.effect {
+            Effect::Entry => self.reason == Reason::ConsentMissing,
+            Effect::Person => checked_later || self.code == Some(NOT_ASSIGNED),
+            Effect::Condemned
+            | Effect::Doubtful
+            | Effect::Dead
+            | Effect::Suspect
+            | Effect::Unreadable
+            | Effect::Transient
+            | Effect::Withheld
+            | Effect::Unanswered => false,
+        }
+    }
+
     /// What happened and what to do, as one text.
     pub fn told(&self) -> String {
         told(&self.message, &self.advice())
@@ -140,8 +186,19 @@ pub struct Account {
     pub username: String,
 }
 
+impl Account {
+    /// GUID of the tenant, from whichever identifier holds it.
+    pub fn tenant(&self) -> &str {
+        if self.tenant_id.is_empty() {
+            self.home_account_id.split_once('.').map_or("", |(_, tenant)| tenant)
+        } else {
+            &self.tenant_id
+        }
+    }
+}
+
 /// A successful answer without its secrets.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Granted {
     /// When the request was started, on the corrected wall clock.
     pub issued_at: Time,

@@ -1,7 +1,9 @@
 //! What the user sees: the headline reason and the five conditions, a pure function of facts and time.
 
-use super::snapshot::{Ownership, Snapshot, Token};
+use super::hold::Object;
+use super::snapshot::{Failure, Ownership, Snapshot, Token};
 use super::{Decision, Time};
+use super::schedule::WITHHELD_TOLD;
 use crate::reason::{Reason, Says};
 
 /// One condition, without its transition time.
@@ -28,9 +30,10 @@ pub(super) fn headline(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -
 
 /// The first thing that stands in the way, in the order in which a person would care.
 fn trouble(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -> Option<(Reason, String)> {
+    let told = |f: &Failure| (f.refusal.reason, f.refusal.told());
     let of_login = login.map(|(reason, message)| (reason, message.to_owned()));
-    let of_session = s.failure.as_ref().map(|f| (f.refusal.reason, f.refusal.told()));
-    let of_tokens = s.tokens.iter().find_map(|t| trouble_of_token(t, now));
+    let of_session = s.failure_of_renewal(now).map(told).or_else(|| withheld(s, now));
+    let of_tokens = s.tokens.iter().find_map(|t| trouble_of_token(s, t, now));
     let needs_login = !s.redeemable();
     if needs_login {
         of_login.or(of_session).or(of_tokens)
@@ -39,7 +42,41 @@ fn trouble(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -> Option<(Re
     }
 }
 
-fn trouble_of_token(t: &Token, now: Time) -> Option<(Reason, String)> {
+/// That no call is made is trouble where a renewal waits for it, and not for its turn only.
+fn withheld(s: &Snapshot, now: Time) -> Option<(Reason, String)> {
+    let held = s.withheld(now)?;
+    let long = held.until.since(now) >= WITHHELD_TOLD;
+    let waits = |t: &Token| {
+        let due = t.due(s);
+        due <= now && (long || (due > Time::ALWAYS && now.since(due) >= WITHHELD_TOLD))
+    };
+    s.tokens
+        .iter()
+        .any(waits)
+        .then(|| (held.reason, "no call is made at the moment; it is tried again by itself".to_owned()))
+}
+
+impl Snapshot {
+    /// What keeps the renewal of all tokens up: the refresh-token Secret, the client credential, or what was refused.
+    pub fn failure_of_renewal(&self, now: Time) -> Option<&Failure> {
+        self.held(&Object::Session, now)
+            .or(self.failure.as_ref())
+            .or_else(|| self.held(&Object::Client, now))
+            .or_else(|| self.common_failure())
+    }
+
+    /// What keeps one entry up: its Secret, or what was refused.
+    pub fn failure_of_token<'s>(&'s self, t: &'s Token, now: Time) -> Option<&'s Failure> {
+        self.token_held(&t.name, now).or(t.failure.as_ref())
+    }
+
+    /// What keeps the login up.
+    pub fn failure_of_login(&self, now: Time) -> Option<&Failure> {
+        self.held(&Object::Login, now).or(self.login_failure.as_ref())
+    }
+}
+
+fn trouble_of_token(s: &Snapshot, t: &Token, now: Time) -> Option<(Reason, String)> {
     if t.ownership == Ownership::Foreign {
         let message = format!(
             "the Secret {} belongs to somebody else; remove it, or choose another secretName",
@@ -47,7 +84,14 @@ fn trouble_of_token(t: &Token, now: Time) -> Option<(Reason, String)> {
         );
         return Some((Reason::SecretConflict, message));
     }
-    let failure = t.failure.as_ref().map(|f| (f.refusal.reason, f.refusal.told()));
+    if t.deleting {
+        let message = format!(
+            "the Secret {} is being deleted and something holds it, perhaps a finalizer; it is written again when it is gone",
+            t.name
+        );
+        return Some((Reason::SecretConflict, message));
+    }
+    let failure = s.failure_of_token(t, now).map(|f| (f.refusal.reason, f.refusal.told()));
     failure.or_else(|| t.repair_put_off(now).then(|| repeated_repair(t)))
 }
 
@@ -61,7 +105,7 @@ fn repeated_repair(t: &Token) -> (Reason, String) {
 
 fn while_ready(s: &Snapshot, trouble: Option<(Reason, String)>, now: Time) -> (Reason, String) {
     match trouble {
-        Some((reason, message)) if reason.verdicts().ready == Says::Facts && renewal_fails(s, reason) => {
+        Some((reason, message)) if reason.verdicts().ready == Says::Facts && renewal_fails(s, reason, now) => {
             (Reason::Expiring, message)
         }
         Some((Reason::AwaitingLogin | Reason::LoggingIn, _)) | None => all_well(s, now),
@@ -89,17 +133,19 @@ fn all_well(s: &Snapshot, now: Time) -> (Reason, String) {
             );
             (Reason::ScopesReduced, message)
         }
-        None => (Reason::Fresh, String::new()),
+        None => (Reason::Fresh, s.word_ignored(now).unwrap_or_default().to_owned()),
     }
 }
 
 /// Whether the trouble concerns the renewal of what is published, and not just a login that came beside it.
-fn renewal_fails(s: &Snapshot, reason: Reason) -> bool {
+fn renewal_fails(s: &Snapshot, reason: Reason, now: Time) -> bool {
+    let is = |f: &Failure| f.refusal.reason == reason;
     !s.redeemable()
-        || s.failure.as_ref().is_some_and(|f| f.refusal.reason == reason)
+        || s.failure_of_renewal(now).is_some_and(is)
+        || s.withheld(now).is_some_and(|w| w.reason == reason)
         || s.tokens
             .iter()
-            .any(|t| t.failure.as_ref().is_some_and(|f| f.refusal.reason == reason))
+            .any(|t| s.failure_of_token(t, now).is_some_and(is))
 }
 
 fn without_trouble(s: &Snapshot, now: Time) -> (Reason, String) {
@@ -175,7 +221,7 @@ fn published(s: &Snapshot, decision: &Decision, now: Time) -> Condition {
         .tokens
         .iter()
         .find(|t| t.ownership == Ownership::Foreign)
-        .and_then(|t| trouble_of_token(t, now));
+        .and_then(|t| trouble_of_token(s, t, now));
     let of_renewal = decision.reason.verdicts().ready == Says::True || decision.reason == Reason::Expired;
     let (reason, message) = match foreign {
         Some(foreign) => foreign,

@@ -3,53 +3,187 @@
 
 use super::client::Client;
 use super::login::MAX_UNANSWERED;
+use super::hold::Object;
 use super::record::{ContentMac, Entry, Verdict};
-use super::schedule::{MARGIN, TOGETHER};
-use super::snapshot::{Claim, Content, Login, Ownership, Snapshot, Token};
+use super::schedule::{DAY, LIFTS_A_DAY, MARGIN, TOGETHER, WORD_AHEAD};
+use super::snapshot::{Claim, Content, Login, Ownership, Snapshot, Token, Wanted};
+use super::word::Said;
 use super::{Decision, Step, Time};
 
-/// The rules that `decision` breaks, as sentences; empty if all is well.
-pub fn violations(s: &Snapshot, decision: &Decision, now: Time) -> Vec<String> {
+/// What must hold. Each prints as a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display, strum::EnumIter)]
+pub enum Rule {
+    /// A credential that is being deleted gets no call and no write.
+    #[strum(to_string = "a credential that is being deleted gets no call and no write")]
+    DeletedUntouched,
+    /// A suspended credential gets no call and no write.
+    #[strum(to_string = "a suspended credential gets no call and no write")]
+    SuspendedUntouched,
+    /// Nothing is written while the refresh-token Secret is not ours to write.
+    #[strum(to_string = "nothing is written while the refresh-token Secret is not ours to write")]
+    SessionIsOurs,
+    /// Nothing is said of a token Secret that was touched before it is looked at.
+    #[strum(to_string = "nothing is said of a token Secret that was touched before it is looked at")]
+    LookedAtBeforeSaid,
+    /// Only Secrets that the spec does not name are pruned.
+    #[strum(to_string = "only Secrets that the spec does not name are pruned")]
+    OnlyDroppedPruned,
+    /// No call is made while an answer is not stored.
+    #[strum(to_string = "no call is made while an answer is not stored")]
+    StoredBeforeCall,
+    /// Only adoptable Secrets are adopted.
+    #[strum(to_string = "only adoptable Secrets are adopted")]
+    OnlyAdoptableAdopted,
+    /// Only Secrets of ours are read.
+    #[strum(to_string = "only Secrets of ours are read")]
+    OnlyOursRead,
+    /// Only the claimed content is sent.
+    #[strum(to_string = "only the claimed content is sent")]
+    OnlyClaimedSent,
+    /// A login asks for the scopes of an entry of the spec.
+    #[strum(to_string = "a login asks for the scopes of an entry of the spec")]
+    ScopesOfSpec,
+    /// A send always reads the record.
+    #[strum(to_string = "a send always reads the record")]
+    RecordReadBeforeSend,
+    /// Three sends without a complete answer are all a content gets, and one for each request.
+    #[strum(to_string = "three sends without a complete answer are all a content gets, and one for each request")]
+    ThreeUnanswered,
+    /// A condemned content is never sent again.
+    #[strum(to_string = "a condemned content is never sent again")]
+    CondemnedNotSent,
+    /// An accepted content is not sent while its token lives.
+    #[strum(to_string = "an accepted content is not sent while its token lives")]
+    AcceptedNotSent,
+    /// Nothing is sent that was not recorded.
+    #[strum(to_string = "nothing is sent that was not recorded")]
+    RecordedBeforeSent,
+    /// Only the recorded attempt is sent.
+    #[strum(to_string = "only the recorded attempt is sent")]
+    OnlyRecordedSent,
+    /// An attempt is sent once, by the process that recorded it.
+    #[strum(to_string = "an attempt is sent once, by the process that recorded it")]
+    SentOnce,
+    /// A login Secret is deleted only for a recorded verdict on its content.
+    #[strum(to_string = "a login Secret is deleted only for a recorded verdict on its content")]
+    DeletedForVerdict,
+    /// An accepted login is deleted only after the sealed token was read back.
+    #[strum(to_string = "an accepted login is deleted only after the sealed token was read back")]
+    ReadBackBeforeDeleted,
+    /// A login without a final verdict is kept.
+    #[strum(to_string = "a login without a final verdict is kept")]
+    UndecidedKept,
+    /// A refresh token goes to its binding and nowhere else.
+    #[strum(to_string = "a refresh token goes to its binding and nowhere else")]
+    BindingKept,
+    /// A dead refresh token is not redeemed unless a person asks.
+    #[strum(to_string = "a dead refresh token is not redeemed unless a person asks")]
+    DeadIsSilent,
+    /// Back-off is honoured.
+    #[strum(to_string = "back-off is honoured")]
+    BackOffHonoured,
+    /// Nothing is renewed that is not due.
+    #[strum(to_string = "nothing is renewed that is not due")]
+    NothingBeforeDue,
+    /// No token is asked for that cannot be published.
+    #[strum(to_string = "no token is asked for that cannot be published")]
+    OnlyPublishableRedeemed,
+    /// A refresh token is stored before any token of that pass is published.
+    #[strum(to_string = "a refresh token is stored before any token of that pass is published")]
+    StoredBeforePublished,
+    /// An expired token is never published.
+    #[strum(to_string = "an expired token is never published")]
+    ExpiredNotPublished,
+    /// Only what the spec asks for is published.
+    #[strum(to_string = "only what the spec asks for is published")]
+    OnlyWantedPublished,
+    /// Foreign Secrets are never written.
+    #[strum(to_string = "foreign Secrets are never written")]
+    ForeignNotWritten,
+    /// Of two tokens for one request the later expiry stays.
+    #[strum(to_string = "of two tokens for one request the later expiry stays")]
+    LaterExpiryStays,
+    /// Only Secrets of ours are replaced.
+    #[strum(to_string = "only Secrets of ours are replaced")]
+    OnlyOursReplaced,
+    /// A token Secret is not deleted before its successor is at hand.
+    #[strum(to_string = "a token Secret is not deleted before its successor is at hand")]
+    SuccessorFirst,
+    /// A pass that rests does not come back at once.
+    #[strum(to_string = "a pass that rests does not come back at once")]
+    RestIsRest,
+    /// Ready is looked at again when a token expires.
+    #[strum(to_string = "Ready is looked at again when a token expires")]
+    WakesAtExpiry,
+    /// A renewal starts while the old token still has its margin.
+    #[strum(to_string = "a renewal starts while the old token still has its margin")]
+    MarginKept,
+    /// What the API server refused waits until its back-off is over.
+    #[strum(to_string = "what the API server refused waits until its back-off is over")]
+    HeldWaits,
+    /// No call is made while none is permitted.
+    #[strum(to_string = "no call is made while none is permitted")]
+    PermitAwaited,
+}
+
+/// The rules that `decision` breaks; none if all is well.
+pub fn violations(s: &Snapshot, decision: &Decision, now: Time) -> Vec<Rule> {
     let mut broken = Vec::new();
-    let mut must = |holds: bool, rule: &str| {
+    let mut must = |holds: bool, rule: Rule| {
         if !holds {
-            broken.push(rule.to_owned());
+            broken.push(rule);
         }
     };
-    untouchable(s, decision, &mut must);
+    untouchable(s, decision, now, &mut must);
+    must(
+        decision.step.objects().iter().all(|o| released(s, o, now)),
+        Rule::HeldWaits,
+    );
+    must(
+        !matches!(decision.step, Step::RecordAttempt { .. } | Step::Redeem(_)) || s.withheld(now).is_none(),
+        Rule::PermitAwaited,
+    );
     of_step(s, &decision.step, now, &mut must);
     waking(s, decision, now, &mut must);
     broken
 }
 
-type Must<'a> = dyn FnMut(bool, &str) + 'a;
+type Must<'a> = dyn FnMut(bool, Rule) + 'a;
 
-fn untouchable(s: &Snapshot, decision: &Decision, must: &mut Must<'_>) {
+/// Written anew, so that a mistake in the plan's own sentence about it shows.
+fn released(s: &Snapshot, object: &Object, now: Time) -> bool {
+    let until = s.holds.get(object).map(|f| f.next_attempt_at);
+    until.is_none_or(|at| at.is_some_and(|at| at <= now))
+}
+
+fn untouchable(s: &Snapshot, decision: &Decision, now: Time, must: &mut Must<'_>) {
     let idle = decision.step.is_final();
     must(
         idle || !s.object.deleting,
-        "a credential that is being deleted gets no call and no write",
+        Rule::DeletedUntouched,
     );
-    let looks = matches!(decision.step, Step::Verify(_));
+    let looks = matches!(decision.step, Step::Verify(_) | Step::Look(_));
     must(
         idle || looks || !s.object.suspended,
-        "a suspended credential gets no call and no write",
+        Rule::SuspendedUntouched,
     );
     let in_the_way = matches!(s.session.ownership, Ownership::Foreign | Ownership::Predecessor)
         || (s.session.ownership == Ownership::Ours && s.session.immutable);
     must(
         idle || looks || !in_the_way,
-        "nothing is written while the refresh-token Secret is not ours to write",
+        Rule::SessionIsOurs,
     );
     must(
-        !idle || s.object.deleting || !s.tokens.iter().any(Token::is_unseen),
-        "nothing is said of a token Secret that was touched before it is looked at",
+        !idle
+            || s.object.deleting
+            || !s.tokens.iter().any(|t| t.is_unseen() && released(s, &Object::Token(t.name.clone()), now)),
+        Rule::LookedAtBeforeSaid,
     );
 }
 
 fn of_step(s: &Snapshot, step: &Step, now: Time, must: &mut Must<'_>) {
     match step {
-        Step::RecordAttempt { content, entry } => recording(s, content, entry, must),
+        Step::RecordAttempt { content, entry } => recording(s, content, entry, now, must),
         Step::Exchange { attempt, entry } => exchanging(s, attempt, entry, must),
         Step::DeleteLogin => deleting(s, must),
         Step::Redeem(names) => redeeming(s, names, now, must),
@@ -57,22 +191,24 @@ fn of_step(s: &Snapshot, step: &Step, now: Time, must: &mut Must<'_>) {
         Step::Replace(names) => replacing(s, names, must),
         Step::Prune(names) => must(
             names.iter().all(|n| s.tokens.iter().all(|t| t.name != *n)),
-            "only Secrets that the spec does not name are pruned",
+            Rule::OnlyDroppedPruned,
         ),
         Step::Resolve => must(
             nothing_unstored(s),
-            "no call is made while an answer is not stored",
+            Rule::StoredBeforeCall,
         ),
-        Step::Adopt(names) => must(
-            names.iter().all(|n| owned(s, n) == Some(Ownership::Adoptable)),
-            "only adoptable Secrets are adopted",
+        Step::Adopt(objects) => must(
+            objects.iter().all(|o| ownership(s, o) == Some(Ownership::Adoptable)),
+            Rule::OnlyAdoptableAdopted,
         ),
         Step::Verify(names) => must(
             names.iter().all(|n| owned(s, n) == Some(Ownership::Ours)),
-            "only Secrets of ours are read",
+            Rule::OnlyOursRead,
         ),
         Step::ReadLogin
         | Step::ReadSession
+        | Step::ReadClient
+        | Step::Look(_)
         | Step::ClaimLogin
         | Step::Store
         | Step::Idle
@@ -81,75 +217,86 @@ fn of_step(s: &Snapshot, step: &Step, now: Time, must: &mut Must<'_>) {
     }
 }
 
-fn recording(s: &Snapshot, content: &ContentMac, entry: &str, must: &mut Must<'_>) {
+fn recording(s: &Snapshot, content: &ContentMac, entry: &str, now: Time, must: &mut Must<'_>) {
     must(
         nothing_unstored(s),
-        "no call is made while an answer is not stored",
+        Rule::StoredBeforeCall,
     );
     must(
         valid_claimed_content(s) == Some(content),
-        "only the claimed content is sent",
+        Rule::OnlyClaimedSent,
     );
     must(
         s.tokens.iter().any(|t| t.name == entry),
-        "a login asks for the scopes of an entry of the spec",
+        Rule::ScopesOfSpec,
     );
     let record = s.session.record();
     must(
         record.is_some() || s.session.ownership == Ownership::Absent,
-        "a send always reads the record",
+        Rule::RecordReadBeforeSend,
     );
     let Some(past) = record.and_then(|r| r.entry(content)) else {
         return;
     };
     may_send(s, past, must);
+    let lifts = past.lifts.iter().filter(|at| now.since(**at) < DAY).count();
     must(
-        past.unanswered < MAX_UNANSWERED || s.object.request.as_ref().is_some_and(|r| !past.sent_for(r)),
-        "three sends without a complete answer are all a content gets, and one for each request",
+        past.verdict != Verdict::Wrong || (has_new_word(s, past, now) && lifts < LIFTS_A_DAY),
+        Rule::CondemnedNotSent,
     );
+    must(
+        past.unanswered < MAX_UNANSWERED || has_new_word(s, past, now),
+        Rule::ThreeUnanswered,
+    );
+}
+
+/// A person's word that is later than the one in force when the content was sent last.
+fn has_new_word(s: &Snapshot, past: &Entry, now: Time) -> bool {
+    match s.object.said {
+        Some(Said::At(word)) => {
+            word.0 <= now.plus(WORD_AHEAD) && now.since(word.0) <= DAY && past.word.is_none_or(|w| word > w)
+        }
+        Some(Said::Unreadable) | None => false,
+    }
 }
 
 fn may_send(s: &Snapshot, past: &Entry, must: &mut Must<'_>) {
     must(
-        past.verdict != Verdict::Wrong,
-        "a condemned content is never sent again",
-    );
-    must(
         past.verdict != Verdict::Accepted || !s.redeemable(),
-        "an accepted content is not sent while its token lives",
+        Rule::AcceptedNotSent,
     );
 }
 
 fn exchanging(s: &Snapshot, attempt: &str, entry: &str, must: &mut Must<'_>) {
     must(
         nothing_unstored(s),
-        "no call is made while an answer is not stored",
+        Rule::StoredBeforeCall,
     );
     let recorded = s
         .session
         .record()
         .and_then(|r| r.attempt.as_ref().map(|a| (r, a)));
     let Some((record, a)) = recorded else {
-        return must(false, "nothing is sent that was not recorded");
+        return must(false, Rule::RecordedBeforeSent);
     };
     must(
         a.id == attempt && a.entry == entry,
-        "only the recorded attempt is sent",
+        Rule::OnlyRecordedSent,
     );
     must(
         owned(s, entry).is_some(),
-        "a login asks for the scopes of an entry of the spec",
+        Rule::ScopesOfSpec,
     );
     must(
         valid_claimed_content(s) == Some(&a.content),
-        "only the claimed content is sent",
+        Rule::OnlyClaimedSent,
     );
     must(
         s.session
             .attempt
             .as_ref()
             .is_some_and(|seen| seen.id == attempt && seen.unsent_ours),
-        "an attempt is sent once, by the process that recorded it",
+        Rule::SentOnce,
     );
     if let Some(past) = record.entry(&a.content) {
         may_send(s, past, must);
@@ -161,47 +308,47 @@ fn deleting(s: &Snapshot, must: &mut Must<'_>) {
     let Some(entry) = entry else {
         return must(
             false,
-            "a login Secret is deleted only for a recorded verdict on its content",
+            Rule::DeletedForVerdict,
         );
     };
     match entry.verdict {
         Verdict::Wrong => {}
         Verdict::Accepted => must(
             s.redeemable() && s.session.pinned().is_some(),
-            "an accepted login is deleted only after the sealed token was read back",
+            Rule::ReadBackBeforeDeleted,
         ),
-        Verdict::Open | Verdict::Kept(_) => must(false, "a login without a final verdict is kept"),
+        Verdict::Open | Verdict::Kept(_) => must(false, Rule::UndecidedKept),
     }
 }
 
 fn redeeming(s: &Snapshot, names: &[String], now: Time, must: &mut Must<'_>) {
     must(
         nothing_unstored(s),
-        "no call is made while an answer is not stored",
+        Rule::StoredBeforeCall,
     );
     must(
         s.session_matches(),
-        "a refresh token goes to its binding and nowhere else",
+        Rule::BindingKept,
     );
     let dead = s.session.token.as_ref().is_some_and(|t| t.dead_since.is_some());
     must(
-        !dead || s.object.request.is_some(),
-        "a dead refresh token is not redeemed unless a person asks",
+        !dead || s.object.said.is_some(),
+        Rule::DeadIsSilent,
     );
     let asked = s.requested(now);
     let held_off = |f: &super::snapshot::Failure| f.next_attempt_at.is_none_or(|at| at > now.plus(TOGETHER));
     must(
         asked || !s.failure.as_ref().is_some_and(held_off),
-        "back-off is honoured",
+        Rule::BackOffHonoured,
     );
     for t in s.tokens.iter().filter(|t| names.contains(&t.name)) {
         must(
             asked || t.due(s) <= now.plus(TOGETHER),
-            "nothing is renewed that is not due",
+            Rule::NothingBeforeDue,
         );
         must(
             !matches!(t.ownership, Ownership::Foreign | Ownership::Predecessor),
-            "no token is asked for that cannot be published",
+            Rule::OnlyPublishableRedeemed,
         );
     }
 }
@@ -209,26 +356,26 @@ fn redeeming(s: &Snapshot, names: &[String], now: Time, must: &mut Must<'_>) {
 fn publishing(s: &Snapshot, names: &[String], now: Time, must: &mut Must<'_>) {
     must(
         nothing_unstored(s),
-        "a refresh token is stored before any token of that pass is published",
+        Rule::StoredBeforePublished,
     );
     for t in s.tokens.iter().filter(|t| names.contains(&t.name)) {
         must(
             t.held.as_ref().is_some_and(|h| h.granted.expires_at > now),
-            "an expired token is never published",
+            Rule::ExpiredNotPublished,
         );
         must(
             t.held
                 .as_ref()
-                .is_some_and(|h| Some(&h.request) == t.wanted.as_ref()),
-            "only what the spec asks for is published",
+                .is_some_and(|h| t.wanted == Wanted::Request(h.request.clone())),
+            Rule::OnlyWantedPublished,
         );
         must(
             matches!(t.ownership, Ownership::Absent | Ownership::Ours),
-            "foreign Secrets are never written",
+            Rule::ForeignNotWritten,
         );
         must(
             outlives(t),
-            "of two tokens for one request the later expiry stays",
+            Rule::LaterExpiryStays,
         );
     }
 }
@@ -248,11 +395,11 @@ fn replacing(s: &Snapshot, names: &[String], must: &mut Must<'_>) {
     for t in s.tokens.iter().filter(|t| names.contains(&t.name)) {
         must(
             t.ownership == Ownership::Ours,
-            "only Secrets of ours are replaced",
+            Rule::OnlyOursReplaced,
         );
         must(
             t.held.is_some(),
-            "a token Secret is not deleted before its successor is at hand",
+            Rule::SuccessorFirst,
         );
     }
 }
@@ -263,18 +410,21 @@ fn waking(s: &Snapshot, decision: &Decision, now: Time, must: &mut Must<'_>) {
     }
     must(
         decision.wake.is_none_or(|at| at > now),
-        "a pass that rests does not come back at once",
+        Rule::RestIsRest,
     );
     let by = |at: Time| decision.wake.is_some_and(|wake| wake <= at);
     for t in &s.tokens {
         let Some(p) = t.published.as_ref().filter(|p| p.expires_at > now) else {
             continue;
         };
-        must(by(p.expires_at), "Ready is looked at again when a token expires");
+        must(by(p.expires_at), Rule::WakesAtExpiry);
         let routine = s.redeemable()
             && t.is_valid(now)
             && p.verified
             && s.failure.is_none()
+            && s.holds.is_empty()
+            && s.withheld.is_none()
+            && !t.deleting
             && t.failure.is_none()
             && !s.object.suspended
             && !s.session.immutable
@@ -284,8 +434,16 @@ fn waking(s: &Snapshot, decision: &Decision, now: Time, must: &mut Must<'_>) {
         let margin = MARGIN.min(p.life().seconds() / 4);
         must(
             !routine || t.deferred_until.is_some() || by(p.expires_at.plus(-margin)),
-            "a renewal starts while the old token still has its margin",
+            Rule::MarginKept,
         );
+    }
+}
+
+fn ownership(s: &Snapshot, object: &Object) -> Option<Ownership> {
+    match object {
+        Object::Session => Some(s.session.ownership),
+        Object::Token(name) => owned(s, name),
+        Object::Login | Object::Client => None,
     }
 }
 

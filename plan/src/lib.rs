@@ -15,27 +15,41 @@
 //! | [`client`] | can the application prove who it is? |
 //! | [`record`] | which login contents were tried, and what came of it? |
 //! | [`answer`] | what does an answer of the identity provider mean? |
+//! | [`identity`], [`word`] | whose is it, and what does a person ask for? |
+//! | [`hold`] | what does the API server refuse? |
+//! | [`allowance`] | may a password be sent now, whoever asks? |
 //! | [`step`] | what can be done? |
 //! | `next_step`, `login`, `tokens` | what is done next? |
+//! | [`looks`] | when is looked at what no watch shows? |
 //! | [`schedule`] | when? |
+//! | [`settle`] | what does an outcome mean: what is [`known`] next? |
 //! | [`conditions`] | what does the user see? |
 //! | [`invariants`] | what must always hold? |
 
+pub mod allowance;
 pub mod answer;
 pub mod client;
 pub mod conditions;
 pub mod invariants;
+pub mod hold;
+pub mod identity;
+pub mod known;
 mod login;
+pub mod looks;
 mod next_step;
 pub mod reason;
 pub mod record;
 pub mod schedule;
+pub mod settle;
 pub mod snapshot;
 pub mod step;
 mod time;
 pub mod tokens;
+pub mod word;
 
-pub use next_step::next_step;
+pub use hold::Object;
+pub use known::Known;
+pub use next_step::{next_step, rest_of_pass};
 pub use snapshot::Snapshot;
 pub use step::{Decision, Step};
 pub use time::Time;

@@ -1,17 +1,15 @@
 //! What the login Secret asks for: read, claim, record, exchange, delete, or hold with a reason.
 
-use super::answer::{Effect, Refusal};
-use super::record::{Attempt, ContentMac, Entry, Record, Verdict};
+use super::client::Client;
+use super::hold::Object;
+use super::record::{Attempt, Changed, ContentMac, Entry, Inputs, Record, Verdict};
 use super::schedule;
-use super::snapshot::{Claim, Content, LastLogin, Login, LoginOutcome, LoginSecret, Ownership, Snapshot};
+use super::snapshot::{Claim, Content, LastLogin, LastVerdict, Login, LoginSecret, Ownership, Snapshot};
 use super::{Step, Time};
 use crate::reason::Reason;
 
-/// Sends without a complete answer that a content gets: product rule 1.
+/// Sends without a complete answer that a content gets.
 pub(super) const MAX_UNANSWERED: u32 = 3;
-
-/// How often a claim of another credential is looked at again.
-const CLAIM_RECHECK: i64 = 60;
 
 /// What comes next for the login.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,17 +54,14 @@ pub(super) fn flow(s: &Snapshot, now: Time) -> Flow {
     }
 }
 
-/// A login whose claim or record the API server refused waits, and does not keep the renewals waiting. What was
-/// recorded is sent in its time.
+/// A login that the API server refuses to read, claim, record or delete waits, and keeps nothing else waiting.
 fn held_back(s: &Snapshot, flow: Flow, now: Time) -> Flow {
-    let refused = s
-        .login_failure
-        .as_ref()
-        .filter(|f| f.refusal.reason == Reason::WriteRefused);
-    let starts = matches!(&flow, Flow::Start(step) if !matches!(step, Step::Exchange { .. }));
-    match refused.and_then(|f| f.next_attempt_at.map(|at| (f, at))) {
-        Some((f, at)) if starts && at > now => Flow::hold(f.refusal.reason, f.refusal.told(), Some(at)),
-        _ => flow,
+    let (Flow::Start(step) | Flow::Finish(step)) = &flow else {
+        return flow;
+    };
+    match step.objects().iter().find_map(|object| s.held(object, now)) {
+        Some(f) => Flow::hold(f.refusal.reason, f.refusal.told(), f.next_attempt_at),
+        None => flow,
     }
 }
 
@@ -77,7 +72,9 @@ fn used_first(s: &Snapshot, login: &LoginSecret, flow: Flow) -> Flow {
         .last_login
         .as_ref()
         .filter(|last| last.login_uid == login.uid);
-    let used = last.is_some_and(|last| last.verdict == "Accepted" || last.verdict == "Wrong");
+    let used = last.is_some_and(|last| {
+        matches!(last.verdict, Some(LastVerdict::Accepted | LastVerdict::Wrong))
+    });
     match flow {
         Flow::Start(step @ (Step::ReadLogin | Step::ReadSession)) if used && s.binding().is_some() => {
             Flow::Finish(step)
@@ -92,10 +89,10 @@ fn absent(s: &Snapshot) -> Flow {
     }
     let message = s.login_failure.as_ref().map(|f| f.refusal.told());
     match last_verdict(s) {
-        Some("Wrong") => Flow::hold(
+        Some(LastVerdict::Wrong) => Flow::hold(
             Reason::WrongPassword,
             message.unwrap_or_else(|| {
-                "the last user name or password was refused; create a new login Secret".to_owned()
+                "the last user name or password was refused; create a login Secret with the right ones".to_owned()
             }),
             None,
         ),
@@ -151,10 +148,10 @@ fn present(s: &Snapshot, login: &LoginSecret, now: Time) -> Flow {
         (Content::Valid { .. }, Claim::Held) => Flow::hold(
             Reason::SecretConflict,
             "another EntraCredential uses this login Secret; give every credential a login Secret of its own",
-            Some(now.plus(CLAIM_RECHECK)),
+            Some(now.plus(schedule::CLAIM_LOOK)),
         ),
         (Content::Valid { .. }, Claim::Free) => Flow::Start(Step::ClaimLogin),
-        (Content::Valid { mac, not_before }, Claim::Ours) => claimed(s, login, mac, *not_before, now),
+        (Content::Valid { mac }, Claim::Ours) => claimed(s, login, mac, now),
     }
 }
 
@@ -165,10 +162,16 @@ fn settled_without_reading(s: &Snapshot, login: &LoginSecret, now: Time) -> Opti
         .last_login
         .as_ref()
         .filter(|_| login.content == Content::Unread)?;
-    let same =
-        last.login_uid == login.uid && last.login_version == login.version && last.inputs == inputs(s, login);
+    let same = last.login_uid == login.uid
+        && last.login_version == login.version
+        && inputs(s, login).changed_since(last.inputs.as_ref()) == Changed::No
+        && s.word(now).is_none_or(|word| last.word.is_some_and(|before| word <= before));
     let due = last.next_attempt_at.is_some_and(|at| at <= now);
-    let known = last.verdict == "Kept" || (last.verdict == "Open" && last.next_attempt_at.is_some());
+    let known = match last.verdict {
+        Some(LastVerdict::Kept) => true,
+        Some(LastVerdict::Open) => last.next_attempt_at.is_some(),
+        Some(LastVerdict::Accepted | LastVerdict::Wrong) | None => false,
+    };
     (same && !due && known).then(|| hold_last(s, last))
 }
 
@@ -185,14 +188,17 @@ fn hold_last(s: &Snapshot, last: &LastLogin) -> Flow {
     Flow::hold(reason, message, last.next_attempt_at)
 }
 
-/// What decides whether a kept content is sent again: the object's inputs and the login's own leave.
-pub(super) fn inputs(s: &Snapshot, login: &LoginSecret) -> String {
-    format!("{};leave={}", s.object.inputs, login.allows_identity_change)
+/// What decides how an answer to this login turns out.
+pub(super) fn inputs(s: &Snapshot, login: &LoginSecret) -> Inputs {
+    Inputs {
+        leave: login.allows_identity_change,
+        ..s.object.inputs.clone()
+    }
 }
 
-fn claimed(s: &Snapshot, login: &LoginSecret, mac: &ContentMac, not_before: Time, now: Time) -> Flow {
+fn claimed(s: &Snapshot, login: &LoginSecret, mac: &ContentMac, now: Time) -> Flow {
     if s.session.ownership == Ownership::Absent {
-        return send(s, login, &Entry::new(mac.clone()), not_before, now);
+        return send(s, login, &Entry::new(mac.clone()), now);
     }
     let Some(record) = s.session.record() else {
         return Flow::Finish(Step::ReadSession);
@@ -203,7 +209,7 @@ fn claimed(s: &Snapshot, login: &LoginSecret, mac: &ContentMac, not_before: Time
         .unwrap_or_else(|| Entry::new(mac.clone()));
     match in_flight(s, record, mac, &entry, now) {
         Some(flow) => flow,
-        None => by_verdict(s, login, &entry, not_before, now),
+        None => by_verdict(s, login, &entry, now),
     }
 }
 
@@ -212,7 +218,7 @@ fn in_flight(s: &Snapshot, record: &Record, mac: &ContentMac, entry: &Entry, now
     let attempt = record
         .attempt
         .as_ref()
-        .filter(|a| a.content == *mac && undecided(s, entry))?;
+        .filter(|a| a.content == *mac && (undecided(s, entry) || entry.verdict == Verdict::Wrong))?;
     let seen = s.session.attempt.as_ref().filter(|seen| seen.id == attempt.id);
     let fresh = entry
         .last_sent_at
@@ -243,14 +249,21 @@ fn undecided(s: &Snapshot, entry: &Entry) -> bool {
     }
 }
 
-fn by_verdict(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now: Time) -> Flow {
+fn by_verdict(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
     match &entry.verdict {
+        Verdict::Wrong if lifted(s, entry, now) => open(s, login, entry, now),
         Verdict::Wrong => delete(s, login, entry, now),
         Verdict::Accepted if s.redeemable() => delete_accepted(s, login, entry, now),
         Verdict::Accepted if s.tenant_unresolved() => resolve_first(s, now),
-        Verdict::Kept(reason) => kept(s, login, entry, *reason, not_before, now),
-        Verdict::Accepted | Verdict::Open => open(s, login, entry, not_before, now),
+        Verdict::Kept(reason) => kept(s, login, entry, *reason, now),
+        Verdict::Accepted | Verdict::Open => open(s, login, entry, now),
     }
+}
+
+/// A person's new word buys one send of a condemned content, at most three times a day.
+pub(super) fn lifted(s: &Snapshot, entry: &Entry, now: Time) -> bool {
+    let today = entry.lifts.iter().filter(|at| now.since(**at) < schedule::DAY);
+    s.word_for(entry, now).is_some() && today.count() < schedule::LIFTS_A_DAY
 }
 
 /// The stored token may be of the same tenant, written differently: then this content needs no send.
@@ -273,41 +286,53 @@ fn delete_accepted(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) 
 
 fn delete(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
     let recreated = entry.login_uid != login.uid;
-    let refused = s
-        .login_failure
-        .as_ref()
-        .filter(|f| f.refusal.reason == Reason::LoginSecretNotDeleted);
-    match refused.and_then(|f| f.next_attempt_at) {
-        Some(at) if at > now => Flow::hold(
-            Reason::LoginSecretNotDeleted,
-            "the login Secret was used and could not be deleted; delete it yourself, or allow the operator to",
-            Some(at),
-        ),
-        _ if recreated && s.deleted_login_at.is_some_and(|at| at.plus(60) > now) => Flow::hold(
+    let again = s.deleted_login_at.map(|at| at.plus(schedule::DELETED_AGAIN));
+    match again.filter(|at| recreated && *at > now) {
+        Some(at) => Flow::hold(
             Reason::LoginSecretNotDeleted,
             "the used login Secret was created again with the same content; it is deleted at most once a minute; remove it from its source",
-            s.deleted_login_at.map(|at| at.plus(60)),
+            Some(at),
         ),
-        _ => Flow::Finish(Step::DeleteLogin),
+        None => Flow::Finish(Step::DeleteLogin),
     }
 }
 
-fn kept(
-    s: &Snapshot,
-    login: &LoginSecret,
-    entry: &Entry,
-    reason: Reason,
-    not_before: Time,
-    now: Time,
-) -> Flow {
-    let changed = entry.inputs != inputs(s, login);
-    let again_at = entry.last_sent_at.unwrap_or(now).plus(schedule::SAME_CONTENT);
-    let recreated = entry.login_uid != login.uid;
-    match () {
-        () if (changed || (recreated && again_at <= now)) && !used_up(s, entry) => {
-            send(s, login, entry, not_before, now)
-        }
-        () => Flow::hold(reason, shown_message(s, reason), recreated.then_some(again_at)),
+/// What was refused for a reason that a person can change is sent again when something that decides the answer changes,
+/// or when a person says so.
+fn kept(s: &Snapshot, login: &LoginSecret, entry: &Entry, reason: Reason, now: Time) -> Flow {
+    if s.word_for(entry, now).is_some() {
+        return send(s, login, entry, now);
+    }
+    let changed = inputs(s, login).changed_since(entry.inputs.as_ref());
+    if changed == Changed::MustRead {
+        return read_client(s, now);
+    }
+    match again_at(login, entry, changed == Changed::Yes, now) {
+        Some(at) if at <= now && !used_up(s, entry, now) => send(s, login, entry, now),
+        at => Flow::hold(reason, shown_message(s, reason), at.filter(|at| *at > now)),
+    }
+}
+
+/// When a kept content may be sent again without a person's word.
+fn again_at(login: &LoginSecret, entry: &Entry, changed: bool, now: Time) -> Option<Time> {
+    if entry.doubtful >= schedule::DOUBTFUL_SENDS {
+        return None;
+    }
+    let spaced = entry.last_sent_at.unwrap_or(now).plus(schedule::SAME_CONTENT);
+    let occasion = changed || entry.login_uid != login.uid;
+    let of_occasion = match (occasion, changed && entry.doubtful == 0) {
+        (false, _) => None,
+        (true, true) => Some(now),
+        (true, false) => Some(spaced),
+    };
+    of_occasion.into_iter().chain(entry.next_attempt_at).min()
+}
+
+/// What the answer will go by is read before it is decided on.
+fn read_client(s: &Snapshot, now: Time) -> Flow {
+    match s.held(&Object::Client, now) {
+        Some(f) => Flow::hold(f.refusal.reason, f.refusal.told(), f.next_attempt_at),
+        None => Flow::Start(Step::ReadClient),
     }
 }
 
@@ -322,15 +347,13 @@ fn shown_message(s: &Snapshot, reason: Reason) -> String {
 }
 
 /// Whether the content had all its sends without a complete answer, and nobody asks for one more.
-fn used_up(s: &Snapshot, entry: &Entry) -> bool {
-    let request = s.object.request.as_ref();
-    let asked = request.is_some_and(|request| !entry.sent_for(request));
-    entry.unanswered >= MAX_UNANSWERED && !asked
+pub(super) fn used_up(s: &Snapshot, entry: &Entry, now: Time) -> bool {
+    entry.unanswered >= MAX_UNANSWERED && s.word_for(entry, now).is_none()
 }
 
-fn open(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now: Time) -> Flow {
+fn open(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
     match entry.next_attempt_at {
-        _ if used_up(s, entry) => Flow::hold(
+        _ if used_up(s, entry, now) => Flow::hold(
             Reason::LoginOutcomeUnknown,
             "the login was sent three times and never completely answered; check the sign-in log, then change the login or ask for another try",
             None,
@@ -342,43 +365,54 @@ fn open(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now:
                 .map_or(Reason::LoggingIn, |f| f.refusal.reason);
             Flow::hold(reason, shown_message(s, reason), Some(at))
         }
-        _ => send(s, login, entry, not_before, now),
+        _ => send(s, login, entry, now),
     }
 }
 
-/// Records an attempt, unless the allowance says later.
-fn send(s: &Snapshot, login: &LoginSecret, entry: &Entry, not_before: Time, now: Time) -> Flow {
+/// Records an attempt, unless it must wait for its turn or for a permit.
+fn send(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
+    if let Some(w) = s.withheld(now) {
+        let long = w.until.since(now) >= schedule::WITHHELD_TOLD;
+        let reason = if long { w.reason } else { Reason::LoggingIn };
+        return Flow::hold(reason, "the sign-in waits: no call is made at the moment", Some(w.until));
+    }
     let paused = entry
         .last_sent_at
         .filter(|_| entry.unanswered > 0)
         .map(|at| at.plus(schedule::AFTER_LOST));
-    let earliest = paused.unwrap_or(not_before).max(not_before);
-    if earliest > now {
+    if let Some(at) = paused.into_iter().chain(s.turn_at).max().filter(|at| *at > now) {
         return Flow::hold(
             Reason::LoggingIn,
             "the next sign-in of this account waits for its turn",
-            Some(earliest),
+            Some(at),
         );
     }
-    let changed = entry.inputs != inputs(s, login);
-    let refused = |name: &String| !changed && entry.refused_entries.contains(name);
-    let usable = s
-        .tokens
-        .iter()
-        .filter(|t| t.ownership != Ownership::Foreign)
-        .map(|t| &t.name);
-    let names = || usable.clone().chain(s.tokens.iter().map(|t| &t.name));
-    match names().find(|n| !refused(n)).or_else(|| names().next()) {
+    if matches!(s.client, Client::Credential { .. }) && s.object.inputs.client.content.is_none() {
+        return read_client(s, now);
+    }
+    match next_entry(s, login, entry) {
         Some(name) => Flow::Start(Step::RecordAttempt {
             content: entry.content.clone(),
-            entry: name.clone(),
+            entry: name,
         }),
         None => Flow::Nothing,
     }
 }
 
-fn last_verdict(s: &Snapshot) -> Option<&str> {
-    s.session.last_login.as_ref().map(|l| l.verdict.as_str())
+/// The entry whose scopes go with the next send: one that was not refused for this content, else each in its turn.
+fn next_entry(s: &Snapshot, login: &LoginSecret, entry: &Entry) -> Option<String> {
+    let changed = inputs(s, login).changed_since(entry.inputs.as_ref()) != Changed::No;
+    let refused = |name: &&String| !changed && entry.refused_entries.contains(name);
+    let usable = s.tokens.iter().filter(|t| t.ownership != Ownership::Foreign);
+    let usable: Vec<&String> = usable.map(|t| &t.name).collect();
+    let untried = usable.iter().find(|name| !refused(name));
+    let in_turn = || usable.get(entry.proven as usize % usable.len().max(1));
+    let chosen = untried.or_else(in_turn).copied();
+    chosen.or_else(|| s.tokens.first().map(|t| &t.name)).cloned()
+}
+
+fn last_verdict(s: &Snapshot) -> Option<LastVerdict> {
+    s.session.last_login.as_ref().and_then(|l| l.verdict)
 }
 
 impl Record {
@@ -386,83 +420,28 @@ impl Record {
     pub fn begin(&mut self, attempt: Attempt, s: &Snapshot, login: &LoginSecret, now: Time) {
         let inputs = inputs(s, login);
         let e = self.entry_mut(&attempt.content);
-        if e.inputs != inputs {
+        let changed = inputs.changed_since(e.inputs.as_ref()) != Changed::No;
+        let word = s.word_for(e, now);
+        if changed || word.is_some() {
             e.refused_entries.clear();
+            e.proven = 0;
         }
-        if e.verdict != Verdict::Accepted {
-            e.verdict = Verdict::Open;
+        match e.verdict {
+            // It stays condemned: an interrupted send is not repeated without another word.
+            Verdict::Wrong => {
+                e.lifts.retain(|at| now.since(*at) < schedule::DAY);
+                e.lifts.push(now);
+            }
+            Verdict::Accepted => {}
+            Verdict::Open | Verdict::Kept(_) => e.verdict = Verdict::Open,
         }
         e.unanswered += 1;
         e.sends += 1;
         e.login_uid.clone_from(&login.uid);
         e.last_sent_at = Some(now);
         e.next_attempt_at = None;
-        e.inputs = inputs;
+        e.inputs = Some(inputs);
+        e.word = s.word(now).or(e.word);
         self.attempt = Some(attempt);
-    }
-
-    /// Writes down the outcome of a send. `others` are the names of all token entries.
-    pub fn settle(&mut self, outcome: &LoginOutcome, others: &[String], now: Time) {
-        if self
-            .attempt
-            .as_ref()
-            .is_some_and(|a| a.content == outcome.content)
-        {
-            self.attempt = None;
-        }
-        let e = self.entry_mut(&outcome.content);
-        match &outcome.result {
-            Ok(_) => e.answered(Verdict::Accepted),
-            Err(refusal) => e.refused(refusal, &outcome.entry, others, now),
-        }
-    }
-}
-
-impl Entry {
-    /// Whether the content was last sent while this request of a person was in force.
-    pub fn sent_for(&self, request: &str) -> bool {
-        self.inputs.contains(request)
-    }
-
-    /// A complete answer came: its send was not one of those that were never answered. Only an accepted login ends
-    /// the count of those, since a proven password locks no account.
-    fn answered(&mut self, verdict: Verdict) {
-        self.unanswered = match verdict {
-            Verdict::Accepted => 0,
-            Verdict::Open | Verdict::Wrong | Verdict::Kept(_) => self.unanswered.saturating_sub(1),
-        };
-        self.verdict = verdict;
-        self.postponed = 0;
-        self.next_attempt_at = None;
-    }
-
-    fn refused(&mut self, refusal: &Refusal, entry: &str, others: &[String], now: Time) {
-        match refusal.effect {
-            Effect::Condemned => self.answered(Verdict::Wrong),
-            Effect::Doubtful | Effect::Person | Effect::Dead | Effect::Suspect | Effect::Unreadable => self.answered(Verdict::Kept(refusal.reason)),
-            Effect::Entry => self.entry_refused(refusal.reason, entry, others, now),
-            Effect::Transient => {
-                self.postponed += 1;
-                self.not_sent(schedule::retry_login(now, self.postponed, refusal.retry_after));
-            }
-            Effect::Withheld => self.not_sent(now.plus(refusal.retry_after.unwrap_or(1))),
-            Effect::Unanswered => self.next_attempt_at = Some(now.plus(schedule::AFTER_LOST)),
-        }
-    }
-
-    fn entry_refused(&mut self, reason: Reason, entry: &str, others: &[String], now: Time) {
-        self.refused_entries.push(entry.to_owned());
-        if others.iter().all(|o| self.refused_entries.contains(o)) {
-            return self.answered(Verdict::Kept(reason));
-        }
-        self.answered(Verdict::Open);
-        self.next_attempt_at = Some(now.plus(schedule::NEXT_ENTRY));
-    }
-
-    /// No send is used up: the one that was counted when it was recorded is given back.
-    fn not_sent(&mut self, next: Time) {
-        self.unanswered = self.unanswered.saturating_sub(1);
-        self.sends = self.sends.saturating_sub(1);
-        self.next_attempt_at = Some(next);
     }
 }

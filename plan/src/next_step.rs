@@ -1,30 +1,43 @@
-//! The policy chain: the first rule that applies names the step. Its order is the order of importance.
+//! The policy chain: the first rule that applies and whose objects are not held names the step. Its order is the order of
+//! importance. What is held waits by itself, and the chain goes on with whatever does not depend on it.
 
 use super::client::Client;
+use super::hold::Object;
 use super::login::{self, Flow};
-use super::snapshot::{Failure, Ownership, Snapshot, Target};
+use super::looks;
+use super::schedule::LOOK_AGAIN;
+use super::snapshot::{Opened, Ownership, Snapshot, Target};
 use super::tokens::Need;
 use super::{Decision, Step, Time, conditions};
-use crate::reason::{Reason, Retry};
+use crate::reason::Reason;
 
-/// How often an object in the way (foreign, or waiting for the garbage collector) is looked at again.
-const LOOK_AGAIN: i64 = 300;
+/// How often the garbage collector is waited for.
 const COLLECTOR: i64 = 2;
 
 /// Decides what to do now. Total and deterministic.
 pub fn next_step(s: &Snapshot, now: Time) -> Decision {
     let decision = chain(s, now);
     let unseen = decision.step.is_final() && !s.object.deleting;
-    unseen.then(|| verify(s)).flatten().unwrap_or(decision)
+    unseen.then(|| verify(s, now)).flatten().unwrap_or(decision)
+}
+
+/// What a pass ends with that has no step left: how things stand, and that it goes on at once.
+pub fn rest_of_pass(s: &Snapshot, now: Time) -> Decision {
+    Decision {
+        wake: Some(now),
+        ..rest(s, &login::flow(s, now), now)
+    }
 }
 
 fn chain(s: &Snapshot, now: Time) -> Decision {
     let login = login::flow(s, now);
     untouchable(s, now)
+        .or_else(|| moved(s, now))
+        .or_else(|| looks::due(s, now).map(act))
         .or_else(|| session_in_the_way(s, now))
-        .or_else(|| write_held(s, now))
-        .or_else(|| adopt_session(s))
-        .or_else(|| store(s))
+        .or_else(|| adopt_session(s, now))
+        .or_else(|| store(s, now))
+        .or_else(|| unstored(s, &login, now))
         .or_else(|| finish_login(&login))
         .or_else(|| publish(s, now))
         .or_else(|| refused_target(s, &login, now))
@@ -53,13 +66,22 @@ fn blocked(reason: Reason, message: impl Into<String>, wake: Option<Time>) -> De
     }
 }
 
+/// The step, unless something that it needs is held.
+fn act_if_free(s: &Snapshot, step: Step, now: Time) -> Option<Decision> {
+    s.free(&step, now).then(|| act(step))
+}
+
+/// What somebody else changed since it was looked at is looked at first.
+fn moved(s: &Snapshot, now: Time) -> Option<Decision> {
+    let free = s.moved.iter().filter(|o| s.held(o, now).is_none());
+    let objects: Vec<_> = free.cloned().collect();
+    (!objects.is_empty()).then(|| act(Step::Look(objects)))
+}
+
 /// Deleted objects get nothing; suspended ones nothing but a status that stays true.
 fn untouchable(s: &Snapshot, now: Time) -> Option<Decision> {
     if s.object.deleting {
-        return Some(Decision {
-            step: Step::Idle,
-            ..act(Step::Idle)
-        });
+        return Some(act(Step::Idle));
     }
     let wake = next_expiry(s, now);
     s.object.suspended.then(|| {
@@ -99,26 +121,37 @@ fn session_in_the_way(s: &Snapshot, now: Time) -> Option<Decision> {
     }
 }
 
-/// Restored from a backup: ours by its proof, but without a controller.
-fn adopt_session(s: &Snapshot) -> Option<Decision> {
-    (s.session.ownership == Ownership::Adoptable).then(|| act(Step::Adopt(Vec::new())))
-}
-
-/// While the API server refuses to store, nothing is written and no call is made: the answer stays in the pocket.
-fn write_held(s: &Snapshot, now: Time) -> Option<Decision> {
-    let refused = |f: &&Failure| f.refusal.reason.verdicts().retry == Retry::Write;
-    let failure = s.failure.as_ref().filter(refused)?;
-    let at = failure.next_attempt_at.filter(|at| *at > now)?;
-    Some(blocked(
-        failure.refusal.reason,
-        failure.refusal.told(),
-        Some(earliest(at, next_expiry(s, now))),
-    ))
+/// Restored from a backup: ours by its proof, but without a controller. Nothing else can be done before.
+fn adopt_session(s: &Snapshot, now: Time) -> Option<Decision> {
+    if s.session.ownership != Ownership::Adoptable {
+        return None;
+    }
+    let step = Step::Adopt(vec![Object::Session]);
+    act_if_free(s, step, now).or_else(|| {
+        let held = s.held(&Object::Session, now)?;
+        let wake = earliest_of([held.next_attempt_at, next_expiry(s, now)]);
+        Some(blocked(held.refusal.reason, held.refusal.told(), wake))
+    })
 }
 
 /// What the pocket holds is stored before anything else happens.
-fn store(s: &Snapshot) -> Option<Decision> {
-    (s.pocket.login.is_some() || s.pocket.refresh.is_some()).then(|| act(Step::Store))
+fn store(s: &Snapshot, now: Time) -> Option<Decision> {
+    let ours = s.session.ownership == Ownership::Ours;
+    let step = if ours && s.session.opened == Opened::Unread {
+        Step::ReadSession
+    } else {
+        Step::Store
+    };
+    holds_unstored(s).then(|| act_if_free(s, step, now)).flatten()
+}
+
+fn holds_unstored(s: &Snapshot) -> bool {
+    s.pocket.login.is_some() || s.pocket.refresh.is_some()
+}
+
+/// While it cannot be stored, no call is made, nothing of it is published, and the answer stays in the pocket.
+fn unstored(s: &Snapshot, login: &Flow, now: Time) -> Option<Decision> {
+    holds_unstored(s).then(|| tend_tokens(s, now).unwrap_or_else(|| rest(s, login, now)))
 }
 
 fn finish_login(login: &Flow) -> Option<Decision> {
@@ -160,14 +193,14 @@ fn start_login(login: &Flow) -> Option<Decision> {
 
 fn tend_tokens(s: &Snapshot, now: Time) -> Option<Decision> {
     some_names(s, now, |n| n == Need::Adopt)
-        .map(Step::Adopt)
-        .map(act)
-        .or_else(|| verify(s))
+        .map(|names| act(Step::Adopt(names.into_iter().map(Object::Token).collect())))
+        .or_else(|| verify(s, now))
 }
 
 /// A token Secret that was touched is looked at whatever else stands in the way: Ready must be true of it.
-fn verify(s: &Snapshot) -> Option<Decision> {
-    let unseen = s.tokens.iter().filter(|t| t.is_unseen());
+fn verify(s: &Snapshot, now: Time) -> Option<Decision> {
+    let free = |name: &str| s.token_held(name, now).is_none();
+    let unseen = s.tokens.iter().filter(|t| t.is_unseen() && free(&t.name));
     let names: Vec<_> = unseen.map(|t| t.name.clone()).collect();
     (!names.is_empty()).then(|| act(Step::Verify(names)))
 }
@@ -178,7 +211,13 @@ fn redeem(s: &Snapshot, now: Time) -> Option<Decision> {
         return None;
     }
     if s.redeemable() || (s.requested(now) && s.dead_but_ours()) {
-        return Some(act(Step::Redeem(due)));
+        // Whose tokens are wanted is taken from the seal, not from what is written beside it.
+        let step = if s.session.pinned().is_some() {
+            Step::Redeem(due)
+        } else {
+            Step::ReadSession
+        };
+        return act_if_free(s, step, now);
     }
     s.tenant_unresolved().then(|| act(Step::Resolve))
 }
@@ -188,11 +227,12 @@ fn prune(s: &Snapshot, now: Time) -> Option<Decision> {
     let settled = s.failure.is_some()
         || s.tokens
             .iter()
-            .all(|t| t.is_valid(now) || t.failure.is_some() || t.ownership == Ownership::Foreign);
+            .all(|t| t.is_valid(now) || t.failure.is_some() || t.ownership == Ownership::Foreign)
+        || s.tokens.iter().any(|t| s.token_held(&t.name, now).is_some());
     let names: Vec<_> = s
         .leftovers
         .iter()
-        .filter(|l| l.retry_at.is_none_or(|at| at <= now))
+        .filter(|l| s.token_held(&l.name, now).is_none())
         .map(|l| l.name.clone())
         .collect();
     (settled && !names.is_empty()).then(|| act(Step::Prune(names)))
@@ -226,18 +266,15 @@ fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
         Flow::Hold { wake, .. } => *wake,
         Flow::Nothing | Flow::Start(_) | Flow::Finish(_) => None,
     };
-    let request = s
-        .object
-        .request
-        .as_ref()
-        .map(|_| s.request_ready_at())
-        .filter(|at| *at > now);
+    let of_word = s.word_for_renewal(now).map(|_| s.request_ready_at());
     let of_tokens = s.tokens.iter().filter_map(|t| token_wake(s, t, now));
-    let of_leftovers = s.leftovers.iter().filter_map(|l| l.retry_at);
     of_tokens
-        .chain(of_leftovers)
         .chain(of_login)
-        .chain(request)
+        .chain(of_word)
+        .chain(s.word_counts_at(now))
+        .chain(s.next_release(now))
+        .chain(s.withheld(now).map(|w| w.until))
+        .chain(looks::wake(s, now))
         .chain(next_expiry(s, now))
         .chain(s.client.notice_at())
         .filter(|at| *at > now)
@@ -246,13 +283,17 @@ fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
 
 fn token_wake(s: &Snapshot, t: &super::snapshot::Token, now: Time) -> Option<Time> {
     match t.need(s, now) {
-        Need::PublishAt(at) => Some(at),
+        Need::Held(at) => at,
         Need::RedeemAt(at) if s.redeemable() || s.tenant_unresolved() => at,
-        Need::Foreign => Some(now.plus(LOOK_AGAIN)),
+        Need::Deleting => Some(now.plus(LOOK_AGAIN)),
         Need::Predecessor => Some(now.plus(COLLECTOR)),
-        Need::RedeemAt(_) | Need::Redeem(_) | Need::Adopt | Need::Replace | Need::Publish | Need::Verify => {
-            None
-        }
+        Need::Foreign
+        | Need::RedeemAt(_)
+        | Need::Redeem(_)
+        | Need::Adopt
+        | Need::Replace
+        | Need::Publish
+        | Need::Verify => None,
     }
 }
 
@@ -264,6 +305,10 @@ fn next_expiry(s: &Snapshot, now: Time) -> Option<Time> {
         .map(|p| p.expires_at)
         .filter(|at| *at > now)
         .min()
+}
+
+fn earliest_of(times: [Option<Time>; 2]) -> Option<Time> {
+    times.into_iter().flatten().min()
 }
 
 fn earliest(a: Time, b: Option<Time>) -> Time {

@@ -64,6 +64,8 @@ pub enum Reason {
     Throttled,
     /// The identity provider cannot be reached or is failing.
     ServiceUnavailable,
+    /// The API server does not answer, or refuses a read.
+    ClusterUnavailable,
     /// The answer could not be understood.
     UnexpectedResponse,
     /// The answer was for another account than the pinned one.
@@ -122,6 +124,8 @@ pub enum Retry {
     Probe,
     /// 20 s, 1, 5, then every 10 min; no call to the identity provider meanwhile.
     Write,
+    /// 5, 10, 20, 40 s, then every 80 s: the API server was away.
+    Cluster,
     /// Not before a person changes something.
     Person,
 }
@@ -196,6 +200,7 @@ impl Reason {
             Self::BlockedByPolicy       => row(Facts, Facts,   Facts,    False, true,  Retry::Probe),
             Self::Throttled             => row(Facts, Facts,   Facts,    Facts, false, Retry::BackOff),
             Self::ServiceUnavailable    => row(Facts, Facts,   Facts,    Facts, false, Retry::BackOff),
+            Self::ClusterUnavailable    => row(Facts, Facts,   Facts,    Facts, false, Retry::Cluster),
             Self::UnexpectedResponse    => row(Facts, Facts,   Facts,    Facts, false, Retry::BackOff),
             Self::IdentityChanged       => row(Facts, Facts,   Facts,    False, true,  Retry::Probe),
             Self::InvalidLoginSecret    => row(Facts, Facts,   Facts,    False, true,  Retry::Person),

@@ -2,6 +2,7 @@
 //!
 //! It is sealed into the refresh-token Secret; this record alone decides whether a password may be sent.
 
+use super::word::Word;
 use super::Time;
 use crate::reason::Reason;
 
@@ -20,6 +21,64 @@ pub enum Verdict {
     Wrong,
     /// Refused for a reason that a person can change; not sent again before something changes.
     Kept(Reason),
+}
+
+/// What decides how an answer turns out, besides the content: a [`Verdict::Kept`] content is sent again when this changes.
+/// Generations, labels and versions are no part of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Inputs {
+    /// Keyed hash of the scopes of all entries.
+    pub scopes: String,
+    /// The client credential.
+    pub client: ClientInput,
+    /// The login Secret allows another account.
+    pub leave: bool,
+}
+
+/// The client credential as an input.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ClientInput {
+    /// Uid and resourceVersion of its Secret, or what stands for a credential without one.
+    pub version: String,
+    /// Keyed hash of its content, once it was read.
+    pub content: Option<String>,
+}
+
+/// Whether inputs changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// They are the same.
+    No,
+    /// They are others.
+    Yes,
+    /// The client credential's Secret has another version; a read must tell whether its content is another.
+    MustRead,
+}
+
+impl Inputs {
+    /// Whether `self` differs from what was in force `before`. What was not noted then did not change.
+    pub fn changed_since(&self, before: Option<&Self>) -> Changed {
+        let Some(before) = before else {
+            return Changed::No;
+        };
+        if self.scopes != before.scopes || self.leave != before.leave {
+            return Changed::Yes;
+        }
+        self.client.changed_since(&before.client)
+    }
+}
+
+impl ClientInput {
+    fn changed_since(&self, before: &Self) -> Changed {
+        if self.version == before.version {
+            return Changed::No;
+        }
+        match (&self.content, &before.content) {
+            (None, _) => Changed::MustRead,
+            (Some(now), Some(then)) if now == then => Changed::No,
+            (Some(_), _) => Changed::Yes,
+        }
+    }
 }
 
 impl Verdict {
@@ -52,9 +111,16 @@ pub struct Entry {
     pub last_sent_at: Option<Time>,
     /// Not to be sent before.
     pub next_attempt_at: Option<Time>,
-    /// What was in force when it was sent last (spec generation, client credential, leave, request of a person):
-    /// a [`Verdict::Kept`] content is sent again only when this changes.
-    pub inputs: String,
+    /// What was in force when it was sent last; `None` if that was not noted.
+    pub inputs: Option<Inputs>,
+    /// A person's word that was in force when it was sent last.
+    pub word: Option<Word>,
+    /// When a word lifted its condemnation, in the last day.
+    pub lifts: Vec<Time>,
+    /// Sends that were refused with doubt.
+    pub doubtful: u32,
+    /// Tries in a row of a content whose password is known to be right.
+    pub proven: u32,
     /// Names of token entries whose scopes were refused for this content.
     pub refused_entries: Vec<String>,
     /// How often in a row it was put off (429, 5xx, refused connection).
@@ -82,7 +148,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Contents remembered: product §3.
+    /// Contents remembered.
     pub const LIMIT: usize = 16;
 
     /// History of `content`.
@@ -90,7 +156,8 @@ impl Record {
         self.entries.iter().find(|e| e.content == *content)
     }
 
-    /// History of `content`, created as its newest if there is none; the oldest beyond [`Self::LIMIT`] is forgotten.
+    /// History of `content`, created as its newest if there is none. Beyond [`Self::LIMIT`] the oldest is forgotten that is
+    /// not condemned, and a condemned one only if all are.
     pub fn entry_mut(&mut self, content: &ContentMac) -> &mut Entry {
         let at = self.entries.iter().position(|e| e.content == *content);
         let entry = match at {
@@ -98,7 +165,8 @@ impl Record {
             None => Entry::new(content.clone()),
         };
         if self.entries.len() >= Self::LIMIT {
-            self.entries.remove(0);
+            let harmless = self.entries.iter().position(|e| e.verdict != Verdict::Wrong);
+            self.entries.remove(harmless.unwrap_or(0));
         }
         self.entries.push_mut(entry)
     }
@@ -115,7 +183,11 @@ impl Entry {
             login_uid: String::new(),
             last_sent_at: None,
             next_attempt_at: None,
-            inputs: String::new(),
+            inputs: None,
+            word: None,
+            lifts: Vec::new(),
+            doubtful: 0,
+            proven: 0,
             refused_entries: Vec::new(),
             postponed: 0,
         }

@@ -35,8 +35,67 @@ pub const NEXT_ENTRY: i64 = 30;
 /// Same content in a re-created login Secret: shortest pause between sends while nothing else changed.
 pub const SAME_CONTENT: i64 = 1800;
 
+/// Shortest pause between deletions of a used login Secret that is created again, seconds.
+pub const DELETED_AGAIN: i64 = 60;
+
 /// Longest `Retry-After` that is obeyed.
 pub const RETRY_AFTER_CAP: i64 = 3600;
+
+/// Sends of one account in [`SEND_WINDOW`], whoever asks: Entra's smart lockout trips at ten failures.
+pub const SENDS_PER_ACCOUNT: usize = 3;
+
+/// Logins of one namespace in [`SEND_WINDOW`] that end in a refusal.
+pub const REFUSALS_PER_NAMESPACE: usize = 20;
+
+/// Window of both, seconds.
+pub const SEND_WINDOW: i64 = 900;
+
+/// How far a person's word may be ahead of our clock, seconds.
+pub const WORD_AHEAD: i64 = 300;
+
+/// How long a word counts for a login Secret that comes later, seconds.
+pub const WORD_HOLDS: i64 = DAY;
+
+/// How often in a day a person's word lifts one condemned content.
+pub const LIFTS_A_DAY: usize = 3;
+
+/// Sends in all of a content that was refused with doubt, without a person's word.
+pub const DOUBTFUL_SENDS: u32 = 3;
+
+/// Pause between tries of a content whose password is known to be right, and how many there are.
+pub const PROVEN_PAUSE: i64 = 3600;
+/// See [`PROVEN_PAUSE`].
+pub const PROVEN_TRIES: u32 = 24;
+
+/// Equal doubtful answers after which a refresh token counts as dead, and the pause between them.
+pub const SUSPECT: (u32, i64) = (3, 600);
+/// The same where the provider says that it cannot read the token.
+pub const UNREADABLE: (u32, i64) = (2, 60);
+
+/// A renewal or sign-in that waits so long for a permit is told of, seconds; less is a turn like another.
+pub const WITHHELD_TOLD: i64 = 20;
+
+/// A quiet time that ends a row of repairs, seconds.
+pub const REPAIRS_END: i64 = 600;
+
+/// Steps that one pass may take; a whole login of two tokens needs eleven. What is left goes on in the next pass.
+pub const STEPS: usize = 14;
+
+/// How often one pass takes the same step: at the next time its objects are held.
+pub const SAME_STEP: usize = 2;
+
+/// How long a look at somebody else's claim is good for, and how often it is repeated.
+pub const CLAIM_LOOK: i64 = 60;
+
+/// How often an object in the way is looked at again.
+pub const LOOK_AGAIN: i64 = 300;
+
+/// Pauses before the looks for a login Secret of the wrong type, for a credential that is new or changed.
+pub const SEARCH_SOON: [i64; 2] = [5, 10];
+/// First pause of that search else; it doubles up to [`SEARCH_LAST`].
+pub const SEARCH_FIRST: i64 = 30;
+/// See [`SEARCH_FIRST`].
+pub const SEARCH_LAST: i64 = 600;
 
 /// A day, seconds.
 pub const DAY: i64 = 86_400;
@@ -47,6 +106,8 @@ pub const CERTIFICATE_NOTICE: i64 = 30 * DAY;
 
 const REFRESH: [i64; 4] = [20, 60, 180, 600];
 const WRITE: [i64; 4] = [20, 60, 300, 600];
+const CLUSTER: [i64; 5] = [5, 10, 20, 40, 80];
+const STATUS: [i64; 3] = [5, 10, 20];
 const LOGIN: [i64; 5] = [60, 120, 240, 480, 600];
 const REPAIR: [i64; 3] = [20, 60, 300];
 const CAP_AFTER_EXPIRY: i64 = 120;
@@ -117,7 +178,7 @@ pub const fn deferred(life: Life, now: Time) -> Time {
 ///
 /// The steps are 20 s, 60 s, 3 min, 10 min, spread by object. While the token is valid it is sooner (an eighth of what
 /// is left), but never closer than min(20 s, life/8); after its expiry the steps are capped at 2 min.
-/// `Retry-After` wins.
+/// `Retry-After` lengthens a pause and never shortens it.
 pub fn retry_refresh(
     now: Time,
     consecutive: u32,
@@ -125,21 +186,33 @@ pub fn retry_refresh(
     life: Option<Life>,
     retry_after: Option<i64>,
 ) -> Time {
-    if let Some(seconds) = retry_after {
-        return now.plus(seconds.clamp(1, RETRY_AFTER_CAP));
-    }
     let step = spread_out(step(&REFRESH, consecutive), spread, consecutive);
     let pause = match life {
         Some(life) if life.remaining(now) > 0 => step.min((life.remaining(now) / 8).max(life.spacing())),
         Some(_) => step.min(CAP_AFTER_EXPIRY),
         None => step,
     };
-    now.plus(pause.max(1))
+    now.plus(pause.max(1).max(retry_after.unwrap_or_default().min(RETRY_AFTER_CAP)))
 }
 
-/// When a refused write is tried again.
-pub fn retry_write(now: Time, consecutive: u32) -> Time {
-    now.plus(step(&WRITE, consecutive))
+/// When a refused write is tried again, spread by object; `Retry-After` lengthens it.
+pub fn retry_write(now: Time, consecutive: u32, spread: u32, retry_after: Option<i64>) -> Time {
+    spaced(now, &WRITE, consecutive, spread, retry_after)
+}
+
+/// When an API server that did not answer is asked again; the same.
+pub fn retry_cluster(now: Time, consecutive: u32, spread: u32, retry_after: Option<i64>) -> Time {
+    spaced(now, &CLUSTER, consecutive, spread, retry_after)
+}
+
+/// When a status that did not get through is written again: it must be there 30 s after the API server takes writes.
+pub fn retry_status(now: Time, consecutive: u32, spread: u32, retry_after: Option<i64>) -> Time {
+    spaced(now, &STATUS, consecutive, spread, retry_after)
+}
+
+fn spaced(now: Time, steps: &[i64], consecutive: u32, spread: u32, retry_after: Option<i64>) -> Time {
+    let pause = spread_out(step(steps, consecutive), spread, consecutive);
+    now.plus(pause.max(retry_after.unwrap_or_default().min(RETRY_AFTER_CAP)))
 }
 
 /// When a login that was put off (429, 5xx, refused connection) is tried again: 60 s, doubling to 10 min;
@@ -250,8 +323,9 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_wins_and_is_capped_at_an_hour() {
-        assert_eq!(retry_refresh(Time(0), 1, 0, Some(life(24)), Some(7)), Time(7));
+    fn retry_after_lengthens_and_is_capped_at_an_hour() {
+        assert_eq!(retry_refresh(Time(1000), 1, 0, Some(life(24)), Some(7)), Time(1007));
+        assert_eq!(retry_refresh(Time(1000), 1, 0, Some(life(3600)), Some(1)), Time(1020));
         assert_eq!(retry_refresh(Time(0), 1, 0, None, Some(90_000)), Time(3600));
         assert_eq!(retry_login(Time(0), 1, Some(5)), Time(60));
     }

@@ -3,7 +3,13 @@
 use super::Time;
 use super::answer::{Account, Granted, Refusal};
 use super::client::Client;
-use super::record::{ContentMac, Record};
+use super::hold::Holds;
+use super::identity::{AccountTag, Pin};
+use super::looks::Search;
+use super::record::{ContentMac, Inputs, Record};
+use super::word::{Said, Word};
+use strum::{EnumString, IntoStaticStr};
+
 use crate::reason::Reason;
 
 /// Everything that [`super::next_step`] looks at.
@@ -35,6 +41,29 @@ pub struct Snapshot {
     pub last_redeemed_at: Option<Time>,
     /// Who signed in, as far as it is known without opening the seal.
     pub account: Option<Account>,
+    /// Objects that the API server refused, or did not answer for.
+    pub holds: Holds,
+    /// No permit for a call before then.
+    pub withheld: Option<Withheld>,
+    /// The limits of sends allow the next login then.
+    pub turn_at: Option<Time>,
+    /// The last word of a person that led to a renewal.
+    pub handled: Option<Word>,
+    /// Objects that somebody else changed since they were looked at.
+    pub moved: Vec<super::hold::Object>,
+    /// Looks for a login Secret that no watch shows.
+    pub search: Search,
+}
+
+/// The operator's own limits, or an authority that fails for everybody, hold all calls back.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Withheld {
+    /// Until then.
+    pub until: Time,
+    /// Why.
+    pub reason: Reason,
+    /// For whom: with another binding it is void.
+    pub binding: Option<Binding>,
 }
 
 /// Facts of the custom resource.
@@ -53,11 +82,10 @@ pub struct Object {
     pub spread: u32,
     /// `spec.refresh.atPercent`, 50 to 66.
     pub at_percent: i64,
-    /// Value of the annotation that asks for a renewal, if it was not handled yet.
-    pub request: Option<String>,
-    /// What decides whether a kept login is sent again: spec generation, client credential, request. Compared as text,
-    /// in which the request occurs as it was written.
-    pub inputs: String,
+    /// What a person wrote into the annotation that asks for a renewal.
+    pub said: Option<Said>,
+    /// What decides how an answer turns out; the leave is the login Secret's.
+    pub inputs: Inputs,
     /// The node's clock differs from the identity provider's by more than a minute.
     pub clock_skewed: bool,
     /// Whether tokens were published before.
@@ -92,6 +120,13 @@ pub enum Target {
         /// What to do, for the user.
         message: String,
     },
+}
+
+impl Target {
+    /// The administrator's policy took it away: what was published for it before answers the spec all the same.
+    pub const fn is_withdrawn(&self) -> bool {
+        matches!(self, Self::Refused { reason: Reason::NotAllowed, .. })
+    }
 }
 
 impl Default for Target {
@@ -158,8 +193,6 @@ pub enum Content {
     Valid {
         /// Its keyed hash.
         mac: ContentMac,
-        /// Earliest send that the per-user allowance of this process permits.
-        not_before: Time,
     },
 }
 
@@ -210,14 +243,14 @@ pub struct StoredToken {
     /// Tenant GUID from the answer.
     pub tenant_id: String,
     /// Keyed hash of the pinned account.
-    pub account: String,
+    pub account: AccountTag,
 }
 
 /// The last login attempt, readable without the seal. For showing and scheduling only.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LastLogin {
-    /// Verdict's name.
-    pub verdict: String,
+    /// The verdict, without the reason.
+    pub verdict: Option<LastVerdict>,
     /// `uid` of the login Secret.
     pub login_uid: String,
     /// `resourceVersion` of the login Secret when the outcome was recorded.
@@ -229,7 +262,22 @@ pub struct LastLogin {
     /// When it may be sent again; `None`: not before something changes.
     pub next_attempt_at: Option<Time>,
     /// [`super::record::Entry::inputs`] of that attempt.
-    pub inputs: String,
+    pub inputs: Option<Inputs>,
+    /// [`super::record::Entry::word`] of that attempt.
+    pub word: Option<Word>,
+}
+
+/// A [`super::record::Verdict`] without its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+pub enum LastVerdict {
+    /// No complete answer yet.
+    Open,
+    /// Accepted.
+    Accepted,
+    /// Wrong: condemned.
+    Wrong,
+    /// Refused for a reason that a person can change.
+    Kept,
 }
 
 /// Result of reading the sealed blobs.
@@ -243,7 +291,7 @@ pub enum Opened {
         /// Attempts; empty if the record could not be opened.
         record: Record,
         /// The pinned account, if a token is stored and opens.
-        account: Option<Account>,
+        pin: Option<Pin>,
         /// A token is stored, but its key is unknown or the seal is broken.
         unsealable: bool,
     },
@@ -267,8 +315,8 @@ pub struct Token {
     pub name: String,
     /// Whose the Secret is.
     pub ownership: Ownership,
-    /// Keyed hash of the request and account that the spec asks for now; `None` while no account is known.
-    pub wanted: Option<String>,
+    /// What the spec asks for now.
+    pub wanted: Wanted,
     /// Hash of the keys, labels and annotations that the spec asks for now.
     pub shape: String,
     /// What is published.
@@ -284,6 +332,33 @@ pub struct Token {
     pub reduced: bool,
     /// How often in a row the Secret had to be repaired, and when the last repair was.
     pub repairs: Option<Repairs>,
+    /// The Secret is being deleted: something holds it, for instance a finalizer.
+    pub deleting: bool,
+    /// When a foreign Secret of that name was looked at last.
+    pub looked_at: Option<Time>,
+}
+
+/// Which request and account a published token must answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// No account is known: whatever is published may stay.
+    #[default]
+    Anything,
+    /// The spec asks for something that no published token can answer: another binding, or none that is usable.
+    Another,
+    /// This keyed hash of request and account.
+    Request(String),
+}
+
+impl Wanted {
+    /// Whether a token with this hash answers it.
+    pub fn is_answered_by(&self, request: &str) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Another => false,
+            Self::Request(wanted) => wanted == request,
+        }
+    }
 }
 
 /// Repairs of a token Secret that somebody keeps deleting or editing.
@@ -334,8 +409,6 @@ pub struct Held {
 pub struct Leftover {
     /// Name.
     pub name: String,
-    /// Its deletion was refused and is tried again then.
-    pub retry_at: Option<Time>,
 }
 
 /// Answers that are not stored yet.
@@ -356,6 +429,8 @@ pub struct LoginOutcome {
     pub attempt: String,
     /// Name of the token entry whose scopes were sent.
     pub entry: String,
+    /// User name that was sent, in lower case.
+    pub user: String,
     /// What came of it.
     pub result: Result<Granted, Refusal>,
 }
@@ -363,10 +438,31 @@ pub struct LoginOutcome {
 /// Outcome of redemptions that is not stored yet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RefreshOutcome {
-    /// A newer refresh token, with its answer's time.
-    Newer(Time),
+    /// A newer refresh token, or the same one with a completed pin.
+    Newer(Newer),
     /// The stored token is dead, since then.
-    Dead(Time),
+    Dead {
+        /// Answer's time of the token that was redeemed.
+        redeemed: Time,
+        /// Since then.
+        since: Time,
+    },
+    /// The stored token, which counted as dead, was redeemed.
+    Alive {
+        /// Answer's time of the token that was redeemed.
+        redeemed: Time,
+    },
+}
+
+/// A refresh token that a renewal brought.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Newer {
+    /// Answer's time of the token that was redeemed.
+    pub redeemed: Time,
+    /// Its own answer's time.
+    pub answered_at: Time,
+    /// The account that it belongs to.
+    pub account: AccountTag,
 }
 
 /// A failure and its back-off.
@@ -380,6 +476,17 @@ pub struct Failure {
     pub consecutive: u32,
     /// When to try again; `None`: not before something changes.
     pub next_attempt_at: Option<Time>,
+    /// What was in force then: a failure that a person must end is tried again when it changes.
+    pub under: Option<Circumstances>,
+}
+
+/// What a person changes to end a failure.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Circumstances {
+    /// `metadata.generation`.
+    pub generation: i64,
+    /// Version of the client credential.
+    pub client: String,
 }
 
 impl Session {
@@ -394,23 +501,42 @@ impl Session {
     /// Whether a read showed that the stored token cannot be opened: its annotations are there, its content is not.
     pub fn unsealable(&self) -> bool {
         match &self.opened {
-            Opened::Read {
-                account, unsealable, ..
-            } => *unsealable || (self.token.is_some() && account.is_none()),
+            Opened::Read { pin, unsealable, .. } => *unsealable || (self.token.is_some() && pin.is_none()),
             Opened::Unread => false,
         }
     }
 
     /// The pinned account, if the seal was opened.
-    pub fn pinned(&self) -> Option<&Account> {
+    pub fn pinned(&self) -> Option<&Pin> {
         match &self.opened {
-            Opened::Read { account, .. } => account.as_ref(),
+            Opened::Read { pin, .. } => pin.as_ref(),
             Opened::Unread => None,
         }
     }
 }
 
 impl Snapshot {
+    /// What is in force now.
+    pub fn circumstances(&self) -> Circumstances {
+        Circumstances {
+            generation: self.object.generation,
+            client: self.object.inputs.client.version.clone(),
+        }
+    }
+
+    /// Why no call can be made at `now`, if none can.
+    pub fn withheld(&self, now: Time) -> Option<&Withheld> {
+        self.withheld
+            .as_ref()
+            .filter(|w| w.until > now && (w.binding.is_none() || w.binding.as_ref() == self.binding()))
+    }
+
+    /// Tag of the account whose tokens the spec asks for: the sealed one where it was opened.
+    pub fn account_tag(&self) -> Option<&AccountTag> {
+        let sealed = self.session.pinned().map(|pin| &pin.tag);
+        sealed.or_else(|| self.session.token.as_ref().map(|t| &t.account))
+    }
+
     /// The binding that the spec asks for, if its target is known.
     pub fn binding(&self) -> Option<&Binding> {
         match &self.target {

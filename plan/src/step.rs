@@ -1,6 +1,7 @@
 //! What can be done: one closed list of steps, and the decision that names one.
 
 use super::Time;
+use super::hold::Object;
 use super::record::ContentMac;
 use crate::reason::Reason;
 
@@ -11,6 +12,10 @@ pub enum Step {
     ReadLogin,
     /// Read and open the refresh-token Secret.
     ReadSession,
+    /// Read what the client credential names.
+    ReadClient,
+    /// Ask what there is, metadata only: no watch shows it, or somebody else changed it.
+    Look(Vec<Object>),
     /// Put this credential's name and uid on the login Secret.
     ClaimLogin,
     /// Write down that the content is about to be sent.
@@ -44,7 +49,7 @@ pub enum Step {
     /// Delete these token Secrets of ours, which the spec no longer names.
     Prune(Vec<String>),
     /// Put our ownerReference on these Secrets of ours.
-    Adopt(Vec<String>),
+    Adopt(Vec<Object>),
     /// All is done; come back at the wake time.
     Idle,
     /// Something is in progress elsewhere; come back at the wake time.
@@ -59,6 +64,8 @@ impl Step {
         match self {
             Self::ReadLogin => "ReadLogin",
             Self::ReadSession => "ReadSession",
+            Self::ReadClient => "ReadClient",
+            Self::Look(_) => "Look",
             Self::ClaimLogin => "ClaimLogin",
             Self::RecordAttempt { .. } => "RecordAttempt",
             Self::Exchange { .. } => "Exchange",

@@ -5,6 +5,9 @@
 pub struct Time(pub i64);
 
 impl Time {
+    /// Before any other: what is due then is due at once, and always was.
+    pub const ALWAYS: Self = Self(i64::MIN);
+
     /// The moment `seconds` later.
     #[must_use]
     pub const fn plus(self, seconds: i64) -> Self {

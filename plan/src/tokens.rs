@@ -2,7 +2,7 @@
 
 use super::Time;
 use super::schedule::{self, Life};
-use super::snapshot::{Held, Ownership, Published, Snapshot, Token};
+use super::snapshot::{Failure, Held, Ownership, Published, Snapshot, Token, Wanted};
 
 /// The next thing that a token entry needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,14 +11,16 @@ pub enum Need {
     Foreign,
     /// The Secret waits for the garbage collector.
     Predecessor,
+    /// The Secret is being deleted, and something holds it.
+    Deleting,
+    /// The API server refuses the Secret: not before then.
+    Held(Option<Time>),
     /// Our ownerReference must be put on it.
     Adopt,
     /// The Secret must be deleted first, so that the held token can be written.
     Replace,
     /// The held token must be written.
     Publish,
-    /// A write is held off until then.
-    PublishAt(Time),
     /// Its data must be compared with the keyed hash.
     Verify,
     /// A new token is due since then, and may be asked for.
@@ -49,7 +51,7 @@ impl Token {
 
     /// Whether `published` answers the present request and shape.
     pub fn answers(&self, published: &Published) -> bool {
-        self.wanted.as_ref().is_none_or(|w| *w == published.request) && self.shape == published.shape
+        self.wanted.is_answered_by(&published.request) && self.shape == published.shape
     }
 
     /// Whether the Secret of ours was touched since it was written or looked at.
@@ -71,7 +73,7 @@ impl Token {
     /// Whether `held` should replace what is published: it answers the present request, and, unless what is published
     /// answers another one, it expires later.
     pub fn worth_publishing(&self, held: &Held, now: Time) -> bool {
-        if self.wanted.as_ref() != Some(&held.request) || held.granted.expires_at <= now {
+        if self.wanted != Wanted::Request(held.request.clone()) || held.granted.expires_at <= now {
             return false;
         }
         match &self.published {
@@ -82,9 +84,9 @@ impl Token {
         }
     }
 
-    /// When a new token is due: `Time(i64::MIN)` stands for "at once, and it always was".
+    /// When a new token is due.
     pub fn due(&self, s: &Snapshot) -> Time {
-        let at_once = Time(i64::MIN);
+        let at_once = Time::ALWAYS;
         let Some(p) = self
             .published
             .as_ref()
@@ -120,14 +122,26 @@ impl Token {
         match self.ownership {
             Ownership::Foreign => Need::Foreign,
             Ownership::Predecessor => Need::Predecessor,
-            Ownership::Adoptable => Need::Adopt,
-            Ownership::Absent | Ownership::Ours => self.need_of_ours(s, now),
+            Ownership::Adoptable => self.unless_held(s, now, Need::Adopt),
+            Ownership::Absent | Ownership::Ours if self.deleting => Need::Deleting,
+            Ownership::Absent | Ownership::Ours => {
+                let need = self.need_of_ours(s, now);
+                self.unless_held(s, now, need)
+            }
+        }
+    }
+
+    /// While the API server refuses the Secret, nothing is written to it and no token is asked for that would be.
+    fn unless_held(&self, s: &Snapshot, now: Time, need: Need) -> Need {
+        match s.token_held(&self.name, now) {
+            Some(f) => Need::Held(f.next_attempt_at),
+            None => need,
         }
     }
 
     fn need_of_ours(&self, s: &Snapshot, now: Time) -> Need {
         if self.held.as_ref().is_some_and(|h| self.worth_publishing(h, now)) {
-            return self.need_to_publish(now);
+            return self.need_to_publish();
         }
         if self.is_unseen() {
             return Need::Verify;
@@ -135,22 +149,16 @@ impl Token {
         self.need_to_redeem(s, now)
     }
 
-    fn need_to_publish(&self, now: Time) -> Need {
-        match self.failure.as_ref().and_then(|f| f.next_attempt_at) {
-            Some(at) if self.write_failed() && at > now => Need::PublishAt(at),
-            _ if self.published.as_ref().is_some_and(|p| p.unwritable) => Need::Replace,
-            _ => Need::Publish,
+    fn need_to_publish(&self) -> Need {
+        if self.published.as_ref().is_some_and(|p| p.unwritable) {
+            Need::Replace
+        } else {
+            Need::Publish
         }
     }
 
-    fn write_failed(&self) -> bool {
-        self.failure
-            .as_ref()
-            .is_some_and(|f| f.refusal.reason.verdicts().retry == crate::reason::Retry::Write)
-    }
-
     fn need_to_redeem(&self, s: &Snapshot, now: Time) -> Need {
-        if s.requested(now) {
+        if s.requested(now) && s.withheld(now).is_none() {
             Need::Redeem(now)
         } else {
             self.scheduled(s, now)
@@ -170,7 +178,7 @@ impl Token {
             Some(None) => Need::RedeemAt(None),
             Some(Some(at)) if at > now => Need::RedeemAt(Some(at.max(due))),
             _ if due > now => Need::RedeemAt(Some(due)),
-            _ => Need::Redeem(due),
+            _ => s.withheld(now).map_or(Need::Redeem(due), |w| Need::RedeemAt(Some(w.until))),
         }
     }
 }
@@ -179,7 +187,7 @@ impl Snapshot {
     /// Whether a person asked for a renewal that is not handled yet and may be tried now. It is spaced from the last
     /// one, but goes along with one that happens anyway: where lives are short, each of those would put it off again.
     pub fn requested(&self, now: Time) -> bool {
-        self.object.request.is_some() && (self.request_ready_at() <= now || self.renews_anyway(now))
+        self.word_for_renewal(now).is_some() && (self.request_ready_at() <= now || self.renews_anyway(now))
     }
 
     fn renews_anyway(&self, now: Time) -> bool {
@@ -191,7 +199,7 @@ impl Snapshot {
     /// When a requested renewal may be tried: 20 s after the last redemption.
     pub fn request_ready_at(&self) -> Time {
         self.last_redeemed_at
-            .map_or(Time(i64::MIN), |t| t.plus(schedule::REQUEST_SPACING))
+            .map_or(Time::ALWAYS, |t| t.plus(schedule::REQUEST_SPACING))
     }
 
     /// Entries that are due now, with those that fall due within a minute of them and are past half of their life.
@@ -201,11 +209,28 @@ impl Snapshot {
             return Vec::new();
         }
         let soon = now.plus(schedule::TOGETHER);
-        self.tokens
+        let mut due: Vec<_> = self
+            .tokens
             .iter()
             .filter(|t| due_at(t, now) || (due_at(t, soon) && t.past_half(now)))
-            .map(|t| t.name.clone())
-            .collect()
+            .collect();
+        due.sort_by_key(|t| t.life().map(|life| life.expires_at));
+        if self.common_failure().is_some() && !self.requested(now) {
+            due.truncate(1);
+        }
+        due.into_iter().map(|t| t.name.clone()).collect()
+    }
+
+    /// The failure that all entries hold alike. It is the credential's, and one probe stands for all.
+    pub fn common_failure(&self) -> Option<&Failure> {
+        let mut failures = self
+            .tokens
+            .iter()
+            .filter(|t| !matches!(t.ownership, Ownership::Foreign | Ownership::Predecessor))
+            .map(|t| t.failure.as_ref());
+        let first = failures.next()??;
+        let alike = |f: Option<&Failure>| f.is_some_and(|f| f.refusal.is_like(&first.refusal));
+        (self.tokens.len() > 1 && failures.all(alike)).then_some(first)
     }
 }
 

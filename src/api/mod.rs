@@ -23,5 +23,5 @@ pub use names::{
 };
 pub use crate::plan::reason::{MORE, Reason, Retry, Says, Verdicts};
 pub use status::{
-    AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, RefreshTokenStatus, TokenStatus,
+    AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, Phase, RefreshTokenStatus, TokenStatus,
 };

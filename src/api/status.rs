@@ -126,12 +126,24 @@ pub struct TokenStatus {
     pub failure: Option<FailureStatus>,
 }
 
+/// What a failure keeps from going on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Phase {
+    /// The sign-in with user name and password.
+    Login,
+    /// The renewal with the refresh token.
+    Renewal,
+}
+
 /// What went wrong, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureStatus {
     /// Reason. Example: `ConsentMissing`.
     pub reason: Reason,
+    /// Whether the sign-in or the renewal waits for it; absent for a failure of one token. Example: `Renewal`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<Phase>,
     /// The identity provider's code. Example: `AADSTS65001`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,

@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(found(answer("{}")), Ok(Some(json!({}))));
         assert!(matches!(
             found(answer("<html>")),
-            Err(ClusterError::Unavailable(_))
+            Err(ClusterError::Unavailable { .. })
         ));
     }
 }

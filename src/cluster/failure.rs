@@ -48,12 +48,15 @@ pub(super) fn classify(verb: Verb, error: &kube::Error) -> ClusterError {
     if matches!(error, kube::Error::Auth(_)) {
         return unavailable("the operator's own credentials could not be read");
     }
-    ClusterError::Unavailable(connection_failure(error))
+    unavailable(&connection_failure(error))
 }
 
 /// [`ClusterError::Unavailable`] with our words.
 pub(super) fn unavailable(what: &str) -> ClusterError {
-    ClusterError::Unavailable(what.to_owned())
+    ClusterError::Unavailable {
+        text: what.to_owned(),
+        retry_after: None,
+    }
 }
 
 /// What a `Status` means for the caller.
@@ -70,8 +73,17 @@ pub(super) fn refusal(verb: Verb, status: &Status) -> ClusterError {
         422 => unprocessable(verb, status),
         403 => ClusterError::Refused(forbidden(verb, status)),
         400 | 405 | 406 | 413 | 415 => ClusterError::Refused(with_reason("it rejects the request", status)),
-        _ => ClusterError::Unavailable(with_reason("it answered with an error", status)),
+        _ => ClusterError::Unavailable {
+            text: with_reason("it answered with an error", status),
+            retry_after: retry_after(status),
+        },
     }
+}
+
+/// The API server repeats its `Retry-After` header in the body (k8s.io/apimachinery, `StatusDetails`).
+fn retry_after(status: &Status) -> Option<i64> {
+    let seconds = status.details.as_ref().map(|d| i64::from(d.retry_after_seconds))?;
+    (seconds > 0).then_some(seconds)
 }
 
 /// A JSON patch whose operations do not fit (a pinned value differs, a key to remove is gone) is refused before the
@@ -199,7 +211,7 @@ mod tests {
             other @ (ClusterError::Conflict
             | ClusterError::NotFound
             | ClusterError::Immutable
-            | ClusterError::Unavailable(_)) => panic!("{other:?}"),
+            | ClusterError::Unavailable { .. }) => panic!("{other:?}"),
         }
     }
 
@@ -215,7 +227,7 @@ mod tests {
         for code in [401, 408, 410, 429, 500, 502, 503, 504] {
             let meaning = classify(Verb::Patch, &status(code, "", CANARY));
             assert!(
-                matches!(&meaning, ClusterError::Unavailable(t) if !t.contains(CANARY)),
+                matches!(&meaning, ClusterError::Unavailable { text, .. } if !text.contains(CANARY)),
                 "{code}"
             );
         }

@@ -186,7 +186,7 @@ fn failure(error: watcher::Error) -> ClusterError {
         | watcher::Error::WatchFailed(e) => classify(Verb::Read, &e),
         watcher::Error::WatchError(status) => classify(Verb::Read, &kube::Error::Api(status)),
         watcher::Error::NoResourceVersion => {
-            ClusterError::Unavailable("its list has no resourceVersion".to_owned())
+            super::failure::unavailable("its list has no resourceVersion")
         }
     }
 }

@@ -130,7 +130,7 @@ impl Client {
         let form = Form::refresh(request, traits, &session.refresh_token).proven(proof.as_ref());
         let permit = self.admit(Caller::of(request))?;
         let correlation_id = self.correlation_id();
-        let anchor = Anchor::Account(&session.account.home_account_id).of(traits);
+        let anchor = Anchor::Account(&session.pin.account.home_account_id).of(traits);
         let departing = Departing {
             http: self.connections.to(&authority),
             outgoing: Outgoing {
@@ -196,7 +196,7 @@ impl Provider for Client {
             .await
             .map_err(|stop| match stop {
                 Stop::Refused(refusal) => *refusal,
-                Stop::Later(at) => self.held_back(at),
+                Stop::Later(later) => self.held_back(later.until),
             })?;
         self.discovered.tenants.insert(authority, tenant, &guid, now);
         Ok(guid)

@@ -7,9 +7,8 @@ use super::observe;
 use super::response;
 use super::retry_after::RETRY_AFTER_DEFAULT;
 use super::wire::{self, Cause, Lost, Outgoing, Reply};
-use crate::plan::Time;
 use crate::plan::answer::{Effect, Refusal};
-use crate::reconcile::ports::{Outcome, Tokens};
+use crate::reconcile::ports::{Later, Outcome, Tokens};
 
 /// Why no tokens came.
 #[derive(Debug)]
@@ -17,7 +16,7 @@ pub(super) enum Stop {
     /// The provider refused, or did not answer.
     Refused(Box<Refusal>),
     /// No permit was free, and no secret was sent; come back then.
-    Later(Time),
+    Later(Later),
 }
 
 impl From<Box<Refusal>> for Stop {
@@ -37,7 +36,7 @@ pub(super) fn outcome(result: Result<Tokens, Stop>) -> Outcome {
     match result {
         Ok(tokens) => Outcome::Granted(Box::new(tokens)),
         Err(Stop::Refused(refusal)) => Outcome::Refused(*refusal),
-        Err(Stop::Later(at)) => Outcome::Later(at),
+        Err(Stop::Later(later)) => Outcome::Later(later),
     }
 }
 

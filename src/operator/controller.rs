@@ -218,9 +218,6 @@ impl<P: Ports> Controller<P> {
         let credential = Arc::clone(&entry.credential.read().unwrap_or_else(PoisonError::into_inner));
         let mut memory = entry.memory.lock().await;
         let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, &mut memory)).await;
-        if let Some(outage) = &passed.outage {
-            tracing::warn!(namespace = key.namespace, name = key.name, error = %outage, "pass ended early");
-        }
         let expires_at = memory.written.expires_at.as_ref().map(stamp::from_kube);
         self.queue.done(key, passed.wake, expires_at);
     }
@@ -314,7 +311,7 @@ impl Entry {
             key: key.clone(),
             status: status.unwrap_or_default(),
             login_waiting_since: memory.login_waiting_since,
-            certificate_expires_at: memory.certificate.as_ref().map(|c| c.expires_at),
+            certificate_expires_at: memory.known.client.as_ref().and_then(|c| c.expires_at),
         })
     }
 }

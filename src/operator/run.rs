@@ -23,7 +23,6 @@ use super::watches::{follow_credentials, follow_secrets};
 use crate::cluster::{self, ConnectError, KubeCluster, Reporter, SecretStore};
 use crate::entra::{self, Authorities, BuildError, DeclarationError, Declared, Peer};
 use crate::reconcile::Shared;
-use crate::reconcile::memory::Allowance;
 use crate::reconcile::ports::{Clock, Ports};
 use crate::secrets::Keyring;
 use crate::telemetry::health::Health;
@@ -206,10 +205,7 @@ impl Base {
         let observer = Arc::new(Measure(Arc::clone(&self.metrics)));
         let controller = Arc::new(Controller::new(
             ports,
-            Arc::new(Shared {
-                allowance: Allowance::default(),
-                observer,
-            }),
+            Arc::new(Shared::new(observer)),
         ));
         self.serve(controller, keyring, changes).await?;
         feeding.abort();

@@ -1,5 +1,4 @@
-//! Exactly one step through the ports. What comes of it lands in the memory and the view, so that the next look at the
-//! facts sees it; expected failures are facts, not errors.
+//! Exactly one step through the ports. What comes of it is settled by the plan; expected failures are facts, not errors.
 
 mod client;
 mod login;
@@ -13,10 +12,10 @@ use super::credential::Credential;
 use super::look::Look;
 use super::memory::{Hand, Memory};
 use super::ports::{Cluster, ClusterError, Key, Kind, NewSecret, Ports, Request, SecretMeta, View};
-use crate::api::Reason;
-use crate::plan::answer::{Account, Effect, Granted, Refusal};
+use crate::plan::answer::Granted;
+use crate::plan::settle::{self, trouble::Trouble};
 use crate::plan::snapshot::{Binding, Snapshot};
-use crate::plan::{Step, Time};
+use crate::plan::{Object, Step, Time};
 
 /// One pass over one credential: what its steps need.
 #[derive(Debug)]
@@ -30,32 +29,41 @@ pub(super) struct Pass<'a, P: Ports> {
     pub(super) hand: Hand,
 }
 
-/// A surprise that ends the pass: the API server is away. Everything else is a fact.
-pub(super) type Acted = Result<(), ClusterError>;
+/// What was asked of the API server when it failed: a refusal means something else for each.
+#[derive(Clone, Copy, Debug)]
+enum Asked {
+    Read,
+    Write,
+    Delete,
+}
 
 impl<P: Ports> Pass<'_, P> {
     /// Performs `step`, which was decided from `s`, the facts of this look.
-    pub(super) async fn act(&mut self, step: &Step, s: &Snapshot) -> Acted {
+    pub(super) async fn act(&mut self, step: &Step, s: &Snapshot) {
         match step {
             Step::ReadLogin => self.read_login(s).await,
-            Step::ReadSession => self.read_session().await,
-            Step::ClaimLogin => self.claim_login().await,
+            Step::ReadSession => self.read_session(s).await,
+            Step::ReadClient => {
+                self.read_client(s).await;
+            }
+            Step::Look(objects) => self.look_at(s, objects).await,
+            Step::ClaimLogin => self.claim_login(s).await,
             Step::RecordAttempt { content, entry } => self.record_attempt(s, content, entry).await,
             Step::Exchange { attempt, entry } => self.exchange(s, attempt, entry).await,
             Step::Store => self.store(s).await,
-            Step::DeleteLogin => self.delete_login().await,
+            Step::DeleteLogin => self.delete_login(s).await,
             Step::Resolve => self.resolve(s).await,
             Step::Redeem(names) => self.redeem(s, names).await,
-            Step::Verify(names) => self.verify(names).await,
+            Step::Verify(names) => self.verify(s, names).await,
             Step::Publish(names) => self.publish(s, names).await,
-            Step::Replace(names) => self.replace(names).await,
-            Step::Prune(names) => self.prune(names).await,
-            Step::Adopt(names) => self.adopt(names).await,
-            Step::Idle | Step::Wait | Step::Blocked => Ok(()),
+            Step::Replace(names) => self.replace(s, names).await,
+            Step::Prune(names) => self.prune(s, names).await,
+            Step::Adopt(objects) => self.adopt(s, objects).await,
+            Step::Idle | Step::Wait | Step::Blocked => {}
         }
     }
 
-    fn now(&self) -> Time {
+    pub(super) fn now(&self) -> Time {
         self.memory.correction.now(self.ports.clock())
     }
 
@@ -64,27 +72,68 @@ impl<P: Ports> Pass<'_, P> {
         self.memory.correction = Correction::learnt(skew, self.ports.clock());
     }
 
-    /// Asks the API server what there is under `key`, and tells the view.
-    pub(super) async fn peek(&self, kind: Kind, key: &Key) -> Acted {
-        match self.ports.cluster().peek(key).await? {
-            Some(meta) => self.ports.view().wrote(kind, key, meta),
-            None => self.gone(kind, key),
+    /// Hands what the API server did instead to the plan.
+    fn trouble(&mut self, s: &Snapshot, object: &Object, asked: Asked, error: ClusterError) {
+        let trouble = trouble_of(object, asked, error);
+        if trouble == Trouble::Gone {
+            self.gone(object);
         }
-        Ok(())
+        let now = self.now();
+        settle::trouble::with(&mut self.memory.known, s, object, &trouble, now);
+    }
+
+    /// Where an object is, and which watch shows it.
+    fn place(&self, object: &Object) -> Option<(Kind, Key)> {
+        match object {
+            Object::Login => Some((Kind::Login, self.credential.login_key())),
+            Object::Session => Some((Kind::Session, self.credential.session_key())),
+            Object::Token(name) => Some((Kind::Token, self.credential.sibling(name))),
+            Object::Client => None,
+        }
+    }
+
+    /// Asks the API server what there is, metadata only, and tells the view.
+    async fn look_at(&mut self, s: &Snapshot, objects: &[Object]) {
+        for object in objects {
+            let Some((kind, key)) = self.place(object) else {
+                continue;
+            };
+            let exists = match self.ports.cluster().peek(&key).await {
+                Ok(found) => self.found(object, kind, &key, found),
+                Err(error) => {
+                    self.trouble(s, object, Asked::Read, error);
+                    continue;
+                }
+            };
+            let now = self.now();
+            settle::reads::looked(&mut self.memory.known, s, object, exists, now);
+        }
+    }
+
+    /// A login Secret of another type is none for the view.
+    fn found(&self, object: &Object, kind: Kind, key: &Key, found: Option<SecretMeta>) -> bool {
+        match found {
+            Some(meta) => {
+                if *object != Object::Login || self.look.login.is_some() {
+                    self.ports.view().wrote(kind, key, meta);
+                }
+                true
+            }
+            None => {
+                self.gone(object);
+                false
+            }
+        }
     }
 
     /// The object that was looked at does not exist any more.
-    fn gone(&self, kind: Kind, key: &Key) {
+    fn gone(&self, object: &Object) {
+        let Some((kind, key)) = self.place(object) else {
+            return;
+        };
         if let Some(meta) = self.look.secret(kind, &key.name) {
-            self.ports.view().gone(kind, key, &meta.uid);
+            self.ports.view().gone(kind, &key, &meta.uid);
         }
-    }
-
-    /// Remembers that the API server refused a write of the session, and when to try again.
-    fn write_refused(&mut self, text: &str) {
-        let now = self.now();
-        let spread = self.credential.spread();
-        self.memory.failed(write_refusal(text), now, spread, None);
     }
 
     /// Creates a Secret, unless its namespace is on its way out.
@@ -122,65 +171,22 @@ impl<P: Ports> Pass<'_, P> {
     }
 }
 
-fn write_refusal(text: &str) -> Refusal {
-    refusal(
-        Effect::Transient,
-        Reason::WriteRefused,
-        format!("the API server refused a write: {text}"),
-        "check quotas and admission policies in this namespace; the operator keeps the answer and tries again",
-    )
-}
-
-/// Whether an answer names another account than the pinned one, or the same in another tenant: `organizations` leaves
-/// it to the user name which tenant answers. One that names none is taken for the pinned one's.
-fn is_another(answered: Option<&Account>, pinned: &Account) -> bool {
-    answered.is_some_and(|account| {
-        account.home_account_id != pinned.home_account_id || is_elsewhere(account, pinned)
-    })
-}
-
-fn is_elsewhere(account: &Account, pinned: &Account) -> bool {
-    let known = !account.tenant_id.is_empty() && !pinned.tenant_id.is_empty();
-    known && !account.tenant_id.eq_ignore_ascii_case(&pinned.tenant_id)
-}
-
-/// A refusal that did not come from the identity provider.
-fn refusal(effect: Effect, reason: Reason, message: String, remedy: &str) -> Refusal {
-    Refusal {
-        effect,
-        reason,
-        code: None,
-        message,
-        remedy: remedy.to_owned(),
-        deed: crate::plan::answer::Deed::Wait,
-        correlation_id: None,
-        trace_id: None,
-        retry_after: None,
+/// The same call failed differently for a read, a write and the deletion of a used login.
+fn trouble_of(object: &Object, asked: Asked, error: ClusterError) -> Trouble {
+    match (error, asked) {
+        (ClusterError::Conflict, _) => Trouble::Moved,
+        (ClusterError::NotFound, _) => Trouble::Gone,
+        (ClusterError::Immutable, _) => Trouble::Immutable,
+        (ClusterError::Unavailable { text, retry_after }, _) => Trouble::Away(text, retry_after),
+        (ClusterError::Refused(text), Asked::Read) => Trouble::ReadRefused(text),
+        (ClusterError::Refused(text), Asked::Delete) if *object == Object::Login => {
+            Trouble::DeleteRefused(text)
+        }
+        (ClusterError::Refused(text), Asked::Write | Asked::Delete) => Trouble::WriteRefused(text),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn account(home: &str, tenant: &str) -> Account {
-        Account {
-            home_account_id: home.to_owned(),
-            tenant_id: tenant.to_owned(),
-            ..Account::default()
-        }
-    }
-
-    #[test]
-    fn an_answer_for_another_account_or_tenant_is_told_apart() {
-        let pinned = account("u.t", "t-1");
-        for same in [account("u.t", "t-1"), account("u.t", "T-1"), account("u.t", "")] {
-            assert!(!is_another(Some(&same), &pinned), "{same:?}");
-        }
-        for other in [account("v.t", "t-1"), account("u.t", "t-2")] {
-            assert!(is_another(Some(&other), &pinned), "{other:?}");
-        }
-        assert!(!is_another(None, &pinned));
-        assert!(!is_another(Some(&account("sub", "t-1")), &account("sub", "")));
-    }
+/// What a status that was not written met.
+pub(super) fn trouble_of_status(error: ClusterError) -> Trouble {
+    trouble_of(&Object::Session, Asked::Write, error)
 }

@@ -9,7 +9,10 @@ use super::stamp;
 use crate::api::{TokenSpec, annotation as name};
 use crate::plan::Time;
 use crate::plan::answer::Granted;
+use crate::plan::identity::AccountTag;
+use crate::plan::record::{ClientInput, Inputs};
 use crate::plan::snapshot::{Binding, LastLogin, Published, StoredToken};
+use crate::plan::word::Word;
 
 /// Annotations to set (`Some`) or to remove (`None`).
 pub type Changes = BTreeMap<String, Option<String>>;
@@ -33,7 +36,29 @@ struct LastLoginText {
     last_sent_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<String>,
-    inputs: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    word: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scopes: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_version: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_content: Option<String>,
+    leave: bool,
+}
+
+impl LastLoginText {
+    /// What was noted in another form says nothing: it counts as unchanged.
+    fn inputs(&self) -> Option<Inputs> {
+        Some(Inputs {
+            scopes: self.scopes.clone()?,
+            client: ClientInput {
+                version: self.client_version.clone()?,
+                content: self.client_content.clone(),
+            },
+            leave: self.leave,
+        })
+    }
 }
 
 /// Keys of the labels and annotations that are on a token Secret because the spec asked for them.
@@ -75,7 +100,7 @@ pub fn stored_token(meta: &SecretMeta) -> Option<StoredToken> {
         dead_since: time(meta, name::DEAD_SINCE),
         binding: binding(meta)?,
         tenant_id: text(name::TENANT_ID).unwrap_or_default(),
-        account: text(name::ACCOUNT).unwrap_or_default(),
+        account: AccountTag(text(name::ACCOUNT).unwrap_or_default()),
     })
 }
 
@@ -102,7 +127,7 @@ pub fn of_session(token: &StoredToken, key_id: &str) -> Changes {
         (name::DEAD_SINCE.to_owned(), token.dead_since.map(stamp::to_text)),
         (name::BINDING.to_owned(), serde_json::to_string(&binding).ok()),
         (name::TENANT_ID.to_owned(), Some(token.tenant_id.clone())),
-        (name::ACCOUNT.to_owned(), Some(token.account.clone())),
+        (name::ACCOUNT.to_owned(), Some(token.account.0.clone())),
         (name::KEY_ID.to_owned(), Some(key_id.to_owned())),
     ])
 }
@@ -114,24 +139,32 @@ pub fn last_login(meta: &SecretMeta) -> Option<LastLogin> {
     Some(LastLogin {
         last_sent_at: time(&text.last_sent_at),
         next_attempt_at: time(&text.next_attempt_at),
-        verdict: text.verdict,
+        word: time(&text.word).map(Word),
+        verdict: text.verdict.parse().ok(),
+        inputs: text.inputs(),
         login_uid: text.login_uid,
         login_version: text.login_version,
         sends: text.sends,
-        inputs: text.inputs,
     })
 }
 
 /// Annotation that describes the last login attempt.
 pub fn of_last_login(last: &LastLogin) -> Changes {
+    let inputs = last.inputs.as_ref();
     let text = LastLoginText {
-        verdict: last.verdict.clone(),
+        verdict: last
+            .verdict
+            .map_or_else(String::new, |v| <&str>::from(v).to_owned()),
+        word: last.word.map(|w| stamp::to_text(w.0)),
+        scopes: inputs.map(|i| i.scopes.clone()),
+        client_version: inputs.map(|i| i.client.version.clone()),
+        client_content: inputs.and_then(|i| i.client.content.clone()),
+        leave: inputs.is_some_and(|i| i.leave),
         login_uid: last.login_uid.clone(),
         login_version: last.login_version.clone(),
         sends: last.sends,
         last_sent_at: last.last_sent_at.map(stamp::to_text),
         next_attempt_at: last.next_attempt_at.map(stamp::to_text),
-        inputs: last.inputs.clone(),
     };
     Changes::from([(name::LAST_LOGIN.to_owned(), serde_json::to_string(&text).ok())])
 }

@@ -46,6 +46,11 @@ impl Correction {
         if self.learnt.moved(clock) { 0 } else { self.seconds }
     }
 
+    /// Whether the clocks differ.
+    pub fn differs(self, clock: &impl Clock) -> bool {
+        self.seconds(clock).unsigned_abs() > 0
+    }
+
     /// Corrected wall-clock time.
     pub fn now(self, clock: &impl Clock) -> Time {
         clock.now().plus(self.seconds(clock))

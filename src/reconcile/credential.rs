@@ -1,7 +1,9 @@
 //! The custom resource as a pass takes it in.
 
 use super::ports::{Key, Owner};
+use super::stamp;
 use crate::api::{EntraCredentialSpec, EntraCredentialStatus, Realm};
+use crate::plan::word::{Said, Word};
 
 /// One `EntraCredential`, lean.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,6 +46,12 @@ impl Credential {
     /// Key of its refresh-token Secret.
     pub fn session_key(&self) -> Key {
         self.sibling(&crate::api::refresh_token_secret(&self.key.name))
+    }
+
+    /// What a person wrote into the annotation that asks for a renewal.
+    pub fn said(&self) -> Option<Said> {
+        let text = self.request.as_deref()?;
+        Some(stamp::from_text(text).map_or(Said::Unreadable, |at| Said::At(Word(at))))
     }
 
     /// Stable number from the uid (FNV-1a): jitter and spread come from it.

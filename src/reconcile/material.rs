@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
 use crate::plan::Time;
-use crate::plan::answer::Account;
+use crate::plan::identity::Pin;
 
 /// A secret text: password, client secret, access token or refresh token.
 ///
@@ -99,6 +99,13 @@ pub struct LoginContent {
     pub password: Secret,
 }
 
+impl LoginContent {
+    /// The user name as it is pinned and counted: trimmed, in lower case.
+    pub fn user(&self) -> String {
+        self.username.expose().trim().to_lowercase()
+    }
+}
+
 /// How a confidential client proves who it is in a token request (RFC 6749 §2.3, RFC 7523 §2.2).
 #[derive(Debug)]
 pub enum ClientAuthentication {
@@ -124,8 +131,8 @@ pub struct ClientCertificate {
 pub struct StoredSession {
     /// The refresh token.
     pub refresh_token: Secret,
-    /// The pinned account.
-    pub account: Account,
+    /// Whose it is.
+    pub pin: Pin,
     /// Time of the answer that brought the token.
     pub answered_at: Time,
 }

@@ -13,10 +13,12 @@
 //! | [`pass`](mod@pass) | the loop |
 //! | `look` | what the watches know at one moment |
 //! | `observe` | resource, look and memory → facts |
-//! | `act` | one step through the ports |
+//! | `act` | one step through the ports; the plan settles what comes of it |
 //! | `report` | status and Events |
 //! | [`ports`] | what the shell needs of the world |
-//! | [`memory`] | what a process remembers of one credential |
+//! | [`memory`], `restore` | what a process keeps of one credential, and takes from its status |
+//! | [`pocket`] | answers that are not stored yet |
+//! | `marks` | keyed hashes on our objects |
 //! | [`material`] | secrets on their way through |
 //! | [`annotations`], [`stamp`] | facts and times in text |
 //! | [`correction`] | the wall clock, corrected by the identity provider's |
@@ -26,14 +28,17 @@ pub mod annotations;
 pub mod correction;
 pub mod credential;
 mod look;
+mod marks;
 pub mod material;
 pub mod memory;
 mod observe;
 pub mod pass;
+pub mod pocket;
 pub mod ports;
 mod report;
+mod restore;
 pub mod stamp;
 
 pub use credential::Credential;
 pub use memory::Memory;
-pub use pass::{Deaf, Observer, Passed, Shared, pass};
+pub use pass::{NoOp, Observer, Passed, Shared, pass};

@@ -1,23 +1,23 @@
 //! Facts: from the resource, the look and the memory to a [`Snapshot`]. Local; nothing is read for it.
 
-use super::annotations;
 use super::credential::Credential;
 use super::look::Look;
-use super::memory::{Memory, TokenNote};
-use super::ports::{AuthorityRefused, Key, Ports, Provider, SecretMeta, Vault, Wanted};
+use super::memory::Memory;
+use super::ports::{AuthorityRefused, Key, Ports, Provider, SecretMeta, Wanted as Sought};
+use super::{annotations, marks, report};
 use crate::api::{
-    ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCredential, Reason, TLS_TYPE, TokenSpec,
-    annotation,
+    ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCredential, TLS_TYPE, TokenSpec, annotation,
+};
+use crate::plan::client::{Client, Expiry};
+use crate::plan::identity::AccountTag;
+use crate::plan::known::{MadeFor, Note};
+use crate::plan::record::{ClientInput, Inputs};
+use crate::plan::schedule::CLAIM_LOOK;
+use crate::plan::snapshot::{
+    Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Published, Session, Snapshot,
+    Target, Token, Wanted,
 };
 use crate::plan::Time;
-use crate::plan::client::{Client, Expiry};
-use crate::plan::snapshot::{
-    Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Pocket, Published,
-    RefreshOutcome, Session, Snapshot, Target, Token,
-};
-
-/// How long a look at somebody else's claim is good for.
-const CLAIM_LOOK: i64 = 60;
 
 /// Takes the facts together.
 pub(super) fn observe<P: Ports>(
@@ -30,18 +30,25 @@ pub(super) fn observe<P: Ports>(
     let target = target(ports, credential, memory);
     let client = client(credential, look, memory);
     let session = session(ports, credential, look, memory);
+    let known = &memory.known;
     let mut snapshot = Snapshot {
-        object: object(ports, credential, memory, &client),
+        object: object(ports, credential, look, memory),
         login: login(credential, look, memory, &target, now),
         target,
         client,
-        leftovers: leftovers(credential, look, memory),
-        pocket: pocket(memory),
-        failure: memory.failure.clone(),
-        login_failure: memory.login_failure.clone(),
-        deleted_login_at: memory.deleted_login_at,
-        last_redeemed_at: memory.last_redeemed_at,
-        account: memory.account.clone(),
+        leftovers: leftovers(credential, look),
+        pocket: memory.pocket.facts(),
+        failure: known.failure.clone(),
+        login_failure: known.login_failure.clone(),
+        deleted_login_at: known.deleted_login_at,
+        last_redeemed_at: known.last_redeemed_at,
+        account: known.account.clone(),
+        holds: known.holds.clone(),
+        withheld: known.withheld.clone(),
+        turn_at: known.turn_at,
+        handled: known.handled,
+        moved: known.moved.clone(),
+        search: known.search,
         session,
         tokens: Vec::new(),
     };
@@ -50,59 +57,74 @@ pub(super) fn observe<P: Ports>(
         .spec
         .tokens
         .iter()
-        .map(|t| token(ports, credential, look, memory, &snapshot, account.as_deref(), t))
+        .map(|spec| {
+            let wanted = wanted(ports, &snapshot, &account, spec);
+            token(ports, credential, look, memory, wanted, spec)
+        })
         .collect();
     snapshot
 }
 
-fn object<P: Ports>(ports: &P, credential: &Credential, memory: &Memory, client: &Client) -> Object {
-    let handled = memory.handled_request.as_ref();
-    let request = credential
-        .request
-        .as_ref()
-        .filter(|r| Some(*r) != handled && r.len() <= 64);
+fn object<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &Memory) -> Object {
     Object {
         generation: credential.generation,
         observed_generation: memory.written.observed_generation.unwrap_or_default(),
-        deleting: credential.deleting || memory.deleting,
+        deleting: credential.deleting || memory.known.deleting,
         suspended: credential.spec.suspend,
         spread: credential.spread(),
         at_percent: i64::from(credential.spec.at_percent()),
-        request: request.cloned(),
-        inputs: inputs(credential, client),
-        clock_skewed: memory.correction.seconds(ports.clock()) != 0,
+        said: credential.said(),
+        inputs: Inputs {
+            scopes: marks::scopes(ports, credential),
+            client: client_input(credential, look, memory),
+            leave: false,
+        },
+        clock_skewed: memory.correction.differs(ports.clock()),
         was_ready: memory.written.expires_at.is_some(),
     }
 }
 
-/// What decides whether a kept login, or a failure that a person must end, is tried again at once.
-pub(super) fn inputs(credential: &Credential, client: &Client) -> String {
-    let version = match client {
-        Client::Public => "public",
-        Client::Credential { version, .. } => version,
-        Client::Missing { .. } => "missing",
+/// What the answer of a request goes by, besides the spec: of a Secret its content, as far as it was read.
+fn client_input(credential: &Credential, look: &Look, memory: &Memory) -> ClientInput {
+    let fixed = |text: String| ClientInput {
+        content: Some(text.clone()),
+        version: text,
     };
-    let request = credential.request.as_deref().unwrap_or_default();
-    format!(
-        "{};{};client={version};request={request}",
-        credential.uid, credential.generation
-    )
+    match (&credential.spec.client_credential, &look.client) {
+        (None, _) => fixed("public".to_owned()),
+        (Some(ClientCredential::WorkloadIdentity(w)), _) => {
+            fixed(format!("ServiceAccount/{}", w.service_account_name))
+        }
+        (Some(_), None) => ClientInput {
+            version: "missing".to_owned(),
+            content: None,
+        },
+        (Some(_), Some(meta)) => {
+            let version = client_version(meta);
+            let read = memory.known.client.as_ref().filter(|seen| seen.version == version);
+            ClientInput {
+                content: read.map(|seen| seen.content.clone()),
+                version,
+            }
+        }
+    }
 }
 
 fn target<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Target {
     let spec = &credential.spec;
-    let wanted = Wanted {
+    let sought = Sought {
         namespace: &credential.key.namespace,
         cloud: spec.cloud,
         authority: spec.authority.as_deref(),
         tenant: spec.tenant.as_deref(),
         client_id: &spec.client_id,
     };
-    let binding = match ports.provider().binding(&wanted) {
+    let binding = match ports.provider().binding(&sought) {
         Ok(binding) => binding,
         Err(AuthorityRefused { reason, message }) => return Target::Refused { reason, message },
     };
     let resolved_tenant = memory
+        .known
         .resolved
         .as_ref()
         .filter(|(b, _)| *b == binding)
@@ -146,31 +168,28 @@ pub(super) fn client_version(meta: &SecretMeta) -> String {
 /// When the certificate of that version ends. As long as this process has read none, the status says whether that is
 /// soon: a restart must not take the warning back and give it again.
 fn expiry(memory: &Memory, version: &str) -> Expiry {
-    match &memory.certificate {
-        Some(seen) if seen.version == version => Expiry::At(seen.expires_at),
-        None if memory.says(Reason::CertificateExpiring) => Expiry::Soon,
+    match &memory.known.client {
+        Some(seen) if seen.version == version => seen.expires_at.map_or(Expiry::Unknown, Expiry::At),
+        None if report::warned_of_certificate(&memory.written) => Expiry::Soon,
         Some(_) | None => Expiry::Unknown,
     }
 }
 
 fn login(credential: &Credential, look: &Look, memory: &Memory, target: &Target, now: Time) -> Login {
     let Some(meta) = &look.login else {
-        return if memory.wrong_type.seen >= 2 {
+        return if memory.known.search.found() {
             Login::WrongType
         } else {
             Login::Absent
         };
     };
-    let binding = match target {
-        Target::Known { binding, .. } => Some(binding),
-        Target::Refused { .. } => None,
-    };
     let seen = memory
+        .known
         .login
         .as_ref()
         .filter(|l| l.uid == meta.uid && l.version == meta.version);
     let content = seen
-        .filter(|l| l.binding.as_ref() == binding)
+        .filter(|l| l.made_for == made_for(credential, target))
         .map_or(Content::Unread, |l| l.content.clone());
     let claim = match annotations::claimant(meta) {
         None => Claim::Free,
@@ -192,21 +211,33 @@ fn login(credential: &Credential, look: &Look, memory: &Memory, target: &Target,
     })
 }
 
+/// What belongs to a login's content without being in its Secret.
+pub(super) fn made_for(credential: &Credential, target: &Target) -> MadeFor {
+    MadeFor {
+        binding: match target {
+            Target::Known { binding, .. } => Some(binding.clone()),
+            Target::Refused { .. } => None,
+        },
+        realm: credential.realm().name().to_owned(),
+    }
+}
+
 fn session<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &Memory) -> Session {
+    let known = &memory.known;
     let Some(meta) = &look.session else {
         return Session {
-            attempt: memory.attempt.clone(),
+            attempt: known.attempt.clone(),
             ..Session::default()
         };
     };
-    let seen = memory.session.as_ref().filter(|s| s.version == meta.version);
+    let seen = known.session.as_ref().filter(|s| s.version == meta.version);
     Session {
         ownership: ownership(ports, credential, &credential.session_key(), meta),
-        immutable: memory.immutable_session.as_ref() == Some(&meta.version),
+        immutable: known.immutable_session.as_ref() == Some(&meta.version),
         token: annotations::stored_token(meta),
         last_login: annotations::last_login(meta),
         opened: seen.map_or(Opened::Unread, |s| s.opened.clone()),
-        attempt: memory.attempt.clone(),
+        attempt: known.attempt.clone(),
         version: meta.version.clone(),
     }
 }
@@ -221,34 +252,41 @@ pub(super) fn ownership<P: Ports>(
     match &meta.controller {
         Some(c) if c.ours && c.uid == credential.uid => Ownership::Ours,
         Some(c) if c.ours && c.name == credential.key.name => Ownership::Predecessor,
-        None if meta.annotations.get(annotation::OWNER) == Some(&proof(ports, credential, key)) => {
+        None if meta.annotations.get(annotation::OWNER) == Some(&marks::proof(ports, credential, key)) => {
             Ownership::Adoptable
         }
         Some(_) | None => Ownership::Foreign,
     }
 }
 
-/// Our proof of ownership: a keyed hash of namespace, Secret name and credential name.
-pub(super) fn proof<P: Ports>(ports: &P, credential: &Credential, key: &Key) -> String {
-    ports
-        .vault()
-        .mac("owner", &[&key.namespace, &key.name, &credential.key.name])
+/// Whose tokens the spec asks for.
+enum Whose {
+    /// Nobody is known: what is published may stay.
+    Unknown,
+    /// The stored session belongs elsewhere.
+    Nobodys,
+    Theirs(AccountTag),
 }
 
-/// Keyed hash of an account, for annotations.
-pub(super) fn account_mac<P: Ports>(ports: &P, home_account_id: &str) -> String {
-    ports.vault().mac("account", &[home_account_id])
+/// Without a session the tokens still are those of the account that signed in last, and may answer the spec or not.
+fn account_of<P: Ports>(ports: &P, s: &Snapshot) -> Whose {
+    match (s.account_tag(), &s.account) {
+        (Some(tag), _) if s.session_matches() => Whose::Theirs(tag.clone()),
+        (Some(_), _) => Whose::Nobodys,
+        (None, Some(last)) => Whose::Theirs(marks::tag(ports, last, &last.username)),
+        (None, None) => Whose::Unknown,
+    }
 }
 
-/// Keyed hash of the account whose tokens the spec asks for; `None` while no account is known. Without a session the
-/// tokens still are those of the account that signed in last, and may answer the spec or not.
-fn account_of<P: Ports>(ports: &P, s: &Snapshot) -> Option<String> {
-    match &s.session.token {
-        Some(stored) if s.session_matches() => Some(stored.account.clone()),
-        Some(_) => Some("another binding".to_owned()),
-        None => {
-            let last = s.account.as_ref()?;
-            Some(account_mac(ports, &last.home_account_id))
+/// What the spec asks for: nothing that is published answers a spec that names no usable authority, unless the
+/// administrator's policy took away what was right before.
+fn wanted<P: Ports>(ports: &P, s: &Snapshot, account: &Whose, spec: &TokenSpec) -> Wanted {
+    match (&s.target, account) {
+        (target, _) if target.is_withdrawn() => Wanted::Anything,
+        (_, Whose::Unknown) => Wanted::Anything,
+        (Target::Refused { .. }, _) | (_, Whose::Nobodys) => Wanted::Another,
+        (Target::Known { binding, .. }, Whose::Theirs(tag)) => {
+            Wanted::Request(marks::request(ports, binding, tag, spec))
         }
     }
 }
@@ -258,32 +296,29 @@ fn token<P: Ports>(
     credential: &Credential,
     look: &Look,
     memory: &Memory,
-    s: &Snapshot,
-    account: Option<&str>,
+    wanted: Wanted,
     spec: &TokenSpec,
 ) -> Token {
-    let key = credential.sibling(&spec.secret_name);
-    let note = memory.tokens.get(&spec.secret_name).cloned().unwrap_or_default();
-    let meta = look.tokens.get(&spec.secret_name);
-    let reduced = meta.is_some_and(|meta| reduced(meta, &spec.scopes));
+    let name = &spec.secret_name;
+    let key = credential.sibling(name);
+    let note = memory.known.entries.get(name).cloned().unwrap_or_default();
+    let meta = look.tokens.get(name);
     let ownership = meta.map_or(Ownership::Absent, |meta| ownership(ports, credential, &key, meta));
     Token {
-        name: spec.secret_name.clone(),
+        name: name.clone(),
         ownership,
-        wanted: account.and_then(|account| request(ports, s, account, spec)),
-        shape: shape(ports, spec),
+        wanted,
+        shape: marks::shape(ports, spec),
         published: meta
             .filter(|_| ownership == Ownership::Ours)
             .map(|meta| published(meta, &note)),
-        held: memory
-            .pocket
-            .tokens
-            .get(&spec.secret_name)
-            .map(|h| h.held.clone()),
+        held: memory.pocket.tokens.get(name).map(|h| h.held.clone()),
         failure: note.failure,
         deferred_until: note.deferred_until.filter(|at| due_before(meta, *at)),
-        reduced,
+        reduced: meta.is_some_and(|meta| reduced(meta, &spec.scopes)),
         repairs: note.repairs,
+        deleting: meta.is_some_and(|meta| meta.deleting),
+        looked_at: note.looked_at,
     }
 }
 
@@ -302,25 +337,6 @@ fn reduced(meta: &SecretMeta, asked: &[String]) -> bool {
     !granted.is_empty() && asked.iter().any(declined)
 }
 
-/// Keyed hash of the request and account that `spec` asks for.
-pub(super) fn request<P: Ports>(ports: &P, s: &Snapshot, account: &str, spec: &TokenSpec) -> Option<String> {
-    let binding = s.binding()?;
-    let mut texts = vec![
-        binding.authority.as_str(),
-        &binding.tenant,
-        &binding.client_id,
-        account,
-    ];
-    texts.extend(spec.scopes.iter().map(String::as_str));
-    Some(ports.vault().mac("request", &texts))
-}
-
-fn shape<P: Ports>(ports: &P, spec: &TokenSpec) -> String {
-    let keys = spec.effective_keys();
-    let text = serde_json::to_string(&(keys, &spec.labels, &spec.annotations)).unwrap_or_default();
-    ports.vault().mac("shape", &[&text])
-}
-
 /// Only a deferral is later than what the annotation says: the annotation of a newer token ends it.
 fn due_before(meta: Option<&SecretMeta>, at: Time) -> bool {
     meta.and_then(annotations::published)
@@ -328,7 +344,7 @@ fn due_before(meta: Option<&SecretMeta>, at: Time) -> bool {
 }
 
 /// A token Secret of ours; one whose annotations were stripped counts as edited.
-fn published(meta: &SecretMeta, note: &TokenNote) -> Published {
+fn published(meta: &SecretMeta, note: &Note) -> Published {
     let is = |version: &Option<String>| version.as_ref() == Some(&meta.version);
     let unwritable = is(&note.unwritable) || !meta.managed;
     match annotations::published(meta) {
@@ -361,35 +377,20 @@ fn stripped(meta: &SecretMeta) -> Published {
     }
 }
 
-fn leftovers(credential: &Credential, look: &Look, memory: &Memory) -> Vec<Leftover> {
+fn leftovers(credential: &Credential, look: &Look) -> Vec<Leftover> {
     let dropped = look
         .tokens
         .iter()
         .filter(|(name, meta)| credential.entry(name).is_none() && !meta.deleting);
-    dropped
-        .map(|(name, _)| Leftover {
-            retry_at: memory.leftovers.get(name).and_then(|f| f.next_attempt_at),
-            name: name.clone(),
-        })
-        .collect()
-}
-
-fn pocket(memory: &Memory) -> Pocket {
-    use super::memory::News;
-    Pocket {
-        login: memory.pocket.login.as_ref().map(|p| p.outcome.clone()),
-        refresh: memory.pocket.refresh.as_ref().map(|p| match &p.news {
-            News::Newer(session, _) => RefreshOutcome::Newer(session.answered_at),
-            News::Dead(at) => RefreshOutcome::Dead(*at),
-        }),
-    }
+    dropped.map(|(name, _)| Leftover { name: name.clone() }).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::EntraCredentialStatus;
-    use crate::reconcile::memory::CertificateSeen;
+    use crate::api::{EntraCredentialStatus, Reason};
+    use crate::plan::Known;
+    use crate::plan::known::ClientSeen;
 
     fn after_a_restart(reason: Reason) -> Memory {
         let condition = serde_json::json!({
@@ -413,10 +414,14 @@ mod tests {
     #[test]
     fn a_certificate_that_was_read_speaks_for_its_own_version_only() {
         let memory = Memory {
-            certificate: Some(CertificateSeen {
-                version: "u/1".to_owned(),
-                expires_at: Time(1000),
-            }),
+            known: Known {
+                client: Some(ClientSeen {
+                    version: "u/1".to_owned(),
+                    content: String::new(),
+                    expires_at: Some(Time(1000)),
+                }),
+                ..Known::default()
+            },
             ..after_a_restart(Reason::CertificateExpiring)
         };
         assert_eq!(expiry(&memory, "u/1"), Expiry::At(Time(1000)));

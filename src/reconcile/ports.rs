@@ -1,4 +1,4 @@
-//! The ports: everything a pass can do to the world goes through these four traits.
+//! The ports: everything a pass can do to the world goes through these traits.
 //!
 //! # Guarantees asked of an implementation
 //!
@@ -134,16 +134,21 @@ pub enum ClusterError {
     /// The object does not exist.
     #[error("the object does not exist")]
     NotFound,
-    /// The API server refused the write for good: forbidden, quota, admission, terminating namespace, immutable.
+    /// The API server refused the call for good: forbidden, quota, admission, terminating namespace.
     /// The text is bounded and names no value.
-    #[error("the API server refused the write: {0}")]
+    #[error("the API server refused the call: {0}")]
     Refused(String),
     /// The write changes an object that is `immutable`.
     #[error("the Secret is immutable")]
     Immutable,
     /// No answer within the deadline, or the connection failed; a write may have happened.
-    #[error("the API server did not answer: {0}")]
-    Unavailable(String),
+    #[error("the API server did not answer: {text}")]
+    Unavailable {
+        /// What is known of it.
+        text: String,
+        /// Seconds that it asked us to wait (`Retry-After`).
+        retry_after: Option<i64>,
+    },
 }
 
 /// A ServiceAccount, as far as workload identity needs it.
@@ -279,8 +284,27 @@ pub enum Outcome {
     Granted(Box<Tokens>),
     /// They were not.
     Refused(Refusal),
-    /// No permit is free: nothing was sent; come back then.
-    Later(Time),
+    /// No permit is free: nothing was sent.
+    Later(Later),
+}
+
+/// No permit is free for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Later {
+    /// When to come back.
+    pub until: Time,
+    /// Why: the provider asked to slow down, it is failing, or others come first.
+    pub reason: Reason,
+}
+
+impl Later {
+    /// In a second: something was not at hand.
+    pub const fn soon(now: Time) -> Self {
+        Self {
+            until: now.plus(1),
+            reason: Reason::Throttled,
+        }
+    }
 }
 
 /// The identity provider, as a pass sees it.
@@ -335,6 +359,26 @@ pub enum OpenError {
     Broken,
 }
 
+/// What a keyed hash is for: no two uses ever agree. The texts are part of what is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Purpose {
+    /// Proof of ownership.
+    Owner,
+    /// Tag of an account.
+    Account,
+    /// A request and account that a token answers.
+    Request,
+    /// Keys, labels and annotations of a token Secret.
+    Shape,
+    /// An account, for the limits of sends.
+    User,
+    /// The scopes of all entries.
+    Scopes,
+    /// A client credential.
+    Client,
+}
+
 /// Secret material: sealing, keyed hashes, reading logins, rendering tokens. Local and fast; nothing here does I/O.
 pub trait Vault: Send + Sync {
     /// Seals a session, bound to the Secret's namespace and name and to the binding.
@@ -350,8 +394,10 @@ pub trait Vault: Send + Sync {
     fn read_login(&self, name: &str, data: &SecretData) -> Result<LoginContent, String>;
     /// Keyed hash of a login content for a binding and realm.
     fn content_mac(&self, content: &LoginContent, binding: &Binding, realm: Realm) -> ContentMac;
-    /// Keyed hash of texts, for annotations: 32 hexadecimal digits. `purpose` separates uses.
-    fn mac(&self, purpose: &str, parts: &[&str]) -> String;
+    /// Keyed hash of texts, for annotations: 32 hexadecimal digits.
+    fn mac(&self, purpose: Purpose, parts: &[&str]) -> String;
+    /// Keyed hash of what a client proves itself with, to tell one content from the next.
+    fn client_mac(&self, client: &ClientAuthentication) -> String;
     /// Keyed hash of a token Secret's data, for the annotation that tells edits.
     fn data_mac(&self, place: &Key, data: &SecretData) -> String;
     /// Renders the keys of a token Secret.

@@ -2,16 +2,19 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as KubeCondition, Time as KubeTime};
 
+use super::act;
 use super::credential::Credential;
 use super::memory::Memory;
+use super::pass::Rested;
 use super::ports::{Cluster, ClusterError, Event, Ports};
 use super::stamp::{to_kube, to_text};
 use crate::api::{
-    AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, MORE, Realm, Reason,
+    AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, MORE, Phase, Realm, Reason,
     RefreshTokenStatus, TokenStatus,
 };
 use crate::plan::answer::told;
 use crate::plan::conditions::{Condition, conditions};
+use crate::plan::settle::{self, trouble::status_held};
 use crate::plan::snapshot::{Failure, Login, Snapshot, Token};
 use crate::plan::tokens::Need;
 use crate::plan::{Decision, Time};
@@ -19,52 +22,76 @@ use crate::plan::{Decision, Time};
 /// Longest message in a condition or failure, bytes.
 const MESSAGE: usize = 1024;
 
-/// Writes the status if something but a wording changed. A pass that did not come to rest reports nothing.
+/// Writes the status if something but a wording changed. One that does not get through is written again by itself, with a
+/// back-off of its own: the rest of the pass does not depend on it.
 pub(super) async fn report<P: Ports>(
     ports: &P,
     credential: &Credential,
     memory: &mut Memory,
-    decided: Option<&(Snapshot, Decision, Time)>,
-) -> Result<(), ClusterError> {
-    let Some((snapshot, decision, now)) = decided.filter(|(s, ..)| !s.object.deleting) else {
-        return Ok(());
-    };
-    note_handled(memory, snapshot, *now);
-    memory.login_waiting_since = match snapshot.login {
+    rested: &Rested,
+) {
+    let Rested { facts, decision, now } = rested;
+    if facts.object.deleting {
+        return;
+    }
+    memory.login_waiting_since = match facts.login {
         Login::Present(_) => memory.login_waiting_since.or(Some(*now)),
         Login::Absent | Login::WrongType => None,
     };
-    let status = status(credential, memory, snapshot, decision, *now);
+    let status = status(credential, memory, facts, decision, *now);
     if same_but_wording(&status, &memory.written) {
-        return Ok(());
+        memory.unwritten = None;
+        return;
     }
-    match ports
+    if !is_held_off(memory, *now) {
+        write(ports, credential, memory, status, *now).await;
+    }
+}
+
+fn is_held_off(memory: &Memory, now: Time) -> bool {
+    let until = memory.unwritten.as_ref().and_then(|f| f.next_attempt_at);
+    until.is_some_and(|at| at > now)
+}
+
+async fn write<P: Ports>(
+    ports: &P,
+    credential: &Credential,
+    memory: &mut Memory,
+    status: EntraCredentialStatus,
+    now: Time,
+) {
+    let written = ports
         .cluster()
         .write_status(&credential.key, &credential.uid, &status)
-        .await
-    {
+        .await;
+    match written {
         Ok(()) => {}
-        Err(ClusterError::NotFound | ClusterError::Conflict) => return Ok(()),
-        Err(error @ (ClusterError::Refused(_) | ClusterError::Immutable | ClusterError::Unavailable(_))) => {
-            return Err(error);
+        Err(ClusterError::NotFound | ClusterError::Conflict) => {
+            memory.unwritten = None;
+            return;
+        }
+        Err(error) => {
+            tracing::warn!(namespace = credential.key.namespace, name = credential.key.name, %error, "the status could not be written");
+            let (before, trouble) = (memory.unwritten.as_ref(), act::trouble_of_status(error));
+            memory.unwritten = Some(status_held(before, &trouble, now, credential.spread()));
+            return;
         }
     }
-    if let Some(event) = transition(&memory.written, &status) {
+    let event = transition(&memory.written, &status);
+    memory.written = status;
+    memory.unwritten = None;
+    if let Some(event) = event {
         ports
             .cluster()
             .event(&credential.key, &credential.owner(), event)
             .await;
     }
-    memory.written = status;
-    Ok(())
 }
 
-/// A request that could lead to nothing (no token and no login to try again) is handled by having been looked at.
-fn note_handled(memory: &mut Memory, s: &Snapshot, now: Time) {
-    let usable = !s.object.suspended && !s.object.deleting && s.requested(now);
-    if usable && !matches!(s.login, Login::Present(_)) {
-        memory.handled_request.clone_from(&s.object.request);
-    }
+/// Whether a status warns of a certificate that ends soon.
+pub(super) fn warned_of_certificate(status: &EntraCredentialStatus) -> bool {
+    let warning = Reason::CertificateExpiring;
+    status.conditions.iter().any(|c| c.reason == warning.as_ref())
 }
 
 fn status(
@@ -95,9 +122,20 @@ fn status(
             .filter_map(|t| t.expires_at.clone())
             .min_by_key(|t| t.0),
         tokens,
-        failure: s.failure.as_ref().or(s.login_failure.as_ref()).map(failure),
-        last_handled_refresh_request: memory.handled_request.clone(),
+        failure: top_failure(s, now),
+        last_handled_refresh_request: memory.known.handled.map(|word| to_text(word.0)),
     }
+}
+
+/// What keeps everything up: the renewal, else the login.
+fn top_failure(s: &Snapshot, now: Time) -> Option<FailureStatus> {
+    let of = |f: &Failure, phase| FailureStatus {
+        phase: Some(phase),
+        ..failure(f)
+    };
+    s.failure_of_renewal(now)
+        .map(|f| of(f, Phase::Renewal))
+        .or_else(|| s.failure_of_login(now).map(|f| of(f, Phase::Login)))
 }
 
 fn kube_conditions(
@@ -142,7 +180,7 @@ fn bounded(text: &str) -> String {
 }
 
 fn account(credential: &Credential, s: &Snapshot) -> Option<AccountStatus> {
-    let a = s.account.as_ref().or_else(|| s.session.pinned())?;
+    let a = s.account.as_ref().or_else(|| s.session.pinned().map(|pin| &pin.account))?;
     let text = |t: &String| (!t.is_empty()).then(|| bounded(t));
     Some(AccountStatus {
         username: text(&a.username),
@@ -161,7 +199,7 @@ fn login(s: &Snapshot) -> Option<LoginStatus> {
         secret_uid: Some(last.login_uid.clone()),
         sends: i32::try_from(last.sends).ok(),
         last_sent_at: last.last_sent_at.map(to_kube),
-        verdict: Some(last.verdict.clone()),
+        verdict: last.verdict.map(|v| <&str>::from(v).to_owned()),
     })
 }
 
@@ -184,7 +222,8 @@ fn planned(s: &Snapshot, t: &Token, now: Time) -> Option<KubeTime> {
         | Need::Adopt
         | Need::Replace
         | Need::Publish
-        | Need::PublishAt(_)
+        | Need::Held(_)
+        | Need::Deleting
         | Need::Verify => None,
     }
 }
@@ -198,7 +237,7 @@ fn token_status(s: &Snapshot, t: &Token, now: Time) -> TokenStatus {
         expires_at: p.map(|p| to_kube(p.expires_at)),
         refresh_at: p.and_then(|_| planned(s, t, now)),
         refreshed_at: p.map(|p| to_kube(p.issued_at)),
-        failure: t.failure.as_ref().map(failure),
+        failure: s.failure_of_token(t, now).map(failure),
     }
 }
 
@@ -207,8 +246,9 @@ fn failure(f: &Failure) -> FailureStatus {
     FailureStatus {
         reason: r.reason,
         code: r.code.map(|c| format!("AADSTS{c}")),
+        phase: None,
         message: bounded(&r.message),
-        remedy: (!r.remedy.is_empty()).then(|| bounded(&r.remedy)),
+        remedy: Some(r.advice()).filter(|advice| !advice.is_empty()).map(|advice| bounded(&advice)),
         correlation_id: r.correlation_id.clone(),
         trace_id: r.trace_id.clone(),
         at: to_kube(f.at),
@@ -245,7 +285,7 @@ fn of_failure(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> 
     let new = after.failure.as_ref()?;
     let changed = before.failure.as_ref().is_none_or(|old| old.reason != new.reason);
     let note = bounded(&told(&new.message, new.remedy.as_deref().unwrap_or_default()));
-    (changed && is_trouble(new.reason)).then_some(Event {
+    (changed && settle::pass::is_trouble(new.reason)).then_some(Event {
         reason: new.reason,
         warning: true,
         note,
@@ -258,20 +298,12 @@ fn of_conditions(before: &EntraCredentialStatus, after: &EntraCredentialStatus) 
         let new = after.conditions.iter().find(|c| c.type_ == kind)?;
         let known = before.conditions.iter().any(|old| old.reason == new.reason);
         let reason: Reason = new.reason.parse().ok()?;
-        (!known && is_trouble(reason)).then(|| Event {
+        (!known && settle::pass::is_trouble(reason)).then(|| Event {
             reason,
             warning: true,
             note: note(new, after),
         })
     })
-}
-
-fn is_trouble(reason: Reason) -> bool {
-    reason.verdicts().needs_person
-        || matches!(
-            reason,
-            Reason::Expiring | Reason::Expired | Reason::WriteRefused | Reason::CertificateExpiring
-        )
 }
 
 fn note(condition: &KubeCondition, status: &EntraCredentialStatus) -> String {

@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 use super::wiped::to_json;
 use crate::api::Reason;
 use crate::plan::Time;
-use crate::plan::record::{Attempt, ContentMac, Entry, Record, Verdict};
+use crate::plan::record::{Attempt, ClientInput, ContentMac, Entry, Inputs, Record, Verdict};
+use crate::plan::word::Word;
 use crate::reconcile::ports::OpenError;
 
 const VERSION: u32 = 1;
@@ -37,9 +38,57 @@ struct StoredEntry {
     last_sent_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<i64>,
-    inputs: String,
+    #[serde(default, deserialize_with = "noted", skip_serializing_if = "Option::is_none")]
+    inputs: Option<StoredInputs>,
     refused_entries: Vec<String>,
     postponed: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    word: Option<i64>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    lifts: Vec<i64>,
+    #[serde(default)]
+    doubtful: u32,
+    #[serde(default)]
+    proven: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredInputs {
+    scopes: String,
+    client_version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_content: Option<String>,
+    leave: bool,
+}
+
+/// What was noted in another form says nothing: it counts as unchanged.
+fn noted<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<StoredInputs>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    Ok(serde_json::from_value(value).ok())
+}
+
+impl From<&Inputs> for StoredInputs {
+    fn from(inputs: &Inputs) -> Self {
+        Self {
+            scopes: inputs.scopes.clone(),
+            client_version: inputs.client.version.clone(),
+            client_content: inputs.client.content.clone(),
+            leave: inputs.leave,
+        }
+    }
+}
+
+impl From<StoredInputs> for Inputs {
+    fn from(stored: StoredInputs) -> Self {
+        Self {
+            scopes: stored.scopes,
+            client: ClientInput {
+                version: stored.client_version,
+                content: stored.client_content,
+            },
+            leave: stored.leave,
+        }
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -120,7 +169,11 @@ impl From<&Entry> for StoredEntry {
             login_uid: entry.login_uid.clone(),
             last_sent_at: entry.last_sent_at.map(|t| t.0),
             next_attempt_at: entry.next_attempt_at.map(|t| t.0),
-            inputs: entry.inputs.clone(),
+            inputs: entry.inputs.as_ref().map(StoredInputs::from),
+            word: entry.word.map(|w| w.0.0),
+            lifts: entry.lifts.iter().map(|t| t.0).collect(),
+            doubtful: entry.doubtful,
+            proven: entry.proven,
             refused_entries: entry.refused_entries.clone(),
             postponed: entry.postponed,
         }
@@ -137,7 +190,11 @@ impl From<StoredEntry> for Entry {
             login_uid: stored.login_uid,
             last_sent_at: stored.last_sent_at.map(Time),
             next_attempt_at: stored.next_attempt_at.map(Time),
-            inputs: stored.inputs,
+            inputs: stored.inputs.map(Inputs::from),
+            word: stored.word.map(|t| Word(Time(t))),
+            lifts: stored.lifts.into_iter().map(Time).collect(),
+            doubtful: stored.doubtful,
+            proven: stored.proven,
             refused_entries: stored.refused_entries,
             postponed: stored.postponed,
         }
@@ -172,7 +229,7 @@ mod tests {
 
     use super::*;
 
-    const STORED: &str = r#"{"version":1,"entries":[{"content":"ab","verdict":"Kept","reason":"ConsentMissing","unanswered":1,"sends":2,"login_uid":"u","last_sent_at":5,"inputs":"3","refused_entries":["graph"],"postponed":4}],"attempt":{"id":"a1","content":"ab","entry":"graph"}}"#;
+    const STORED: &str = r#"{"version":1,"entries":[{"content":"ab","verdict":"Kept","reason":"ConsentMissing","unanswered":1,"sends":2,"login_uid":"u","last_sent_at":5,"inputs":{"scopes":"s","client_version":"u/1","client_content":"c","leave":true},"refused_entries":["graph"],"postponed":4,"word":7,"lifts":[6],"doubtful":2,"proven":1}],"attempt":{"id":"a1","content":"ab","entry":"graph"}}"#;
 
     fn entry(number: usize) -> Entry {
         Entry {
@@ -182,9 +239,20 @@ mod tests {
             login_uid: "u".to_owned(),
             last_sent_at: Some(Time(5)),
             next_attempt_at: None,
-            inputs: "3".to_owned(),
+            inputs: Some(Inputs {
+                scopes: "s".to_owned(),
+                client: ClientInput {
+                    version: "u/1".to_owned(),
+                    content: Some("c".to_owned()),
+                },
+                leave: true,
+            }),
             refused_entries: vec!["graph".to_owned()],
             postponed: 4,
+            word: Some(Word(Time(7))),
+            lifts: vec![Time(6)],
+            doubtful: 2,
+            proven: 1,
             ..Entry::new(ContentMac(format!("{number:02x}")))
         }
     }
@@ -212,6 +280,13 @@ mod tests {
         assert_eq!(std::str::from_utf8(&write(&record).unwrap()).unwrap(), STORED);
         assert_eq!(read(STORED.as_bytes()), Ok(record));
         assert_eq!(read(br#"{"version":1,"entries":[]}"#), Ok(Record::default()));
+    }
+
+    #[test]
+    fn inputs_in_an_earlier_form_say_nothing_and_lose_nothing() {
+        let earlier = r#"{"version":1,"entries":[{"content":"ab","verdict":"Wrong","unanswered":0,"sends":1,"login_uid":"u","inputs":"uid;3;client=public;request=","refused_entries":[],"postponed":0}]}"#;
+        let entry = read(earlier.as_bytes()).unwrap().entries.remove(0);
+        assert_eq!((entry.verdict, entry.inputs), (Verdict::Wrong, None));
     }
 
     #[test]

@@ -115,7 +115,7 @@ mod tests {
                 ..Account::default()
             }),
             has_refresh_token: true,
-            clock_skew: None,
+            ..Granted::default()
         }
     }
 

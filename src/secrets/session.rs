@@ -1,4 +1,4 @@
-//! A session as it is sealed: the refresh token, the pinned account and the answer's time, as versioned JSON.
+//! A session as it is sealed: the refresh token, whose it is and the answer's time, as versioned JSON.
 //!
 //! Unknown fields are ignored, so that a later release of the same version can add some and be rolled back.
 
@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::wiped::{Text, to_json};
 use crate::plan::Time;
 use crate::plan::answer::Account;
+use crate::plan::identity::{AccountTag, Pin};
 use crate::reconcile::material::{Secret, StoredSession};
 use crate::reconcile::ports::OpenError;
 
@@ -19,6 +20,8 @@ struct Written<'a> {
     refresh_token: &'a str,
     account: WrittenAccount<'a>,
     answered_at: i64,
+    user: &'a str,
+    tag: &'a str,
 }
 
 #[derive(Serialize)]
@@ -27,6 +30,8 @@ struct WrittenAccount<'a> {
     object_id: &'a str,
     tenant_id: &'a str,
     username: &'a str,
+    issuer: &'a str,
+    subject: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -35,6 +40,10 @@ struct Read {
     refresh_token: Text,
     account: ReadAccount,
     answered_at: i64,
+    #[serde(default)]
+    user: String,
+    #[serde(default)]
+    tag: String,
 }
 
 #[derive(Deserialize)]
@@ -43,6 +52,10 @@ struct ReadAccount {
     object_id: String,
     tenant_id: String,
     username: String,
+    #[serde(default)]
+    issuer: String,
+    #[serde(default)]
+    subject: String,
 }
 
 /// `session` as JSON, in a buffer that is wiped on drop.
@@ -50,8 +63,10 @@ pub(super) fn write(session: &StoredSession) -> serde_json::Result<Zeroizing<Vec
     to_json(&Written {
         version: VERSION,
         refresh_token: session.refresh_token.expose(),
-        account: WrittenAccount::from(&session.account),
+        account: WrittenAccount::from(&session.pin.account),
         answered_at: session.answered_at.0,
+        user: &session.pin.user,
+        tag: &session.pin.tag.0,
     })
 }
 
@@ -63,9 +78,23 @@ pub(super) fn read(json: &[u8]) -> Result<StoredSession, OpenError> {
     }
     Ok(StoredSession {
         refresh_token: Secret::new(read.refresh_token.take()),
-        account: Account::from(read.account),
         answered_at: Time(read.answered_at),
+        pin: pin(read.account, read.user, read.tag),
     })
+}
+
+/// Sessions that were sealed before pins had user names go by the name that the answer showed.
+fn pin(account: ReadAccount, user: String, tag: String) -> Pin {
+    let account = Account::from(account);
+    Pin {
+        user: if user.is_empty() {
+            account.username.to_lowercase()
+        } else {
+            user
+        },
+        tag: AccountTag(tag),
+        account,
+    }
 }
 
 impl<'a> From<&'a Account> for WrittenAccount<'a> {
@@ -75,6 +104,8 @@ impl<'a> From<&'a Account> for WrittenAccount<'a> {
             object_id: &account.object_id,
             tenant_id: &account.tenant_id,
             username: &account.username,
+            issuer: &account.issuer,
+            subject: &account.subject,
         }
     }
 }
@@ -86,7 +117,8 @@ impl From<ReadAccount> for Account {
             object_id: read.object_id,
             tenant_id: read.tenant_id,
             username: read.username,
-            ..Self::default()
+            issuer: read.issuer,
+            subject: read.subject,
         }
     }
 }
@@ -99,7 +131,9 @@ mod tests {
 
     use super::*;
 
-    const STORED: &str = r#"{"version":1,"refresh_token":"r\"t","account":{"home_account_id":"u.t","object_id":"o","tenant_id":"t","username":"n"},"answered_at":12}"#;
+    const STORED: &str = r#"{"version":1,"refresh_token":"r\"t","account":{"home_account_id":"u.t","object_id":"o","tenant_id":"t","username":"n","issuer":"i","subject":"s"},"answered_at":12,"user":"svc","tag":"a"}"#;
+    /// As it was written before pins had a user name.
+    const EARLIER: &str = r#"{"version":1,"refresh_token":"r","account":{"home_account_id":"u.t","object_id":"o","tenant_id":"t","username":"Svc"},"answered_at":12}"#;
 
     fn session() -> StoredSession {
         let account = Account {
@@ -107,10 +141,16 @@ mod tests {
             object_id: "o".to_owned(),
             tenant_id: "t".to_owned(),
             username: "n".to_owned(),
+            issuer: "i".to_owned(),
+            subject: "s".to_owned(),
         };
         StoredSession {
             refresh_token: Secret::new("r\"t".to_owned()),
-            account,
+            pin: Pin {
+                user: "svc".to_owned(),
+                account,
+                tag: AccountTag("a".to_owned()),
+            },
             answered_at: Time(12),
         }
     }
@@ -124,7 +164,14 @@ mod tests {
     fn a_session_survives() {
         let back = read(STORED.as_bytes()).unwrap();
         assert_eq!(back.refresh_token.expose(), "r\"t");
-        assert_eq!((back.account, back.answered_at), (session().account, Time(12)));
+        assert_eq!((back.pin, back.answered_at), (session().pin, Time(12)));
+    }
+
+    #[test]
+    fn an_earlier_form_is_pinned_by_the_name_that_was_shown() {
+        let pin = read(EARLIER.as_bytes()).unwrap().pin;
+        assert_eq!((pin.user.as_str(), pin.tag.0.as_str()), ("svc", ""));
+        assert_eq!(pin.account.home_account_id, "u.t");
     }
 
     #[test]
@@ -139,7 +186,7 @@ mod tests {
     fn a_missing_or_misplaced_field_is_refused_without_quoting_it() {
         for (from, to) in [
             (",\"answered_at\":12", ""),
-            ("12}", "\"r-secret\"}"),
+            ("12,", "\"r-secret\","),
             ("\"r\\\"t\"", "7"),
         ] {
             let error = read(STORED.replace(from, to).as_bytes()).err().unwrap();

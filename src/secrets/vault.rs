@@ -24,8 +24,8 @@ use crate::plan::Time;
 use crate::plan::answer::Granted;
 use crate::plan::record::{ContentMac, Record};
 use crate::plan::snapshot::Binding;
-use crate::reconcile::material::{LoginContent, Secret, SecretData, StoredSession};
-use crate::reconcile::ports::{Key, OpenError, Sealed, Vault};
+use crate::reconcile::material::{ClientAuthentication, LoginContent, Secret, SecretData, StoredSession};
+use crate::reconcile::ports::{Key, OpenError, Purpose, Sealed, Vault};
 
 /// How long a key is held before it seals: product §3, longer than a kubelet needs to update a mounted file.
 const SETTLING: Duration = Duration::from_mins(3);
@@ -161,8 +161,20 @@ impl Vault for Keyring {
         mac::content(self.keys().mac(), content, binding, realm)
     }
 
-    fn mac(&self, purpose: &str, parts: &[&str]) -> String {
-        mac::text(self.keys().mac(), purpose, parts)
+    fn mac(&self, purpose: Purpose, parts: &[&str]) -> String {
+        mac::text(self.keys().mac(), purpose.into(), parts)
+    }
+
+    fn client_mac(&self, client: &ClientAuthentication) -> String {
+        let (keys, purpose) = (self.keys(), Purpose::Client.into());
+        match client {
+            ClientAuthentication::Secret(secret) => mac::text(keys.mac(), purpose, &[secret.expose()]),
+            ClientAuthentication::Certificate(c) => {
+                let certificate = String::from_utf8_lossy(&c.certificate);
+                mac::text(keys.mac(), purpose, &[&certificate, c.key.expose()])
+            }
+            ClientAuthentication::Assertion(_) => mac::text(keys.mac(), purpose, &[]),
+        }
     }
 
     fn data_mac(&self, place: &Key, data: &SecretData) -> String {

@@ -166,7 +166,7 @@ impl<T> From<&Result<T, ClusterError>> for Written {
             Ok(_) => Self::Done,
             Err(ClusterError::Conflict | ClusterError::NotFound) => Self::Conflict,
             Err(ClusterError::Refused(_) | ClusterError::Immutable) => Self::Refused,
-            Err(ClusterError::Unavailable(_)) => Self::Unavailable,
+            Err(ClusterError::Unavailable { .. }) => Self::Unavailable,
         }
     }
 }

@@ -27,8 +27,9 @@ use pauses::Pauses;
 use slots::Slots;
 use tenants::Tenants;
 
+use crate::api::Reason;
 use crate::plan::Time;
-use crate::reconcile::ports::{Clock, Request};
+use crate::reconcile::ports::{Clock, Later, Request};
 
 /// How much may go to the identity provider (product §5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,9 +129,9 @@ impl Gate {
     }
 
     /// A permit for this caller, or when to come back.
-    pub(super) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Permit, Time> {
+    pub(super) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Permit, Later> {
         let now = self.clock.monotonic();
-        self.lock().admit(&caller, now).map_err(|wait| self.after(wait))?;
+        self.lock().admit(&caller, now).map_err(|held| self.later(held))?;
         let slot = Slot {
             gate: Arc::clone(self),
             caller: caller.clone(),
@@ -140,6 +141,13 @@ impl Gate {
             caller,
             experience: Experience::Nothing,
         })
+    }
+
+    fn later(&self, held: Held) -> Later {
+        Later {
+            until: self.after(held.wait),
+            reason: held.reason,
+        }
     }
 
     fn after(&self, wait: Duration) -> Time {
@@ -152,27 +160,47 @@ impl Gate {
     }
 }
 
+/// Who is held back: how long, and whether because the provider asked for it, fails, or others come first.
+#[derive(Clone, Copy, Debug)]
+struct Held {
+    wait: Duration,
+    reason: Reason,
+}
+
+impl Held {
+    fn by(reason: Reason) -> impl Fn(Duration) -> Self {
+        move |wait| Self { wait, reason }
+    }
+}
+
 impl State {
     /// Pauses and circuits first, for they cost nothing; the tenant's rate last, for it is used up by asking.
-    fn admit(&mut self, caller: &Caller, now: Duration) -> Result<(), Duration> {
-        self.pauses.check(caller, now)?;
-        self.circuits.check(&caller.authority, now)?;
-        self.slots.take(caller, now)?;
+    fn admit(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
+        self.answers(caller, now)?;
+        self.slots.take(caller, now).map_err(Held::by(Reason::Throttled))?;
         if let Err(wait) = self.tenants.check(caller, now) {
             self.slots.give_back(caller);
-            return Err(wait);
+            return Err(Held::by(Reason::Throttled)(wait));
         }
         self.circuits.begin(&caller.authority, now);
         Ok(())
     }
 
     /// The same for one who has a slot.
-    fn admit_next(&mut self, caller: &Caller, now: Duration) -> Result<(), Duration> {
-        self.pauses.check(caller, now)?;
-        self.circuits.check(&caller.authority, now)?;
-        self.tenants.check(caller, now)?;
+    fn admit_next(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
+        self.answers(caller, now)?;
+        self.tenants
+            .check(caller, now)
+            .map_err(Held::by(Reason::Throttled))?;
         self.circuits.begin(&caller.authority, now);
         Ok(())
+    }
+
+    /// Neither did the provider ask this caller to wait, nor does the authority fail for everybody.
+    fn answers(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
+        self.pauses.check(caller, now).map_err(Held::by(Reason::Throttled))?;
+        let failing = self.circuits.check(&caller.authority, now);
+        failing.map_err(Held::by(Reason::ServiceUnavailable))
     }
 
     fn finish(&mut self, caller: &Caller, experience: Experience, now: Duration) {
@@ -199,12 +227,12 @@ pub(super) struct Permit {
 impl Permit {
     /// A second permit, for a request that follows this one's in the same slot: what the first brings is not lost for
     /// want of leave to use it.
-    pub(super) fn followed_by(&self, caller: Caller) -> Result<Self, Time> {
+    pub(super) fn followed_by(&self, caller: Caller) -> Result<Self, Later> {
         let gate = &self.slot.gate;
         let now = gate.clock.monotonic();
         gate.lock()
             .admit_next(&caller, now)
-            .map_err(|wait| gate.after(wait))?;
+            .map_err(|held| gate.later(held))?;
         Ok(Self {
             slot: Arc::clone(&self.slot),
             caller,

@@ -64,7 +64,7 @@ fn slots_are_counted_and_given_back() {
     let (gate, _hand) = gate(2, 1000);
     let first = gate.admit(one()).unwrap();
     let _second = gate.admit(one()).unwrap();
-    assert_eq!(gate.admit(one()).unwrap_err(), Time(1));
+    assert_eq!(gate.admit(one()).unwrap_err().until, Time(1));
     drop(first);
     assert!(gate.admit(one()).is_ok());
 }
@@ -85,11 +85,11 @@ fn a_second_permit_is_subject_to_its_own_hosts_limits() {
     let (gate, hand) = gate(32, 1);
     gate.admit(one()).unwrap().finish(Experience::Throttled(17));
     let first = gate.admit(caller("n", "sts", "")).unwrap();
-    assert_eq!(first.followed_by(one()).unwrap_err(), Time(17), "a pause");
+    assert_eq!(first.followed_by(one()).unwrap_err().until, Time(17), "a pause");
     hand.forward(17_000);
     assert!(first.followed_by(one()).is_ok());
     assert_eq!(
-        first.followed_by(one()).unwrap_err(),
+        first.followed_by(one()).unwrap_err().until,
         Time(18),
         "the tenant's rate"
     );
@@ -97,7 +97,7 @@ fn a_second_permit_is_subject_to_its_own_hosts_limits() {
         hand.forward(1000);
         first.followed_by(one()).unwrap().finish(Experience::Failing);
     }
-    assert_eq!(first.followed_by(one()).unwrap_err(), Time(52), "the circuit");
+    assert_eq!(first.followed_by(one()).unwrap_err().until, Time(52), "the circuit");
     assert!(
         gate.admit(caller("n", "sts", "other")).is_ok(),
         "that of another host is closed"
@@ -108,7 +108,7 @@ fn a_second_permit_is_subject_to_its_own_hosts_limits() {
 fn a_tenants_rate_is_kept_and_the_crowd_comes_back_one_by_one() {
     let (gate, hand) = gate(1000, 10);
     let permits: Vec<_> = (0..10).map(|_| gate.admit(one()).unwrap()).collect();
-    let turns: Vec<i64> = (0..25).map(|_| gate.admit(one()).unwrap_err().0).collect();
+    let turns: Vec<i64> = (0..25).map(|_| gate.admit(one()).unwrap_err().until.0).collect();
     assert_eq!(turns.iter().filter(|t| **t == 1).count(), 10, "{turns:?}");
     assert_eq!(turns.iter().filter(|t| **t == 2).count(), 10, "{turns:?}");
     assert!(gate.admit(caller("n", "a", "other")).is_ok());
@@ -121,7 +121,7 @@ fn a_tenants_rate_is_kept_and_the_crowd_comes_back_one_by_one() {
 #[test]
 fn the_time_to_come_back_is_at_most_a_minute() {
     let (gate, _hand) = gate(1000, 1);
-    let last = (0..500).filter_map(|_| gate.admit(one()).err()).max().unwrap();
+    let last = (0..500).filter_map(|_| gate.admit(one()).err().map(|l| l.until)).max().unwrap();
     assert_eq!(last, Time(60));
 }
 
@@ -129,7 +129,7 @@ fn the_time_to_come_back_is_at_most_a_minute() {
 fn a_429_pauses_its_own_client_only() {
     let (gate, hand) = gate(32, 1000);
     gate.admit(one()).unwrap().finish(Experience::Throttled(17));
-    assert_eq!(gate.admit(one()).unwrap_err(), Time(17));
+    assert_eq!(gate.admit(one()).unwrap_err().until, Time(17));
     assert!(
         gate.admit(Caller {
             client: "d".to_owned(),
@@ -139,7 +139,7 @@ fn a_429_pauses_its_own_client_only() {
     );
     assert!(gate.admit(caller("n", "b", "t")).is_ok());
     hand.forward(16_999);
-    assert_eq!(gate.admit(one()).unwrap_err(), Time(17));
+    assert_eq!(gate.admit(one()).unwrap_err().until, Time(17));
     hand.forward(1);
     assert!(gate.admit(one()).is_ok());
 }
@@ -150,16 +150,16 @@ fn five_failures_open_the_circuit_and_one_probe_closes_it() {
     for _ in 0..circuit::TRIPS {
         gate.admit(one()).unwrap().finish(Experience::Failing);
     }
-    assert_eq!(gate.admit(one()).unwrap_err(), Time(30));
+    assert_eq!(gate.admit(one()).unwrap_err().until, Time(30));
     assert!(
         gate.admit(caller("n", "b", "t")).is_ok(),
         "another authority is not concerned"
     );
     hand.forward(30_000);
     let probe = gate.admit(one()).unwrap();
-    assert_eq!(gate.admit(one()).unwrap_err(), Time(35), "one probe at a time");
+    assert_eq!(gate.admit(one()).unwrap_err().until, Time(35), "one probe at a time");
     probe.finish(Experience::Failing);
-    assert_eq!(gate.admit(one()).unwrap_err(), Time(60));
+    assert_eq!(gate.admit(one()).unwrap_err().until, Time(60));
     hand.forward(30_000);
     gate.admit(one()).unwrap().finish(Experience::Answered);
     let _first = gate.admit(one()).unwrap();
@@ -283,8 +283,8 @@ proptest! {
             match gate.admit(caller(&namespace.to_string(), &authority.to_string(), "t")) {
                 Ok(permit) => held.push(permit),
                 Err(later) => {
-                    prop_assert!(later > hand.now());
-                    prop_assert!(later <= hand.now().plus(62));
+                    prop_assert!(later.until > hand.now());
+                    prop_assert!(later.until <= hand.now().plus(62));
                 }
             }
             prop_assert!(held.len() <= capacity);

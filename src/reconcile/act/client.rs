@@ -1,17 +1,23 @@
 //! How the application proves who it is: read once in a pass, before anything is sent. A token of a ServiceAccount is kept
 //! for most of its life, everything else only until the pass ends.
 
-use super::{Pass, refusal};
+use super::{Asked, Pass};
 use crate::api::{
-    ANNOTATION_CLIENT_ID, CLIENT_SECRET_TYPE, ClientCertificateRef, ClientCredential, ClientSecretRef,
-    Reason, TLS_TYPE, TOKEN_EXCHANGE_AUDIENCE, WorkloadIdentityRef,
+    CLIENT_SECRET_TYPE, ClientCertificateRef, ClientCredential, ClientSecretRef, TLS_TYPE,
+    TOKEN_EXCHANGE_AUDIENCE, WorkloadIdentityRef,
 };
-use crate::plan::answer::{Effect, Refusal};
+use crate::plan::answer::Refusal;
+use crate::plan::known::ClientSeen;
+use crate::plan::settle::client::{
+    no_certificate, no_client_secret, no_role, no_service_account, not_annotated, not_needed,
+};
+use crate::plan::snapshot::Snapshot;
+use crate::plan::{Object, Time, settle};
 use crate::reconcile::material::{ClientAuthentication, ClientCertificate, Secret};
-use crate::reconcile::memory::{AccountToken, CertificateSeen};
+use crate::reconcile::memory::AccountToken;
 use crate::reconcile::observe;
 use crate::reconcile::ports::{
-    Clock, Cluster, ClusterError, Key, Ports, Provider, SecretObject, ServiceAccount,
+    Clock, Cluster, ClusterError, Key, Ports, Provider, SecretObject, ServiceAccount, Vault,
 };
 
 /// Seconds that a ServiceAccount token is asked for: the default of Kubernetes' projected tokens.
@@ -23,44 +29,89 @@ const TOKEN_USED_PERCENT: i64 = 80;
 /// What was read, or the refusal to show instead.
 type Read<T> = Result<Result<T, Refusal>, ClusterError>;
 
+/// What proves the client, and what is known of it besides.
+struct Proof {
+    client: ClientAuthentication,
+    /// Version of the Secret that it was read from.
+    version: Option<String>,
+    /// When the certificate ends.
+    expires_at: Option<Time>,
+}
+
 impl<P: Ports> Pass<'_, P> {
-    /// Reads the client credential, once in a pass.
-    pub(super) async fn read_client_credential(&mut self) -> Read<()> {
-        let credential = self.credential.spec.client_credential.as_ref();
-        self.forget_others(credential);
-        let Some(credential) = credential.filter(|_| self.hand.client.is_none()) else {
-            return Ok(Ok(()));
-        };
-        let read = match credential {
-            ClientCredential::Secret(reference) => self.client_secret(reference).await?,
-            ClientCredential::Certificate(reference) => self.certificate(reference).await?,
-            ClientCredential::WorkloadIdentity(reference) => self.workload_identity(reference).await?,
-        };
-        Ok(read.map(|client| self.hand.client = Some(client)))
+    /// Whether what proves the client is at hand: read at most once in a pass.
+    pub(super) async fn client_at_hand(&mut self, s: &Snapshot) -> bool {
+        let needed = self.credential.spec.client_credential.is_some();
+        !needed || self.hand.client.is_some() || self.read_client(s).await
+    }
+
+    /// Reads the client credential; says whether it can be used.
+    pub(super) async fn read_client(&mut self, s: &Snapshot) -> bool {
+        self.forget_others();
+        let now = self.now();
+        match self.proof().await {
+            Ok(Ok(proof)) => {
+                self.client_read(proof);
+                true
+            }
+            Ok(Err(refusal)) => {
+                self.shared.observer.failed(refusal.reason);
+                settle::reads::client_refused(&mut self.memory.known, s, refusal, now);
+                false
+            }
+            Err(error) => {
+                self.trouble(s, &Object::Client, Asked::Read, error);
+                false
+            }
+        }
+    }
+
+    async fn proof(&mut self) -> Read<Proof> {
+        match &self.credential.spec.client_credential {
+            Some(ClientCredential::Secret(reference)) => self.client_secret(reference).await,
+            Some(ClientCredential::Certificate(reference)) => self.certificate(reference).await,
+            Some(ClientCredential::WorkloadIdentity(reference)) => self.workload_identity(reference).await,
+            None => Ok(Err(not_needed())),
+        }
+    }
+
+    fn client_read(&mut self, proof: Proof) {
+        if let Some(version) = proof.version {
+            let seen = ClientSeen {
+                version,
+                content: self.ports.vault().client_mac(&proof.client),
+                expires_at: proof.expires_at,
+            };
+            settle::reads::client(&mut self.memory.known, seen);
+        }
+        self.hand.client = Some(proof.client);
     }
 
     /// What belongs to another kind of credential, which the spec named before, is not kept.
-    fn forget_others(&mut self, credential: Option<&ClientCredential>) {
-        if !matches!(credential, Some(ClientCredential::Certificate(_))) {
-            self.memory.certificate = None;
-        }
+    fn forget_others(&mut self) {
+        let credential = self.credential.spec.client_credential.as_ref();
         if !matches!(credential, Some(ClientCredential::WorkloadIdentity(_))) {
             self.memory.account_token = None;
         }
     }
 
-    async fn client_secret(&self, reference: &ClientSecretRef) -> Read<ClientAuthentication> {
+    async fn client_secret(&self, reference: &ClientSecretRef) -> Read<Proof> {
         let object = self
             .read_of_type(&reference.secret_name, CLIENT_SECRET_TYPE)
             .await?;
-        let secret = object.and_then(|o| text(&o, &reference.key));
-        Ok(secret
-            .map(ClientAuthentication::Secret)
-            .ok_or_else(|| no_client_secret(reference)))
+        let found = object.and_then(|o| Some((text(&o, &reference.key)?, o)));
+        let Some((secret, object)) = found else {
+            return Ok(Err(no_client_secret(&reference.secret_name, &reference.key)));
+        };
+        Ok(Ok(Proof {
+            client: ClientAuthentication::Secret(secret),
+            version: Some(observe::client_version(&object.meta)),
+            expires_at: None,
+        }))
     }
 
     /// A certificate that cannot sign is found here, before a request is even built.
-    async fn certificate(&mut self, reference: &ClientCertificateRef) -> Read<ClientAuthentication> {
+    async fn certificate(&self, reference: &ClientCertificateRef) -> Read<Proof> {
         let object = self.read_of_type(&reference.secret_name, TLS_TYPE).await?;
         let Some((object, certificate)) = object.and_then(|o| certificate(&o).map(|c| (o, c))) else {
             return Ok(Err(no_certificate(&reference.secret_name)));
@@ -69,9 +120,11 @@ impl<P: Ports> Pass<'_, P> {
             Ok(expires_at) => expires_at,
             Err(refusal) => return Ok(Err(*refusal)),
         };
-        let version = observe::client_version(&object.meta);
-        self.memory.certificate = Some(CertificateSeen { version, expires_at });
-        Ok(Ok(ClientAuthentication::Certificate(certificate)))
+        Ok(Ok(Proof {
+            client: ClientAuthentication::Certificate(certificate),
+            version: Some(observe::client_version(&object.meta)),
+            expires_at: Some(expires_at),
+        }))
     }
 
     async fn read_of_type(&self, name: &str, kind: &str) -> Result<Option<SecretObject>, ClusterError> {
@@ -80,7 +133,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     /// The ServiceAccount is looked at every time: it may have been withdrawn since its token was issued.
-    async fn workload_identity(&mut self, reference: &WorkloadIdentityRef) -> Read<ClientAuthentication> {
+    async fn workload_identity(&mut self, reference: &WorkloadIdentityRef) -> Read<Proof> {
         let (name, client_id) = (&reference.service_account_name, &self.credential.spec.client_id);
         let key = self.credential.sibling(name);
         let account = match permitted(name, self.ports.cluster().service_account(&key).await)? {
@@ -93,7 +146,11 @@ impl<P: Ports> Pass<'_, P> {
             return Ok(Err(not_annotated(name, client_id)));
         }
         let token = self.account_token(&key, &account).await?;
-        Ok(token.map(ClientAuthentication::Assertion))
+        Ok(token.map(|token| Proof {
+            client: ClientAuthentication::Assertion(token),
+            version: None,
+            expires_at: None,
+        }))
     }
 
     async fn account_token(&mut self, key: &Key, account: &ServiceAccount) -> Read<Secret> {
@@ -126,9 +183,9 @@ fn permitted<T>(name: &str, answer: Result<T, ClusterError>) -> Read<T> {
         Ok(value) => Ok(Ok(value)),
         Err(ClusterError::Refused(text)) => Ok(Err(no_role(name, &text))),
         Err(ClusterError::NotFound) => Ok(Err(no_service_account(name))),
-        Err(error @ (ClusterError::Conflict | ClusterError::Immutable | ClusterError::Unavailable(_))) => {
-            Err(error)
-        }
+        Err(
+            error @ (ClusterError::Conflict | ClusterError::Immutable | ClusterError::Unavailable { .. }),
+        ) => Err(error),
     }
 }
 
@@ -142,55 +199,4 @@ fn certificate(object: &SecretObject) -> Option<ClientCertificate> {
         certificate: object.data.get("tls.crt")?.to_vec(),
         key: text(object, "tls.key")?,
     })
-}
-
-fn no_client_secret(reference: &ClientSecretRef) -> Refusal {
-    refusal(
-        Effect::Person,
-        Reason::AppMisconfigured,
-        format!(
-            "the Secret {} has no usable client secret under the key {}",
-            reference.secret_name, reference.key
-        ),
-        "put the client secret's value (not its ID) under that key",
-    )
-}
-
-fn no_certificate(secret: &str) -> Refusal {
-    refusal(
-        Effect::Person,
-        Reason::AppMisconfigured,
-        format!("the Secret {secret} has no certificate under tls.crt with its key under tls.key"),
-        "create it with kubectl create secret tls, or let cert-manager do so",
-    )
-}
-
-/// No watch shows a ServiceAccount: what is wrong with one is looked at again by itself.
-fn no_service_account(name: &str) -> Refusal {
-    refusal(
-        Effect::Transient,
-        Reason::AppMisconfigured,
-        format!("the ServiceAccount {name} of the workload identity does not exist"),
-        "create it, with the annotation azure.workload.identity/client-id",
-    )
-}
-
-fn not_annotated(name: &str, client_id: &str) -> Refusal {
-    refusal(
-        Effect::Transient,
-        Reason::NotAllowed,
-        format!("the ServiceAccount {name} does not say that this application may use its tokens"),
-        &format!("if it may: kubectl annotate serviceaccount {name} {ANNOTATION_CLIENT_ID}={client_id}"),
-    )
-}
-
-fn no_role(name: &str, text: &str) -> Refusal {
-    refusal(
-        Effect::Transient,
-        Reason::NotAllowed,
-        format!("the operator may not use the ServiceAccount {name}: {text}"),
-        &format!(
-            "an administrator allows it by a Role in this namespace with the resourceName {name}: get on serviceaccounts and create on serviceaccounts/token, bound to the operator's ServiceAccount (deploy/examples/workload-identity.yaml)"
-        ),
-    )
 }

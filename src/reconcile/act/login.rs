@@ -1,50 +1,52 @@
 //! Steps on the login Secret: read, claim, record, exchange, delete.
 
-use super::{Acted, Pass, is_another, refusal, write_refusal};
-use crate::api::{ANNOTATION_ALLOW_IDENTITY_CHANGE, LOGIN_TYPE, REFRESH_TOKEN_TYPE, Reason, annotation};
-use crate::plan::answer::{Effect, Refusal};
-use crate::plan::record::{Attempt, ContentMac, Record};
-use crate::plan::schedule;
-use crate::plan::snapshot::{
-    AttemptSeen, Claim, Content, Failure, LastLogin, Login, LoginOutcome, Opened, Snapshot,
-};
-use crate::reconcile::annotations;
-use crate::reconcile::memory::{LoginSeen, PendingLogin, SessionSeen};
-use crate::reconcile::observe;
+use super::{Asked, Pass};
+use crate::api::{LOGIN_TYPE, annotation};
+use crate::plan::Object;
+use crate::plan::answer::{Granted, Refusal};
+use crate::plan::known::LoginSeen;
+use crate::plan::record::{Attempt, ContentMac};
+use crate::plan::snapshot::{Binding, Claim, Content, Login, LoginOutcome, LoginSecret, Snapshot};
+use crate::plan::{schedule, settle};
+use crate::reconcile::pocket::PendingLogin;
 use crate::reconcile::ports::{
-    Clock, Cluster, ClusterError, Kind, NewSecret, Outcome, Ports, Provider, SecretChange, SecretMeta,
+    Clock, Cluster, ClusterError, Kind, Later, Outcome, Ports, Provider, SecretChange, SecretMeta,
     SecretObject, Tokens, Vault, View,
 };
+use crate::reconcile::{annotations, marks, observe};
 
 impl<P: Ports> Pass<'_, P> {
-    pub(super) async fn read_login(&mut self, s: &Snapshot) -> Acted {
+    pub(super) async fn read_login(&mut self, s: &Snapshot) {
+        match self.login_read(s).await {
+            Ok(()) => {}
+            Err(error) => self.trouble(s, &Object::Login, Asked::Read, error),
+        }
+    }
+
+    async fn login_read(&mut self, s: &Snapshot) -> Result<(), ClusterError> {
         let key = self.credential.login_key();
         let Some(object) = self.ports.cluster().read(&key).await? else {
-            self.login_gone();
+            self.gone(&Object::Login);
+            settle::reads::no_login(&mut self.memory.known);
             return Ok(());
         };
         if object.kind != LOGIN_TYPE {
-            self.memory.wrong_type.seen = 2;
-            self.login_gone();
+            self.gone(&Object::Login);
+            settle::reads::login_of_another_type(&mut self.memory.known);
             return Ok(());
         }
         let claim = self.look_at_claim(&object.meta).await?;
-        let content = self.read_content(s, &object);
-        self.memory.login = Some(LoginSeen {
+        let seen = LoginSeen {
             uid: object.meta.uid.clone(),
             version: object.meta.version.clone(),
-            content,
+            content: self.read_content(s, &object),
             claim,
             at: self.now(),
-            binding: s.binding().cloned(),
-        });
+            made_for: observe::made_for(self.credential, &s.target),
+        };
+        settle::reads::login(&mut self.memory.known, seen);
         self.ports.view().wrote(Kind::Login, &key, object.meta);
         Ok(())
-    }
-
-    fn login_gone(&mut self) {
-        self.gone(Kind::Login, &self.credential.login_key());
-        self.memory.login = None;
     }
 
     /// A claim of a credential that no longer exists, or no longer names this Secret, is void.
@@ -54,42 +56,31 @@ impl<P: Ports> Pass<'_, P> {
             Some(owner) if owner == self.credential.owner() => Ok(Claim::Ours),
             Some(owner) => {
                 let key = self.credential.login_key();
-                let held = self
-                    .ports
-                    .cluster()
-                    .claims(&key.namespace, &owner, &key.name)
-                    .await?;
+                let cluster = self.ports.cluster();
+                let held = cluster.claims(&key.namespace, &owner, &key.name).await?;
                 Ok(if held { Claim::Held } else { Claim::Free })
             }
         }
     }
 
     fn read_content(&mut self, s: &Snapshot, object: &SecretObject) -> Content {
-        let login = match self
-            .ports
-            .vault()
-            .read_login(&self.credential.key.name, &object.data)
-        {
+        let vault = self.ports.vault();
+        let login = match vault.read_login(&self.credential.key.name, &object.data) {
             Ok(login) => login,
             Err(problem) => return Content::Invalid(problem),
         };
         let Some(binding) = s.binding() else {
             return Content::Unread;
         };
-        let mac = self
-            .ports
-            .vault()
-            .content_mac(&login, binding, self.credential.realm());
-        let user = self.ports.vault().mac("user", &[login.username.expose()]);
-        let not_before = self.shared.allowance.not_before(&user, self.now());
+        let mac = vault.content_mac(&login, binding, self.credential.realm());
         self.hand.login = Some(login);
-        Content::Valid { mac, not_before }
+        Content::Valid { mac }
     }
 
-    pub(super) async fn claim_login(&mut self) -> Acted {
+    pub(super) async fn claim_login(&mut self, s: &Snapshot) {
         let key = self.credential.login_key();
         let Some(seen) = &self.look.login else {
-            return Ok(());
+            return;
         };
         let owner = self.credential.owner();
         let claim = format!("{}/{}", owner.name, owner.uid);
@@ -99,207 +90,161 @@ impl<P: Ports> Pass<'_, P> {
         };
         match self.ports.cluster().change(&key, seen, change).await {
             Ok(meta) => {
-                if let Some(login) = &mut self.memory.login {
-                    login.version.clone_from(&meta.version);
-                    login.claim = Claim::Ours;
-                }
+                settle::reads::claimed(&mut self.memory.known, meta.version.clone());
                 self.ports.view().wrote(Kind::Login, &key, meta);
-                Ok(())
             }
-            Err(error) => self.login_moved(error),
+            Err(error) => self.trouble(s, &Object::Login, Asked::Write, error),
         }
     }
 
-    /// A write to the login Secret failed: look again, or say what refused it.
-    fn login_moved(&mut self, error: ClusterError) -> Acted {
-        match error {
-            ClusterError::NotFound => {
-                self.login_gone();
-                Ok(())
-            }
-            ClusterError::Conflict => {
-                self.memory.login = None;
-                Ok(())
-            }
-            ClusterError::Refused(text) => {
-                self.login_write_refused(&text);
-                Ok(())
-            }
-            ClusterError::Immutable => {
-                self.login_write_refused("the login Secret is immutable");
-                Ok(())
-            }
-            error @ ClusterError::Unavailable(_) => Err(error),
-        }
-    }
-
-    /// A login that cannot be claimed or recorded waits by itself: it must not keep the renewals waiting.
-    fn login_write_refused(&mut self, text: &str) {
-        let now = self.now();
-        let refused = |f: &&Failure| f.refusal.reason == Reason::WriteRefused;
-        let before = self.memory.login_failure.as_ref().filter(refused);
-        let next = schedule::retry_write(now, before.map_or(1, |f| f.consecutive.saturating_add(1)));
-        self.memory.login_failed(write_refusal(text), now, Some(next));
-    }
-
-    pub(super) async fn record_attempt(&mut self, s: &Snapshot, content: &ContentMac, entry: &str) -> Acted {
+    /// Takes a turn for the account and the namespace, and writes down what is about to be sent.
+    pub(super) async fn record_attempt(&mut self, s: &Snapshot, content: &ContentMac, entry: &str) {
         let Login::Present(login) = &s.login else {
-            return Ok(());
+            return;
         };
-        let id = self.ports.clock().nonce();
-        let mut record = s.session.record().cloned().unwrap_or_default();
+        if !self.content_at_hand(s, content).await || !self.take_turn(s) {
+            return;
+        }
         let attempt = Attempt {
-            id: id.clone(),
+            id: self.ports.clock().nonce(),
             content: content.clone(),
             entry: entry.to_owned(),
         };
-        record.begin(attempt, s, login, self.now());
-        let recorded_at = self.ports.clock().monotonic();
-        match self.write_record(&record, None).await {
+        self.record(s, login, attempt).await;
+    }
+
+    async fn record(&mut self, s: &Snapshot, login: &LoginSecret, attempt: Attempt) {
+        let mut record = s.session.record().cloned().unwrap_or_default();
+        let now = self.now();
+        record.begin(attempt, s, login, now);
+        self.memory.recorded_at = self.ports.clock().monotonic();
+        match self.write_record(s, &record, None).await {
             Ok(meta) => {
-                self.memory.attempt = Some(AttemptSeen {
-                    id,
-                    first_seen: self.now(),
-                    unsent_ours: true,
-                });
-                self.memory.recorded_at = recorded_at;
-                self.record_written(s, record, meta);
-                self.end_write_failure();
-                self.end_login_failure(Reason::WriteRefused);
-                Ok(())
+                settle::login::recorded(&mut self.memory.known, s, record, meta.version.clone(), now);
+                let key = self.credential.session_key();
+                self.ports.view().wrote(Kind::Session, &key, meta);
             }
-            Err(ClusterError::Refused(text)) => {
-                self.login_write_refused(&text);
-                Ok(())
+            Err(error) => {
+                self.give_turn_back();
+                self.record_failed(s, error);
             }
-            Err(error) => self.session_moved(error).await,
         }
     }
 
-    fn record_written(&mut self, s: &Snapshot, record: Record, meta: SecretMeta) {
-        let (account, unsealable) = match &s.session.opened {
-            Opened::Read {
-                account, unsealable, ..
-            } => (account.clone(), *unsealable),
-            Opened::Unread => (None, false),
+    /// What moved is the refresh-token Secret; what is refused keeps the login waiting, and not the renewals.
+    fn record_failed(&mut self, s: &Snapshot, error: ClusterError) {
+        let object = match error {
+            ClusterError::Conflict | ClusterError::NotFound | ClusterError::Immutable => Object::Session,
+            ClusterError::Refused(_) | ClusterError::Unavailable { .. } => Object::Login,
         };
-        let opened = Opened::Read {
-            record,
-            account,
-            unsealable,
-        };
-        self.memory.session = Some(SessionSeen {
-            version: meta.version.clone(),
-            opened,
-        });
-        self.ports
-            .view()
-            .wrote(Kind::Session, &self.credential.session_key(), meta);
+        self.trouble(s, &object, Asked::Write, error);
     }
 
-    pub(super) async fn create_session(
-        &mut self,
-        change: SecretChange,
-        key_id: String,
-    ) -> Result<SecretMeta, ClusterError> {
-        let key = self.credential.session_key();
-        let mut annotations: std::collections::BTreeMap<_, _> = change
-            .annotations
-            .into_iter()
-            .filter_map(|(k, v)| v.map(|v| (k, v)))
-            .collect();
-        annotations.insert(
-            annotation::OWNER.to_owned(),
-            observe::proof(self.ports, self.credential, &key),
-        );
-        annotations.insert(annotation::KEY_ID.to_owned(), key_id);
-        let secret = NewSecret {
-            owner: self.credential.owner(),
-            kind: REFRESH_TOKEN_TYPE,
-            labels: std::collections::BTreeMap::new(),
-            annotations,
-            data: change.keys,
-            key,
+    /// Whether there is a turn. An attempt that is taken over may still have one.
+    fn take_turn(&mut self, s: &Snapshot) -> bool {
+        let (Some(login), Some(binding)) = (&self.hand.login, s.binding()) else {
+            return false;
         };
-        self.create(secret).await
-    }
-
-    /// The clear description of the last attempt in `record`.
-    pub(super) fn last_login(&self, record: &Record) -> LastLogin {
-        let (login_uid, login_version) = self.memory.login_version();
-        let last = record.entries.last();
-        LastLogin {
-            verdict: last.map(|e| e.verdict.name().to_owned()).unwrap_or_default(),
-            login_uid,
-            login_version,
-            sends: last.map_or(0, |e| e.sends),
-            last_sent_at: last.and_then(|e| e.last_sent_at),
-            next_attempt_at: last.and_then(|e| e.next_attempt_at),
-            inputs: last.map(|e| e.inputs.clone()).unwrap_or_default(),
+        let user = marks::user(self.ports, binding, login);
+        let now = self.ports.clock().now();
+        self.give_turn_back();
+        match self
+            .shared
+            .allowance()
+            .reserve(&user, &self.credential.key.namespace, now)
+        {
+            Ok(ticket) => {
+                self.memory.ticket = Some(ticket);
+                true
+            }
+            Err(until) => {
+                let until = until.plus(self.memory.correction.seconds(self.ports.clock()));
+                settle::login::waits_for_turn(&mut self.memory.known, until);
+                false
+            }
         }
     }
 
-    pub(super) async fn exchange(&mut self, s: &Snapshot, attempt: &str, entry: &str) -> Acted {
-        let Some(binding) = s.binding().cloned() else {
-            return Ok(());
-        };
-        let Some(content) = s
-            .session
-            .record()
-            .and_then(|r| r.attempt.as_ref())
-            .map(|a| a.content.clone())
-        else {
-            return Ok(());
-        };
-        if !self.content_at_hand(s, &content).await? {
-            return Ok(());
+    fn give_turn_back(&mut self) {
+        if let Some(ticket) = self.memory.ticket.take() {
+            self.shared.allowance().give_back(ticket);
         }
-        let client = self.read_client_credential().await?;
-        if let Some(seen) = &mut self.memory.attempt {
-            seen.unsent_ours = false;
-        }
-        let outcome = match client {
-            Ok(()) => self.send(s, &binding, &content, entry).await,
-            Err(refusal) => Outcome::Refused(refusal),
+    }
+
+    pub(super) async fn exchange(&mut self, s: &Snapshot, attempt: &str, entry: &str) {
+        let recorded = s.session.record().and_then(|r| r.attempt.as_ref());
+        let (Some(binding), Some(recorded)) = (s.binding().cloned(), recorded) else {
+            return;
         };
-        self.take_login_outcome(
-            s,
-            binding,
-            LoginKey {
-                content,
-                attempt,
-                entry,
-            },
+        let content = recorded.content.clone();
+        if !self.content_at_hand(s, &content).await || !self.client_at_hand(s).await {
+            return;
+        }
+        settle::login::leaves(&mut self.memory.known);
+        let outcome = self.send(s, &binding, &content, entry).await;
+        let user = self.hand.login.as_ref().map(crate::reconcile::material::LoginContent::user);
+        let (result, tokens) = self.judge(s, user.as_deref().unwrap_or_default(), outcome);
+        self.turn_used(&result);
+        let outcome = LoginOutcome {
+            content,
+            attempt: attempt.to_owned(),
+            entry: entry.to_owned(),
+            user: user.unwrap_or_default(),
+            result,
+        };
+        self.memory.pocket.login = Some(PendingLogin {
             outcome,
-        );
-        Ok(())
+            tokens,
+            binding,
+        });
+    }
+
+    fn judge(
+        &self,
+        s: &Snapshot,
+        user: &str,
+        outcome: Outcome,
+    ) -> (Result<Granted, Refusal>, Option<Box<Tokens>>) {
+        match outcome {
+            Outcome::Granted(tokens) => match settle::login::judged(s, user, &tokens.granted) {
+                Ok(()) => (Ok(tokens.granted.clone()), Some(tokens)),
+                Err(refusal) => (Err(refusal), None),
+            },
+            Outcome::Refused(refusal) => (Err(refusal), None),
+            Outcome::Later(later) => {
+                let seconds = later.until.since(self.ports.clock().now());
+                (Err(settle::login::withheld(seconds)), None)
+            }
+        }
+    }
+
+    /// The turn stays taken where the send counts.
+    fn turn_used(&mut self, result: &Result<Granted, Refusal>) {
+        if settle::login::uses_turn(result) {
+            self.memory.ticket = None;
+        } else {
+            self.give_turn_back();
+        }
     }
 
     /// Reads the login Secret again if this pass has not read it, and checks that it still holds `content`.
-    async fn content_at_hand(&mut self, s: &Snapshot, content: &ContentMac) -> Result<bool, ClusterError> {
+    async fn content_at_hand(&mut self, s: &Snapshot, content: &ContentMac) -> bool {
         if self.hand.login.is_none() {
-            self.read_login(s).await?;
+            self.read_login(s).await;
         }
-        let Some(binding) = s.binding() else {
-            return Ok(false);
+        let (Some(binding), Some(login)) = (s.binding(), &self.hand.login) else {
+            return false;
         };
-        let mac = self.hand.login.as_ref().map(|login| {
-            self.ports
-                .vault()
-                .content_mac(login, binding, self.credential.realm())
-        });
-        Ok(mac.as_ref() == Some(content))
+        let mac = self
+            .ports
+            .vault()
+            .content_mac(login, binding, self.credential.realm());
+        mac == *content
     }
 
-    async fn send(
-        &self,
-        s: &Snapshot,
-        binding: &crate::plan::snapshot::Binding,
-        content: &ContentMac,
-        entry: &str,
-    ) -> Outcome {
+    async fn send(&self, s: &Snapshot, binding: &Binding, content: &ContentMac, entry: &str) -> Outcome {
         let Some(login) = &self.hand.login else {
-            return Outcome::Later(self.now());
+            return self.not_now();
         };
         let scopes = self
             .credential
@@ -332,144 +277,22 @@ impl<P: Ports> Pass<'_, P> {
             .await
     }
 
-    fn take_login_outcome(
-        &mut self,
-        s: &Snapshot,
-        binding: crate::plan::snapshot::Binding,
-        key: LoginKey<'_>,
-        outcome: Outcome,
-    ) {
-        let (result, tokens) = match outcome {
-            Outcome::Granted(tokens) => match Self::objection(s, &tokens) {
-                None => (Ok(tokens.granted.clone()), Some(tokens)),
-                Some(refusal) => (Err(refusal), None),
-            },
-            Outcome::Refused(refusal) => (Err(refusal), None),
-            Outcome::Later(at) => (Err(no_permit(at.since(self.now()))), None),
-        };
-        self.count_send(&result);
-        let outcome = LoginOutcome {
-            content: key.content,
-            attempt: key.attempt.to_owned(),
-            entry: key.entry.to_owned(),
-            result,
-        };
-        self.memory.pocket.login = Some(PendingLogin {
-            outcome,
-            tokens,
-            binding,
-        });
+    fn not_now(&self) -> Outcome {
+        Outcome::Later(Later::soon(self.ports.clock().now()))
     }
 
-    /// An accepted login must bring a refresh token, and may not change the pinned account without leave.
-    fn objection(s: &Snapshot, tokens: &Tokens) -> Option<Refusal> {
-        if tokens.refresh_token.is_none() {
-            return Some(no_refresh_token());
-        }
-        let Login::Present(login) = &s.login else {
-            return None;
-        };
-        let answered = tokens.granted.account.as_ref();
-        let bound = s.session_matches() || answered.is_some_and(|a| s.stored_for_tenant(&a.tenant_id));
-        let pinned = s
-            .session
-            .pinned()
-            .filter(|_| bound && !login.allows_identity_change);
-        pinned
-            .is_some_and(|pinned| is_another(answered, pinned))
-            .then(other_identity)
-    }
-
-    fn count_send(&self, result: &Result<crate::plan::answer::Granted, Refusal>) {
-        let counts = matches!(result, Err(r) if !matches!(r.effect, Effect::Entry | Effect::Transient | Effect::Withheld));
-        if let (true, Some(login)) = (counts, &self.hand.login) {
-            let user = self.ports.vault().mac("user", &[login.username.expose()]);
-            self.shared.allowance.sent(user, self.now());
-        }
-    }
-
-    pub(super) async fn delete_login(&mut self) -> Acted {
+    pub(super) async fn delete_login(&mut self, s: &Snapshot) {
         let key = self.credential.login_key();
         let Some(seen) = &self.look.login else {
-            return Ok(());
+            return;
         };
         match self.ports.cluster().delete(&key, seen).await {
             Ok(()) => {
-                self.memory.deleted_login_at = Some(self.now());
-                self.end_login_failure(Reason::LoginSecretNotDeleted);
-                self.login_gone();
-                Ok(())
-            }
-            Err(ClusterError::Refused(text)) => {
+                self.gone(&Object::Login);
                 let now = self.now();
-                let next = schedule::retry_write(
-                    now,
-                    self.memory
-                        .login_failure
-                        .as_ref()
-                        .map_or(1, |f| f.consecutive + 1),
-                );
-                self.memory.login_failed(not_deleted(&text), now, Some(next));
-                Ok(())
+                settle::login::deleted(&mut self.memory.known, now);
             }
-            Err(error) => self.login_moved(error),
+            Err(error) => self.trouble(s, &Object::Login, Asked::Delete, error),
         }
     }
-
-    fn end_login_failure(&mut self, reason: Reason) {
-        if self
-            .memory
-            .login_failure
-            .as_ref()
-            .is_some_and(|f| f.refusal.reason == reason)
-        {
-            self.memory.login_failure = None;
-        }
-    }
-}
-
-struct LoginKey<'k> {
-    content: ContentMac,
-    attempt: &'k str,
-    entry: &'k str,
-}
-
-fn no_permit(seconds: i64) -> Refusal {
-    let mut refusal = refusal(
-        Effect::Withheld,
-        Reason::Throttled,
-        "the operator's own limits put the sign-in off".to_owned(),
-        "nothing to do; it is tried again by itself",
-    );
-    refusal.retry_after = Some(seconds.max(1));
-    refusal
-}
-
-fn no_refresh_token() -> Refusal {
-    refusal(
-        Effect::Person,
-        Reason::AppMisconfigured,
-        "the sign-in was accepted, but no refresh token came with it".to_owned(),
-        "allow offline_access for this application",
-    )
-}
-
-fn other_identity() -> Refusal {
-    refusal(
-        Effect::Person,
-        Reason::IdentityChanged,
-        "the sign-in was accepted for another account than the pinned one, and was discarded".to_owned(),
-        &format!(
-            "if the account is meant to change, put the annotation {ANNOTATION_ALLOW_IDENTITY_CHANGE}: \"true\" on the login Secret"
-        ),
-    )
-}
-
-fn not_deleted(text: &str) -> Refusal {
-    refusal(
-        Effect::Transient,
-        Reason::LoginSecretNotDeleted,
-        format!("the login Secret was used, but could not be deleted: {text}"),
-        "delete it yourself, or allow the operator to delete it",
-    )
 }

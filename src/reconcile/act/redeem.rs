@@ -1,82 +1,56 @@
 //! Redeeming the refresh token for the entries that are due, and learning a tenant's GUID.
 
-use super::session::redeemed_at;
-use super::{Acted, Pass, is_another, refusal};
-use crate::api::Reason;
-use crate::plan::answer::{Account, Effect, Refusal};
-use crate::plan::schedule::{self, Life};
-use crate::plan::snapshot::{Binding, Failure, Snapshot, Token};
-use crate::reconcile::material::StoredSession;
-use crate::reconcile::memory::{Memory, News, PendingRefresh, next_failure};
-use crate::reconcile::ports::{ClusterError, Outcome, Ports, Provider, Tokens};
+use std::ops::ControlFlow;
 
-/// Same doubtful answers in a row, 10 min apart, after which a refresh token counts as dead; two are enough for the
-/// codes that say that the token itself cannot be read.
-const SUSPICIONS: u32 = 3;
-const UNREADABLE_TOKEN: [u32; 2] = [70_000, 9_002_313];
+use super::Pass;
+use crate::plan::Time;
+use crate::plan::answer::Refusal;
+use crate::plan::settle;
+use crate::plan::settle::renewal::Refused;
+use crate::plan::snapshot::{Binding, RefreshOutcome, Snapshot, Token};
+use crate::reconcile::material::{Secret, StoredSession};
+use crate::reconcile::pocket::PendingRefresh;
+use crate::reconcile::ports::{Outcome, Ports, Provider, Tokens};
 
-/// What the answer for one entry means for the rest of the entries.
-enum Go {
-    On,
-    Stop,
+/// What the redemptions of one step brought for the stored session.
+struct Brought {
+    /// The newest refresh token that came back, with its answer's time.
+    newest: Option<(Time, Secret)>,
+    /// The stored token was found dead.
+    dead: Option<RefreshOutcome>,
 }
 
 impl<P: Ports> Pass<'_, P> {
-    pub(super) async fn redeem(&mut self, s: &Snapshot, names: &[String]) -> Acted {
-        if !self.session_at_hand(s).await? {
-            return Ok(());
+    pub(super) async fn redeem(&mut self, s: &Snapshot, names: &[String]) {
+        if !self.session_at_hand(s).await || !self.client_at_hand(s).await {
+            return;
         }
         let (Some(session), Some(binding)) = (self.hand.session.take(), s.binding().cloned()) else {
-            return Ok(());
+            return;
         };
-        if let Err(refusal) = self.read_client_credential().await? {
-            self.redeem_failed(s, refusal);
-            self.handled(s);
-            self.hand.session = Some(session);
-            return Ok(());
-        }
         self.redeem_each(s, names, session, &binding).await;
-        // Without a permit some entry was not asked for: what a person wants is still to be done.
-        if self.memory.permit_at.is_none() {
-            self.handled(s);
-        }
-        Ok(())
     }
 
-    /// Whether the opened session is the one that the decision looked at. Another one may belong to another binding,
-    /// or to somebody else: it is decided on anew.
-    async fn session_at_hand(&mut self, s: &Snapshot) -> Result<bool, ClusterError> {
-        let read = |memory: &Memory| {
-            memory
-                .session
-                .as_ref()
-                .is_some_and(|seen| seen.version == s.session.version)
+    /// What is redeemed is always the stored token; the newest that came back is stored once.
+    async fn redeem_each(&mut self, s: &Snapshot, names: &[String], mut session: StoredSession, binding: &Binding) {
+        let mut brought = Brought {
+            newest: None,
+            dead: None,
         };
-        if self.hand.session.is_none() || !read(self.memory) {
-            self.read_session().await?;
-        }
-        Ok(read(self.memory))
-    }
-
-    async fn redeem_each(&mut self, s: &Snapshot, names: &[String], first: StoredSession, binding: &Binding) {
-        let redeemed = redeemed_at(s);
-        let (mut session, mut newer) = (first, false);
-        for token in s.tokens.iter().filter(|t| names.contains(&t.name)) {
+        let mut all_asked = true;
+        for token in names.iter().filter_map(|n| s.tokens.iter().find(|t| t.name == *n)) {
             let outcome = self.redeem_one(token, &session, binding).await;
-            let (go, next) = self.take_redeemed(s, token, &session.account, outcome);
-            if let Some(next) = next.filter(|n| n.answered_at >= session.answered_at) {
-                (session, newer) = (next, true);
-            }
-            if matches!(go, Go::Stop) {
+            let (asked, go_on) = self.take(s, token, &mut session, &mut brought, outcome);
+            all_asked &= asked;
+            if go_on.is_break() {
                 break;
             }
         }
-        if newer && self.memory.pocket.refresh.is_none() {
-            let news = News::Newer(Box::new(session), binding.clone());
-            self.memory.pocket.refresh = Some(PendingRefresh { redeemed, news });
-        } else {
-            self.hand.session = Some(session);
+        let now = self.now();
+        if all_asked {
+            settle::renewal::word_led(&mut self.memory.known, s, now);
         }
+        self.keep(s, session, brought, binding);
     }
 
     async fn redeem_one(&self, token: &Token, session: &StoredSession, binding: &Binding) -> Outcome {
@@ -85,26 +59,28 @@ impl<P: Ports> Pass<'_, P> {
             .entry(&token.name)
             .map(|e| e.scopes.clone())
             .unwrap_or_default();
-        let life = token.life().map(Life::seconds);
+        let life = token.life().map(crate::plan::schedule::Life::seconds);
         self.ports
             .provider()
             .redeem(self.request(binding, &scopes, life), session)
             .await
     }
 
-    fn take_redeemed(
+    /// Whether the provider was asked, and whether the next entry is worth asking for.
+    fn take(
         &mut self,
         s: &Snapshot,
         token: &Token,
-        pinned: &Account,
+        session: &mut StoredSession,
+        brought: &mut Brought,
         outcome: Outcome,
-    ) -> (Go, Option<StoredSession>) {
+    ) -> (bool, ControlFlow<()>) {
         match outcome {
-            Outcome::Granted(tokens) => self.take_granted(s, token, pinned, *tokens),
-            Outcome::Refused(refusal) => (self.take_refused(s, token, refusal), None),
-            Outcome::Later(at) => {
-                self.memory.permit_at = Some(at);
-                (Go::Stop, None)
+            Outcome::Granted(tokens) => (true, self.take_granted(s, token, session, brought, *tokens)),
+            Outcome::Refused(refusal) => (true, self.take_refused(s, token, brought, refusal)),
+            Outcome::Later(later) => {
+                settle::renewal::withheld(&mut self.memory.known, s, later.until, later.reason);
+                (false, ControlFlow::Break(()))
             }
         }
     }
@@ -114,156 +90,110 @@ impl<P: Ports> Pass<'_, P> {
         &mut self,
         s: &Snapshot,
         token: &Token,
-        pinned: &Account,
+        session: &mut StoredSession,
+        brought: &mut Brought,
         mut tokens: Tokens,
-    ) -> (Go, Option<StoredSession>) {
-        if is_another(tokens.granted.account.as_ref(), pinned) {
-            self.redeem_failed(s, other_identity());
-            return (Go::Stop, None);
-        }
+    ) -> ControlFlow<()> {
         self.learn_time(&tokens.granted);
         let now = self.now();
-        self.memory.last_redeemed_at = Some(now);
-        self.memory.failure = None;
-        let session = tokens.refresh_token.take().map(|refresh_token| StoredSession {
-            refresh_token,
-            account: pinned.clone(),
-            answered_at: tokens.granted.answered_at,
-        });
-        tokens.granted.account = Some(pinned.clone());
-        if self
-            .memory
-            .account
-            .as_ref()
-            .is_none_or(|a| a.home_account_id != pinned.home_account_id)
-        {
-            self.memory.account = Some(pinned.clone());
-        }
-        self.pocket_token(s, &token.name, tokens);
-        self.settle_entry(token);
-        (Go::On, session)
-    }
-
-    /// Clears the entry's failure; an answer that does not outlive what is published is dropped, and the next try is
-    /// due at half of what is left.
-    fn settle_entry(&mut self, token: &Token) {
-        let now = self.now();
-        let held = self.memory.pocket.tokens.get(&token.name).map(|h| h.held.clone());
-        let worth = held.as_ref().is_some_and(|h| token.worth_publishing(h, now));
-        let note = self.memory.note(&token.name);
-        note.failure = None;
-        note.deferred_until = None;
-        if !worth {
-            note.deferred_until = token.life().map(|life| schedule::deferred(life, now));
+        let (answered_at, refresh_token) = (tokens.granted.answered_at, tokens.refresh_token.take());
+        let Some(mut held) = self.held(s, &token.name, &session.pin, tokens) else {
+            return ControlFlow::Break(());
+        };
+        let (go_on, kept) =
+            settle::renewal::granted(&mut self.memory.known, s, token, &session.pin, &held.held, now);
+        if kept.token {
+            held.held.granted.account = kept.pin.as_ref().map(|pin| pin.account.clone());
+            self.memory.pocket.tokens.insert(token.name.clone(), held);
+        } else {
             self.memory.pocket.tokens.remove(&token.name);
         }
-    }
-
-    fn take_refused(&mut self, s: &Snapshot, token: &Token, refusal: Refusal) -> Go {
-        match refusal.effect {
-            Effect::Entry => {
-                self.entry_failed(token, refusal);
-                Go::On
-            }
-            Effect::Dead => {
-                self.declare_dead(s, refusal);
-                Go::Stop
-            }
-            Effect::Suspect | Effect::Unreadable => {
-                self.suspect(s, refusal);
-                Go::Stop
-            }
-            Effect::Person
-            | Effect::Transient
-            | Effect::Withheld
-            | Effect::Unanswered
-            | Effect::Doubtful
-            | Effect::Condemned => {
-                self.redeem_failed(s, refusal);
-                Go::Stop
+        if let Some(pin) = kept.pin {
+            session.pin = pin;
+            let newer = |(at, _): &(Time, Secret)| *at > answered_at;
+            if !brought.newest.as_ref().is_some_and(newer)
+                && let Some(refresh_token) = refresh_token
+            {
+                brought.newest = Some((answered_at, refresh_token));
             }
         }
+        go_on
     }
 
-    fn entry_failed(&mut self, token: &Token, refusal: Refusal) {
+    fn take_refused(
+        &mut self,
+        s: &Snapshot,
+        token: &Token,
+        brought: &mut Brought,
+        refusal: Refusal,
+    ) -> ControlFlow<()> {
         self.shared.observer.failed(refusal.reason);
-        let (now, spread) = (self.now(), self.credential.spread());
-        let note = self.memory.note(&token.name);
-        note.failure = Some(next_failure(
-            note.failure.as_ref(),
-            refusal,
-            now,
-            spread,
-            token.life(),
-        ));
-    }
-
-    fn declare_dead(&mut self, s: &Snapshot, refusal: Refusal) {
         let now = self.now();
-        self.memory.failure = None;
-        self.memory.login_failed(refusal, now, None);
-        self.memory.pocket.refresh = Some(PendingRefresh {
-            redeemed: redeemed_at(s),
-            news: News::Dead(now),
-        });
-    }
-
-    /// One odd answer must not end a credential that lives for 90 days.
-    fn suspect(&mut self, s: &Snapshot, refusal: Refusal) {
-        let same = |f: &&Failure| f.refusal.reason == refusal.reason && f.refusal.code == refusal.code;
-        let before = s.failure.as_ref().filter(same).map_or(0, |f| f.consecutive);
-        let enough = if refusal.code.is_some_and(|c| UNREADABLE_TOKEN.contains(&c)) {
-            2
-        } else {
-            SUSPICIONS
-        };
-        if before + 1 >= enough {
-            return self.declare_dead(s, refusal);
+        match settle::renewal::refused(&mut self.memory.known, s, token, refusal, now) {
+            Refused::GoOn => ControlFlow::Continue(()),
+            Refused::Stop => ControlFlow::Break(()),
+            Refused::Dead(outcome) => {
+                brought.dead = Some(outcome);
+                ControlFlow::Break(())
+            }
         }
-        let (now, pause) = (self.now(), if enough == 2 { 60 } else { 600 });
-        let next_attempt_at = Some(now.plus(pause));
-        self.memory.failure = Some(Failure {
-            refusal,
-            at: now,
-            consecutive: before + 1,
-            next_attempt_at,
-        });
     }
 
-    fn redeem_failed(&mut self, s: &Snapshot, refusal: Refusal) {
-        self.shared.observer.failed(refusal.reason);
-        let (now, spread) = (self.now(), self.credential.spread());
-        let soonest = s
-            .tokens
-            .iter()
-            .filter_map(Token::life)
-            .min_by_key(|life| life.expires_at);
-        self.memory.failed(refusal, now, spread, soonest);
-        self.memory.failure_inputs.clone_from(&s.object.inputs);
+    /// What came back goes into the pocket, to be stored before anything is published.
+    fn keep(&mut self, s: &Snapshot, session: StoredSession, brought: Brought, binding: &Binding) {
+        let newest = brought.newest.as_ref().map(|(at, _)| *at);
+        let outcome = match brought.dead.filter(|_| newest.is_none()) {
+            Some(dead) => Some(dead),
+            None => settle::renewal::brought(s, newest, &session.pin),
+        };
+        let pending = match outcome {
+            Some(outcome @ RefreshOutcome::Newer(_)) => {
+                let session = Box::new((with_newest(session, brought.newest), binding.clone()));
+                Some(PendingRefresh {
+                    outcome,
+                    session: Some(session),
+                })
+            }
+            other => {
+                self.hand.session = Some(session);
+                other.map(|outcome| PendingRefresh {
+                    outcome,
+                    session: None,
+                })
+            }
+        };
+        if pending.is_some() {
+            self.memory.pocket.refresh = pending;
+        }
     }
 
-    pub(super) async fn resolve(&mut self, s: &Snapshot) -> Acted {
+    pub(super) async fn resolve(&mut self, s: &Snapshot) {
         let Some(binding) = s.binding().cloned() else {
-            return Ok(());
+            return;
         };
         let answer = self
             .ports
             .provider()
             .resolve(self.request(&binding, &[], None))
             .await;
+        let now = self.now();
         match answer {
-            Ok(guid) => self.memory.resolved = Some((binding, guid)),
-            Err(refusal) => self.redeem_failed(s, refusal),
+            Ok(guid) => settle::renewal::resolved(&mut self.memory.known, binding, guid),
+            Err(refusal) => {
+                self.shared.observer.failed(refusal.reason);
+                settle::renewal::failed(&mut self.memory.known, s, refusal, now);
+            }
         }
-        Ok(())
     }
 }
 
-fn other_identity() -> Refusal {
-    refusal(
-        Effect::Person,
-        Reason::IdentityChanged,
-        "a renewal was answered for another account than the pinned one, and was discarded".to_owned(),
-        "check which account this application's session belongs to; it is tried again every 30 minutes",
-    )
+fn with_newest(session: StoredSession, newest: Option<(Time, Secret)>) -> StoredSession {
+    match newest {
+        Some((answered_at, refresh_token)) => StoredSession {
+            refresh_token,
+            answered_at,
+            ..session
+        },
+        None => session,
+    }
 }

@@ -9,6 +9,7 @@ use aws_lc_rs::rand::SystemRandom;
 use super::*;
 use crate::api::{KeyFormat, Realm};
 use crate::plan::answer::Account;
+use crate::plan::identity::{AccountTag, Pin};
 use crate::plan::record::{Attempt, Entry, Verdict};
 
 const OLD: &str = "20260101T000000Z-aa";
@@ -81,7 +82,11 @@ fn session() -> StoredSession {
     };
     StoredSession {
         refresh_token: Secret::new("q7Zk-refresh".to_owned()),
-        account,
+        pin: Pin {
+            user: "q7Zk-user".to_owned(),
+            account,
+            tag: AccountTag("tag".to_owned()),
+        },
         answered_at: Time(5),
     }
 }
@@ -110,7 +115,7 @@ fn a_session_opens_where_it_was_sealed_and_nowhere_else() {
     let sealed = ring.seal_session(&here, &bound, &session());
     let opened = ring.open_session(&here, &bound, &sealed.bytes).unwrap();
     assert_eq!(opened.refresh_token.expose(), "q7Zk-refresh");
-    assert_eq!((opened.account, opened.answered_at), (session().account, Time(5)));
+    assert_eq!((opened.pin, opened.answered_at), (session().pin, Time(5)));
     for (place, binding) in [
         (place("other", "a.refresh-token"), bound.clone()),
         (place("ns", "b.refresh-token"), bound),
@@ -224,7 +229,7 @@ fn hashes_do_not_change_with_a_rotation() {
         let content = ring.content_mac(&content, &Binding::default(), Realm::Auto).0;
         (
             content,
-            ring.mac("p", &["a"]),
+            ring.mac(Purpose::Owner, &["a"]),
             ring.data_mac(&place("a", "b"), &SecretData::default()),
         )
     };
@@ -251,14 +256,8 @@ fn nothing_secret_is_printed() {
         format: KeyFormat::AccessToken,
     }];
     let granted = Granted {
-        issued_at: Time(0),
-        expires_at: Time(0),
-        refresh_at: None,
-        answered_at: Time(0),
-        scopes: Vec::new(),
-        account: None,
-        has_refresh_token: false,
-        clock_skew: None,
+        has_refresh_token: true,
+        ..Granted::default()
     };
     let data = ring.render(&keys, &granted, &Secret::new("q7Zk-access".to_owned()));
     let shown = format!(

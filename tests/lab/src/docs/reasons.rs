@@ -49,6 +49,7 @@ fn retry(retry: Retry) -> String {
         Retry::None => "none",
         Retry::BackOff => "back-off",
         Retry::Probe => "probe",
+        Retry::Cluster => "cluster",
         Retry::Write => "write",
         Retry::Person => "person",
     }

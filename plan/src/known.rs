@@ -1,0 +1,136 @@
+//! What a process knows of one credential beyond its watches: what was read, what was refused, and what was learnt.
+//! [`super::settle`] alone changes it. Losing it costs reads and back-off, never a rule.
+
+use std::collections::BTreeMap;
+
+use super::Time;
+use super::answer::Account;
+use super::hold::{Holds, Object};
+use super::looks::Search;
+use super::snapshot::{AttemptSeen, Binding, Claim, Content, Failure, Opened, Repairs, Withheld};
+use super::step::Step;
+use super::word::Word;
+
+/// Knowledge of one credential.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Known {
+    /// The login Secret, in the version that was read.
+    pub login: Option<LoginSeen>,
+    /// The refresh-token Secret, in the version that was read.
+    pub session: Option<SessionSeen>,
+    /// The refresh-token Secret is immutable in this version.
+    pub immutable_session: Option<String>,
+    /// The attempt in flight.
+    pub attempt: Option<AttemptSeen>,
+    /// The client credential, in the version that was read.
+    pub client: Option<ClientSeen>,
+    /// Notes on token entries, by Secret name.
+    pub entries: BTreeMap<String, Note>,
+    /// Failure of the refresh token, client or tenant.
+    pub failure: Option<Failure>,
+    /// Failure of the last login attempt.
+    pub login_failure: Option<Failure>,
+    /// Objects that the API server refused, or did not answer for.
+    pub holds: Holds,
+    /// No permit for a call before then.
+    pub withheld: Option<Withheld>,
+    /// The limits of sends allow the next login then.
+    pub turn_at: Option<Time>,
+    /// When a used login Secret was deleted last.
+    pub deleted_login_at: Option<Time>,
+    /// When a refresh token was redeemed last.
+    pub last_redeemed_at: Option<Time>,
+    /// The last word of a person that led to a renewal.
+    pub handled: Option<Word>,
+    /// Who signed in.
+    pub account: Option<Account>,
+    /// GUID of the tenant that this binding names.
+    pub resolved: Option<(Binding, String)>,
+    /// Search for a login Secret of the wrong type.
+    pub search: Search,
+    /// Objects that somebody else changed since they were looked at.
+    pub moved: Vec<Object>,
+    /// The credential is being deleted, or is gone: seen live, before its watch told.
+    pub deleting: bool,
+    /// Steps that this pass has taken.
+    pub taken: Vec<Step>,
+}
+
+/// A login Secret that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoginSeen {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.resourceVersion`.
+    pub version: String,
+    /// What is in it.
+    pub content: Content,
+    /// What the claim on it is worth.
+    pub claim: Claim,
+    /// When the claim was looked at.
+    pub at: Time,
+    /// What the content's hash was made for, besides the content.
+    pub made_for: MadeFor,
+}
+
+/// What belongs to a login's content without being in its Secret: its hash is made anew when it changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MadeFor {
+    /// Authority, tenant and client.
+    pub binding: Option<Binding>,
+    /// `spec.login.realm`.
+    pub realm: String,
+}
+
+/// A refresh-token Secret that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionSeen {
+    /// `metadata.resourceVersion`.
+    pub version: String,
+    /// What is in it.
+    pub opened: Opened,
+}
+
+/// A client credential that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientSeen {
+    /// Uid and resourceVersion of its Secret.
+    pub version: String,
+    /// Keyed hash of its content.
+    pub content: String,
+    /// When it ends, if it is a certificate that can sign.
+    pub expires_at: Option<Time>,
+}
+
+/// Notes on one token entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Note {
+    /// What the identity provider refused, and its back-off.
+    pub failure: Option<Failure>,
+    /// Later renewal than the annotations say.
+    pub deferred_until: Option<Time>,
+    /// Repairs in a row.
+    pub repairs: Option<Repairs>,
+    /// Version that we wrote or verified last.
+    pub verified: Option<String>,
+    /// Version in which the data is not ours.
+    pub edited: Option<String>,
+    /// Version that cannot be written.
+    pub unwritable: Option<String>,
+    /// When a foreign Secret of that name was looked at last.
+    pub looked_at: Option<Time>,
+}
+
+impl Known {
+    /// Notes on the entry of this Secret name.
+    pub fn note(&mut self, name: &str) -> &mut Note {
+        self.entries.entry(name.to_owned()).or_default()
+    }
+
+    /// Another process may have been at work: its status tells of failures and words. What was read is told by versions.
+    pub fn forget_failures(&mut self) {
+        self.failure = None;
+        self.login_failure = None;
+        self.holds.clear();
+    }
+}

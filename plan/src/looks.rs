@@ -1,0 +1,116 @@
+//! When to look where no watch shows anything: for a login Secret of another type, and whether a foreign Secret is still in
+//! the way.
+
+use super::hold::Object;
+use super::schedule::{LOOK_AGAIN, SEARCH_FIRST, SEARCH_LAST, SEARCH_SOON};
+use super::snapshot::{Login, Ownership, Snapshot};
+use super::{Step, Time};
+
+/// The search for a login Secret whose type hides it from the watch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Search {
+    /// Seen how often in a row, though the watch does not show it.
+    pub seen: u32,
+    /// Looks so far.
+    pub looks: u32,
+    /// When to look next; `None`: it has not begun.
+    pub next: Option<Time>,
+    /// When the foreign refresh-token Secret was looked at last.
+    pub session_looked_at: Option<Time>,
+}
+
+/// Looks that show a wrong type: one alone may be a watch that is late.
+const CONVINCING: u32 = 2;
+
+impl Search {
+    /// Whether a Secret of that name exists under another type.
+    pub const fn found(&self) -> bool {
+        self.seen >= CONVINCING
+    }
+
+    /// The first look: soon for a credential that is new or was just edited; else later, and spread over ten minutes when
+    /// a process starts with many.
+    #[must_use]
+    pub fn begun(now: Time, young: bool, starting: bool, spread: u32) -> Self {
+        let [soon, _] = SEARCH_SOON;
+        let pause = match (young, starting) {
+            (true, _) => soon,
+            (false, false) => SEARCH_FIRST,
+            (false, true) => SEARCH_FIRST + i64::from(spread) % (SEARCH_LAST - SEARCH_FIRST),
+        };
+        Self {
+            next: Some(now.plus(pause)),
+            ..Self::default()
+        }
+    }
+
+    /// After a look.
+    #[must_use]
+    pub fn looked(self, exists: bool, now: Time) -> Self {
+        let looks = self.looks.saturating_add(1);
+        let [_, second] = SEARCH_SOON;
+        let pause = if looks == 1 && self.seen == 0 && exists {
+            second
+        } else {
+            SEARCH_FIRST.saturating_mul(1_i64 << looks.min(6)).min(SEARCH_LAST)
+        };
+        Self {
+            seen: if exists { self.seen.saturating_add(1) } else { 0 },
+            looks,
+            next: Some(now.plus(pause)),
+            ..self
+        }
+    }
+}
+
+impl Snapshot {
+    /// Whether a login Secret is awaited that no watch shows.
+    pub fn awaits_login(&self) -> bool {
+        !matches!(self.login, Login::Present(_)) && !self.redeemable()
+    }
+}
+
+/// What must be looked at now.
+pub(super) fn due(s: &Snapshot, now: Time) -> Option<Step> {
+    if s.object.deleting || s.object.suspended {
+        return None;
+    }
+    let objects: Vec<_> = login(s, now).into_iter().chain(foreign(s, now)).collect();
+    (!objects.is_empty()).then_some(Step::Look(objects))
+}
+
+fn login(s: &Snapshot, now: Time) -> Option<Object> {
+    let due = s.awaits_login() && s.search.next.is_some_and(|at| at <= now);
+    (due && s.held(&Object::Login, now).is_none()).then_some(Object::Login)
+}
+
+/// A foreign Secret that a look has shown is outside of the watches: its removal is found by looking, and when a person
+/// asks.
+fn foreign(s: &Snapshot, now: Time) -> Vec<Object> {
+    let asked = s.requested(now);
+    let due = |at: Option<Time>| at.is_some_and(|at| now.since(at) >= LOOK_AGAIN || (asked && now > at));
+    let tokens = s
+        .tokens
+        .iter()
+        .filter(|t| t.ownership == Ownership::Foreign && due(t.looked_at))
+        .map(|t| Object::Token(t.name.clone()));
+    let session = (s.session.ownership == Ownership::Foreign && due(s.search.session_looked_at))
+        .then_some(Object::Session);
+    tokens
+        .chain(session)
+        .filter(|o| s.held(o, now).is_none())
+        .collect()
+}
+
+/// When to look next.
+pub(super) fn wake(s: &Snapshot, now: Time) -> Option<Time> {
+    let search = s.search.next.filter(|at| s.awaits_login() && *at > now);
+    let again = |at: Option<Time>| at.map_or(now, |at| at).plus(LOOK_AGAIN);
+    let tokens = s
+        .tokens
+        .iter()
+        .filter(|t| t.ownership == Ownership::Foreign)
+        .map(|t| again(t.looked_at));
+    let session = (s.session.ownership == Ownership::Foreign).then(|| again(s.search.session_looked_at));
+    tokens.chain(session).chain(search).filter(|at| *at > now).min()
+}

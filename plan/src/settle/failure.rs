@@ -1,0 +1,63 @@
+//! How a failure follows another one, when it is tried again, and what lifts it.
+
+use crate::Time;
+use crate::answer::Refusal;
+use crate::hold::Object;
+use crate::known::Known;
+use crate::reason::Retry;
+use crate::schedule::{self, Life};
+use crate::snapshot::{Circumstances, Failure, Snapshot};
+
+/// The failure that follows `previous` when `refusal` came at `now`. `life` is that of the published token.
+pub fn next(
+    previous: Option<&Failure>,
+    refusal: Refusal,
+    now: Time,
+    spread: u32,
+    life: Option<Life>,
+) -> Failure {
+    let consecutive = consecutive(previous, &refusal);
+    let after = refusal.retry_after;
+    let at = match refusal.reason.verdicts().retry {
+        Retry::Write => schedule::retry_write(now, consecutive, spread, after),
+        Retry::Cluster => schedule::retry_cluster(now, consecutive, spread, after),
+        Retry::BackOff | Retry::None => schedule::retry_refresh(now, consecutive, spread, life, after),
+        Retry::Probe | Retry::Person => now.plus(schedule::PROBE),
+    };
+    Failure {
+        refusal,
+        at: now,
+        consecutive,
+        next_attempt_at: Some(at),
+        under: None,
+    }
+}
+
+fn consecutive(previous: Option<&Failure>, refusal: &Refusal) -> u32 {
+    let same_kind = |f: &&Failure| f.refusal.reason.verdicts().retry == refusal.reason.verdicts().retry;
+    previous
+        .filter(same_kind)
+        .map_or(1, |f| f.consecutive.saturating_add(1))
+}
+
+/// A failure that only a person can end is tried again at once when the spec or the client credential changes. What was in
+/// force before a restart is not known: it is taken for what is in force at the first look.
+pub fn lift(known: &mut Known, s: &Snapshot) {
+    let now = s.circumstances();
+    lift_one(&mut known.failure, &now);
+    for note in known.entries.values_mut() {
+        lift_one(&mut note.failure, &now);
+    }
+    let mut client = known.holds.remove(&Object::Client);
+    lift_one(&mut client, &now);
+    known.holds.extend(client.map(|f| (Object::Client, f)));
+}
+
+fn lift_one(failure: &mut Option<Failure>, now: &Circumstances) {
+    let Some(f) = failure else { return };
+    let before = f.under.get_or_insert_with(|| now.clone());
+    let a_person_ends_it = matches!(f.refusal.reason.verdicts().retry, Retry::Probe | Retry::Person);
+    if before != now && a_person_ends_it {
+        *failure = None;
+    }
+}

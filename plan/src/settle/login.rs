@@ -1,0 +1,271 @@
+//! A login: recorded, answered, stored, deleted.
+
+use super::{pass, trouble};
+use crate::Time;
+use crate::answer::{Deed, Effect, Granted, Refusal};
+use crate::hold::Object;
+use crate::known::{Known, SessionSeen};
+use crate::reason::Reason;
+use crate::record::{Entry, Record, Verdict};
+use crate::schedule;
+use crate::snapshot::{AttemptSeen, Failure, LastLogin, LastVerdict, Login, LoginOutcome, Opened, Snapshot};
+
+/// The attempt was recorded, in this version of the refresh-token Secret.
+pub fn recorded(known: &mut Known, s: &Snapshot, record: Record, version: String, now: Time) {
+    trouble::over(known, &Object::Login);
+    known.attempt = record.attempt.as_ref().map(|a| AttemptSeen {
+        id: a.id.clone(),
+        first_seen: now,
+        unsent_ours: true,
+    });
+    known.session = Some(SessionSeen {
+        version,
+        opened: with_record(s, record),
+    });
+}
+
+fn with_record(s: &Snapshot, record: Record) -> Opened {
+    match &s.session.opened {
+        Opened::Read { pin, unsealable, .. } => Opened::Read {
+            record,
+            pin: pin.clone(),
+            unsealable: *unsealable,
+        },
+        Opened::Unread => Opened::Read {
+            record,
+            pin: None,
+            unsealable: false,
+        },
+    }
+}
+
+/// There is no turn for this account or namespace before then.
+pub const fn waits_for_turn(known: &mut Known, until: Time) {
+    known.turn_at = Some(until);
+}
+
+/// The attempt is about to be sent: it is sent once.
+pub const fn leaves(known: &mut Known) {
+    if let Some(seen) = &mut known.attempt {
+        seen.unsent_ours = false;
+    }
+}
+
+/// What an answer means: it is refused all the same without a refresh token, or for another account without leave.
+pub fn judged(s: &Snapshot, user: &str, granted: &Granted) -> Result<(), Refusal> {
+    if !granted.has_refresh_token {
+        return Err(no_refresh_token());
+    }
+    let allowed = matches!(&s.login, Login::Present(login) if login.allows_identity_change);
+    let answered = granted.account.as_ref();
+    let bound = s.session_matches() || answered.is_some_and(|a| s.stored_for_tenant(&a.tenant_id));
+    let pinned = s.session.pinned().filter(|_| bound && !allowed);
+    match pinned.is_some_and(|pin| pin.is_another_login(user, answered)) {
+        true => Err(other_identity()),
+        false => Ok(()),
+    }
+}
+
+/// Whether a send with this result uses up a turn of its account and namespace: not one that was accepted, refused for a
+/// scope, or did not count as a send.
+pub fn uses_turn(result: &Result<Granted, Refusal>) -> bool {
+    result
+        .as_ref()
+        .is_err_and(|r| !r.concerns_entry() && !matches!(r.effect, Effect::Transient | Effect::Withheld))
+}
+
+/// No permit was free, and nothing left.
+pub fn withheld(seconds: i64) -> Refusal {
+    Refusal {
+        effect: Effect::Withheld,
+        retry_after: Some(seconds.max(1)),
+        ..trouble::refusal(
+            Reason::Throttled,
+            "the operator's own limits put the sign-in off".to_owned(),
+            "nothing to do; it is tried again by itself",
+        )
+    }
+}
+
+/// The outcome was stored with its record, in this version.
+pub fn stored(known: &mut Known, s: &Snapshot, outcome: &LoginOutcome, record: Record, version: String, now: Time) {
+    known.attempt = None;
+    trouble::over(known, &Object::Session);
+    match &outcome.result {
+        Ok(granted) => accepted(known, s, outcome, granted, now),
+        Err(refusal) => {
+            known.login_failure = Some(Failure {
+                refusal: refusal.clone(),
+                at: now,
+                consecutive: 1,
+                next_attempt_at: record.entries.last().and_then(|e| e.next_attempt_at),
+                under: None,
+            });
+            known.session = Some(SessionSeen {
+                version,
+                opened: with_record(s, record),
+            });
+        }
+    }
+}
+
+/// The sealed token is read back before the login Secret goes, so nothing of it is taken as known here.
+fn accepted(known: &mut Known, s: &Snapshot, outcome: &LoginOutcome, granted: &Granted, now: Time) {
+    known.session = None;
+    known.login_failure = None;
+    known.failure = None;
+    for note in known.entries.values_mut() {
+        note.failure = None;
+    }
+    known.handled = s.word_for_renewal(now).or(known.handled);
+    known.account = Some(pass::shown(granted.account.as_ref().unwrap_or(&crate::answer::Account::default()), &outcome.user));
+    if let Some(refusal) = &granted.unusable {
+        super::renewal::entry_failed(known, s, &outcome.entry, (**refusal).clone(), now);
+    }
+}
+
+/// The used login Secret is gone.
+pub fn deleted(known: &mut Known, now: Time) {
+    trouble::over(known, &Object::Login);
+    known.login = None;
+    known.deleted_login_at = Some(now);
+}
+
+/// The clear description of the last attempt in `record`.
+pub fn described(known: &Known, record: &Record) -> LastLogin {
+    let last = record.entries.last();
+    let (login_uid, login_version) = known
+        .login
+        .as_ref()
+        .map(|l| (l.uid.clone(), l.version.clone()))
+        .unwrap_or_default();
+    LastLogin {
+        verdict: last.map(|e| e.verdict.without_reason()),
+        login_uid,
+        login_version,
+        sends: last.map_or(0, |e| e.sends),
+        last_sent_at: last.and_then(|e| e.last_sent_at),
+        next_attempt_at: last.and_then(|e| e.next_attempt_at),
+        inputs: last.and_then(|e| e.inputs.clone()),
+        word: last.and_then(|e| e.word),
+    }
+}
+
+impl Verdict {
+    /// For annotations and status.
+    pub const fn without_reason(&self) -> LastVerdict {
+        match self {
+            Self::Open => LastVerdict::Open,
+            Self::Accepted => LastVerdict::Accepted,
+            Self::Wrong => LastVerdict::Wrong,
+            Self::Kept(_) => LastVerdict::Kept,
+        }
+    }
+}
+
+impl Record {
+    /// Writes down the outcome of a send. `others` are the names of all token entries.
+    pub fn settle(&mut self, outcome: &LoginOutcome, others: &[String], now: Time) {
+        if self
+            .attempt
+            .as_ref()
+            .is_some_and(|a| a.content == outcome.content)
+        {
+            self.attempt = None;
+        }
+        let e = self.entry_mut(&outcome.content);
+        match &outcome.result {
+            Ok(_) => e.answered(Verdict::Accepted),
+            Err(refusal) => e.refused(refusal, &outcome.entry, others, now),
+        }
+    }
+}
+
+impl Entry {
+    /// A complete answer came: its send was not one of those that were never answered. Only an accepted login ends
+    /// the count of those, since a proven password locks no account.
+    fn answered(&mut self, verdict: Verdict) {
+        self.unanswered = match verdict {
+            Verdict::Accepted => 0,
+            Verdict::Open | Verdict::Wrong | Verdict::Kept(_) => self.unanswered.saturating_sub(1),
+        };
+        if verdict == Verdict::Accepted {
+            self.doubtful = 0;
+            self.proven = 0;
+        }
+        self.verdict = verdict;
+        self.postponed = 0;
+        self.next_attempt_at = None;
+    }
+
+    fn refused(&mut self, refusal: &Refusal, entry: &str, others: &[String], now: Time) {
+        match refusal.effect {
+            Effect::Transient => {
+                self.postponed += 1;
+                self.not_sent(schedule::retry_login(now, self.postponed, refusal.retry_after));
+            }
+            Effect::Withheld => self.not_sent(now.plus(refusal.retry_after.unwrap_or(1))),
+            Effect::Unanswered => self.next_attempt_at = Some(now.plus(schedule::AFTER_LOST)),
+            Effect::Condemned => self.answered(Verdict::Wrong),
+            Effect::Doubtful => {
+                self.answered(Verdict::Kept(refusal.reason));
+                self.doubtful += 1;
+            }
+            Effect::Entry | Effect::Person | Effect::Dead | Effect::Suspect | Effect::Unreadable => {
+                self.kept(refusal, entry, others, now);
+            }
+        }
+    }
+
+    /// Refused for a reason that a person can change: with the scopes of another entry it may be accepted.
+    fn kept(&mut self, refusal: &Refusal, entry: &str, others: &[String], now: Time) {
+        if refusal.concerns_entry() && !self.refused_entries.iter().any(|e| e == entry) {
+            self.refused_entries.push(entry.to_owned());
+            if !others.iter().all(|o| self.refused_entries.contains(o)) {
+                self.answered(Verdict::Open);
+                self.next_attempt_at = Some(now.plus(schedule::NEXT_ENTRY));
+                return;
+            }
+        }
+        self.answered(Verdict::Kept(refusal.reason));
+        if refusal.proves_password() && self.proven < schedule::PROVEN_TRIES {
+            self.proven += 1;
+            self.next_attempt_at = Some(now.plus(schedule::PROVEN_PAUSE));
+        }
+    }
+
+    /// No send is used up: the one that was counted when it was recorded is given back, and a word with it.
+    fn not_sent(&mut self, next: Time) {
+        self.unanswered = self.unanswered.saturating_sub(1);
+        self.sends = self.sends.saturating_sub(1);
+        self.next_attempt_at = Some(next);
+        if self.verdict == Verdict::Wrong {
+            self.lifts.pop();
+            self.word = None;
+        }
+    }
+}
+
+fn no_refresh_token() -> Refusal {
+    Refusal {
+        effect: Effect::Person,
+        deed: Deed::Word,
+        ..trouble::refusal(
+            Reason::AppMisconfigured,
+            "the sign-in was accepted, but no refresh token came with it".to_owned(),
+            "Allow offline_access for this application.",
+        )
+    }
+}
+
+fn other_identity() -> Refusal {
+    Refusal {
+        effect: Effect::Person,
+        deed: Deed::Leave,
+        ..trouble::refusal(
+            Reason::IdentityChanged,
+            "the sign-in was accepted for another account than the pinned one, and was discarded".to_owned(),
+            "",
+        )
+    }
+}

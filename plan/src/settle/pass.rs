@@ -1,0 +1,106 @@
+//! What begins and ends every pass, whatever it does: failures are lifted, the search is kept, the same step is not taken
+//! for ever.
+
+use super::{failure, trouble};
+use crate::Time;
+use crate::answer::Account;
+use crate::known::Known;
+use crate::looks::Search;
+use crate::reason::Reason;
+use crate::schedule::{SAME_STEP, STEPS};
+use crate::snapshot::{Login, Snapshot};
+use crate::step::Step;
+use crate::word::Word;
+
+/// A credential younger than this, or edited since, is being worked on: its login is searched for soon. Seconds.
+pub const YOUNG: i64 = 600;
+
+/// A pass begins. `young`: the credential is new, or was edited since the last pass; `starting`: it is old, and this
+/// process has not looked at it before.
+pub fn begins(known: &mut Known, s: &Snapshot, young: bool, starting: bool, now: Time) {
+    known.taken.clear();
+    known.holds.retain(|_, f| f.at <= now);
+    failure::lift(known, s);
+    if known.withheld.as_ref().is_some_and(|w| w.until <= now) {
+        known.withheld = None;
+    }
+    if known.turn_at.is_some_and(|at| at <= now) {
+        known.turn_at = None;
+    }
+    if !s.awaits_login() {
+        let session_looked_at = known.search.session_looked_at;
+        known.search = Search {
+            session_looked_at,
+            ..Search::default()
+        };
+    } else if known.search.next.is_none() || young {
+        known.search = Search::begun(now, young, starting, s.object.spread);
+    }
+}
+
+/// Whether `step` may be taken: not the same one again and again, and not more of them than a pass may take. What may not
+/// is held.
+pub fn may_take(known: &mut Known, s: &Snapshot, step: &Step, now: Time) -> Allowed {
+    if known.taken.len() >= STEPS {
+        return Allowed::PassIsOver;
+    }
+    let before = known.taken.iter().filter(|taken| *taken == step).count();
+    known.taken.push(step.clone());
+    if before < SAME_STEP {
+        return Allowed::Yes;
+    }
+    for object in step.objects() {
+        trouble::without_progress(known, s, &object, now);
+    }
+    if step.objects().is_empty() {
+        Allowed::PassIsOver
+    } else {
+        Allowed::Held
+    }
+}
+
+/// Whether a step may be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allowed {
+    /// It may.
+    Yes,
+    /// It was taken twice in this pass without progress, and its objects are held now: decide anew.
+    Held,
+    /// The pass has had its steps.
+    PassIsOver,
+}
+
+/// A pass ends: a word that could lead to nothing, because no refresh token is stored, is handled by having been looked at.
+pub fn ends(known: &mut Known, s: &Snapshot, now: Time) {
+    let nothing_to_renew = s.session.token.is_none() && !matches!(s.login, Login::Present(_));
+    if nothing_to_renew && !s.object.suspended && !s.object.deleting && s.requested(now) {
+        known.handled = s.word_for_renewal(now).or(known.handled);
+    }
+}
+
+/// Takes over what a status tells that another process wrote: a word that it handled.
+pub fn word_was_handled(known: &mut Known, word: Word) {
+    known.handled = known.handled.max(Some(word));
+}
+
+/// Whether what holds the renewal up is worth an Event by itself.
+pub fn is_trouble(reason: Reason) -> bool {
+    reason.verdicts().needs_person
+        || matches!(
+            reason,
+            Reason::Expiring
+                | Reason::Expired
+                | Reason::WriteRefused
+                | Reason::ClusterUnavailable
+                | Reason::CertificateExpiring
+        )
+}
+
+/// Who signed in, for showing: with the user name that was sent, where the answer gave none.
+pub fn shown(account: &Account, user: &str) -> Account {
+    let mut account = account.clone();
+    if account.username.is_empty() {
+        user.clone_into(&mut account.username);
+    }
+    account
+}

@@ -1,0 +1,67 @@
+//! A token Secret was verified, published, replaced, pruned or adopted.
+
+use super::trouble;
+use crate::Time;
+use crate::hold::Object;
+use crate::known::{Known, Note};
+use crate::schedule::REPAIRS_END;
+use crate::snapshot::{Ownership, Repairs, Token};
+
+/// Its data was compared with its keyed hash, in this version.
+pub fn verified(known: &mut Known, name: &str, version: String, intact: bool, immutable: bool) {
+    trouble::over(known, &Object::Token(name.to_owned()));
+    let note = known.note(name);
+    if immutable {
+        note.unwritable = Some(version.clone());
+    }
+    if intact {
+        note.verified = Some(version);
+    } else {
+        note.edited = Some(version);
+    }
+}
+
+/// A new token was written over what `token` describes.
+pub fn published(known: &mut Known, token: &Token, version: String, now: Time) {
+    trouble::over(known, &Object::Token(token.name.clone()));
+    let note = known.note(&token.name);
+    let repaired = note.was_repair(token);
+    note.verified = Some(version);
+    note.failure = None;
+    note.deferred_until = None;
+    if repaired {
+        note.repaired(now);
+    }
+}
+
+/// It was deleted, because the spec does not name it any more.
+pub fn pruned(known: &mut Known, name: &str) {
+    trouble::over(known, &Object::Token(name.to_owned()));
+    known.entries.remove(name);
+}
+
+/// Our ownerReference is on it again.
+pub fn adopted(known: &mut Known, object: &Object) {
+    trouble::over(known, object);
+}
+
+impl Note {
+    /// Whether the Secret had been published before and was lost or edited since.
+    fn was_repair(&self, token: &Token) -> bool {
+        let intact =
+            token.ownership == Ownership::Ours && token.published.as_ref().is_some_and(|p| !p.edited);
+        self.verified.is_some() && !intact
+    }
+
+    /// Counts a repair; a quiet time ends a row.
+    fn repaired(&mut self, now: Time) {
+        let count = self
+            .repairs
+            .filter(|r| now.since(r.at) < REPAIRS_END)
+            .map_or(0, |r| r.count);
+        self.repairs = Some(Repairs {
+            count: count + 1,
+            at: now,
+        });
+    }
+}

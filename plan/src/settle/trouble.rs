@@ -1,0 +1,169 @@
+//! A read or write that the API server refused or did not answer: the object is held, and nothing else.
+
+use super::failure;
+use crate::Time;
+use crate::answer::{Deed, Effect, Refusal};
+use crate::hold::Object;
+use crate::known::Known;
+use crate::reason::Reason;
+use crate::snapshot::Snapshot;
+
+/// What the API server did instead. Texts are bounded and hold no value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// Somebody else changed the object since it was looked at, or it exists already.
+    Moved,
+    /// It does not exist.
+    Gone,
+    /// It is `immutable`.
+    Immutable,
+    /// A write was refused: forbidden, quota, admission, terminating namespace.
+    WriteRefused(String),
+    /// The deletion of a used login Secret was refused.
+    DeleteRefused(String),
+    /// A read was refused.
+    ReadRefused(String),
+    /// No answer, or none that is one; and the seconds that it asked us to wait.
+    Away(String, Option<i64>),
+}
+
+/// Settles trouble with `object`.
+pub fn with(known: &mut Known, s: &Snapshot, object: &Object, trouble: &Trouble, now: Time) {
+    match trouble {
+        Trouble::Moved => moved(known, object),
+        Trouble::Gone => gone(known, object),
+        Trouble::Immutable => immutable(known, s, object, now),
+        Trouble::WriteRefused(text) => hold(known, s, object, write_refused(text), now),
+        Trouble::DeleteRefused(text) => hold(known, s, object, not_deleted(text), now),
+        Trouble::ReadRefused(text) => hold(known, s, object, read_refused(text), now),
+        Trouble::Away(text, retry_after) => hold(known, s, object, away(text, *retry_after), now),
+    }
+}
+
+/// Something was done with `object`: it is not held any more.
+pub fn over(known: &mut Known, object: &Object) {
+    known.holds.remove(object);
+}
+
+fn moved(known: &mut Known, object: &Object) {
+    if *object == Object::Login {
+        known.login = None;
+    }
+    if !known.moved.contains(object) {
+        known.moved.push(object.clone());
+    }
+}
+
+/// The view was told; what was read of the object is void.
+fn gone(known: &mut Known, object: &Object) {
+    match object {
+        Object::Login => known.login = None,
+        Object::Session => known.session = None,
+        Object::Client => known.client = None,
+        Object::Token(_) => {}
+    }
+}
+
+fn immutable(known: &mut Known, s: &Snapshot, object: &Object, now: Time) {
+    match object {
+        Object::Session => known.immutable_session = Some(s.session.version.clone()),
+        Object::Token(name) => {
+            let token = s.tokens.iter().find(|t| t.name == *name);
+            let version = token.and_then(|t| t.published.as_ref()).map(|p| p.version.clone());
+            known.note(name).unwritable = version;
+        }
+        Object::Login | Object::Client => {
+            hold(known, s, object, write_refused("the Secret is immutable"), now);
+        }
+    }
+}
+
+/// The same step again and again: its object waits, whatever the outcomes said.
+pub fn without_progress(known: &mut Known, s: &Snapshot, object: &Object, now: Time) {
+    let told = refusal(
+        Reason::SecretConflict,
+        format!(
+            "{} is changed by somebody else as soon as it is read or written",
+            object.named()
+        ),
+        "find out who does it; it is tried again by itself",
+    );
+    hold(known, s, object, told, now);
+}
+
+fn hold(known: &mut Known, s: &Snapshot, object: &Object, refusal: Refusal, now: Time) {
+    let next = failure::next(s.holds.get(object), refusal, now, s.object.spread, None);
+    known.holds.insert(object.clone(), next);
+}
+
+/// The failure of a status that did not get through, after `previous`.
+pub fn status_held(
+    previous: Option<&crate::snapshot::Failure>,
+    trouble: &Trouble,
+    now: Time,
+    spread: u32,
+) -> crate::snapshot::Failure {
+    let (refusal, after) = match trouble {
+        Trouble::Away(text, after) => (away(text, *after), *after),
+        Trouble::WriteRefused(text) | Trouble::DeleteRefused(text) | Trouble::ReadRefused(text) => {
+            (write_refused(text), None)
+        }
+        Trouble::Moved | Trouble::Gone | Trouble::Immutable => (write_refused("the object moved"), None),
+    };
+    let mut next = failure::next(previous, refusal, now, spread, None);
+    if matches!(trouble, Trouble::Away(..)) {
+        let at = crate::schedule::retry_status(now, next.consecutive, spread, after);
+        next.next_attempt_at = Some(at);
+    }
+    next
+}
+
+fn write_refused(text: &str) -> Refusal {
+    refusal(
+        Reason::WriteRefused,
+        format!("the API server refused a write: {text}"),
+        "check quotas, rights and admission policies in this namespace; the operator keeps the answer and tries again",
+    )
+}
+
+fn not_deleted(text: &str) -> Refusal {
+    refusal(
+        Reason::LoginSecretNotDeleted,
+        format!("the login Secret was used, but could not be deleted: {text}"),
+        "delete it yourself, or allow the operator to delete it",
+    )
+}
+
+fn read_refused(text: &str) -> Refusal {
+    refusal(
+        Reason::ClusterUnavailable,
+        format!("the API server refused a read: {text}"),
+        "give the operator's ServiceAccount the rights of its Role; it is tried again by itself",
+    )
+}
+
+fn away(text: &str, retry_after: Option<i64>) -> Refusal {
+    Refusal {
+        retry_after,
+        ..refusal(
+            Reason::ClusterUnavailable,
+            format!("the API server did not answer: {text}"),
+            "it is tried again by itself; look at the API server and its webhooks",
+        )
+    }
+}
+
+/// A refusal that did not come from the identity provider.
+pub(super) fn refusal(reason: Reason, message: String, remedy: &str) -> Refusal {
+    Refusal {
+        effect: Effect::Transient,
+        reason,
+        code: None,
+        message,
+        remedy: remedy.to_owned(),
+        deed: Deed::Wait,
+        correlation_id: None,
+        trace_id: None,
+        retry_after: None,
+    }
+}

@@ -1,0 +1,64 @@
+//! Keyed hashes that stand on our objects: each is made in one place, for one purpose.
+
+use super::credential::Credential;
+use super::material::LoginContent;
+use super::ports::{Key, Ports, Purpose, Vault};
+use crate::api::TokenSpec;
+use crate::plan::answer::Account;
+use crate::plan::identity::AccountTag;
+use crate::plan::snapshot::Binding;
+
+/// Our proof of ownership: of namespace, Secret name and credential name.
+pub(super) fn proof<P: Ports>(ports: &P, credential: &Credential, key: &Key) -> String {
+    let parts = [key.namespace.as_str(), &key.name, &credential.key.name];
+    ports.vault().mac(Purpose::Owner, &parts)
+}
+
+/// Tag of an account, by the first identifier that is known of it; without any, by the user name that was sent.
+pub(super) fn tag<P: Ports>(ports: &P, account: &Account, user: &str) -> AccountTag {
+    let parts: Vec<&str> = if !account.home_account_id.is_empty() {
+        vec![&account.home_account_id]
+    } else if !account.object_id.is_empty() {
+        vec!["oid", &account.object_id, &account.tenant_id]
+    } else if !account.subject.is_empty() {
+        vec!["sub", &account.issuer, &account.subject]
+    } else {
+        vec!["user", user]
+    };
+    AccountTag(ports.vault().mac(Purpose::Account, &parts))
+}
+
+/// The request and account that a token of `spec` answers.
+pub(super) fn request<P: Ports>(ports: &P, binding: &Binding, account: &AccountTag, spec: &TokenSpec) -> String {
+    let mut texts = vec![
+        binding.authority.as_str(),
+        &binding.tenant,
+        &binding.client_id,
+        &account.0,
+    ];
+    texts.extend(spec.scopes.iter().map(String::as_str));
+    ports.vault().mac(Purpose::Request, &texts)
+}
+
+/// Keys, labels and annotations that `spec` asks for.
+pub(super) fn shape<P: Ports>(ports: &P, spec: &TokenSpec) -> String {
+    let keys = spec.effective_keys();
+    let text = serde_json::to_string(&(keys, &spec.labels, &spec.annotations)).unwrap_or_default();
+    ports.vault().mac(Purpose::Shape, &[&text])
+}
+
+/// The scopes of all entries.
+pub(super) fn scopes<P: Ports>(ports: &P, credential: &Credential) -> String {
+    let entries = &credential.spec.tokens;
+    let texts = entries
+        .iter()
+        .flat_map(|t| std::iter::once(t.secret_name.as_str()).chain(t.scopes.iter().map(String::as_str)));
+    ports.vault().mac(Purpose::Scopes, &texts.collect::<Vec<_>>())
+}
+
+/// The account behind a login, for the limits of sends: host of the authority and user name.
+pub(super) fn user<P: Ports>(ports: &P, binding: &Binding, login: &LoginContent) -> String {
+    ports
+        .vault()
+        .mac(Purpose::User, &[&binding.authority, &login.user()])
+}

@@ -1,0 +1,136 @@
+//! From a status to what is known: whole once in a process, and a word that another process handled at any time. Losing the
+//! status loses back-off only.
+
+use super::credential::Credential;
+use super::memory::Memory;
+use super::stamp;
+use crate::api::{AccountStatus, EntraCredentialStatus, FailureStatus, Phase, Retry, TokenStatus};
+use crate::plan::answer::{Account, Deed, Effect, Refusal};
+use crate::plan::known::{Known, Note};
+use crate::plan::snapshot::Failure;
+use crate::plan::word::Word;
+use crate::plan::{Object, settle};
+
+impl Memory {
+    /// Takes the status in.
+    pub fn restore(&mut self, credential: &Credential) {
+        if let Some(word) = handled(credential.status.as_ref()) {
+            settle::pass::word_was_handled(&mut self.known, word);
+        }
+        if std::mem::replace(&mut self.restored, true) {
+            return;
+        }
+        if let Some(status) = credential.status.clone() {
+            restore(&mut self.known, &status);
+            self.written = status;
+        }
+    }
+
+    /// Another process may have been at work: what the status tells is taken in again. The pocket stays.
+    pub fn look_at_status_again(&mut self) {
+        self.restored = false;
+        self.known.forget_failures();
+    }
+}
+
+fn handled(status: Option<&EntraCredentialStatus>) -> Option<Word> {
+    let text = status?.last_handled_refresh_request.as_deref()?;
+    stamp::from_text(text).map(Word)
+}
+
+fn restore(known: &mut Known, status: &EntraCredentialStatus) {
+    if let Some(failure) = &status.failure {
+        restore_failure(known, status, failure);
+    }
+    known.last_redeemed_at = status
+        .refresh_token
+        .as_ref()
+        .and_then(|r| r.last_redeemed_at.as_ref())
+        .map(stamp::from_kube);
+    known.account = status.account.as_ref().map(account_from);
+    for token in &status.tokens {
+        restore_token(known, token);
+    }
+}
+
+fn restore_failure(known: &mut Known, status: &EntraCredentialStatus, failure: &FailureStatus) {
+    let of_login = phase(status, failure) == Phase::Login;
+    let object = if of_login { Object::Login } else { Object::Session };
+    let failure = failure_from(failure);
+    if is_hold(&failure) {
+        known.holds.insert(object, failure);
+    } else if of_login {
+        known.login_failure = Some(failure);
+    } else {
+        known.failure = Some(failure);
+    }
+}
+
+/// A status that does not say it: the failure of a login happened when the login was sent, or is about its Secret.
+fn phase(status: &EntraCredentialStatus, failure: &FailureStatus) -> Phase {
+    failure.phase.unwrap_or_else(|| {
+        let sent_then = status
+            .login
+            .as_ref()
+            .is_some_and(|l| l.last_sent_at.as_ref() == Some(&failure.at));
+        let about_login = sent_then || failure.next_attempt_at.is_none();
+        if about_login { Phase::Login } else { Phase::Renewal }
+    })
+}
+
+/// Whether the API server, and not the identity provider, is what is waited for.
+fn is_hold(failure: &Failure) -> bool {
+    matches!(
+        failure.refusal.reason.verdicts().retry,
+        Retry::Write | Retry::Cluster
+    )
+}
+
+fn restore_token(known: &mut Known, token: &TokenStatus) {
+    let failure = token.failure.as_ref().map(failure_from);
+    let (hold, failure) = match failure {
+        Some(f) if is_hold(&f) => (Some(f), None),
+        other => (None, other),
+    };
+    let object = Object::Token(token.secret_name.clone());
+    known.holds.extend(hold.map(|f| (object, f)));
+    let note = Note {
+        failure,
+        deferred_until: token.refresh_at.as_ref().map(stamp::from_kube),
+        verified: token.secret_resource_version.clone(),
+        ..Note::default()
+    };
+    known.entries.insert(token.secret_name.clone(), note);
+}
+
+fn failure_from(status: &FailureStatus) -> Failure {
+    let digits = status.code.as_deref().and_then(|c| c.strip_prefix("AADSTS"));
+    Failure {
+        refusal: Refusal {
+            effect: Effect::Transient,
+            reason: status.reason,
+            code: digits.and_then(|d| d.parse().ok()),
+            message: status.message.clone(),
+            remedy: status.remedy.clone().unwrap_or_default(),
+            deed: Deed::Wait,
+            correlation_id: status.correlation_id.clone(),
+            trace_id: status.trace_id.clone(),
+            retry_after: None,
+        },
+        at: stamp::from_kube(&status.at),
+        consecutive: u32::try_from(status.consecutive).unwrap_or(1),
+        next_attempt_at: status.next_attempt_at.as_ref().map(stamp::from_kube),
+        under: None,
+    }
+}
+
+fn account_from(status: &AccountStatus) -> Account {
+    let text = |t: &Option<String>| t.clone().unwrap_or_default();
+    Account {
+        home_account_id: text(&status.home_account_id),
+        object_id: text(&status.object_id),
+        tenant_id: text(&status.tenant_id),
+        username: text(&status.username),
+        ..Account::default()
+    }
+}
