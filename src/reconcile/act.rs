@@ -177,11 +177,13 @@ fn trouble_of(object: &Object, asked: Asked, error: ClusterError) -> Trouble {
         (ClusterError::Conflict, _) => Trouble::Moved,
         (ClusterError::NotFound, _) => Trouble::Gone,
         (ClusterError::Immutable, _) => Trouble::Immutable,
-        (ClusterError::Unavailable { text, retry_after }, _) => Trouble::Away(text, retry_after),
-        (ClusterError::Refused(text), Asked::Read) => Trouble::ReadRefused(text),
-        (ClusterError::Refused(text), Asked::Delete) if *object == Object::Login => {
+        (ClusterError::Refused(text) | ClusterError::Unavailable { text, .. }, Asked::Delete)
+            if *object == Object::Login =>
+        {
             Trouble::DeleteRefused(text)
         }
+        (ClusterError::Unavailable { text, retry_after }, _) => Trouble::Away(text, retry_after),
+        (ClusterError::Refused(text), Asked::Read) => Trouble::ReadRefused(text),
         (ClusterError::Refused(text), Asked::Write | Asked::Delete) => Trouble::WriteRefused(text),
     }
 }

@@ -17,6 +17,7 @@ use crate::plan::conditions::{Condition, conditions};
 use crate::plan::settle::{self, trouble::status_held};
 use crate::plan::snapshot::{Failure, Login, Snapshot, Token};
 use crate::plan::tokens::Need;
+use crate::plan::word::Said;
 use crate::plan::{Decision, Time};
 
 /// Longest message in a condition or failure, bytes.
@@ -123,8 +124,18 @@ fn status(
             .min_by_key(|t| t.0),
         tokens,
         failure: top_failure(s, now),
-        last_handled_refresh_request: memory.known.handled.map(|word| to_text(word.0)),
+        last_handled_refresh_request: handled(credential, memory),
     }
+}
+
+/// The last word that led to a renewal, as it was written.
+fn handled(credential: &Credential, memory: &Memory) -> Option<String> {
+    let handled = memory.known.handled?;
+    if credential.said() == Some(Said::At(handled)) {
+        return credential.request.clone();
+    }
+    let before = memory.written.last_handled_refresh_request.clone();
+    before.or_else(|| Some(to_text(handled.0)))
 }
 
 /// What keeps everything up: the renewal, else the login.

@@ -4,6 +4,7 @@
 //! before it is sent again, so the cases of a test run at once.
 
 mod control_plane;
+mod held;
 mod logins;
 mod renewals;
 mod writes;

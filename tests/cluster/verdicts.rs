@@ -6,6 +6,7 @@ mod identity;
 mod logins;
 mod refusals;
 mod renewals;
+mod words;
 
 use entra_lab::simulator::world::{PUBLIC_CLIENT, TENANT};
 use entra_lab::stage::AUTHORITY;

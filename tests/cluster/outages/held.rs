@@ -1,0 +1,327 @@
+//! One thing fails for long: it is told, it is tried at a slow pace, and nothing else waits for it. `Ready` follows the
+//! published token and the clock in all of it.
+
+use std::time::{Duration, Instant};
+
+use entra_lab::proxy::{Action, Canned, Rule as ApiRule};
+use entra_lab::simulator::{Fault, RetryAfter, Rule};
+use jiff::Timestamp;
+use kube::api::{Patch, PatchParams};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::{Trial, seconds};
+use crate::relay::in_turn;
+use crate::scene::{LIFE, Place, api_scope, graph_scope, stage, user};
+
+/// Seconds within which a status follows an expiry.
+const TOLD_WITHIN: u64 = 30;
+
+/// Calls that bring nothing new, at most, in a minute.
+const CALLS_A_MINUTE: usize = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ready_turns_false_at_expiry_whatever_holds_the_renewal_up() {
+    stage().await;
+    let mut cases = JoinSet::new();
+    cases.spawn(in_turn(another_one_was_throttled()));
+    cases.spawn(in_turn(entra_fails_for_all()));
+    cases.spawn(in_turn(the_session_cannot_be_read("unread", 500, "InternalError")));
+    cases.spawn(in_turn(the_session_cannot_be_read("forbidden", 403, "Forbidden")));
+    cases.spawn(in_turn(the_spec_names_no_authority()));
+    cases.join_all().await;
+}
+
+/// The pause that the provider asked of one credential holds the others of its client back, and they say so.
+async fn another_one_was_throttled() {
+    let trial = Trial::signed_in("throttled-for").await;
+    let (name, password) = user();
+    trial.place.credential("d", &[("d-api", &api_scope())]).await;
+    trial.place.login("d-login", &name, &password).await;
+    trial.place.expect("d", "Ready", "True/Fresh").await;
+    let hour = Fault::TooManyRequests(RetryAfter::Seconds(3600));
+    trial.fault("refresh_token", hour, 1).await;
+    for credential in ["c", "d"] {
+        let patience = LIFE + TOLD_WITHIN;
+        trial
+            .place
+            .expect_within(patience, credential, "Ready", "False/Throttled")
+            .await;
+    }
+}
+
+/// The circuit opens: most credentials make no call at all.
+async fn entra_fails_for_all() {
+    let trial = Trial::signed_in("failing-for").await;
+    let others: Vec<String> = (0..6).map(|n| format!("d{n}")).collect();
+    for name in &others {
+        let (user, password) = user();
+        trial
+            .place
+            .credential(name, &[(&format!("{name}-api"), &api_scope())])
+            .await;
+        trial.place.login(&format!("{name}-login"), &user, &password).await;
+        trial.place.expect(name, "Ready", "True/Fresh").await;
+    }
+    let away = Action::Answer(Canned {
+        status: 503,
+        ..Canned::default()
+    });
+    trial.relay.entra.add(ApiRule::new(away).method("POST").forever());
+    let begun = Timestamp::now();
+    for name in others.iter().map(String::as_str).chain(["c"]) {
+        let left = (LIFE + TOLD_WITHIN).saturating_sub(elapsed(begun).as_secs());
+        trial
+            .place
+            .expect_within(left.max(1), name, "Ready", "False/ServiceUnavailable")
+            .await;
+    }
+    trial.relay.entra.clear();
+    for name in others.iter().map(String::as_str).chain(["c"]) {
+        trial.place.expect_within(150, name, "Ready", "True/Fresh").await;
+    }
+}
+
+async fn the_session_cannot_be_read(name: &str, status: u16, reason: &str) {
+    let trial = Trial::signed_in(name).await;
+    let failed = Action::status(status, reason);
+    let read = ApiRule::new(failed).method("GET").path("/secrets/c.refresh-token");
+    trial.relay.api.add(read.forever());
+    let begun = Timestamp::now();
+    trial
+        .place
+        .expect_within(LIFE + TOLD_WITHIN, "c", "Ready", "False/ClusterUnavailable")
+        .await;
+    trial.calls_are_few(begun, "GET", "/secrets/c.refresh-token");
+    trial.relay.api.clear();
+    trial.ready().await;
+}
+
+async fn the_spec_names_no_authority() {
+    let trial = Trial::signed_in("undeclared").await;
+    trial.patch(json!({"spec": {"authority": "labb"}})).await;
+    trial.expect("False/AppMisconfigured").await;
+    trial.patch(json!({"spec": {"authority": "lab"}})).await;
+    trial.ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_fails_for_one_entry_delays_no_other() {
+    stage().await;
+    let mut cases = JoinSet::new();
+    for (name, blocked) in [("policy-first", "a-first"), ("policy-last", "z-last")] {
+        cases.spawn(in_turn(a_policy_blocks(name, blocked)));
+    }
+    let failed = Action::status(500, "InternalError");
+    cases.spawn(in_turn(one_secret_cannot_be_written("unwritable", failed)));
+    cases.spawn(in_turn(one_secret_cannot_be_replaced()));
+    cases.spawn(in_turn(one_secret_is_held_by_a_finalizer()));
+    cases.join_all().await;
+}
+
+/// Conditional Access for one resource: the other is renewed on time, in both orders.
+async fn a_policy_blocks(name: &str, blocked: &str) {
+    let trial = Trial::with_two(name, blocked).await;
+    let blocks = Rule::new(Fault::code(53003)).user(&trial.user).grant("refresh_token");
+    let blocks = blocks.scope(&graph_scope()).times(1000);
+    trial.stage().await.simulator.script(blocks);
+    trial.other_is_on_time("m-api").await;
+    let failure = trial.failure_of(blocked).await;
+    assert_eq!(failure["reason"], "BlockedByPolicy", "{failure}");
+    trial.expect("False/BlockedByPolicy").await;
+}
+
+async fn one_secret_cannot_be_written(name: &str, failed: Action) {
+    let trial = Trial::with_two(name, "a-first").await;
+    let begun = Timestamp::now();
+    let write = ApiRule::new(failed).method("PATCH").path("/secrets/a-first");
+    trial.relay.api.add(write.forever());
+    trial.other_is_on_time("m-api").await;
+    let failure = trial.failure_of("a-first").await;
+    assert_eq!(failure["reason"], "ClusterUnavailable", "{failure}");
+    trial.calls_are_few(begun, "PATCH", "/secrets/a-first");
+    trial.relay.api.clear();
+    trial.ready().await;
+}
+
+/// Immutable, and the operator may not delete it.
+async fn one_secret_cannot_be_replaced() {
+    let trial = Trial::with_two("irreplaceable", "a-first").await;
+    let refused = Action::status(403, "Forbidden");
+    let delete = ApiRule::new(refused).method("DELETE").path("/secrets/a-first");
+    trial.relay.api.add(delete.forever());
+    trial.change_secret("a-first", json!({"immutable": true})).await;
+    let begun = Timestamp::now();
+    trial.other_is_on_time("m-api").await;
+    let failure = trial.failure_of("a-first").await;
+    assert_eq!(failure["reason"], "WriteRefused", "{failure}");
+    trial.calls_are_few(begun, "DELETE", "/secrets/a-first");
+    trial.relay.api.clear();
+    trial.ready().await;
+}
+
+async fn one_secret_is_held_by_a_finalizer() {
+    let trial = Trial::with_two("finalized", "a-first").await;
+    let held = json!({"immutable": true, "metadata": {"finalizers": ["contoso.example/hold"]}});
+    trial.change_secret("a-first", held).await;
+    let begun = Timestamp::now();
+    trial.other_is_on_time("m-api").await;
+    trial.calls_are_few(begun, "POST", "/secrets?");
+    trial.calls_are_few(begun, "DELETE", "/secrets/a-first");
+    trial
+        .change_secret("a-first", json!({"metadata": {"finalizers": null}}))
+        .await;
+    trial.ready().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_or_a_status_that_cannot_be_written_delays_no_token() {
+    stage().await;
+    let mut cases = JoinSet::new();
+    for (name, status) in [("undeleted", 500), ("undeletable", 403)] {
+        cases.spawn(in_turn(the_login_cannot_be_deleted(name, status)));
+    }
+    cases.spawn(in_turn(the_status_cannot_be_written()));
+    cases.join_all().await;
+}
+
+async fn the_login_cannot_be_deleted(name: &str, status: u16) {
+    let trial = Trial::new(name).await;
+    let failed = Action::status(status, "InternalError");
+    let delete = ApiRule::new(failed).method("DELETE").path("/secrets/c-login");
+    trial.relay.api.add(delete.forever());
+    let begun = Timestamp::now();
+    trial.sign_in().await;
+    let published = || async { trial.place.secret("c-api").await.is_some() };
+    trial.place.until("it is published all the same", published).await;
+    trial.renewed("the first renewal").await;
+    trial.renewed("the second renewal").await;
+    trial.expect("True/LoginSecretNotDeleted").await;
+    trial.calls_are_few(begun, "DELETE", "/secrets/c-login");
+    // A restart remembers what it is that waits.
+    let trial = trial.restarted().await;
+    trial.renewed("a renewal after a restart").await;
+    trial.relay.api.clear();
+    let gone = || async { trial.place.secret("c-login").await.is_none() };
+    trial.place.until("the login is deleted", gone).await;
+    trial.check(1).await;
+    trial.witness.never_expired();
+}
+
+async fn the_status_cannot_be_written() {
+    let trial = Trial::signed_in("mute").await;
+    let refused = Action::status(403, "Forbidden");
+    let write = ApiRule::new(refused).method("PATCH").path("/entracredentials/c/status");
+    trial.relay.api.add(write.forever());
+    let begun = Timestamp::now();
+    trial.renewed("a renewal").await;
+    trial.renewed("another renewal").await;
+    trial.renewed("and one more").await;
+    let writes = trial.calls(begun, "PATCH", "/entracredentials/c/status");
+    assert!(writes <= 5, "{writes} writes in {:?}", elapsed(begun));
+    trial.relay.api.clear();
+    trial.check(1).await;
+    trial.witness.never_expired();
+}
+
+fn elapsed(since: Timestamp) -> Duration {
+    Timestamp::now().duration_since(since).unsigned_abs()
+}
+
+impl Trial {
+    /// A credential with two entries: `m-api` for one resource, `other` for another one, in the order of their names.
+    async fn with_two(name: &str, other: &str) -> Self {
+        let place = Place::new(name).await;
+        let trial = Self::at(place, user()).await;
+        let mut tokens = [("m-api", api_scope()), (other, graph_scope())];
+        tokens.sort_unstable();
+        let tokens = tokens.each_ref().map(|(name, scope)| (*name, scope.as_str()));
+        trial.place.credential("c", &tokens).await;
+        trial.sign_in().await;
+        // The login may be seen before the spec: then the first token is another one.
+        for secret in ["m-api", other] {
+            let published = || async { trial.place.secret(secret).await.is_some() };
+            trial.place.until("both are published", published).await;
+        }
+        trial.ready().await;
+        trial
+    }
+
+    /// For two lives and a half this token is replaced before it expires.
+    async fn other_is_on_time(&self, secret: &str) {
+        let until = Instant::now() + Duration::from_secs(LIFE * 5 / 2);
+        while Instant::now() < until {
+            seconds(1).await;
+            let published = self.witness.versions(secret);
+            let last = published.last().unwrap();
+            assert!(
+                last.expires_at.unwrap() > Timestamp::now(),
+                "{secret} in {} has expired: {:#}",
+                self.place.namespace,
+                self.place.status("c").await
+            );
+        }
+    }
+
+    async fn failure_of(&self, secret: &str) -> Value {
+        let status = self.place.status("c").await;
+        let tokens = status["tokens"].as_array().unwrap();
+        let token = tokens.iter().find(|t| t["secretName"] == secret).unwrap();
+        token["failure"].clone()
+    }
+
+    /// Calls of the operator since then.
+    fn calls(&self, since: Timestamp, method: &str, path: &str) -> usize {
+        let journal = self.relay.api.journal();
+        let calls = journal.matching(|r| r.time >= since && r.method == method && r.path.contains(path));
+        calls.len()
+    }
+
+    fn calls_are_few(&self, since: Timestamp, method: &str, path: &str) {
+        let calls = self.calls(since, method, path);
+        let minutes = usize::try_from(elapsed(since).as_secs() / 60).unwrap() + 1;
+        assert!(
+            calls <= CALLS_A_MINUTE * minutes,
+            "{calls} times {method} {path} in {:?}",
+            elapsed(since)
+        );
+    }
+
+    async fn patch(&self, patch: Value) {
+        self.place
+            .credentials()
+            .patch("c", &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+            .unwrap();
+    }
+
+    async fn change_secret(&self, name: &str, patch: Value) {
+        self.place
+            .secrets()
+            .patch(name, &PatchParams::default(), &Patch::Merge(&patch))
+            .await
+            .unwrap();
+    }
+
+    /// The operator is killed and started anew, behind the same proxies.
+    async fn restarted(self) -> Self {
+        let Self {
+            place,
+            relay,
+            witness,
+            user,
+            password,
+            operator,
+        } = self;
+        operator.kill();
+        let operator = place.operator(relay.options()).await;
+        Self {
+            place,
+            relay,
+            witness,
+            user,
+            password,
+            operator,
+        }
+    }
+}
