@@ -75,6 +75,16 @@ pub const UNREADABLE: (u32, i64) = (2, 60);
 /// A renewal or sign-in that waits so long for a permit is told of, seconds; less is a turn like another.
 pub const WITHHELD_TOLD: i64 = 20;
 
+/// Seconds that a ServiceAccount token is asked for: the default of Kubernetes' projected tokens.
+pub const SERVICE_ACCOUNT_TOKEN: i64 = 3600;
+
+/// Part of a ServiceAccount token's life after which another is asked for: as kubelet does it for projected tokens.
+const SERVICE_ACCOUNT_TOKEN_USED: i64 = 80;
+
+/// Seconds that the wall clock may move against the monotonic one without having been set. A clock that is kept right is
+/// slewed, and the monotonic one with it; what is left is rounding.
+pub const CLOCK_SET: i64 = 5;
+
 /// A quiet time that ends a row of repairs, seconds.
 pub const REPAIRS_END: i64 = 600;
 
@@ -222,6 +232,11 @@ pub fn retry_login(now: Time, postponed: u32, retry_after: Option<i64>) -> Time 
     now.plus(pause)
 }
 
+/// When another ServiceAccount token is asked for.
+pub const fn next_service_account_token(now: Time, expires_at: Time) -> Time {
+    now.plus(expires_at.since(now).saturating_mul(SERVICE_ACCOUNT_TOKEN_USED) / 100)
+}
+
 /// When a token Secret that keeps being deleted or edited may be repaired again.
 pub fn next_repair(last: Time, count: u32) -> Time {
     last.plus(step(&REPAIR, count))
@@ -325,7 +340,8 @@ mod tests {
     #[test]
     fn retry_after_lengthens_and_is_capped_at_an_hour() {
         assert_eq!(retry_refresh(Time(1000), 1, 0, Some(life(24)), Some(7)), Time(1007));
-        assert_eq!(retry_refresh(Time(1000), 1, 0, Some(life(3600)), Some(1)), Time(1020));
+        let plain = retry_refresh(Time(1000), 1, 0, Some(life(3600)), None);
+        assert_eq!(retry_refresh(Time(1000), 1, 0, Some(life(3600)), Some(1)), plain);
         assert_eq!(retry_refresh(Time(0), 1, 0, None, Some(90_000)), Time(3600));
         assert_eq!(retry_login(Time(0), 1, Some(5)), Time(60));
     }

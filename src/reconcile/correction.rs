@@ -2,10 +2,7 @@
 
 use super::ports::Clock;
 use crate::plan::Time;
-
-/// Seconds that the wall clock may move against the monotonic one without having been set. A clock that is kept right is
-/// slewed, and the monotonic one with it; what is left is rounding.
-const SET: i64 = 5;
+use crate::plan::schedule::CLOCK_SET;
 
 /// When the monotonic clock began, by the wall clock. It moves when the wall clock is set, or when the machine slept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,7 +17,7 @@ impl Footing {
 
     /// Whether the wall clock was set since.
     pub fn moved(self, clock: &impl Clock) -> bool {
-        Self::of(clock).0.saturating_sub(self.0).abs() > SET
+        Self::of(clock).0.saturating_sub(self.0).abs() > CLOCK_SET
     }
 }
 

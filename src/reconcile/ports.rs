@@ -297,16 +297,6 @@ pub struct Later {
     pub reason: Reason,
 }
 
-impl Later {
-    /// In a second: something was not at hand.
-    pub const fn soon(now: Time) -> Self {
-        Self {
-            until: now.plus(1),
-            reason: Reason::Throttled,
-        }
-    }
-}
-
 /// The identity provider, as a pass sees it.
 pub trait Provider: Send + Sync {
     /// The binding of a credential that wants its tokens from there. The kind of the authority says whether a tenant is

@@ -5,8 +5,9 @@ use super::credential::Credential;
 use super::memory::Memory;
 use super::stamp;
 use crate::api::{AccountStatus, EntraCredentialStatus, FailureStatus, Phase, Retry, TokenStatus};
-use crate::plan::answer::{Account, Deed, Effect, Refusal};
+use crate::plan::answer::{Account, Refusal};
 use crate::plan::known::{Known, Note};
+use crate::plan::settle::trouble::refusal;
 use crate::plan::snapshot::Failure;
 use crate::plan::word::Word;
 use crate::plan::{Object, settle};
@@ -107,15 +108,14 @@ fn failure_from(status: &FailureStatus) -> Failure {
     let digits = status.code.as_deref().and_then(|c| c.strip_prefix("AADSTS"));
     Failure {
         refusal: Refusal {
-            effect: Effect::Transient,
-            reason: status.reason,
             code: digits.and_then(|d| d.parse().ok()),
-            message: status.message.clone(),
-            remedy: status.remedy.clone().unwrap_or_default(),
-            deed: Deed::Wait,
             correlation_id: status.correlation_id.clone(),
             trace_id: status.trace_id.clone(),
-            retry_after: None,
+            ..refusal(
+                status.reason,
+                status.message.clone(),
+                status.remedy.as_deref().unwrap_or_default(),
+            )
         },
         at: stamp::from_kube(&status.at),
         consecutive: u32::try_from(status.consecutive).unwrap_or(1),

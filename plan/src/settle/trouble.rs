@@ -154,7 +154,7 @@ fn away(text: &str, retry_after: Option<i64>) -> Refusal {
 }
 
 /// A refusal that did not come from the identity provider.
-pub(super) fn refusal(reason: Reason, message: String, remedy: &str) -> Refusal {
+pub fn refusal(reason: Reason, message: String, remedy: &str) -> Refusal {
     Refusal {
         effect: Effect::Transient,
         reason,

@@ -12,19 +12,13 @@ use crate::plan::settle::client::{
     no_certificate, no_client_secret, no_role, no_service_account, not_annotated, not_needed,
 };
 use crate::plan::snapshot::Snapshot;
-use crate::plan::{Object, Time, settle};
+use crate::plan::{Object, Time, schedule, settle};
 use crate::reconcile::material::{ClientAuthentication, ClientCertificate, Secret};
 use crate::reconcile::memory::AccountToken;
 use crate::reconcile::observe;
 use crate::reconcile::ports::{
     Clock, Cluster, ClusterError, Key, Ports, Provider, SecretObject, ServiceAccount, Vault,
 };
-
-/// Seconds that a ServiceAccount token is asked for: the default of Kubernetes' projected tokens.
-const TOKEN_LIFE: i64 = 3600;
-
-/// Part of a ServiceAccount token's life after which another is asked for: as kubelet does it for projected tokens.
-const TOKEN_USED_PERCENT: i64 = 80;
 
 /// What was read, or the refusal to show instead.
 type Read<T> = Result<Result<T, Refusal>, ClusterError>;
@@ -162,14 +156,13 @@ impl<P: Ports> Pass<'_, P> {
         let issued = self
             .ports
             .cluster()
-            .service_account_token(key, TOKEN_EXCHANGE_AUDIENCE, TOKEN_LIFE)
+            .service_account_token(key, TOKEN_EXCHANGE_AUDIENCE, schedule::SERVICE_ACCOUNT_TOKEN)
             .await;
         Ok(permitted(&key.name, issued)?.map(|issued| {
-            let life = issued.expires_at.since(now);
             let token = issued.token.duplicate();
             self.memory.account_token = Some(AccountToken {
                 account: account.uid.clone(),
-                renew_at: now.plus(life.saturating_mul(TOKEN_USED_PERCENT) / 100),
+                renew_at: schedule::next_service_account_token(now, issued.expires_at),
                 token: issued.token,
             });
             token

@@ -8,9 +8,10 @@ use crate::plan::known::LoginSeen;
 use crate::plan::record::{Attempt, ContentMac};
 use crate::plan::snapshot::{Binding, Claim, Content, Login, LoginOutcome, LoginSecret, Snapshot};
 use crate::plan::{schedule, settle};
+use crate::reconcile::material::LoginContent;
 use crate::reconcile::pocket::PendingLogin;
 use crate::reconcile::ports::{
-    Clock, Cluster, ClusterError, Kind, Later, Outcome, Ports, Provider, SecretChange, SecretMeta,
+    Clock, Cluster, ClusterError, Kind, Outcome, Ports, Provider, SecretChange, SecretMeta,
     SecretObject, Tokens, Vault, View,
 };
 use crate::reconcile::{annotations, marks, observe};
@@ -180,16 +181,17 @@ impl<P: Ports> Pass<'_, P> {
         if !self.content_at_hand(s, &content).await || !self.client_at_hand(s).await {
             return;
         }
+        let Some(login) = &self.hand.login else { return };
         settle::login::leaves(&mut self.memory.known);
-        let outcome = self.send(s, &binding, &content, entry).await;
-        let user = self.hand.login.as_ref().map(crate::reconcile::material::LoginContent::user);
-        let (result, tokens) = self.judge(s, user.as_deref().unwrap_or_default(), outcome);
+        let user = login.user();
+        let outcome = self.send(s, &binding, &content, entry, login).await;
+        let (result, tokens) = self.judge(s, &user, outcome);
         self.turn_used(&result);
         let outcome = LoginOutcome {
             content,
             attempt: attempt.to_owned(),
             entry: entry.to_owned(),
-            user: user.unwrap_or_default(),
+            user,
             result,
         };
         self.memory.pocket.login = Some(PendingLogin {
@@ -242,10 +244,14 @@ impl<P: Ports> Pass<'_, P> {
         mac == *content
     }
 
-    async fn send(&self, s: &Snapshot, binding: &Binding, content: &ContentMac, entry: &str) -> Outcome {
-        let Some(login) = &self.hand.login else {
-            return self.not_now();
-        };
+    async fn send(
+        &self,
+        s: &Snapshot,
+        binding: &Binding,
+        content: &ContentMac,
+        entry: &str,
+        login: &LoginContent,
+    ) -> Outcome {
         let scopes = self
             .credential
             .entry(entry)
@@ -275,10 +281,6 @@ impl<P: Ports> Pass<'_, P> {
                 &in_time,
             )
             .await
-    }
-
-    fn not_now(&self) -> Outcome {
-        Outcome::Later(Later::soon(self.ports.clock().now()))
     }
 
     pub(super) async fn delete_login(&mut self, s: &Snapshot) {
