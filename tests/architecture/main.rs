@@ -8,6 +8,7 @@
 )]
 
 mod api_surface;
+mod contract;
 mod dependencies;
 mod documents;
 mod files;
