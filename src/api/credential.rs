@@ -409,7 +409,7 @@ pub struct RefreshSpec {
 }
 
 impl EntraCredentialSpec {
-    /// Percent of a token's life after which renewal starts when the object does not say: product default.
+    /// Percent of a token's life after which renewal starts when the object does not say (docs/contract.md, Timing).
     pub const DEFAULT_AT_PERCENT: i32 = 60;
 
     /// Percent of a token's life after which renewal starts.

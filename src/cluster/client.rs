@@ -30,7 +30,7 @@ use super::patch::Op;
 use crate::api::FIELD_MANAGER;
 use crate::reconcile::ports::ClusterError;
 
-/// Longest that a call may take: product §5, "10 s to the API server".
+/// Longest that a call may take (docs/contract.md, Timing).
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A connection is made within this time or not at all, so that one attempt fits into [`DEADLINE`].

@@ -16,7 +16,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
 use super::credentials::{Credentials, Source};
-use super::labels::{Why, Answer, Grant, Object, Pass, Refresh, Verb, Written};
+use super::labels::{Answer, Grant, Object, Pass, Refresh, Verb, Why, Written};
 use crate::api::Reason;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

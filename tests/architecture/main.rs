@@ -8,6 +8,7 @@
 )]
 
 mod api_surface;
+mod citations;
 mod contract;
 mod dependencies;
 mod documents;
