@@ -163,12 +163,13 @@ const REQUEST_HELP: &str = "Duration of requests to the identity provider's toke
      result=unanswered or result=postponed grows, look at the network path and at the provider's service health";
 const LATENESS_HELP: &str = "How much later than due a renewed token was published. If it exceeds 300, look at \
      entra_token_request_duration_seconds, at entra_api_writes_total and at the operator's CPU limit";
-const PASS_HELP: &str = "Passes over credentials, by outcome. If outcome=failed grows, read the operator's log; if \
-     outcome=unfinished grows without end, report a bug";
+const PASS_HELP: &str = "Passes over credentials that came to rest, by outcome. If outcome=blocked grows, look up the \
+     reasons that entra_credentials shows in the troubleshooting guide";
 const PASS_DURATION_HELP: &str = "Duration of passes over one credential. If it grows, compare it with \
      entra_token_request_duration_seconds: what is left was spent on the API server";
-const WRITE_HELP: &str = "Writes to the API server, by object, verb and result. If result=refused grows, look for a \
-     quota, an admission policy or missing rights; if result=conflict grows, somebody else edits the operator's Secrets";
+const WRITE_HELP: &str = "Writes of Secrets, statuses and Events, by object, verb and result. If result=refused grows, \
+     look for a quota, an admission policy or missing rights; if result=conflict grows, somebody else edits the \
+     operator's Secrets";
 const LEADER_HELP: &str = "1 if this replica does the work. If no replica shows 1 for more than a minute, look at the \
      Lease in the operator's namespace";
 const BUILD_HELP: &str = "Version of the operator. Two values at a time mean that an upgrade is not finished";
@@ -176,7 +177,7 @@ const BUILD_HELP: &str = "Version of the operator. Two values at a time mean tha
 /// The provider's deadline is 30 s.
 const CALL_BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
-/// Sweeps come every 30 s, back-off grows to 600 s.
+/// Wake times are looked at twice a second, back-off grows to 600 s.
 const LATENESS_BUCKETS: [f64; 9] = [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0];
 
 fn requests() -> Family<RequestLabels, Histogram> {
@@ -216,7 +217,7 @@ mod tests {
             m.refresh(Refresh::Failed, Reason::Throttled);
             m.refresh(Refresh::Failed, Reason::Throttled);
             m.pass(Pass::Idle, Duration::from_millis(20));
-            m.write(Object::TokenSecret, Verb::Update, Written::Done);
+            m.write(Object::Secret, Verb::Update, Written::Done);
             m.leading(true);
         });
         assert_lines(
@@ -226,7 +227,7 @@ mod tests {
                 r#"entra_refresh_total{result="failed",reason="Throttled"} 2"#,
                 r#"entra_reconcile_total{outcome="idle"} 1"#,
                 r#"entra_reconcile_duration_seconds_bucket{le="0.025"} 1"#,
-                r#"entra_api_writes_total{object="token_secret",verb="update",result="done"} 1"#,
+                r#"entra_api_writes_total{object="secret",verb="update",result="done"} 1"#,
                 "entra_leader 1",
                 &format!(r#"entra_build_info{{version="{}"}} 1"#, env!("CARGO_PKG_VERSION")),
                 "# EOF",

@@ -25,10 +25,6 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
-    (
-        "cli",
-        &["api", "plan", "reconcile", "cluster", "entra", "secrets"],
-    ),
     ("lib", &[]),
     ("bin", &[]),
 ];
