@@ -13,4 +13,5 @@ mod contract;
 mod dependencies;
 mod documents;
 mod files;
+mod shell;
 mod source;
