@@ -2,6 +2,7 @@
 //!
 //! Labels come from closed lists: never a user, tenant or client. Every help text says what to do about a value.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -46,6 +47,8 @@ struct WriteLabels {
 /// Everything that is counted. Shared by reference; recording never waits or fails.
 pub struct Metrics {
     registry: Registry,
+    /// Names of the families that count what happens, because a family without samples is left out of the text.
+    names: Vec<&'static str>,
     source: Arc<OnceLock<Source>>,
     refreshes: Family<RefreshLabels, Counter>,
     requests: Family<RequestLabels, Histogram>,
@@ -59,7 +62,7 @@ pub struct Metrics {
 impl Metrics {
     /// An empty registry; `per_object` says whether series with names of credentials as labels are reported.
     pub fn new(per_object: bool) -> Self {
-        let mut registry = Registry::with_prefix("entra");
+        let mut registry = Registry::with_prefix(PREFIX);
         let source = Arc::new(OnceLock::new());
         registry.register_collector(Box::new(Credentials {
             source: Arc::clone(&source),
@@ -73,7 +76,11 @@ impl Metrics {
     }
 
     fn events(mut registry: Registry) -> Self {
-        let r = &mut registry;
+        let mut names = Vec::new();
+        let r = &mut Registering {
+            registry: &mut registry,
+            names: &mut names,
+        };
         Self {
             source: Arc::default(),
             refreshes: register(r, "refresh", REFRESH_HELP, Family::default()),
@@ -94,6 +101,7 @@ impl Metrics {
             ),
             leader: register(r, "leader", LEADER_HELP, Gauge::default()),
             registry,
+            names,
         }
     }
 
@@ -142,6 +150,16 @@ impl Metrics {
         self.leader.set(i64::from(leading));
     }
 
+    /// Names of all families, without what samples have behind them (`_total`, `_count`). Those that describe state are
+    /// among them once there is a source.
+    pub fn families(&self) -> Result<BTreeSet<String>, fmt::Error> {
+        let text = self.encode()?;
+        let described = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let names = described.filter_map(|rest| rest.split(' ').next());
+        let of_events = self.names.iter().map(|name| format!("{PREFIX}_{name}"));
+        Ok(names.map(str::to_owned).chain(of_events).collect())
+    }
+
     /// All metrics as OpenMetrics text.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
@@ -155,6 +173,9 @@ impl fmt::Debug for Metrics {
         f.debug_struct("Metrics").finish_non_exhaustive()
     }
 }
+
+/// Every name begins with it.
+const PREFIX: &str = "entra";
 
 // The registry ends every text with a full stop.
 const REFRESH_HELP: &str = "Renewals of tokens that were due, by result and reason. If result=failed grows, look up \
@@ -184,8 +205,15 @@ fn requests() -> Family<RequestLabels, Histogram> {
     Family::new_with_constructor(|| Histogram::new(CALL_BUCKETS))
 }
 
-fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
-    registry.register(name, help, metric.clone());
+/// Where a family is registered, and its name noted.
+struct Registering<'a> {
+    registry: &'a mut Registry,
+    names: &'a mut Vec<&'static str>,
+}
+
+fn register<M: Metric + Clone>(r: &mut Registering<'_>, name: &'static str, help: &str, metric: M) -> M {
+    r.registry.register(name, help, metric.clone());
+    r.names.push(name);
     metric
 }
 
@@ -196,6 +224,7 @@ fn register_build(registry: &mut Registry) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::credentials::Observed;
     use super::*;
 
     fn text(act: impl FnOnce(&Metrics)) -> String {
@@ -233,6 +262,21 @@ mod tests {
                 "# EOF",
             ],
         );
+    }
+
+    #[test]
+    fn families_without_samples_are_named_too() {
+        let metrics = Metrics::new(true);
+        metrics.observe(Box::new(Observed::default));
+        let families = metrics.families().unwrap_or_default();
+        for name in [
+            "entra_build",
+            "entra_refresh",
+            "entra_api_writes",
+            "entra_credential_ready",
+        ] {
+            assert!(families.contains(name), "{name} is not in {families:?}");
+        }
     }
 
     #[test]
