@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use super::EntraCredentialStatus;
 
+/// A name of a Secret or ServiceAccount: a subdomain of RFC 1123, as Kubernetes writes it.
+const SUBDOMAIN: &str = "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')";
+
 /// What to sign in as, and which token Secrets to keep fresh.
 ///
 /// `spec` of an `EntraCredential`: one account of one tenant, signed in once with user name and
@@ -161,7 +164,7 @@ pub struct LoginSpec {
     /// Required. Example: `reporting-login`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
-        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+        validation = Rule::new(SUBDOMAIN)
             .message("login.secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
         validation = Rule::new("!self.endsWith('.refresh-token')")
             .message("names ending in .refresh-token belong to the operator: name another login Secret, for example reporting-login")
@@ -238,7 +241,7 @@ pub struct ClientSecretRef {
     /// Required. Example: `reporting-app`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
-        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+        validation = Rule::new(SUBDOMAIN)
             .message("clientCredential.secret.secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
         validation = Rule::new("!self.endsWith('.refresh-token')")
             .message("names ending in .refresh-token belong to the operator: name another Secret for the client secret")
@@ -264,7 +267,7 @@ pub struct ClientCertificateRef {
     /// Required. Example: `reporting-certificate`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
-        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+        validation = Rule::new(SUBDOMAIN)
             .message("clientCredential.certificate.secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
         validation = Rule::new("!self.endsWith('.refresh-token')")
             .message("names ending in .refresh-token belong to the operator: name another Secret for the client certificate")
@@ -281,7 +284,7 @@ pub struct WorkloadIdentityRef {
     ///
     /// Required. Example: `reporting`.
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+    #[x_kube(validation = Rule::new(SUBDOMAIN)
         .message("clientCredential.workloadIdentity.serviceAccountName must be a ServiceAccount's name: lower-case letters, digits, dashes and dots"))]
     pub service_account_name: String,
 }
@@ -301,7 +304,7 @@ pub struct TokenSpec {
     /// Required. Example: `reporting-graph`.
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(
-        validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')")
+        validation = Rule::new(SUBDOMAIN)
             .message("tokens[].secretName must be a Secret's name: lower-case letters, digits, dashes and dots"),
         validation = Rule::new("!self.endsWith('.refresh-token')")
             .message("names ending in .refresh-token belong to the operator: name another token Secret, for example reporting-graph")
@@ -409,7 +412,7 @@ pub struct RefreshSpec {
 }
 
 impl EntraCredentialSpec {
-    /// Percent of a token's life after which renewal starts when the object does not say: product default.
+    /// Percent of a token's life after which renewal starts when the object does not say (docs/contract.md, Timing).
     pub const DEFAULT_AT_PERCENT: i32 = 60;
 
     /// Percent of a token's life after which renewal starts.

@@ -11,6 +11,7 @@ mod credential;
 mod names;
 mod status;
 
+pub use crate::plan::reason::{MORE, Reason, Retry, Says, Verdicts};
 pub use crd::{crd, crd_yaml};
 pub use credential::{
     ClientCertificateRef, ClientCredential, ClientSecretRef, Cloud, EntraCredential, EntraCredentialSpec,
@@ -21,7 +22,6 @@ pub use names::{
     FIELD_MANAGER, GROUP, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_SUFFIX, REFRESH_TOKEN_TYPE,
     TLS_TYPE, TOKEN_EXCHANGE_AUDIENCE, annotation, refresh_token_secret,
 };
-pub use crate::plan::reason::{MORE, Reason, Retry, Says, Verdicts};
 pub use status::{
     AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, Phase, RefreshTokenStatus, TokenStatus,
 };

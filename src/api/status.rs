@@ -83,7 +83,7 @@ pub struct LoginStatus {
     /// When it was sent last, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_sent_at: Option<Time>,
-    /// `Accepted`, `Wrong`, `Kept` or `Unknown`. Example: `Accepted`.
+    /// `Open` as long as no complete answer came, then `Accepted`, `Wrong` or `Kept`. Example: `Accepted`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verdict: Option<String>,
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::client::{Answer, Calls};
 use super::events::{Events, Reporter};
 use super::failure::unavailable;
+use super::observe::Observer;
 use super::secrets::Secrets;
 use super::service_accounts;
 use super::status;
@@ -31,9 +32,14 @@ pub struct KubeCluster {
 }
 
 impl KubeCluster {
-    /// An adapter over `client` (see [`super::connect`]) that keeps `store` up to date with its own writes.
-    pub fn new(client: Client, store: Arc<SecretStore>, reporter: Reporter) -> Self {
-        let calls = Calls::new(client);
+    /// An adapter over `client` (see [`super::connect`]) that keeps `store` up to date with its own writes. `observer` hears of them.
+    pub fn new(
+        client: Client,
+        store: Arc<SecretStore>,
+        reporter: Reporter,
+        observer: Arc<dyn Observer>,
+    ) -> Self {
+        let calls = Calls::new(client, observer);
         Self {
             secrets: Secrets::new(calls.clone()),
             events: Events::new(calls.clone(), reporter),

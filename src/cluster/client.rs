@@ -13,6 +13,7 @@
 //! Buffers of the HTTP and TLS layers are not wiped. Watches go through kube's own decoding, of metadata only.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
@@ -26,11 +27,12 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::failure::{Verb, classify, refusal, unavailable};
+use super::observe::{Observer, written};
 use super::patch::Op;
 use crate::api::FIELD_MANAGER;
 use crate::reconcile::ports::ClusterError;
 
-/// Longest that a call may take: product §5, "10 s to the API server".
+/// Longest that a call may take (docs/contract.md, Timing).
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 /// A connection is made within this time or not at all, so that one attempt fits into [`DEADLINE`].
@@ -91,7 +93,10 @@ pub(super) type Answer = Zeroizing<Vec<u8>>;
 
 /// The calls that the adapter makes, each with its deadline.
 #[derive(Clone)]
-pub(super) struct Calls(Client);
+pub(super) struct Calls {
+    client: Client,
+    observer: Arc<dyn Observer>,
+}
 
 impl std::fmt::Debug for Calls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -100,8 +105,9 @@ impl std::fmt::Debug for Calls {
 }
 
 impl Calls {
-    pub(super) fn new(client: Client) -> Self {
-        Self(client)
+    /// Calls through `client`; `observer` hears of the writes among them.
+    pub(super) fn new(client: Client, observer: Arc<dyn Observer>) -> Self {
+        Self { client, observer }
     }
 
     /// Gets `name` of `collection`, whole.
@@ -184,9 +190,20 @@ impl Calls {
         self.send(Verb::Delete, request).await.map(drop)
     }
 
-    /// The one place through which every call goes: it gives it its deadline and its failure a meaning.
+    /// The one place through which every call goes. Writes are counted here.
     async fn send(&self, verb: Verb, request: http::Request<Vec<u8>>) -> Result<Answer, ClusterError> {
-        let call = exchange(&self.0, request);
+        let write = written(verb, request.uri().path());
+        let outcome = self.call(verb, request).await;
+        if let Some((resource, write)) = write {
+            self.observer
+                .on_write(resource, write, outcome.as_ref().map(drop));
+        }
+        outcome
+    }
+
+    /// Gives a call its deadline, and its failure a meaning.
+    async fn call(&self, verb: Verb, request: http::Request<Vec<u8>>) -> Result<Answer, ClusterError> {
+        let call = exchange(&self.client, request);
         match tokio::time::timeout(DEADLINE, call).await {
             Ok(Ok((code, answer))) if code < 400 => Ok(answer),
             Ok(Ok((code, answer))) => Err(refusal(verb, &status(code, &answer))),
@@ -229,13 +246,35 @@ fn unbuildable() -> ClusterError {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::sync::Mutex;
+
+    use super::super::observe::{Resource, Write};
     use super::*;
+
+    /// An observer that does not listen.
+    pub(in super::super) fn unheard() -> Arc<dyn Observer> {
+        Arc::new(|_, _, _: Result<(), &ClusterError>| ())
+    }
 
     /// A client for a server that does not exist.
     pub(in super::super) fn unreachable() -> Client {
         let mut config = Config::new("http://127.0.0.1:1".parse().unwrap());
         tighten(&mut config);
         Client::try_from(config).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_write_is_told_with_its_outcome_and_a_read_is_not() {
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let told = Arc::clone(&heard);
+        let observer = move |resource, write, result: Result<(), &ClusterError>| {
+            told.lock().unwrap().push((resource, write, result.is_ok()));
+        };
+        let calls = Calls::new(unreachable(), Arc::new(observer));
+        let secrets = "/api/v1/namespaces/etl/secrets";
+        calls.get(secrets, "a").await.unwrap_err();
+        calls.create(secrets, &()).await.unwrap_err();
+        assert_eq!(*heard.lock().unwrap(), [(Resource::Secret, Write::Create, false)]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -245,7 +284,7 @@ pub(super) mod tests {
         let url = format!("http://{}", server.local_addr().unwrap());
         let mut config = Config::new(url.parse().unwrap());
         config.connect_timeout = None;
-        let calls = Calls::new(Client::try_from(config).unwrap());
+        let calls = Calls::new(Client::try_from(config).unwrap(), unheard());
         let outcome = calls.get("/api/v1/namespaces/a/secrets", "b").await;
         assert_eq!(outcome.unwrap_err(), unavailable("no answer within 10 s"));
     }

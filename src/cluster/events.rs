@@ -209,6 +209,7 @@ fn bounded(note: String) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::client::tests::{unheard, unreachable};
     use super::*;
     use crate::api::Reason;
 
@@ -226,12 +227,12 @@ mod tests {
     }
 
     fn events() -> Events {
-        let client = super::super::client::tests::unreachable();
+        let client = unreachable();
         let reporter = Reporter {
             instance: "pod-0".to_owned(),
             now: || Timestamp::UNIX_EPOCH,
         };
-        Events::new(Calls::new(client), reporter)
+        Events::new(Calls::new(client, unheard()), reporter)
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //! # Map
 //!
 //! `client` deadlines and requests · `failure` what an error means · `lean` custom resources as they are kept ·
-//! `metadata` Secrets as they are kept · `patch` JSON patch operations · `secrets`, `status`, `events` the writes ·
+//! `metadata` Secrets as they are kept · `observe` what is told of writes · `patch` JSON patch operations · `secrets`, `status`, `events` the writes ·
 //! `service_accounts` tokens of others · `watch` the streams · `store` what the streams and writes add up to · `adapter` the port
 
 mod adapter;
@@ -20,6 +20,7 @@ mod events;
 mod failure;
 mod lean;
 mod metadata;
+mod observe;
 mod patch;
 mod secrets;
 mod service_accounts;
@@ -32,6 +33,7 @@ pub use client::{ConnectError, DEADLINE, connect};
 pub use events::Reporter;
 pub use lean::{Lean, Undecodable};
 pub use metadata::SeenSecret;
+pub use observe::{Observer, Resource, Write};
 pub use store::{Altered, SecretStore};
 pub use watch::{
     Change, CredentialChanges, Scope, SecretChanges, Selects, Watch, scopes, secret_watches,

@@ -12,7 +12,7 @@ use super::patch::Op;
 use crate::api::{EntraCredential, EntraCredentialStatus};
 use crate::reconcile::ports::{ClusterError, Key};
 
-/// A JSON patch of two operations: it is the cheapest write for the API server (product §4.11), and replacing
+/// A JSON patch of two operations: it is a cheap write for the API server (docs/contract.md, rule 11), and replacing
 /// `/status` makes a field that is gone from our value vanish, which a merge patch does only for fields that are sent
 /// as `null`, every one of them, at every depth. There is no resourceVersion in it: the status is derived, the newer
 /// value is the better one, and the user may edit the spec meanwhile.

@@ -4,8 +4,9 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
-use tracing_subscriber::EnvFilter;
+use clap::{Args, Parser, Subcommand};
+
+use crate::telemetry::logs::{DEFAULT_FILTER, Filter, Format};
 
 const AFTER_HELP: &str = "\
 First steps:
@@ -75,10 +76,9 @@ pub struct RunArgs {
         value_name = "FILTER",
         env = "ENTRA_OPERATOR_LOG",
         hide_env_values = true,
-        default_value = "info",
-        value_parser = log_filter
+        default_value = DEFAULT_FILTER
     )]
-    pub log: String,
+    pub log: Filter,
 
     /// How to log
     #[arg(
@@ -88,20 +88,11 @@ pub struct RunArgs {
         hide_env_values = true,
         default_value = "text"
     )]
-    pub log_format: LogFormat,
+    pub log_format: Format,
 
     /// Where this process runs.
     #[command(flatten)]
     pub pod: Pod,
-}
-
-/// Shapes of the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// One readable line per event
-    Text,
-    /// One JSON object per line
-    Json,
 }
 
 /// Name and namespace of the operator's own pod, from the downward API.
@@ -126,16 +117,6 @@ impl Pod {
     pub fn identity(&self) -> String {
         let unnamed = || format!("entra-operator-{}", std::process::id());
         self.name.clone().unwrap_or_else(unnamed)
-    }
-}
-
-/// Accepts what the log filter can parse.
-fn log_filter(text: &str) -> Result<String, String> {
-    match EnvFilter::try_new(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => {
-            Err("write error, warn, info, debug or trace, or directives such as info,kube=warn".to_owned())
-        }
     }
 }
 
@@ -196,9 +177,9 @@ mod tests {
     #[test]
     fn run_needs_no_flag() {
         let args = run(&[]);
-        assert!(
-            args.is_some_and(|a| a.config.is_none() && a.log == "info" && a.log_format == LogFormat::Text)
-        );
+        assert!(args.is_some_and(|a| a.config.is_none()
+            && a.log == Filter::default()
+            && a.log_format == Format::Text));
     }
 
     #[test]
@@ -212,16 +193,30 @@ mod tests {
             "json",
         ]);
         assert!(args.is_some_and(|a| a.config == Some("c.yaml".into())
-            && a.log == "info,kube=warn"
-            && a.log_format == LogFormat::Json));
+            && a.log.to_string() == "info,kube=warn"
+            && a.log_format == Format::Json));
     }
 
     #[test]
     fn a_wrong_log_filter_says_what_to_write() {
-        let message = parse(&["run", "--log", "entra_operator=loud"])
-            .err()
-            .map(|e| e.to_string());
-        assert!(message.is_some_and(|m| m.contains("write error, warn, info, debug or trace")));
+        for (wrong, remedy) in [
+            (
+                "entra_operator=loud",
+                "write directives such as info,entra_operator=debug",
+            ),
+            ("inof", "write error, warn, info, debug, trace or off"),
+        ] {
+            let message = parse(&["run", "--log", wrong]).err().map(|e| e.to_string());
+            assert!(message.is_some_and(|m| m.contains(remedy)), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn help_shows_the_filter_that_holds_without_a_flag() {
+        let mut command = Cli::command();
+        let run = command.find_subcommand_mut("run");
+        let help = run.map(|c| c.render_long_help().to_string());
+        assert!(help.is_some_and(|h| h.contains(&format!("[default: {DEFAULT_FILTER}]"))));
     }
 
     #[test]
@@ -236,15 +231,5 @@ mod tests {
         ] {
             assert!(help.contains(word), "{word} is not in:\n{help}");
         }
-    }
-
-    #[test]
-    fn the_committed_crd_is_fresh() {
-        let fresh = crd().unwrap_or_default();
-        let committed = include_str!("../../crds/entracredentials.yaml");
-        assert!(
-            fresh == committed,
-            "crds/entracredentials.yaml is stale; run: cargo run -- crd > crds/entracredentials.yaml"
-        );
     }
 }

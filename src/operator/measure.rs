@@ -1,19 +1,19 @@
-//! What the process tells its metrics: hears what passes and requests do, and reads the credentials at a scrape.
+//! What the process tells its metrics: hears what passes, requests and writes do, and reads the credentials at a scrape.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::controller::{Controller, Seen};
 use crate::api::{Reason, annotation, refresh_token_secret};
-use crate::cluster::SecretStore;
+use crate::cluster::{self, SecretStore};
 use crate::entra;
 use crate::plan::Time;
 use crate::plan::snapshot::Token;
-use crate::reconcile::ports::{Clock, Key, Ports};
+use crate::reconcile::ports::{Clock, ClusterError, Key, Ports};
 use crate::reconcile::{Observer, stamp};
 use crate::secrets::Keyring;
 use crate::telemetry::credentials::{Observed, Row, TokenRow};
-use crate::telemetry::labels::{Answer, Grant, Refresh};
+use crate::telemetry::labels::{Answer, Grant, Object, Pass, Refresh, Verb};
 use crate::telemetry::metrics::Metrics;
 
 /// Passes what happens on to the metrics.
@@ -34,7 +34,9 @@ impl Observer for Measure {
     }
 
     fn passed(&self, step: &crate::plan::Step, took: Duration) {
-        self.0.pass(step.into(), took);
+        if let Some(outcome) = Pass::of(step) {
+            self.0.pass(outcome, took);
+        }
     }
 }
 
@@ -58,6 +60,27 @@ impl entra::Observer for Measure {
             answer,
             Duration::try_from_secs_f64(seconds).unwrap_or_default(),
         );
+    }
+}
+
+impl cluster::Observer for Measure {
+    fn on_write(
+        &self,
+        resource: cluster::Resource,
+        write: cluster::Write,
+        result: Result<(), &ClusterError>,
+    ) {
+        let object = match resource {
+            cluster::Resource::Secret => Object::Secret,
+            cluster::Resource::Status => Object::Status,
+            cluster::Resource::Event => Object::Event,
+        };
+        let verb = match write {
+            cluster::Write::Create => Verb::Create,
+            cluster::Write::Update => Verb::Update,
+            cluster::Write::Delete => Verb::Delete,
+        };
+        self.0.write(object, verb, result.into());
     }
 }
 

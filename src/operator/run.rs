@@ -164,13 +164,19 @@ impl Base {
             instance: identity.clone(),
             now: super::clock::timestamp,
         };
-        let cluster = Arc::new(KubeCluster::new(client.clone(), Arc::clone(&store), reporter));
+        let metrics = Arc::new(Metrics::new(config.metrics.per_object));
+        let measure = Arc::new(Measure(Arc::clone(&metrics)));
+        let cluster = Arc::new(KubeCluster::new(
+            client.clone(),
+            Arc::clone(&store),
+            reporter,
+            measure,
+        ));
         let conditions = [
             (WATCHES, "the watches have not been listed yet"),
             (KEYS, "the sealing keys have not been loaded yet"),
         ];
         let health = Health::new(&conditions, Arc::new(move || clock.monotonic()));
-        let metrics = Arc::new(Metrics::new(config.metrics.per_object));
         Ok(Self {
             identity,
             namespace: args.pod.namespace,

@@ -2,19 +2,15 @@
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::cli::{LogFormat, RunArgs};
+use super::cli::RunArgs;
 use super::run::run;
-use crate::telemetry::logs::{self, Filter, Format};
+use crate::telemetry::logs;
 
 type Failed = Box<dyn std::error::Error>;
 
 /// Serves until SIGTERM or SIGINT.
 pub fn serve(args: RunArgs) -> Result<(), Failed> {
-    let format = match args.log_format {
-        LogFormat::Text => Format::Text,
-        LogFormat::Json => Format::Json,
-    };
-    logs::init(&args.log.parse::<Filter>()?, format)?;
+    logs::init(&args.log, args.log_format)?;
     // Two TLS stacks (Kubernetes, identity provider) share one provider; nobody else installs one before.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     let runtime = tokio::runtime::Builder::new_multi_thread()

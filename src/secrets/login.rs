@@ -5,7 +5,8 @@
 
 use crate::reconcile::material::{LoginContent, Secret, SecretData};
 
-/// Longest user name and password, in characters: the product's rule, and Entra's limit for passwords.
+/// Longest user name and password, in characters. 256 is Entra's limit for passwords: Microsoft Learn,
+/// "Password policies and account restrictions in Microsoft Entra ID".
 const LONGEST: usize = 256;
 
 /// The login in `data`, for the credential `name`.

@@ -27,7 +27,8 @@ use crate::plan::snapshot::Binding;
 use crate::reconcile::material::{ClientAuthentication, LoginContent, Secret, SecretData, StoredSession};
 use crate::reconcile::ports::{Key, OpenError, Purpose, Sealed, Vault};
 
-/// How long a key is held before it seals: product §3, longer than a kubelet needs to update a mounted file.
+/// How long a key is held before it seals (docs/contract.md, Timing): longer than a kubelet needs to update a mounted
+/// file, so that every replica can open what one of them seals.
 const SETTLING: Duration = Duration::from_mins(3);
 
 /// A monotonic clock, given by the wiring.

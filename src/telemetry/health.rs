@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long the sweep may be silent and a wake time be missed: product §6, four sweeps.
+/// How long the sweep may be silent and a wake time be missed (docs/contract.md, Timing): four sweeps.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A monotonic clock, given by the wiring.

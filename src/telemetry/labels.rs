@@ -60,24 +60,14 @@ pub enum Pass {
     Waiting,
     /// Something stands in the way.
     Blocked,
-    /// The pass reached its limit of steps and goes on at once.
-    Unfinished,
-    /// A surprise: the log has the error.
-    Failed,
 }
 
 /// What a write changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Object {
-    /// Login Secret.
-    LoginSecret,
-    /// Refresh-token Secret.
-    RefreshTokenSecret,
-    /// Token Secret.
-    TokenSecret,
-    /// Key Secret.
-    KeySecret,
+    /// Secret: login, refresh-token, token or key Secret.
+    Secret,
     /// Status of a credential.
     Status,
     /// Event.
@@ -148,22 +138,23 @@ impl From<Effect> for Answer {
     }
 }
 
-impl From<&Step> for Pass {
-    fn from(last: &Step) -> Self {
+impl Pass {
+    /// How a pass that ended with this step is counted; `None` if the step is none that ends one.
+    pub fn of(last: &Step) -> Option<Self> {
         let finals = [
             (Step::Idle, Self::Idle),
             (Step::Wait, Self::Waiting),
             (Step::Blocked, Self::Blocked),
         ];
         let ended = finals.into_iter().find(|(step, _)| step == last);
-        ended.map_or(Self::Unfinished, |(_, pass)| pass)
+        ended.map(|(_, pass)| pass)
     }
 }
 
-impl<T> From<&Result<T, ClusterError>> for Written {
-    fn from(result: &Result<T, ClusterError>) -> Self {
+impl From<Result<(), &ClusterError>> for Written {
+    fn from(result: Result<(), &ClusterError>) -> Self {
         match result {
-            Ok(_) => Self::Done,
+            Ok(()) => Self::Done,
             Err(ClusterError::Conflict | ClusterError::NotFound) => Self::Conflict,
             Err(ClusterError::Refused(_) | ClusterError::Immutable) => Self::Refused,
             Err(ClusterError::Unavailable { .. }) => Self::Unavailable,
@@ -180,12 +171,9 @@ mod tests {
         assert_eq!(Answer::from(Effect::Dead), Answer::Refused);
         assert_eq!(Answer::from(Effect::Transient), Answer::Postponed);
         assert_eq!(Answer::from(Effect::Unanswered), Answer::Unanswered);
-        assert_eq!(Written::from(&Ok::<_, ClusterError>(())), Written::Done);
-        assert_eq!(
-            Written::from(&Err::<(), _>(ClusterError::Immutable)),
-            Written::Refused
-        );
-        assert_eq!(Pass::from(&Step::Idle), Pass::Idle);
-        assert_eq!(Pass::from(&Step::Resolve), Pass::Unfinished);
+        assert_eq!(Written::from(Ok(())), Written::Done);
+        assert_eq!(Written::from(Err(&ClusterError::Immutable)), Written::Refused);
+        assert_eq!(Pass::of(&Step::Idle), Some(Pass::Idle));
+        assert_eq!(Pass::of(&Step::Resolve), None);
     }
 }

@@ -8,6 +8,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use clap::ValueEnum;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
@@ -26,17 +27,16 @@ pub const CEILINGS: [(&str, LevelFilter); 2] = [
     ("reqwest::connect::verbose", LevelFilter::OFF),
 ];
 
-/// How a line looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How the log is written; the command line shows these texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// For people.
-    #[default]
+    /// One readable line per event
     Text,
-    /// One JSON object per line, for log stores.
+    /// One JSON object per line
     Json,
 }
 
-/// Why a `--log` or `--log-format` value is refused.
+/// Why a `--log` value is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
     /// A directive without `=` is not a level, so it would silence everything but a target of that name.
@@ -47,9 +47,6 @@ pub enum LogError {
     /// A directive cannot be parsed.
     #[error("the log filter {0:?} is not understood: write directives such as info,entra_operator=debug")]
     Directive(String),
-    /// The format does not exist.
-    #[error("{0:?} is not a log format: write text or json")]
-    Format(String),
 }
 
 /// A filter that was checked.
@@ -79,18 +76,6 @@ impl FromStr for Filter {
 impl fmt::Display for Filter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-impl FromStr for Format {
-    type Err = LogError;
-
-    fn from_str(text: &str) -> Result<Self, LogError> {
-        match text {
-            "text" => Ok(Self::Text),
-            "json" => Ok(Self::Json),
-            other => Err(LogError::Format(other.to_owned())),
-        }
     }
 }
 
@@ -268,12 +253,5 @@ mod tests {
             "a=warn , info".parse::<Filter>().unwrap().to_string(),
             "a=warn,info"
         );
-    }
-
-    #[test]
-    fn formats_are_text_and_json() {
-        assert_eq!("json".parse(), Ok(Format::Json));
-        assert_eq!("text".parse(), Ok(Format::Text));
-        assert_eq!("JSON".parse::<Format>(), Err(LogError::Format("JSON".to_owned())));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Labels come from closed lists: never a user, tenant or client. Every help text says what to do about a value.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Metric, Registry};
 
 use super::credentials::{Credentials, Source};
-use super::labels::{Why, Answer, Grant, Object, Pass, Refresh, Verb, Written};
+use super::labels::{Answer, Grant, Object, Pass, Refresh, Verb, Why, Written};
 use crate::api::Reason;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -46,6 +47,8 @@ struct WriteLabels {
 /// Everything that is counted. Shared by reference; recording never waits or fails.
 pub struct Metrics {
     registry: Registry,
+    /// Names of the families that count what happens, because a family without samples is left out of the text.
+    names: Vec<&'static str>,
     source: Arc<OnceLock<Source>>,
     refreshes: Family<RefreshLabels, Counter>,
     requests: Family<RequestLabels, Histogram>,
@@ -59,7 +62,7 @@ pub struct Metrics {
 impl Metrics {
     /// An empty registry; `per_object` says whether series with names of credentials as labels are reported.
     pub fn new(per_object: bool) -> Self {
-        let mut registry = Registry::with_prefix("entra");
+        let mut registry = Registry::with_prefix(PREFIX);
         let source = Arc::new(OnceLock::new());
         registry.register_collector(Box::new(Credentials {
             source: Arc::clone(&source),
@@ -73,7 +76,11 @@ impl Metrics {
     }
 
     fn events(mut registry: Registry) -> Self {
-        let r = &mut registry;
+        let mut names = Vec::new();
+        let r = &mut Registering {
+            registry: &mut registry,
+            names: &mut names,
+        };
         Self {
             source: Arc::default(),
             refreshes: register(r, "refresh", REFRESH_HELP, Family::default()),
@@ -94,6 +101,7 @@ impl Metrics {
             ),
             leader: register(r, "leader", LEADER_HELP, Gauge::default()),
             registry,
+            names,
         }
     }
 
@@ -142,6 +150,16 @@ impl Metrics {
         self.leader.set(i64::from(leading));
     }
 
+    /// Names of all families, without what samples have behind them (`_total`, `_count`). Those that describe state are
+    /// among them once there is a source.
+    pub fn families(&self) -> Result<BTreeSet<String>, fmt::Error> {
+        let text = self.encode()?;
+        let described = text.lines().filter_map(|line| line.strip_prefix("# TYPE "));
+        let names = described.filter_map(|rest| rest.split(' ').next());
+        let of_events = self.names.iter().map(|name| format!("{PREFIX}_{name}"));
+        Ok(names.map(str::to_owned).chain(of_events).collect())
+    }
+
     /// All metrics as OpenMetrics text.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
@@ -156,6 +174,9 @@ impl fmt::Debug for Metrics {
     }
 }
 
+/// Every name begins with it.
+const PREFIX: &str = "entra";
+
 // The registry ends every text with a full stop.
 const REFRESH_HELP: &str = "Renewals of tokens that were due, by result and reason. If result=failed grows, look up \
      the reason in the troubleshooting guide; pods keep the old token until it expires";
@@ -163,12 +184,13 @@ const REQUEST_HELP: &str = "Duration of requests to the identity provider's toke
      result=unanswered or result=postponed grows, look at the network path and at the provider's service health";
 const LATENESS_HELP: &str = "How much later than due a renewed token was published. If it exceeds 300, look at \
      entra_token_request_duration_seconds, at entra_api_writes_total and at the operator's CPU limit";
-const PASS_HELP: &str = "Passes over credentials, by outcome. If outcome=failed grows, read the operator's log; if \
-     outcome=unfinished grows without end, report a bug";
+const PASS_HELP: &str = "Passes over credentials that came to rest, by outcome. If outcome=blocked grows, look up the \
+     reasons that entra_credentials shows in the troubleshooting guide";
 const PASS_DURATION_HELP: &str = "Duration of passes over one credential. If it grows, compare it with \
      entra_token_request_duration_seconds: what is left was spent on the API server";
-const WRITE_HELP: &str = "Writes to the API server, by object, verb and result. If result=refused grows, look for a \
-     quota, an admission policy or missing rights; if result=conflict grows, somebody else edits the operator's Secrets";
+const WRITE_HELP: &str = "Writes of Secrets, statuses and Events, by object, verb and result. If result=refused grows, \
+     look for a quota, an admission policy or missing rights; if result=conflict grows, somebody else edits the \
+     operator's Secrets";
 const LEADER_HELP: &str = "1 if this replica does the work. If no replica shows 1 for more than a minute, look at the \
      Lease in the operator's namespace";
 const BUILD_HELP: &str = "Version of the operator. Two values at a time mean that an upgrade is not finished";
@@ -176,15 +198,22 @@ const BUILD_HELP: &str = "Version of the operator. Two values at a time mean tha
 /// The provider's deadline is 30 s.
 const CALL_BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0];
 
-/// Sweeps come every 30 s, back-off grows to 600 s.
+/// Wake times are looked at twice a second, back-off grows to 600 s.
 const LATENESS_BUCKETS: [f64; 9] = [1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0];
 
 fn requests() -> Family<RequestLabels, Histogram> {
     Family::new_with_constructor(|| Histogram::new(CALL_BUCKETS))
 }
 
-fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
-    registry.register(name, help, metric.clone());
+/// Where a family is registered, and its name noted.
+struct Registering<'a> {
+    registry: &'a mut Registry,
+    names: &'a mut Vec<&'static str>,
+}
+
+fn register<M: Metric + Clone>(r: &mut Registering<'_>, name: &'static str, help: &str, metric: M) -> M {
+    r.registry.register(name, help, metric.clone());
+    r.names.push(name);
     metric
 }
 
@@ -195,6 +224,7 @@ fn register_build(registry: &mut Registry) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::credentials::Observed;
     use super::*;
 
     fn text(act: impl FnOnce(&Metrics)) -> String {
@@ -216,7 +246,7 @@ mod tests {
             m.refresh(Refresh::Failed, Reason::Throttled);
             m.refresh(Refresh::Failed, Reason::Throttled);
             m.pass(Pass::Idle, Duration::from_millis(20));
-            m.write(Object::TokenSecret, Verb::Update, Written::Done);
+            m.write(Object::Secret, Verb::Update, Written::Done);
             m.leading(true);
         });
         assert_lines(
@@ -226,12 +256,27 @@ mod tests {
                 r#"entra_refresh_total{result="failed",reason="Throttled"} 2"#,
                 r#"entra_reconcile_total{outcome="idle"} 1"#,
                 r#"entra_reconcile_duration_seconds_bucket{le="0.025"} 1"#,
-                r#"entra_api_writes_total{object="token_secret",verb="update",result="done"} 1"#,
+                r#"entra_api_writes_total{object="secret",verb="update",result="done"} 1"#,
                 "entra_leader 1",
                 &format!(r#"entra_build_info{{version="{}"}} 1"#, env!("CARGO_PKG_VERSION")),
                 "# EOF",
             ],
         );
+    }
+
+    #[test]
+    fn families_without_samples_are_named_too() {
+        let metrics = Metrics::new(true);
+        metrics.observe(Box::new(Observed::default));
+        let families = metrics.families().unwrap_or_default();
+        for name in [
+            "entra_build",
+            "entra_refresh",
+            "entra_api_writes",
+            "entra_credential_ready",
+        ] {
+            assert!(families.contains(name), "{name} is not in {families:?}");
+        }
     }
 
     #[test]

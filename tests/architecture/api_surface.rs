@@ -64,19 +64,12 @@ fn reasons_have_one_name() {
     }
 }
 
-/// `UPDATE=1 cargo test --test architecture` writes the file anew.
 #[test]
 fn the_generated_crd_is_current() {
-    let path = root().join(CRD_FILE);
-    let fresh = crd_yaml().unwrap();
-    if std::env::var("UPDATE").is_ok_and(|v| v == "1") {
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, &fresh).unwrap();
-    }
-    let stored = fs::read_to_string(&path).unwrap_or_default();
+    let stored = fs::read_to_string(root().join(CRD_FILE)).unwrap_or_default();
     assert!(
-        stored == fresh,
-        "{CRD_FILE} is missing or stale: run UPDATE=1 cargo test --test architecture"
+        stored == crd_yaml().unwrap(),
+        "{CRD_FILE} is missing or stale: run cargo run -- crd > {CRD_FILE}"
     );
 }
 

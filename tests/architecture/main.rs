@@ -8,7 +8,10 @@
 )]
 
 mod api_surface;
+mod citations;
+mod contract;
 mod dependencies;
 mod documents;
 mod files;
+mod shell;
 mod source;

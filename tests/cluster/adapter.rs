@@ -22,7 +22,9 @@ use std::sync::Arc;
 use entra_operator::api::{EntraCredential, LABEL_MANAGED_BY, MANAGED_BY};
 use entra_operator::cluster::{KubeCluster, Reporter, SecretStore, scopes, secret_watches};
 use entra_operator::reconcile::material::SecretData;
-use entra_operator::reconcile::ports::{Cluster, Key, NewSecret, Owner, SecretChange, SecretMeta};
+use entra_operator::reconcile::ports::{
+    Cluster, ClusterError, Key, NewSecret, Owner, SecretChange, SecretMeta,
+};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams, PostParams};
@@ -53,7 +55,8 @@ impl World {
             instance: "pod-0".to_owned(),
             now: Timestamp::now,
         };
-        let cluster = KubeCluster::new(client.clone(), Arc::clone(&store), reporter);
+        let unheard = Arc::new(|_, _, _: Result<(), &ClusterError>| ());
+        let cluster = KubeCluster::new(client.clone(), Arc::clone(&store), reporter, unheard);
         let owner = Owner {
             name: "keeper".to_owned(),
             uid: credential(&client, &namespace, "keeper").await.uid().unwrap(),

@@ -1,4 +1,5 @@
-//! Product rule 11: a pass that changes nothing costs nothing, and a renewal costs little. The audit log is the judge.
+//! Rule 11 of docs/contract.md: a pass that changes nothing costs nothing, and a renewal costs little. The audit log is
+//! the judge.
 //!
 //! That lists and watches bring metadata only is seen by a proxy: the audit log holds no headers.
 

@@ -28,6 +28,7 @@ mod keys;
 mod kubectl;
 mod leaks;
 mod lifecycle;
+mod metrics;
 mod outages;
 mod relay;
 mod repair;

@@ -1,4 +1,4 @@
-//! Product rule 10: a restart over many healthy credentials asks for nothing that was not due.
+//! Rule 10 of docs/contract.md: a restart over many healthy credentials asks for nothing that was not due.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Product rule 12: two operators without election may waste work, but they break no rule.
+//! Rule 12 of docs/contract.md: two operators without election may waste work, but they break no rule.
 
 use entra_lab::simulator::{Entry, Journal, Outcome};
 use entra_lab::stage::OperatorOptions;

@@ -4,7 +4,7 @@
 //! rule: A condemned password is never sent again.
 //! tests: --test plan
 //! expect: a_condemned_password
-//! diff --git a/src/plan/login.rs b/src/plan/login.rs
+//! diff --git a/plan/src/login.rs b/plan/src/login.rs
 //! …
 //! ```
 //!
@@ -18,6 +18,9 @@ use super::Error;
 
 /// Tests that are run if the header names none.
 const TESTS: &str = "--test plan";
+
+/// What a sabotage may edit, as a diff names it.
+const SOURCES: [&str; 3] = ["b/src/", "b/plan/src/", "b/deploy/"];
 
 /// One way to break a promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,11 +92,11 @@ fn parse(path: &Path, text: &str) -> Result<Sabotage, String> {
 /// A sabotage breaks the product. One that edits the tests would prove nothing.
 fn only_sources(text: &str) -> Result<(), String> {
     let files: Vec<_> = text.lines().filter_map(|l| l.strip_prefix("+++ ")).collect();
-    match files
-        .iter()
-        .find(|f| !f.starts_with("b/src/") && !f.starts_with("b/deploy/"))
-    {
-        Some(other) => Err(format!("a sabotage edits src/ or deploy/, not {other}")),
+    let is_source = |file: &str| SOURCES.iter().any(|folder| file.starts_with(folder));
+    match files.iter().find(|file| !is_source(file)) {
+        Some(other) => Err(format!(
+            "a sabotage edits src/, plan/src/ or deploy/, not {other}"
+        )),
         None if files.is_empty() => Err("there is no unified diff in it".to_owned()),
         None if text.lines().any(|l| l == "--- /dev/null") => Err("a sabotage adds no files".to_owned()),
         None => Ok(()),
@@ -169,11 +172,11 @@ mod tests {
 
     #[test]
     fn a_sabotage_may_not_edit_the_tests() {
-        let edited = DIFF.replace("src/a.rs", "tests/plan/a.rs");
+        let edited = DIFF.replace("src/a.rs", "plan/tests/plan/a.rs");
         assert!(
             sabotage(&format!("rule: r\n{edited}"))
                 .unwrap_err()
-                .contains("tests/plan/a.rs")
+                .contains("plan/tests/plan/a.rs")
         );
     }
 }

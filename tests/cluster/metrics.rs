@@ -1,0 +1,129 @@
+//! Every metric that is registered is fed: in a real process, each family shows a sample that says something.
+//!
+//! A family that nobody feeds looks like good news for ever. Help texts, alerts and dashboards then point at nothing.
+
+use std::collections::BTreeSet;
+
+use entra_lab::simulator::world::{Application, PUBLIC_CLIENT, TENANT};
+use entra_lab::simulator::{ClientCertificate, Fault, Refusal, Rule};
+use entra_lab::stage::{AUTHORITY, Operator, OperatorOptions};
+use entra_operator::telemetry::credentials::Observed;
+use entra_operator::telemetry::metrics::Metrics;
+use serde_json::{Value, json};
+
+use crate::scene::{Place, api_scope, stage, user};
+
+/// An application that no other test has.
+const CERTIFICATE_CLIENT: &str = "aaaaaaaa-0000-4000-8000-00000000000d";
+
+/// An account that is disabled: its login is kept, and waits.
+const DISABLED: u32 = 50057;
+
+/// What a sample's name may have behind its family's. A sum may be 0 where a count is not, and buckets are counts.
+const SUFFIXES: [&str; 4] = ["", "_total", "_count", "_info"];
+
+/// The families of this version, whether or not anything was counted.
+fn registered() -> BTreeSet<String> {
+    let metrics = Metrics::new(true);
+    metrics.observe(Box::new(Observed::default));
+    metrics.families().unwrap()
+}
+
+/// Those of `families` that a scrape shows with a sample other than 0.
+fn fed<'a>(scrape: &str, families: &'a BTreeSet<String>) -> BTreeSet<&'a String> {
+    let samples = scrape.lines().filter(|line| !line.starts_with('#'));
+    let says_something = samples.filter(|line| !line.ends_with(" 0") && !line.ends_with(" 0.0"));
+    let names: BTreeSet<_> = says_something
+        .filter_map(|line| line.split(['{', ' ']).next())
+        .collect();
+    let shown = |family: &&String| {
+        SUFFIXES
+            .iter()
+            .any(|s| names.contains(format!("{family}{s}").as_str()))
+    };
+    families.iter().filter(shown).collect()
+}
+
+/// A credential `one` whose application has a certificate, signed in.
+async fn signed_in_with_a_certificate(place: &Place) {
+    let certificate = ClientCertificate::new("client").unwrap();
+    let application = Application::with_certificate(CERTIFICATE_CLIENT, &certificate.certificate);
+    let simulator = &stage().await.simulator;
+    simulator.change(|world| world.applications.push(application));
+    let secret = json!({
+        "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "one-app"},
+        "stringData": {"tls.crt": certificate.certificate, "tls.key": certificate.key},
+    });
+    place.create_secret(secret).await;
+    let mut with_certificate = spec("one", CERTIFICATE_CLIENT);
+    with_certificate["clientCredential"] = json!({"certificate": {"secretName": "one-app"}});
+    place.apply("one", with_certificate).await;
+    let (name, password) = user();
+    place.login("one-login", &name, &password).await;
+    place.expect("one", "Ready", "True/Fresh").await;
+}
+
+/// A credential `two` whose login is refused, and stays.
+async fn waiting_for_a_person(place: &Place) {
+    let (name, password) = user();
+    let refusal = Rule::new(Fault::Refuse(Refusal::of(DISABLED))).user(&name);
+    stage().await.simulator.script(refusal);
+    place.apply("two", spec("two", PUBLIC_CLIENT)).await;
+    place.login("two-login", &name, &password).await;
+    place.expect("two", "LoggedIn", "False/AccountLocked").await;
+}
+
+fn spec(name: &str, client: &str) -> Value {
+    json!({
+        "tenant": TENANT, "clientId": client, "authority": AUTHORITY,
+        "login": {"secretName": format!("{name}-login")},
+        "tokens": [{"secretName": format!("{name}-api"), "scopes": [api_scope()]}],
+    })
+}
+
+async fn scrape(operator: &Operator) -> String {
+    let url = format!("{}/metrics", operator.metrics().unwrap());
+    operator.get(&url).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_registered_metric_is_fed() {
+    let place = Place::new("metrics").await;
+    let operator = place.operator(OperatorOptions::default()).await;
+    signed_in_with_a_certificate(&place).await;
+    waiting_for_a_person(&place).await;
+    let families = registered();
+    // Gauges come and go: a renewal that is due, a login that waits. Each must have been seen once.
+    let mut missing = families.iter().collect::<BTreeSet<_>>();
+    let begun = std::time::Instant::now();
+    while !missing.is_empty() && begun.elapsed().as_secs() < 60 {
+        let scrape = scrape(&operator).await;
+        for family in fed(&scrape, &families) {
+            missing.remove(family);
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+    assert!(
+        missing.is_empty(),
+        "nobody feeds {missing:?}:\n{}",
+        scrape(&operator).await
+    );
+}
+
+#[test]
+fn a_family_without_a_sample_that_says_something_is_found() {
+    let families = ["entra_a", "entra_b", "entra_b_c"].map(str::to_owned).into();
+    let fed = |scrape: &str| fed(scrape, &families).into_iter().cloned().collect::<Vec<_>>();
+    assert_eq!(
+        fed("# TYPE entra_a counter\nentra_a_total{x=\"y\"} 1\n"),
+        ["entra_a"]
+    );
+    assert_eq!(
+        fed("entra_b_c 0\nentra_b_bucket{le=\"5.0\"} 1\nentra_b_count 0\n"),
+        [""; 0]
+    );
+    assert_eq!(
+        fed("entra_b_sum 0.0\nentra_b_count 2\nentra_b_c -3\n"),
+        ["entra_b", "entra_b_c"]
+    );
+}
