@@ -11,20 +11,6 @@ const MAPS: &str = "src/reconcile/report.rs";
 /// What is decided in the plan.
 const DECISIONS: &[&str] = &["Reason::", "Effect::"];
 
-/// Files that still decide. To be emptied as their rules move into the plan: a file that decides no more must go from
-/// this list, and none may come.
-const STILL_DECIDE: &[&str] = &[
-    "src/reconcile/act.rs",
-    "src/reconcile/act/client.rs",
-    "src/reconcile/act/login.rs",
-    "src/reconcile/act/redeem.rs",
-    "src/reconcile/act/session.rs",
-    "src/reconcile/correction.rs",
-    "src/reconcile/memory.rs",
-    "src/reconcile/observe.rs",
-    "src/reconcile/pass.rs",
-];
-
 /// What a file of the shell decides: line, and what stands there.
 fn decisions(file: &File) -> Vec<String> {
     let code = file.code();
@@ -65,26 +51,12 @@ fn is_above_one(literal: &str) -> bool {
     !["0", "1"].contains(&digits.as_str())
 }
 
-fn is_excused(file: &File) -> bool {
-    STILL_DECIDE.contains(&file.path.as_str())
-}
-
 #[test]
 fn the_shell_decides_nothing() {
     let files = files(SHELL);
-    let bound = files.iter().filter(|f| f.path != MAPS && !is_excused(f));
+    let bound = files.iter().filter(|f| f.path != MAPS);
     let wrong: Vec<_> = bound.flat_map(decisions).collect();
     assert!(wrong.is_empty(), "decide it in plan: {wrong:#?}");
-}
-
-#[test]
-fn who_decides_no_more_is_not_excused() {
-    let files = files(SHELL);
-    for path in STILL_DECIDE {
-        let file = files.iter().find(|f| f.path == *path);
-        let decides = file.is_some_and(|f| !decisions(f).is_empty());
-        assert!(decides, "{path} decides nothing: take it from STILL_DECIDE");
-    }
 }
 
 #[test]
