@@ -26,6 +26,7 @@ use kube::{Client, Config};
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use super::brake::{Brake, Class};
 use super::failure::{Verb, classify, refusal, unavailable};
 use super::observe::{Observer, written};
 use super::patch::Op;
@@ -96,6 +97,7 @@ pub(super) type Answer = Zeroizing<Vec<u8>>;
 pub(super) struct Calls {
     client: Client,
     observer: Arc<dyn Observer>,
+    brake: Arc<Brake>,
 }
 
 impl std::fmt::Debug for Calls {
@@ -107,7 +109,11 @@ impl std::fmt::Debug for Calls {
 impl Calls {
     /// Calls through `client`; `observer` hears of the writes among them.
     pub(super) fn new(client: Client, observer: Arc<dyn Observer>) -> Self {
-        Self { client, observer }
+        Self {
+            client,
+            observer,
+            brake: Arc::default(),
+        }
     }
 
     /// Gets `name` of `collection`, whole.
@@ -192,8 +198,16 @@ impl Calls {
 
     /// The one place through which every call goes. Writes are counted here.
     async fn send(&self, verb: Verb, request: http::Request<Vec<u8>>) -> Result<Answer, ClusterError> {
-        let write = written(verb, request.uri().path());
+        let path = request.uri().path();
+        let (write, class) = (written(verb, path), Class::of(path));
+        if !self.brake.admits(class) {
+            return Err(unavailable(
+                "it did not answer the last calls, and few go out until it does",
+            ));
+        }
         let outcome = self.call(verb, request).await;
+        let answered = !matches!(outcome, Err(ClusterError::Unavailable { .. }));
+        self.brake.came(class, answered);
         if let Some((resource, write)) = write {
             self.observer
                 .on_write(resource, write, outcome.as_ref().map(drop));

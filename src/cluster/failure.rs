@@ -82,7 +82,10 @@ pub(super) fn refusal(verb: Verb, status: &Status) -> ClusterError {
 
 /// The API server repeats its `Retry-After` header in the body (k8s.io/apimachinery, `StatusDetails`).
 fn retry_after(status: &Status) -> Option<i64> {
-    let seconds = status.details.as_ref().map(|d| i64::from(d.retry_after_seconds))?;
+    let seconds = status
+        .details
+        .as_ref()
+        .map(|d| i64::from(d.retry_after_seconds))?;
     (seconds > 0).then_some(seconds)
 }
 

@@ -15,6 +15,7 @@
 //! `service_accounts` tokens of others · `watch` the streams · `store` what the streams and writes add up to · `adapter` the port
 
 mod adapter;
+mod brake;
 mod client;
 mod events;
 mod failure;

@@ -185,9 +185,7 @@ fn failure(error: watcher::Error) -> ClusterError {
         | watcher::Error::WatchStartFailed(e)
         | watcher::Error::WatchFailed(e) => classify(Verb::Read, &e),
         watcher::Error::WatchError(status) => classify(Verb::Read, &kube::Error::Api(status)),
-        watcher::Error::NoResourceVersion => {
-            super::failure::unavailable("its list has no resourceVersion")
-        }
+        watcher::Error::NoResourceVersion => super::failure::unavailable("its list has no resourceVersion"),
     }
 }
 

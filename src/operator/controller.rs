@@ -45,7 +45,7 @@ struct Entry {
 pub(super) struct Seen {
     /// The resource.
     pub key: Key,
-    /// Status as it was written last; the stored one before the first pass.
+    /// Status as it was decided last; the stored one before the first pass.
     pub status: crate::api::EntraCredentialStatus,
     /// Since when its login Secret has been waiting.
     pub login_waiting_since: Option<Time>,
@@ -218,7 +218,7 @@ impl<P: Ports> Controller<P> {
         let credential = Arc::clone(&entry.credential.read().unwrap_or_else(PoisonError::into_inner));
         let mut memory = entry.memory.lock().await;
         let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, &mut memory)).await;
-        let expires_at = memory.written.expires_at.as_ref().map(stamp::from_kube);
+        let expires_at = memory.decided().expires_at.as_ref().map(stamp::from_kube);
         self.queue.done(key, passed.wake, expires_at);
     }
 }
@@ -303,7 +303,7 @@ impl Entry {
         let memory = self.memory.try_lock().ok()?;
         let credential = self.credential.read().unwrap_or_else(PoisonError::into_inner);
         let status = if memory.restored {
-            Some(memory.written.clone())
+            Some(memory.decided().clone())
         } else {
             credential.status.clone()
         };

@@ -209,10 +209,7 @@ impl Base {
             tokio::spawn(roots::follow(self.config.clone(), trust))
         };
         let observer = Arc::new(Measure(Arc::clone(&self.metrics)));
-        let controller = Arc::new(Controller::new(
-            ports,
-            Arc::new(Shared::new(observer)),
-        ));
+        let controller = Arc::new(Controller::new(ports, Arc::new(Shared::new(observer))));
         self.serve(controller, keyring, changes).await?;
         feeding.abort();
         trusting.abort();

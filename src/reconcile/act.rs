@@ -112,18 +112,14 @@ impl<P: Ports> Pass<'_, P> {
 
     /// A login Secret of another type is none for the view.
     fn found(&self, object: &Object, kind: Kind, key: &Key, found: Option<SecretMeta>) -> bool {
-        match found {
-            Some(meta) => {
-                if *object != Object::Login || self.look.login.is_some() {
-                    self.ports.view().wrote(kind, key, meta);
-                }
-                true
-            }
-            None => {
-                self.gone(object);
-                false
-            }
+        let Some(meta) = found else {
+            self.gone(object);
+            return false;
+        };
+        if *object != Object::Login || self.look.login.is_some() {
+            self.ports.view().wrote(kind, key, meta);
         }
+        true
     }
 
     /// The object that was looked at does not exist any more.

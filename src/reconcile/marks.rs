@@ -10,13 +10,13 @@ use crate::plan::snapshot::Binding;
 
 /// Our proof of ownership: of namespace, Secret name and credential name.
 pub(super) fn proof<P: Ports>(ports: &P, credential: &Credential, key: &Key) -> String {
-    let parts = [key.namespace.as_str(), &key.name, &credential.key.name];
-    ports.vault().mac(Purpose::Owner, &parts)
+    let place = [key.namespace.as_str(), &key.name, &credential.key.name];
+    ports.vault().mac(Purpose::Owner, &place)
 }
 
 /// Tag of an account, by the first identifier that is known of it; without any, by the user name that was sent.
 pub(super) fn tag<P: Ports>(ports: &P, account: &Account, user: &str) -> AccountTag {
-    let parts: Vec<&str> = if !account.home_account_id.is_empty() {
+    let named: Vec<&str> = if !account.home_account_id.is_empty() {
         vec![&account.home_account_id]
     } else if !account.object_id.is_empty() {
         vec!["oid", &account.object_id, &account.tenant_id]
@@ -25,11 +25,16 @@ pub(super) fn tag<P: Ports>(ports: &P, account: &Account, user: &str) -> Account
     } else {
         vec!["user", user]
     };
-    AccountTag(ports.vault().mac(Purpose::Account, &parts))
+    AccountTag(ports.vault().mac(Purpose::Account, &named))
 }
 
 /// The request and account that a token of `spec` answers.
-pub(super) fn request<P: Ports>(ports: &P, binding: &Binding, account: &AccountTag, spec: &TokenSpec) -> String {
+pub(super) fn request<P: Ports>(
+    ports: &P,
+    binding: &Binding,
+    account: &AccountTag,
+    spec: &TokenSpec,
+) -> String {
     let mut texts = vec![
         binding.authority.as_str(),
         &binding.tenant,

@@ -27,7 +27,7 @@ pub struct Memory {
     /// Status as it was written last.
     pub written: EntraCredentialStatus,
     /// The status that did not get through, and when it is written again.
-    pub unwritten: Option<Failure>,
+    pub unwritten: Option<Unwritten>,
     /// Whether the status was taken in.
     pub restored: bool,
     /// Generation at the last pass.
@@ -36,6 +36,22 @@ pub struct Memory {
     pub correction: Correction,
     /// Since when this process has seen a login Secret wait.
     pub login_waiting_since: Option<Time>,
+}
+
+/// A status that is decided and could not be written.
+#[derive(Debug)]
+pub struct Unwritten {
+    /// What it says.
+    pub status: EntraCredentialStatus,
+    /// Why it was not written, and when it is tried again.
+    pub failure: Failure,
+}
+
+impl Memory {
+    /// What was decided last, whether or not it could be written.
+    pub fn decided(&self) -> &EntraCredentialStatus {
+        self.unwritten.as_ref().map_or(&self.written, |u| &u.status)
+    }
 }
 
 /// A token of a ServiceAccount.

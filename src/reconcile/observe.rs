@@ -8,6 +8,7 @@ use super::{annotations, marks, report};
 use crate::api::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCredential, TLS_TYPE, TokenSpec, annotation,
 };
+use crate::plan::Time;
 use crate::plan::client::{Client, Expiry};
 use crate::plan::identity::AccountTag;
 use crate::plan::known::{MadeFor, Note};
@@ -17,7 +18,6 @@ use crate::plan::snapshot::{
     Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Published, Session, Snapshot,
     Target, Token, Wanted,
 };
-use crate::plan::Time;
 
 /// Takes the facts together.
 pub(super) fn observe<P: Ports>(
@@ -101,7 +101,11 @@ fn client_input(credential: &Credential, look: &Look, memory: &Memory) -> Client
         },
         (Some(_), Some(meta)) => {
             let version = client_version(meta);
-            let read = memory.known.client.as_ref().filter(|seen| seen.version == version);
+            let read = memory
+                .known
+                .client
+                .as_ref()
+                .filter(|seen| seen.version == version);
             ClientInput {
                 content: read.map(|seen| seen.content.clone()),
                 version,

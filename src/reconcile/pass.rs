@@ -155,7 +155,10 @@ fn drop_stale(memory: &mut Memory, rested: &Rested) {
     let s = &rested.facts;
     let wanted = |t: &Token| {
         let need = t.need(s, rested.now);
-        matches!(need, Need::Publish | Need::Held(_) | Need::Replace | Need::Deleting)
+        matches!(
+            need,
+            Need::Publish | Need::Held(_) | Need::Replace | Need::Deleting
+        )
     };
     memory
         .pocket
@@ -166,7 +169,7 @@ fn drop_stale(memory: &mut Memory, rested: &Rested) {
 /// Decisions are made on the corrected clock, wake times are kept by the machine's own.
 fn conclude<P: Ports>(ports: &P, memory: &Memory, rested: &Rested) -> Passed {
     let ahead = memory.correction.seconds(ports.clock());
-    let unwritten = memory.unwritten.as_ref().and_then(|f| f.next_attempt_at);
+    let unwritten = memory.unwritten.as_ref().and_then(|u| u.failure.next_attempt_at);
     let wake = rested.decision.wake.into_iter().chain(unwritten).min();
     Passed {
         wake: wake.map(|at| at.plus(-ahead)),

@@ -379,7 +379,7 @@ pub trait Vault: Send + Sync {
     fn seal_record(&self, place: &Key, record: &Record) -> Sealed;
     /// Opens what [`Vault::seal_record`] sealed for the same place.
     fn open_record(&self, place: &Key, blob: &[u8]) -> Result<Record, OpenError>;
-    /// Reads a login Secret's data for the credential `name`: product §2 (keys, lengths, UTF-8, key `credential`).
+    /// Reads a login Secret's data for the credential `name`: keys, lengths, UTF-8, key `credential`.
     /// The error says what is wrong, for the user, without any value.
     fn read_login(&self, name: &str, data: &SecretData) -> Result<LoginContent, String>;
     /// Keyed hash of a login content for a binding and realm.

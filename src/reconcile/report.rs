@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as KubeCondition,
 
 use super::act;
 use super::credential::Credential;
-use super::memory::Memory;
+use super::memory::{Memory, Unwritten};
 use super::pass::Rested;
 use super::ports::{Cluster, ClusterError, Event, Ports};
 use super::stamp::{to_kube, to_text};
@@ -33,6 +33,8 @@ pub(super) async fn report<P: Ports>(
 ) {
     let Rested { facts, decision, now } = rested;
     if facts.object.deleting {
+        // What did not get through is of no use any more, and its wake time would stay in the past.
+        memory.unwritten = None;
         return;
     }
     memory.login_waiting_since = match facts.login {
@@ -44,14 +46,18 @@ pub(super) async fn report<P: Ports>(
         memory.unwritten = None;
         return;
     }
-    if !is_held_off(memory, *now) {
-        write(ports, credential, memory, status, *now).await;
+    match memory
+        .unwritten
+        .as_mut()
+        .filter(|u| is_held_off(&u.failure, *now))
+    {
+        Some(unwritten) => unwritten.status = status,
+        None => write(ports, credential, memory, status, *now).await,
     }
 }
 
-fn is_held_off(memory: &Memory, now: Time) -> bool {
-    let until = memory.unwritten.as_ref().and_then(|f| f.next_attempt_at);
-    until.is_some_and(|at| at > now)
+fn is_held_off(failure: &Failure, now: Time) -> bool {
+    failure.next_attempt_at.is_some_and(|at| at > now)
 }
 
 async fn write<P: Ports>(
@@ -73,8 +79,10 @@ async fn write<P: Ports>(
         }
         Err(error) => {
             tracing::warn!(namespace = credential.key.namespace, name = credential.key.name, %error, "the status could not be written");
-            let (before, trouble) = (memory.unwritten.as_ref(), act::trouble_of_status(error));
-            memory.unwritten = Some(status_held(before, &trouble, now, credential.spread()));
+            let before = memory.unwritten.as_ref().map(|u| &u.failure);
+            let trouble = act::trouble_of_status(error);
+            let failure = status_held(before, &trouble, now, credential.spread());
+            memory.unwritten = Some(Unwritten { status, failure });
             return;
         }
     }
@@ -191,7 +199,10 @@ fn bounded(text: &str) -> String {
 }
 
 fn account(credential: &Credential, s: &Snapshot) -> Option<AccountStatus> {
-    let a = s.account.as_ref().or_else(|| s.session.pinned().map(|pin| &pin.account))?;
+    let a = s
+        .account
+        .as_ref()
+        .or_else(|| s.session.pinned().map(|pin| &pin.account))?;
     let text = |t: &String| (!t.is_empty()).then(|| bounded(t));
     Some(AccountStatus {
         username: text(&a.username),
@@ -259,7 +270,9 @@ fn failure(f: &Failure) -> FailureStatus {
         code: r.code.map(|c| format!("AADSTS{c}")),
         phase: None,
         message: bounded(&r.message),
-        remedy: Some(r.advice()).filter(|advice| !advice.is_empty()).map(|advice| bounded(&advice)),
+        remedy: Some(r.advice())
+            .filter(|advice| !advice.is_empty())
+            .map(|advice| bounded(&advice)),
         correlation_id: r.correlation_id.clone(),
         trace_id: r.trace_id.clone(),
         at: to_kube(f.at),

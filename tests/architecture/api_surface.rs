@@ -29,6 +29,7 @@ const REASONS: &[&str] = &[
     "BlockedByPolicy",
     "Throttled",
     "ServiceUnavailable",
+    "ClusterUnavailable",
     "UnexpectedResponse",
     "IdentityChanged",
     "InvalidLoginSecret",

@@ -177,7 +177,9 @@ impl State {
     /// Pauses and circuits first, for they cost nothing; the tenant's rate last, for it is used up by asking.
     fn admit(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
         self.answers(caller, now)?;
-        self.slots.take(caller, now).map_err(Held::by(Reason::Throttled))?;
+        self.slots
+            .take(caller, now)
+            .map_err(Held::by(Reason::Throttled))?;
         if let Err(wait) = self.tenants.check(caller, now) {
             self.slots.give_back(caller);
             return Err(Held::by(Reason::Throttled)(wait));
@@ -198,7 +200,9 @@ impl State {
 
     /// Neither did the provider ask this caller to wait, nor does the authority fail for everybody.
     fn answers(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
-        self.pauses.check(caller, now).map_err(Held::by(Reason::Throttled))?;
+        self.pauses
+            .check(caller, now)
+            .map_err(Held::by(Reason::Throttled))?;
         let failing = self.circuits.check(&caller.authority, now);
         failing.map_err(Held::by(Reason::ServiceUnavailable))
     }

@@ -97,7 +97,11 @@ fn a_second_permit_is_subject_to_its_own_hosts_limits() {
         hand.forward(1000);
         first.followed_by(one()).unwrap().finish(Experience::Failing);
     }
-    assert_eq!(first.followed_by(one()).unwrap_err().until, Time(52), "the circuit");
+    assert_eq!(
+        first.followed_by(one()).unwrap_err().until,
+        Time(52),
+        "the circuit"
+    );
     assert!(
         gate.admit(caller("n", "sts", "other")).is_ok(),
         "that of another host is closed"
@@ -121,7 +125,10 @@ fn a_tenants_rate_is_kept_and_the_crowd_comes_back_one_by_one() {
 #[test]
 fn the_time_to_come_back_is_at_most_a_minute() {
     let (gate, _hand) = gate(1000, 1);
-    let last = (0..500).filter_map(|_| gate.admit(one()).err().map(|l| l.until)).max().unwrap();
+    let last = (0..500)
+        .filter_map(|_| gate.admit(one()).err().map(|l| l.until))
+        .max()
+        .unwrap();
     assert_eq!(last, Time(60));
 }
 
@@ -157,7 +164,11 @@ fn five_failures_open_the_circuit_and_one_probe_closes_it() {
     );
     hand.forward(30_000);
     let probe = gate.admit(one()).unwrap();
-    assert_eq!(gate.admit(one()).unwrap_err().until, Time(35), "one probe at a time");
+    assert_eq!(
+        gate.admit(one()).unwrap_err().until,
+        Time(35),
+        "one probe at a time"
+    );
     probe.finish(Experience::Failing);
     assert_eq!(gate.admit(one()).unwrap_err().until, Time(60));
     hand.forward(30_000);

@@ -11,8 +11,8 @@ use crate::plan::{schedule, settle};
 use crate::reconcile::material::LoginContent;
 use crate::reconcile::pocket::PendingLogin;
 use crate::reconcile::ports::{
-    Clock, Cluster, ClusterError, Kind, Outcome, Ports, Provider, SecretChange, SecretMeta,
-    SecretObject, Tokens, Vault, View,
+    Clock, Cluster, ClusterError, Kind, Outcome, Ports, Provider, SecretChange, SecretMeta, SecretObject,
+    Tokens, Vault, View,
 };
 use crate::reconcile::{annotations, marks, observe};
 

@@ -32,13 +32,22 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     /// What is redeemed is always the stored token; the newest that came back is stored once.
-    async fn redeem_each(&mut self, s: &Snapshot, names: &[String], mut session: StoredSession, binding: &Binding) {
+    async fn redeem_each(
+        &mut self,
+        s: &Snapshot,
+        names: &[String],
+        mut session: StoredSession,
+        binding: &Binding,
+    ) {
         let mut brought = Brought {
             newest: None,
             dead: None,
         };
         let mut all_asked = true;
-        for token in names.iter().filter_map(|n| s.tokens.iter().find(|t| t.name == *n)) {
+        for token in names
+            .iter()
+            .filter_map(|n| s.tokens.iter().find(|t| t.name == *n))
+        {
             let outcome = self.redeem_one(token, &session, binding).await;
             let (asked, go_on) = self.take(s, token, &mut session, &mut brought, outcome);
             all_asked &= asked;

@@ -2,17 +2,18 @@
 
 use super::{Asked, Pass};
 use crate::api::{REFRESH_TOKEN_TYPE, annotation};
+use crate::plan::Object;
 use crate::plan::answer::Account;
 use crate::plan::identity::{Names, Pin};
 use crate::plan::known::SessionSeen;
 use crate::plan::record::Record;
 use crate::plan::settle;
 use crate::plan::snapshot::{Binding, Opened, RefreshOutcome, Snapshot, StoredToken};
-use crate::plan::Object;
 use crate::reconcile::material::StoredSession;
 use crate::reconcile::pocket::{HeldToken, PendingLogin, PendingRefresh};
 use crate::reconcile::ports::{
-    Cluster, ClusterError, Kind, NewSecret, Ports, SecretChange, SecretMeta, SecretObject, Tokens, Vault, View,
+    Cluster, ClusterError, Kind, NewSecret, Ports, SecretChange, SecretMeta, SecretObject, Tokens, Vault,
+    View,
 };
 use crate::reconcile::{annotations, marks, stamp};
 
@@ -133,7 +134,11 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    async fn create_session(&mut self, change: SecretChange, key_id: String) -> Result<SecretMeta, ClusterError> {
+    async fn create_session(
+        &mut self,
+        change: SecretChange,
+        key_id: String,
+    ) -> Result<SecretMeta, ClusterError> {
         let key = self.credential.session_key();
         let set = change.annotations.into_iter();
         let mut annotations: std::collections::BTreeMap<_, _> =

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Asked, Pass};
 use crate::api::{LABEL_MANAGED_BY, MANAGED_BY, TokenSpec, annotation};
+use crate::plan::Object;
 use crate::plan::schedule::{self, Life};
 use crate::plan::settle;
 use crate::plan::snapshot::{Snapshot, Token};
-use crate::plan::Object;
 use crate::reconcile::annotations::{self, Changes};
 use crate::reconcile::marks;
 use crate::reconcile::pocket::HeldToken;

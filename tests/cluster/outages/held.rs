@@ -26,7 +26,11 @@ async fn ready_turns_false_at_expiry_whatever_holds_the_renewal_up() {
     let mut cases = JoinSet::new();
     cases.spawn(in_turn(another_one_was_throttled()));
     cases.spawn(in_turn(entra_fails_for_all()));
-    cases.spawn(in_turn(the_session_cannot_be_read("unread", 500, "InternalError")));
+    cases.spawn(in_turn(the_session_cannot_be_read(
+        "unread",
+        500,
+        "InternalError",
+    )));
     cases.spawn(in_turn(the_session_cannot_be_read("forbidden", 403, "Forbidden")));
     cases.spawn(in_turn(the_spec_names_no_authority()));
     cases.join_all().await;
@@ -60,7 +64,10 @@ async fn entra_fails_for_all() {
             .place
             .credential(name, &[(&format!("{name}-api"), &api_scope())])
             .await;
-        trial.place.login(&format!("{name}-login"), &user, &password).await;
+        trial
+            .place
+            .login(&format!("{name}-login"), &user, &password)
+            .await;
         trial.place.expect(name, "Ready", "True/Fresh").await;
     }
     let away = Action::Answer(Canned {
@@ -85,7 +92,9 @@ async fn entra_fails_for_all() {
 async fn the_session_cannot_be_read(name: &str, status: u16, reason: &str) {
     let trial = Trial::signed_in(name).await;
     let failed = Action::status(status, reason);
-    let read = ApiRule::new(failed).method("GET").path("/secrets/c.refresh-token");
+    let read = ApiRule::new(failed)
+        .method("GET")
+        .path("/secrets/c.refresh-token");
     trial.relay.api.add(read.forever());
     let begun = Timestamp::now();
     trial
@@ -122,7 +131,9 @@ async fn what_fails_for_one_entry_delays_no_other() {
 /// Conditional Access for one resource: the other is renewed on time, in both orders.
 async fn a_policy_blocks(name: &str, blocked: &str) {
     let trial = Trial::with_two(name, blocked).await;
-    let blocks = Rule::new(Fault::code(53003)).user(&trial.user).grant("refresh_token");
+    let blocks = Rule::new(Fault::code(53003))
+        .user(&trial.user)
+        .grant("refresh_token");
     let blocks = blocks.scope(&graph_scope()).times(1000);
     trial.stage().await.simulator.script(blocks);
     trial.other_is_on_time("m-api").await;
@@ -211,7 +222,9 @@ async fn the_login_cannot_be_deleted(name: &str, status: u16) {
 async fn the_status_cannot_be_written() {
     let trial = Trial::signed_in("mute").await;
     let refused = Action::status(403, "Forbidden");
-    let write = ApiRule::new(refused).method("PATCH").path("/entracredentials/c/status");
+    let write = ApiRule::new(refused)
+        .method("PATCH")
+        .path("/entracredentials/c/status");
     trial.relay.api.add(write.forever());
     let begun = Timestamp::now();
     trial.renewed("a renewal").await;

@@ -48,8 +48,12 @@ async fn a_doubtful_refusal_keeps_the_login_and_a_word_sends_it_again() {
     assert_eq!(place.status("one").await["login"]["verdict"], "Kept");
 
     // What is not sent changes nothing.
-    place.patch_credential("one", json!({"spec": {"suspend": true}})).await;
-    place.patch_credential("one", json!({"spec": {"suspend": false}})).await;
+    place
+        .patch_credential("one", json!({"spec": {"suspend": true}}))
+        .await;
+    place
+        .patch_credential("one", json!({"spec": {"suspend": false}}))
+        .await;
     place
         .patch_secret("one-login", json!({"metadata": {"labels": {"team": "a"}}}))
         .await;
@@ -81,10 +85,11 @@ async fn an_account_is_sent_three_times_at_most_whoever_asks() {
     let place = Place::new("spray").await;
     let _operator = place.operator(OperatorOptions::default()).await;
     let (name, _) = user();
-    stage()
-        .await
-        .simulator
-        .script(Rule::new(Fault::Delay(Duration::from_secs(2))).user(&name).times(20));
+    stage().await.simulator.script(
+        Rule::new(Fault::Delay(Duration::from_secs(2)))
+            .user(&name)
+            .times(20),
+    );
     for n in 0..10 {
         let credential = format!("one{n}");
         place.apply(&credential, spec(&credential)).await;
