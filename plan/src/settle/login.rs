@@ -52,6 +52,10 @@ pub const fn leaves(known: &mut Known) {
 }
 
 /// What an answer means: it is refused all the same without a refresh token, or for another account without leave.
+#[expect(
+    clippy::result_large_err,
+    reason = "it becomes the result of the login, which holds a refusal"
+)]
 pub fn judged(s: &Snapshot, user: &str, granted: &Granted) -> Result<(), Refusal> {
     if !granted.has_refresh_token {
         return Err(no_refresh_token());
@@ -60,10 +64,10 @@ pub fn judged(s: &Snapshot, user: &str, granted: &Granted) -> Result<(), Refusal
     let answered = granted.account.as_ref();
     let bound = s.session_matches() || answered.is_some_and(|a| s.stored_for_tenant(&a.tenant_id));
     let pinned = s.session.pinned().filter(|_| bound && !allowed);
-    match pinned.is_some_and(|pin| pin.is_another_login(user, answered)) {
-        true => Err(other_identity()),
-        false => Ok(()),
+    if pinned.is_some_and(|pin| pin.is_another_login(user, answered)) {
+        return Err(other_identity());
     }
+    Ok(())
 }
 
 /// Whether a send with this result uses up a turn of its account and namespace: not one that was accepted, refused for a
@@ -88,12 +92,23 @@ pub fn withheld(seconds: i64) -> Refusal {
 }
 
 /// The outcome was stored with its record, in this version.
-pub fn stored(known: &mut Known, s: &Snapshot, outcome: &LoginOutcome, record: Record, version: String, now: Time) {
+pub fn stored(
+    known: &mut Known,
+    s: &Snapshot,
+    outcome: &LoginOutcome,
+    record: Record,
+    version: String,
+    now: Time,
+) {
     known.attempt = None;
     trouble::over(known, &Object::Session);
     match &outcome.result {
         Ok(granted) => accepted(known, s, outcome, granted, now),
         Err(refusal) => {
+            if s.session.token.is_none() {
+                // There is nothing to renew: this send is what a word has led to.
+                known.handled = s.word_for_renewal(now).or(known.handled);
+            }
             known.login_failure = Some(Failure {
                 refusal: refusal.clone(),
                 at: now,
@@ -118,7 +133,8 @@ fn accepted(known: &mut Known, s: &Snapshot, outcome: &LoginOutcome, granted: &G
         note.failure = None;
     }
     known.handled = s.word_for_renewal(now).or(known.handled);
-    known.account = Some(pass::shown(granted.account.as_ref().unwrap_or(&crate::answer::Account::default()), &outcome.user));
+    let account = granted.account.clone().unwrap_or_default();
+    known.account = Some(pass::shown(&account, &outcome.user));
     if let Some(refusal) = &granted.unusable {
         super::renewal::entry_failed(known, s, &outcome.entry, (**refusal).clone(), now);
     }

@@ -88,7 +88,9 @@ impl<P: Ports> Pass<'_, P> {
             Outcome::Granted(tokens) => (true, self.take_granted(s, token, session, brought, *tokens)),
             Outcome::Refused(refusal) => (true, self.take_refused(s, token, brought, refusal)),
             Outcome::Later(later) => {
-                settle::renewal::withheld(&mut self.memory.known, s, later.until, later.reason);
+                // The limits count by the machine's own clock.
+                let until = later.until.plus(self.memory.correction.seconds(self.ports.clock()));
+                settle::renewal::withheld(&mut self.memory.known, s, until, later.reason);
                 (false, ControlFlow::Break(()))
             }
         }
