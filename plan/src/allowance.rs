@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Time;
-use super::schedule::{REFUSALS_PER_NAMESPACE, SENDS_PER_ACCOUNT, SEND_WINDOW};
+use super::schedule::{REFUSALS_PER_NAMESPACE, SEND_WINDOW, SENDS_PER_ACCOUNT};
 
 /// Turns that were taken.
 #[derive(Debug, Default)]
@@ -37,7 +37,11 @@ impl Allowance {
             (Turn::Namespace(namespace.to_owned()), REFUSALS_PER_NAMESPACE),
         ];
         self.forget(now);
-        if let Some(at) = turns.iter().filter_map(|(turn, most)| self.full_until(turn, *most)).max() {
+        if let Some(at) = turns
+            .iter()
+            .filter_map(|(turn, most)| self.full_until(turn, *most))
+            .max()
+        {
             return Err(at);
         }
         for (turn, _) in turns {
@@ -85,7 +89,11 @@ mod tests {
     fn an_account_gets_three_sends_in_the_window_whoever_asks() {
         let mut allowance = Allowance::default();
         for (n, namespace) in ["a", "b", "c"].into_iter().enumerate() {
-            assert!(allowance.reserve("user", namespace, Time(i64::try_from(n).unwrap())).is_ok());
+            assert!(
+                allowance
+                    .reserve("user", namespace, Time(i64::try_from(n).unwrap()))
+                    .is_ok()
+            );
         }
         assert_eq!(allowance.reserve("user", "d", Time(10)), Err(Time(SEND_WINDOW)));
         assert!(allowance.reserve("other", "d", Time(10)).is_ok());

@@ -190,7 +190,9 @@ impl Account {
     /// GUID of the tenant, from whichever identifier holds it.
     pub fn tenant(&self) -> &str {
         if self.tenant_id.is_empty() {
-            self.home_account_id.split_once('.').map_or("", |(_, tenant)| tenant)
+            self.home_account_id
+                .split_once('.')
+                .map_or("", |(_, tenant)| tenant)
         } else {
             &self.tenant_id
         }

@@ -1,9 +1,9 @@
 //! What the user sees: the headline reason and the five conditions, a pure function of facts and time.
 
 use super::hold::Object;
+use super::schedule::WITHHELD_TOLD;
 use super::snapshot::{Failure, Ownership, Snapshot, Token};
 use super::{Decision, Time};
-use super::schedule::WITHHELD_TOLD;
 use crate::reason::{Reason, Says};
 
 /// One condition, without its transition time.
@@ -36,7 +36,8 @@ fn trouble(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -> Option<(Re
     let of_tokens = s.tokens.iter().find_map(|t| trouble_of_token(s, t, now));
     let needs_login = !s.redeemable();
     if needs_login {
-        of_login.or(of_session).or(of_tokens)
+        let of_hold = s.held(&Object::Session, now).map(told);
+        of_hold.or(of_login).or(of_session).or(of_tokens)
     } else {
         of_session.or(of_tokens).or(of_login)
     }
@@ -50,10 +51,20 @@ fn withheld(s: &Snapshot, now: Time) -> Option<(Reason, String)> {
         let due = t.due(s);
         due <= now && (long || (due > Time::ALWAYS && now.since(due) >= WITHHELD_TOLD))
     };
-    s.tokens
-        .iter()
-        .any(waits)
-        .then(|| (held.reason, "no call is made at the moment; it is tried again by itself".to_owned()))
+    s.tokens.iter().any(waits).then(|| {
+        (
+            held.reason,
+            "no call is made at the moment; it is tried again by itself".to_owned(),
+        )
+    })
+}
+
+/// When what is told of a withheld call changes: told once it has lasted, told no more as its turn is near.
+pub(super) fn withheld_told(s: &Snapshot, now: Time) -> impl Iterator<Item = Time> {
+    let held = s.withheld(now);
+    let near = held.map(|held| held.until.plus(1 - WITHHELD_TOLD));
+    let lasts = s.tokens.iter().filter(move |_| held.is_some());
+    lasts.map(|t| t.due(s).plus(WITHHELD_TOLD)).chain(near)
 }
 
 impl Snapshot {
@@ -91,7 +102,9 @@ fn trouble_of_token(s: &Snapshot, t: &Token, now: Time) -> Option<(Reason, Strin
         );
         return Some((Reason::SecretConflict, message));
     }
-    let failure = s.failure_of_token(t, now).map(|f| (f.refusal.reason, f.refusal.told()));
+    let failure = s
+        .failure_of_token(t, now)
+        .map(|f| (f.refusal.reason, f.refusal.told()));
     failure.or_else(|| t.repair_put_off(now).then(|| repeated_repair(t)))
 }
 
@@ -105,7 +118,9 @@ fn repeated_repair(t: &Token) -> (Reason, String) {
 
 fn while_ready(s: &Snapshot, trouble: Option<(Reason, String)>, now: Time) -> (Reason, String) {
     match trouble {
-        Some((reason, message)) if reason.verdicts().ready == Says::Facts && renewal_fails(s, reason, now) => {
+        Some((reason, message))
+            if reason.verdicts().ready == Says::Facts && renewal_fails(s, reason, now) =>
+        {
             (Reason::Expiring, message)
         }
         Some((Reason::AwaitingLogin | Reason::LoggingIn, _)) | None => all_well(s, now),
@@ -160,10 +175,12 @@ fn without_trouble(s: &Snapshot, now: Time) -> (Reason, String) {
             "a published token has expired and no new one could be obtained yet".to_owned(),
         );
     }
-    (
-        Reason::Publishing,
-        "the tokens are being obtained and written".to_owned(),
-    )
+    let reason = if s.tokens.iter().all(Token::is_published) {
+        Reason::SpecChanged
+    } else {
+        Reason::Publishing
+    };
+    (reason, "the tokens are being obtained and written".to_owned())
 }
 
 /// The five conditions that go with a final decision.

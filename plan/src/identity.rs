@@ -164,7 +164,9 @@ mod tests {
         let pinned = pin(Account::default());
         assert!(!pinned.is_another_login("svc@contoso.example", None));
         assert!(pinned.is_another_login("other@contoso.example", None));
-        assert!(!pin(account("u.t", "", "", "")).is_another_login("renamed", Some(&account("u.t", "", "", ""))));
+        assert!(
+            !pin(account("u.t", "", "", "")).is_another_login("renamed", Some(&account("u.t", "", "", "")))
+        );
     }
 
     #[test]

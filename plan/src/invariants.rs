@@ -2,8 +2,8 @@
 //! every event, by the simulation.
 
 use super::client::Client;
-use super::login::MAX_UNANSWERED;
 use super::hold::Object;
+use super::login::MAX_UNANSWERED;
 use super::record::{ContentMac, Entry, Verdict};
 use super::schedule::{DAY, LIFTS_A_DAY, MARGIN, TOGETHER, WORD_AHEAD};
 use super::snapshot::{Claim, Content, Login, Ownership, Snapshot, Token, Wanted};
@@ -47,7 +47,9 @@ pub enum Rule {
     #[strum(to_string = "a send always reads the record")]
     RecordReadBeforeSend,
     /// Three sends without a complete answer are all a content gets, and one for each request.
-    #[strum(to_string = "three sends without a complete answer are all a content gets, and one for each request")]
+    #[strum(
+        to_string = "three sends without a complete answer are all a content gets, and one for each request"
+    )]
     ThreeUnanswered,
     /// A condemned content is never sent again.
     #[strum(to_string = "a condemned content is never sent again")]
@@ -158,25 +160,19 @@ fn released(s: &Snapshot, object: &Object, now: Time) -> bool {
 
 fn untouchable(s: &Snapshot, decision: &Decision, now: Time, must: &mut Must<'_>) {
     let idle = decision.step.is_final();
-    must(
-        idle || !s.object.deleting,
-        Rule::DeletedUntouched,
-    );
+    must(idle || !s.object.deleting, Rule::DeletedUntouched);
     let looks = matches!(decision.step, Step::Verify(_) | Step::Look(_));
-    must(
-        idle || looks || !s.object.suspended,
-        Rule::SuspendedUntouched,
-    );
+    must(idle || looks || !s.object.suspended, Rule::SuspendedUntouched);
     let in_the_way = matches!(s.session.ownership, Ownership::Foreign | Ownership::Predecessor)
         || (s.session.ownership == Ownership::Ours && s.session.immutable);
-    must(
-        idle || looks || !in_the_way,
-        Rule::SessionIsOurs,
-    );
+    must(idle || looks || !in_the_way, Rule::SessionIsOurs);
     must(
         !idle
             || s.object.deleting
-            || !s.tokens.iter().any(|t| t.is_unseen() && released(s, &Object::Token(t.name.clone()), now)),
+            || !s
+                .tokens
+                .iter()
+                .any(|t| t.is_unseen() && released(s, &Object::Token(t.name.clone()), now)),
         Rule::LookedAtBeforeSaid,
     );
 }
@@ -193,12 +189,11 @@ fn of_step(s: &Snapshot, step: &Step, now: Time, must: &mut Must<'_>) {
             names.iter().all(|n| s.tokens.iter().all(|t| t.name != *n)),
             Rule::OnlyDroppedPruned,
         ),
-        Step::Resolve => must(
-            nothing_unstored(s),
-            Rule::StoredBeforeCall,
-        ),
+        Step::Resolve => must(nothing_unstored(s), Rule::StoredBeforeCall),
         Step::Adopt(objects) => must(
-            objects.iter().all(|o| ownership(s, o) == Some(Ownership::Adoptable)),
+            objects
+                .iter()
+                .all(|o| ownership(s, o) == Some(Ownership::Adoptable)),
             Rule::OnlyAdoptableAdopted,
         ),
         Step::Verify(names) => must(
@@ -218,18 +213,9 @@ fn of_step(s: &Snapshot, step: &Step, now: Time, must: &mut Must<'_>) {
 }
 
 fn recording(s: &Snapshot, content: &ContentMac, entry: &str, now: Time, must: &mut Must<'_>) {
-    must(
-        nothing_unstored(s),
-        Rule::StoredBeforeCall,
-    );
-    must(
-        valid_claimed_content(s) == Some(content),
-        Rule::OnlyClaimedSent,
-    );
-    must(
-        s.tokens.iter().any(|t| t.name == entry),
-        Rule::ScopesOfSpec,
-    );
+    must(nothing_unstored(s), Rule::StoredBeforeCall);
+    must(valid_claimed_content(s) == Some(content), Rule::OnlyClaimedSent);
+    must(s.tokens.iter().any(|t| t.name == entry), Rule::ScopesOfSpec);
     let record = s.session.record();
     must(
         record.is_some() || s.session.ownership == Ownership::Absent,
@@ -268,10 +254,7 @@ fn may_send(s: &Snapshot, past: &Entry, must: &mut Must<'_>) {
 }
 
 fn exchanging(s: &Snapshot, attempt: &str, entry: &str, must: &mut Must<'_>) {
-    must(
-        nothing_unstored(s),
-        Rule::StoredBeforeCall,
-    );
+    must(nothing_unstored(s), Rule::StoredBeforeCall);
     let recorded = s
         .session
         .record()
@@ -279,14 +262,8 @@ fn exchanging(s: &Snapshot, attempt: &str, entry: &str, must: &mut Must<'_>) {
     let Some((record, a)) = recorded else {
         return must(false, Rule::RecordedBeforeSent);
     };
-    must(
-        a.id == attempt && a.entry == entry,
-        Rule::OnlyRecordedSent,
-    );
-    must(
-        owned(s, entry).is_some(),
-        Rule::ScopesOfSpec,
-    );
+    must(a.id == attempt && a.entry == entry, Rule::OnlyRecordedSent);
+    must(owned(s, entry).is_some(), Rule::ScopesOfSpec);
     must(
         valid_claimed_content(s) == Some(&a.content),
         Rule::OnlyClaimedSent,
@@ -306,10 +283,7 @@ fn exchanging(s: &Snapshot, attempt: &str, entry: &str, must: &mut Must<'_>) {
 fn deleting(s: &Snapshot, must: &mut Must<'_>) {
     let entry = valid_claimed_content(s).and_then(|mac| s.session.record().and_then(|r| r.entry(mac)));
     let Some(entry) = entry else {
-        return must(
-            false,
-            Rule::DeletedForVerdict,
-        );
+        return must(false, Rule::DeletedForVerdict);
     };
     match entry.verdict {
         Verdict::Wrong => {}
@@ -322,19 +296,10 @@ fn deleting(s: &Snapshot, must: &mut Must<'_>) {
 }
 
 fn redeeming(s: &Snapshot, names: &[String], now: Time, must: &mut Must<'_>) {
-    must(
-        nothing_unstored(s),
-        Rule::StoredBeforeCall,
-    );
-    must(
-        s.session_matches(),
-        Rule::BindingKept,
-    );
+    must(nothing_unstored(s), Rule::StoredBeforeCall);
+    must(s.session_matches(), Rule::BindingKept);
     let dead = s.session.token.as_ref().is_some_and(|t| t.dead_since.is_some());
-    must(
-        !dead || s.object.said.is_some(),
-        Rule::DeadIsSilent,
-    );
+    must(!dead || s.object.said.is_some(), Rule::DeadIsSilent);
     let asked = s.requested(now);
     let held_off = |f: &super::snapshot::Failure| f.next_attempt_at.is_none_or(|at| at > now.plus(TOGETHER));
     must(
@@ -342,10 +307,7 @@ fn redeeming(s: &Snapshot, names: &[String], now: Time, must: &mut Must<'_>) {
         Rule::BackOffHonoured,
     );
     for t in s.tokens.iter().filter(|t| names.contains(&t.name)) {
-        must(
-            asked || t.due(s) <= now.plus(TOGETHER),
-            Rule::NothingBeforeDue,
-        );
+        must(asked || t.due(s) <= now.plus(TOGETHER), Rule::NothingBeforeDue);
         must(
             !matches!(t.ownership, Ownership::Foreign | Ownership::Predecessor),
             Rule::OnlyPublishableRedeemed,
@@ -354,10 +316,7 @@ fn redeeming(s: &Snapshot, names: &[String], now: Time, must: &mut Must<'_>) {
 }
 
 fn publishing(s: &Snapshot, names: &[String], now: Time, must: &mut Must<'_>) {
-    must(
-        nothing_unstored(s),
-        Rule::StoredBeforePublished,
-    );
+    must(nothing_unstored(s), Rule::StoredBeforePublished);
     for t in s.tokens.iter().filter(|t| names.contains(&t.name)) {
         must(
             t.held.as_ref().is_some_and(|h| h.granted.expires_at > now),
@@ -373,10 +332,7 @@ fn publishing(s: &Snapshot, names: &[String], now: Time, must: &mut Must<'_>) {
             matches!(t.ownership, Ownership::Absent | Ownership::Ours),
             Rule::ForeignNotWritten,
         );
-        must(
-            outlives(t),
-            Rule::LaterExpiryStays,
-        );
+        must(outlives(t), Rule::LaterExpiryStays);
     }
 }
 
@@ -393,14 +349,8 @@ fn outlives(t: &Token) -> bool {
 
 fn replacing(s: &Snapshot, names: &[String], must: &mut Must<'_>) {
     for t in s.tokens.iter().filter(|t| names.contains(&t.name)) {
-        must(
-            t.ownership == Ownership::Ours,
-            Rule::OnlyOursReplaced,
-        );
-        must(
-            t.held.is_some(),
-            Rule::SuccessorFirst,
-        );
+        must(t.ownership == Ownership::Ours, Rule::OnlyOursReplaced);
+        must(t.held.is_some(), Rule::SuccessorFirst);
     }
 }
 
@@ -408,10 +358,7 @@ fn waking(s: &Snapshot, decision: &Decision, now: Time, must: &mut Must<'_>) {
     if !decision.step.is_final() || s.object.deleting {
         return;
     }
-    must(
-        decision.wake.is_none_or(|at| at > now),
-        Rule::RestIsRest,
-    );
+    must(decision.wake.is_none_or(|at| at > now), Rule::RestIsRest);
     let by = |at: Time| decision.wake.is_some_and(|wake| wake <= at);
     for t in &s.tokens {
         let Some(p) = t.published.as_ref().filter(|p| p.expires_at > now) else {

@@ -72,9 +72,8 @@ fn used_first(s: &Snapshot, login: &LoginSecret, flow: Flow) -> Flow {
         .last_login
         .as_ref()
         .filter(|last| last.login_uid == login.uid);
-    let used = last.is_some_and(|last| {
-        matches!(last.verdict, Some(LastVerdict::Accepted | LastVerdict::Wrong))
-    });
+    let used =
+        last.is_some_and(|last| matches!(last.verdict, Some(LastVerdict::Accepted | LastVerdict::Wrong)));
     match flow {
         Flow::Start(step @ (Step::ReadLogin | Step::ReadSession)) if used && s.binding().is_some() => {
             Flow::Finish(step)
@@ -92,7 +91,8 @@ fn absent(s: &Snapshot) -> Flow {
         Some(LastVerdict::Wrong) => Flow::hold(
             Reason::WrongPassword,
             message.unwrap_or_else(|| {
-                "the last user name or password was refused; create a login Secret with the right ones".to_owned()
+                "the last user name or password was refused; create a login Secret with the right ones"
+                    .to_owned()
             }),
             None,
         ),
@@ -165,7 +165,8 @@ fn settled_without_reading(s: &Snapshot, login: &LoginSecret, now: Time) -> Opti
     let same = last.login_uid == login.uid
         && last.login_version == login.version
         && inputs(s, login).changed_since(last.inputs.as_ref()) == Changed::No
-        && s.word(now).is_none_or(|word| last.word.is_some_and(|before| word <= before));
+        && s.word(now)
+            .is_none_or(|word| last.word.is_some_and(|before| word <= before));
     let due = last.next_attempt_at.is_some_and(|at| at <= now);
     let known = match last.verdict {
         Some(LastVerdict::Kept) => true,
@@ -374,7 +375,11 @@ fn send(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
     if let Some(w) = s.withheld(now) {
         let long = w.until.since(now) >= schedule::WITHHELD_TOLD;
         let reason = if long { w.reason } else { Reason::LoggingIn };
-        return Flow::hold(reason, "the sign-in waits: no call is made at the moment", Some(w.until));
+        return Flow::hold(
+            reason,
+            "the sign-in waits: no call is made at the moment",
+            Some(w.until),
+        );
     }
     let paused = entry
         .last_sent_at

@@ -2,7 +2,7 @@
 //! the way.
 
 use super::hold::Object;
-use super::schedule::{LOOK_AGAIN, SEARCH_FIRST, SEARCH_LAST, SEARCH_SOON};
+use super::schedule::{LOOK_AGAIN, REQUEST_SPACING, SEARCH_FIRST, SEARCH_LAST, SEARCH_SOON};
 use super::snapshot::{Login, Ownership, Snapshot};
 use super::{Step, Time};
 
@@ -52,7 +52,9 @@ impl Search {
         let pause = if looks == 1 && self.seen == 0 && exists {
             second
         } else {
-            SEARCH_FIRST.saturating_mul(1_i64 << looks.min(6)).min(SEARCH_LAST)
+            SEARCH_FIRST
+                .saturating_mul(1_i64 << looks.min(6))
+                .min(SEARCH_LAST)
         };
         Self {
             seen: if exists { self.seen.saturating_add(1) } else { 0 },
@@ -65,7 +67,7 @@ impl Search {
 
 impl Snapshot {
     /// Whether a login Secret is awaited that no watch shows.
-    pub fn awaits_login(&self) -> bool {
+    pub fn lacks_login(&self) -> bool {
         !matches!(self.login, Login::Present(_)) && !self.redeemable()
     }
 }
@@ -80,15 +82,15 @@ pub(super) fn due(s: &Snapshot, now: Time) -> Option<Step> {
 }
 
 fn login(s: &Snapshot, now: Time) -> Option<Object> {
-    let due = s.awaits_login() && s.search.next.is_some_and(|at| at <= now);
+    let due = s.lacks_login() && s.search.next.is_some_and(|at| at <= now);
     (due && s.held(&Object::Login, now).is_none()).then_some(Object::Login)
 }
 
 /// A foreign Secret that a look has shown is outside of the watches: its removal is found by looking, and when a person
 /// asks.
 fn foreign(s: &Snapshot, now: Time) -> Vec<Object> {
-    let asked = s.requested(now);
-    let due = |at: Option<Time>| at.is_some_and(|at| now.since(at) >= LOOK_AGAIN || (asked && now > at));
+    let pause = pause(s, now);
+    let due = |at: Option<Time>| at.is_some_and(|at| now.since(at) >= pause);
     let tokens = s
         .tokens
         .iter()
@@ -102,10 +104,23 @@ fn foreign(s: &Snapshot, now: Time) -> Vec<Object> {
         .collect()
 }
 
+/// Who asks for a renewal may have removed what was in the way.
+fn pause(s: &Snapshot, now: Time) -> i64 {
+    if s.requested(now) {
+        REQUEST_SPACING
+    } else {
+        LOOK_AGAIN
+    }
+}
+
 /// When to look next.
 pub(super) fn wake(s: &Snapshot, now: Time) -> Option<Time> {
-    let search = s.search.next.filter(|at| s.awaits_login() && *at > now);
-    let again = |at: Option<Time>| at.map_or(now, |at| at).plus(LOOK_AGAIN);
+    if s.object.suspended {
+        return None;
+    }
+    let search = s.search.next.filter(|at| s.lacks_login() && *at > now);
+    let pause = pause(s, now);
+    let again = |at: Option<Time>| at.unwrap_or(now).plus(pause);
     let tokens = s
         .tokens
         .iter()

@@ -17,8 +17,14 @@ const COLLECTOR: i64 = 2;
 /// Decides what to do now. Total and deterministic.
 pub fn next_step(s: &Snapshot, now: Time) -> Decision {
     let decision = chain(s, now);
-    let unseen = decision.step.is_final() && !s.object.deleting;
-    unseen.then(|| verify(s, now)).flatten().unwrap_or(decision)
+    if !decision.step.is_final() || s.object.deleting {
+        return decision;
+    }
+    verify(s, now).unwrap_or_else(|| Decision {
+        // Holds end and looks fall due whatever else stands in the way.
+        wake: earliest_of([decision.wake, s.next_release(now), looks::wake(s, now)]),
+        ..decision
+    })
 }
 
 /// What a pass ends with that has no step left: how things stand, and that it goes on at once.
@@ -272,9 +278,8 @@ fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
         .chain(of_login)
         .chain(of_word)
         .chain(s.word_counts_at(now))
-        .chain(s.next_release(now))
         .chain(s.withheld(now).map(|w| w.until))
-        .chain(looks::wake(s, now))
+        .chain(conditions::withheld_told(s, now))
         .chain(next_expiry(s, now))
         .chain(s.client.notice_at())
         .filter(|at| *at > now)
@@ -307,7 +312,7 @@ fn next_expiry(s: &Snapshot, now: Time) -> Option<Time> {
         .min()
 }
 
-fn earliest_of(times: [Option<Time>; 2]) -> Option<Time> {
+fn earliest_of<const N: usize>(times: [Option<Time>; N]) -> Option<Time> {
     times.into_iter().flatten().min()
 }
 

@@ -2,8 +2,8 @@
 //!
 //! It is sealed into the refresh-token Secret; this record alone decides whether a password may be sent.
 
-use super::word::Word;
 use super::Time;
+use super::word::Word;
 use crate::reason::Reason;
 
 /// Keyed hash of a login content (user, password, authority, tenant, client, realm), hexadecimal.

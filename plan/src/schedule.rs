@@ -1,4 +1,4 @@
-//! When: renewal, retries, probes and repairs. Pure arithmetic over whole seconds; the numbers are product §5.
+//! When: renewal, retries, probes and repairs. Pure arithmetic over whole seconds; the numbers are those of the contract (docs/contract.md, "Timing").
 
 use super::Time;
 
@@ -202,7 +202,11 @@ pub fn retry_refresh(
         Some(_) => step.min(CAP_AFTER_EXPIRY),
         None => step,
     };
-    now.plus(pause.max(1).max(retry_after.unwrap_or_default().min(RETRY_AFTER_CAP)))
+    now.plus(
+        pause
+            .max(1)
+            .max(retry_after.unwrap_or_default().min(RETRY_AFTER_CAP)),
+    )
 }
 
 /// When a refused write is tried again, spread by object; `Retry-After` lengthens it.
@@ -339,7 +343,10 @@ mod tests {
 
     #[test]
     fn retry_after_lengthens_and_is_capped_at_an_hour() {
-        assert_eq!(retry_refresh(Time(1000), 1, 0, Some(life(24)), Some(7)), Time(1007));
+        assert_eq!(
+            retry_refresh(Time(1000), 1, 0, Some(life(24)), Some(7)),
+            Time(1007)
+        );
         let plain = retry_refresh(Time(1000), 1, 0, Some(life(3600)), None);
         assert_eq!(retry_refresh(Time(1000), 1, 0, Some(life(3600)), Some(1)), plain);
         assert_eq!(retry_refresh(Time(0), 1, 0, None, Some(90_000)), Time(3600));

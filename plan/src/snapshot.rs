@@ -1,15 +1,21 @@
 //! What is known of one credential and its objects at one moment. Plain values, no Kubernetes types, no secrets.
 
+mod login;
+mod session;
+mod tokens;
+
+pub use login::{Claim, Content, LastLogin, LastVerdict, Login, LoginOutcome, LoginSecret};
+pub use session::{AttemptSeen, Newer, Opened, Ownership, Pocket, RefreshOutcome, Session, StoredToken};
+pub use tokens::{Held, Leftover, Published, Repairs, Token, Wanted};
+
 use super::Time;
-use super::answer::{Account, Granted, Refusal};
+use super::answer::{Account, Refusal};
 use super::client::Client;
 use super::hold::Holds;
-use super::identity::{AccountTag, Pin};
+use super::identity::AccountTag;
 use super::looks::Search;
-use super::record::{ContentMac, Inputs, Record};
+use super::record::Inputs;
 use super::word::{Said, Word};
-use strum::{EnumString, IntoStaticStr};
-
 use crate::reason::Reason;
 
 /// Everything that [`super::next_step`] looks at.
@@ -125,7 +131,13 @@ pub enum Target {
 impl Target {
     /// The administrator's policy took it away: what was published for it before answers the spec all the same.
     pub const fn is_withdrawn(&self) -> bool {
-        matches!(self, Self::Refused { reason: Reason::NotAllowed, .. })
+        matches!(
+            self,
+            Self::Refused {
+                reason: Reason::NotAllowed,
+                ..
+            }
+        )
     }
 }
 
@@ -136,333 +148,6 @@ impl Default for Target {
             resolved_tenant: None,
         }
     }
-}
-
-/// The login Secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Login {
-    /// No Secret of that name and type is known.
-    #[default]
-    Absent,
-    /// A Secret of that name exists, but its type is another. Its content was not read.
-    WrongType,
-    /// It exists.
-    Present(LoginSecret),
-}
-
-/// Facts of an existing login Secret.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LoginSecret {
-    /// `metadata.uid`.
-    pub uid: String,
-    /// `metadata.resourceVersion`.
-    pub version: String,
-    /// It is being deleted.
-    pub deleting: bool,
-    /// The login itself allows the pinned account to change.
-    pub allows_identity_change: bool,
-    /// Who may use it.
-    pub claim: Claim,
-    /// What is in it.
-    pub content: Content,
-}
-
-/// Which credential claimed a login Secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Claim {
-    /// None yet, or a claim that a live read showed to be void.
-    Free,
-    /// This credential.
-    Ours,
-    /// Another credential; whether it still lives is not known yet.
-    Unchecked,
-    /// Another credential, which a live read showed to exist and to name this Secret.
-    Held,
-}
-
-/// Content of a login Secret.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Content {
-    /// Not read in this version.
-    Unread,
-    /// Read and unusable: what is wrong with it, for the user.
-    Invalid(String),
-    /// Read and not allowed here by the administrator's policy.
-    Forbidden(String),
-    /// Read and well-formed.
-    Valid {
-        /// Its keyed hash.
-        mac: ContentMac,
-    },
-}
-
-/// Whose an object is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Ownership {
-    /// It does not exist, as far as we know.
-    #[default]
-    Absent,
-    /// Controlled by this resource.
-    Ours,
-    /// No controller, but our proof of ownership: restored from a backup.
-    Adoptable,
-    /// Controlled by an earlier resource of the same name: the garbage collector will take it.
-    Predecessor,
-    /// Somebody else's. Never touched.
-    Foreign,
-}
-
-/// The refresh-token Secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Session {
-    /// Whose it is.
-    pub ownership: Ownership,
-    /// `metadata.resourceVersion`; empty if absent.
-    pub version: String,
-    /// The Secret is `immutable`: nothing can be stored in it.
-    pub immutable: bool,
-    /// The stored refresh token, as its annotations describe it.
-    pub token: Option<StoredToken>,
-    /// The last login attempt, as the annotation describes it.
-    pub last_login: Option<LastLogin>,
-    /// What a read of the sealed blobs gave, in this version.
-    pub opened: Opened,
-    /// When this process first saw the attempt in flight, and whether it may still send for it.
-    pub attempt: Option<AttemptSeen>,
-}
-
-/// The stored refresh token.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct StoredToken {
-    /// Time of the answer that brought it.
-    pub issued_at: Time,
-    /// When the provider declared it dead.
-    pub dead_since: Option<Time>,
-    /// Where it may go.
-    pub binding: Binding,
-    /// Tenant GUID from the answer.
-    pub tenant_id: String,
-    /// Keyed hash of the pinned account.
-    pub account: AccountTag,
-}
-
-/// The last login attempt, readable without the seal. For showing and scheduling only.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LastLogin {
-    /// The verdict, without the reason.
-    pub verdict: Option<LastVerdict>,
-    /// `uid` of the login Secret.
-    pub login_uid: String,
-    /// `resourceVersion` of the login Secret when the outcome was recorded.
-    pub login_version: String,
-    /// Sends of that content.
-    pub sends: u32,
-    /// When it was sent last.
-    pub last_sent_at: Option<Time>,
-    /// When it may be sent again; `None`: not before something changes.
-    pub next_attempt_at: Option<Time>,
-    /// [`super::record::Entry::inputs`] of that attempt.
-    pub inputs: Option<Inputs>,
-    /// [`super::record::Entry::word`] of that attempt.
-    pub word: Option<Word>,
-}
-
-/// A [`super::record::Verdict`] without its reason.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
-pub enum LastVerdict {
-    /// No complete answer yet.
-    Open,
-    /// Accepted.
-    Accepted,
-    /// Wrong: condemned.
-    Wrong,
-    /// Refused for a reason that a person can change.
-    Kept,
-}
-
-/// Result of reading the sealed blobs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Opened {
-    /// Not read in this version.
-    #[default]
-    Unread,
-    /// Read.
-    Read {
-        /// Attempts; empty if the record could not be opened.
-        record: Record,
-        /// The pinned account, if a token is stored and opens.
-        pin: Option<Pin>,
-        /// A token is stored, but its key is unknown or the seal is broken.
-        unsealable: bool,
-    },
-}
-
-/// What this process knows of the attempt in flight.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct AttemptSeen {
-    /// Attempt id.
-    pub id: String,
-    /// When this process first saw it, by its own clock.
-    pub first_seen: Time,
-    /// This process recorded it and has not sent for it yet.
-    pub unsent_ours: bool,
-}
-
-/// A token entry of the spec and its Secret.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Token {
-    /// Name of the Secret.
-    pub name: String,
-    /// Whose the Secret is.
-    pub ownership: Ownership,
-    /// What the spec asks for now.
-    pub wanted: Wanted,
-    /// Hash of the keys, labels and annotations that the spec asks for now.
-    pub shape: String,
-    /// What is published.
-    pub published: Option<Published>,
-    /// A token that was obtained and not published yet.
-    pub held: Option<Held>,
-    /// Failure of this entry, and its back-off.
-    pub failure: Option<Failure>,
-    /// A later renewal than the published annotations say, because the last answer expired no later than what is
-    /// published.
-    pub deferred_until: Option<Time>,
-    /// Fewer scopes were granted than the entry names.
-    pub reduced: bool,
-    /// How often in a row the Secret had to be repaired, and when the last repair was.
-    pub repairs: Option<Repairs>,
-    /// The Secret is being deleted: something holds it, for instance a finalizer.
-    pub deleting: bool,
-    /// When a foreign Secret of that name was looked at last.
-    pub looked_at: Option<Time>,
-}
-
-/// Which request and account a published token must answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Wanted {
-    /// No account is known: whatever is published may stay.
-    #[default]
-    Anything,
-    /// The spec asks for something that no published token can answer: another binding, or none that is usable.
-    Another,
-    /// This keyed hash of request and account.
-    Request(String),
-}
-
-impl Wanted {
-    /// Whether a token with this hash answers it.
-    pub fn is_answered_by(&self, request: &str) -> bool {
-        match self {
-            Self::Anything => true,
-            Self::Another => false,
-            Self::Request(wanted) => wanted == request,
-        }
-    }
-}
-
-/// Repairs of a token Secret that somebody keeps deleting or editing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Repairs {
-    /// In a row.
-    pub count: u32,
-    /// The last one.
-    pub at: Time,
-}
-
-/// Facts of a published token Secret, from its metadata.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Published {
-    /// `metadata.resourceVersion`.
-    pub version: String,
-    /// Keyed hash of the request and account that it answers.
-    pub request: String,
-    /// Hash of keys, labels and annotations it was written with.
-    pub shape: String,
-    /// When the token was issued.
-    pub issued_at: Time,
-    /// When it expires.
-    pub expires_at: Time,
-    /// When its renewal is due.
-    pub refresh_at: Time,
-    /// It is in the version that we wrote or verified last.
-    pub verified: bool,
-    /// A read showed that its data is not what we wrote.
-    pub edited: bool,
-    /// It must be deleted and created anew: immutable, or stripped of our label.
-    pub unwritable: bool,
-    /// Scopes granted.
-    pub scopes: Vec<String>,
-}
-
-/// A token in the pocket, without the token.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Held {
-    /// Request and account that it answers.
-    pub request: String,
-    /// The answer.
-    pub granted: Granted,
-}
-
-/// A token Secret of ours that the spec no longer names.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Leftover {
-    /// Name.
-    pub name: String,
-}
-
-/// Answers that are not stored yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Pocket {
-    /// Outcome of an exchange.
-    pub login: Option<LoginOutcome>,
-    /// A newer refresh token, or the death of the stored one.
-    pub refresh: Option<RefreshOutcome>,
-}
-
-/// Outcome of an exchange that is not recorded yet.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct LoginOutcome {
-    /// Which content was sent.
-    pub content: ContentMac,
-    /// Attempt under which it was sent.
-    pub attempt: String,
-    /// Name of the token entry whose scopes were sent.
-    pub entry: String,
-    /// User name that was sent, in lower case.
-    pub user: String,
-    /// What came of it.
-    pub result: Result<Granted, Refusal>,
-}
-
-/// Outcome of redemptions that is not stored yet.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum RefreshOutcome {
-    /// A newer refresh token, or the same one with a completed pin.
-    Newer(Newer),
-    /// The stored token is dead, since then.
-    Dead {
-        /// Answer's time of the token that was redeemed.
-        redeemed: Time,
-        /// Since then.
-        since: Time,
-    },
-    /// The stored token, which counted as dead, was redeemed.
-    Alive {
-        /// Answer's time of the token that was redeemed.
-        redeemed: Time,
-    },
-}
-
-/// A refresh token that a renewal brought.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Newer {
-    /// Answer's time of the token that was redeemed.
-    pub redeemed: Time,
-    /// Its own answer's time.
-    pub answered_at: Time,
-    /// The account that it belongs to.
-    pub account: AccountTag,
 }
 
 /// A failure and its back-off.
@@ -487,32 +172,6 @@ pub struct Circumstances {
     pub generation: i64,
     /// Version of the client credential.
     pub client: String,
-}
-
-impl Session {
-    /// The record, if it was read.
-    pub fn record(&self) -> Option<&Record> {
-        match &self.opened {
-            Opened::Read { record, .. } => Some(record),
-            Opened::Unread => None,
-        }
-    }
-
-    /// Whether a read showed that the stored token cannot be opened: its annotations are there, its content is not.
-    pub fn unsealable(&self) -> bool {
-        match &self.opened {
-            Opened::Read { pin, unsealable, .. } => *unsealable || (self.token.is_some() && pin.is_none()),
-            Opened::Unread => false,
-        }
-    }
-
-    /// The pinned account, if the seal was opened.
-    pub fn pinned(&self) -> Option<&Pin> {
-        match &self.opened {
-            Opened::Read { pin, .. } => pin.as_ref(),
-            Opened::Unread => None,
-        }
-    }
 }
 
 impl Snapshot {

@@ -178,7 +178,9 @@ impl Token {
             Some(None) => Need::RedeemAt(None),
             Some(Some(at)) if at > now => Need::RedeemAt(Some(at.max(due))),
             _ if due > now => Need::RedeemAt(Some(due)),
-            _ => s.withheld(now).map_or(Need::Redeem(due), |w| Need::RedeemAt(Some(w.until))),
+            _ => s
+                .withheld(now)
+                .map_or(Need::Redeem(due), |w| Need::RedeemAt(Some(w.until))),
         }
     }
 }
@@ -209,10 +211,11 @@ impl Snapshot {
             return Vec::new();
         }
         let soon = now.plus(schedule::TOGETHER);
+        let held = |t: &Token| self.token_held(&t.name, now).is_some();
         let mut due: Vec<_> = self
             .tokens
             .iter()
-            .filter(|t| due_at(t, now) || (due_at(t, soon) && t.past_half(now)))
+            .filter(|t| due_at(t, now) || (due_at(t, soon) && t.past_half(now) && !held(t)))
             .collect();
         due.sort_by_key(|t| t.life().map(|life| life.expires_at));
         if self.common_failure().is_some() && !self.requested(now) {
@@ -230,7 +233,7 @@ impl Snapshot {
             .map(|t| t.failure.as_ref());
         let first = failures.next()??;
         let alike = |f: Option<&Failure>| f.is_some_and(|f| f.refusal.is_like(&first.refusal));
-        (self.tokens.len() > 1 && failures.all(alike)).then_some(first)
+        failures.all(alike).then_some(first)
     }
 }
 

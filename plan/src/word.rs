@@ -29,7 +29,8 @@ impl Snapshot {
 
     /// A word that did not lead to a renewal yet.
     pub fn word_for_renewal(&self, now: Time) -> Option<Word> {
-        self.word(now).filter(|word| self.handled.is_none_or(|handled| *word > handled))
+        self.word(now)
+            .filter(|word| self.handled.is_none_or(|handled| *word > handled))
     }
 
     /// A word that is later than the one in force when the content was sent last, and not too old to be meant for it.

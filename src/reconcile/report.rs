@@ -316,18 +316,32 @@ fn of_failure(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> 
     })
 }
 
-/// Ready or LoggedIn got a reason that is trouble, and that no condition had before.
+/// Ready or LoggedIn got a reason that is trouble, and that no condition had before; or Ready is no longer.
 fn of_conditions(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> Option<Event> {
     ["LoggedIn", "Ready"].into_iter().find_map(|kind| {
         let new = after.conditions.iter().find(|c| c.type_ == kind)?;
         let known = before.conditions.iter().any(|old| old.reason == new.reason);
         let reason: Reason = new.reason.parse().ok()?;
-        (!known && settle::pass::is_trouble(reason)).then(|| Event {
+        let told = settle::pass::is_trouble(reason) || expired(before, after, now_false(new));
+        (!known && told).then(|| Event {
             reason,
             warning: true,
             note: note(new, after),
         })
     })
+}
+
+fn now_false(condition: &KubeCondition) -> bool {
+    condition.type_ == "Ready" && condition.status == "False"
+}
+
+/// Ready turned False with the spec as it was: a published token has expired, whatever keeps its renewal up.
+fn expired(before: &EntraCredentialStatus, after: &EntraCredentialStatus, is_false: bool) -> bool {
+    let was_true = before
+        .conditions
+        .iter()
+        .any(|c| c.type_ == "Ready" && c.status == "True");
+    is_false && was_true && before.observed_generation == after.observed_generation
 }
 
 fn note(condition: &KubeCondition, status: &EntraCredentialStatus) -> String {

@@ -8,9 +8,7 @@ pub fn no_client_secret(secret: &str, key: &str) -> Refusal {
     refusal(
         Effect::Person,
         Reason::AppMisconfigured,
-        format!(
-            "the Secret {secret} has no usable client secret under the key {key}"
-        ),
+        format!("the Secret {secret} has no usable client secret under the key {key}"),
         "put the client secret's value (not its ID) under that key",
     )
 }
@@ -41,7 +39,9 @@ pub fn not_annotated(name: &str, client_id: &str) -> Refusal {
         Effect::Transient,
         Reason::NotAllowed,
         format!("the ServiceAccount {name} does not say that this application may use its tokens"),
-        &format!("if it may: kubectl annotate serviceaccount {name} azure.workload.identity/client-id={client_id}"),
+        &format!(
+            "if it may: kubectl annotate serviceaccount {name} azure.workload.identity/client-id={client_id}"
+        ),
     )
 }
 

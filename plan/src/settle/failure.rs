@@ -40,8 +40,9 @@ fn consecutive(previous: Option<&Failure>, refusal: &Refusal) -> u32 {
         .map_or(1, |f| f.consecutive.saturating_add(1))
 }
 
-/// A failure that only a person can end is tried again at once when the spec or the client credential changes. What was in
-/// force before a restart is not known: it is taken for what is in force at the first look.
+/// A failure that only a person can end is tried again at once when the spec or the client credential changes.
+///
+/// What was in force before a restart is not known: it is taken for what is in force at the first look.
 pub fn lift(known: &mut Known, s: &Snapshot) {
     let now = s.circumstances();
     lift_one(&mut known.failure, &now);
@@ -51,6 +52,17 @@ pub fn lift(known: &mut Known, s: &Snapshot) {
     let mut client = known.holds.remove(&Object::Client);
     lift_one(&mut client, &now);
     known.holds.extend(client.map(|f| (Object::Client, f)));
+}
+
+/// A person asks: what the client credential lacked may be there now.
+pub fn lift_client(known: &mut Known) {
+    if known
+        .holds
+        .get(&Object::Client)
+        .is_some_and(|f| f.under.is_some())
+    {
+        known.holds.remove(&Object::Client);
+    }
 }
 
 fn lift_one(failure: &mut Option<Failure>, now: &Circumstances) {

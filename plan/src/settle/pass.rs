@@ -8,7 +8,7 @@ use crate::known::Known;
 use crate::looks::Search;
 use crate::reason::Reason;
 use crate::schedule::{SAME_STEP, STEPS};
-use crate::snapshot::{Login, Snapshot};
+use crate::snapshot::{Login, Ownership, Snapshot};
 use crate::step::Step;
 use crate::word::Word;
 
@@ -21,13 +21,16 @@ pub fn begins(known: &mut Known, s: &Snapshot, young: bool, starting: bool, now:
     known.taken.clear();
     known.holds.retain(|_, f| f.at <= now);
     failure::lift(known, s);
+    if s.requested(now) {
+        failure::lift_client(known);
+    }
     if known.withheld.as_ref().is_some_and(|w| w.until <= now) {
         known.withheld = None;
     }
     if known.turn_at.is_some_and(|at| at <= now) {
         known.turn_at = None;
     }
-    if !s.awaits_login() {
+    if !s.lacks_login() {
         let session_looked_at = known.search.session_looked_at;
         known.search = Search {
             session_looked_at,
@@ -35,6 +38,18 @@ pub fn begins(known: &mut Known, s: &Snapshot, young: bool, starting: bool, now:
         };
     } else if known.search.next.is_none() || young {
         known.search = Search::begun(now, young, starting, s.object.spread);
+    }
+    see_foreign(known, s, now);
+}
+
+/// A foreign Secret that this memory has not looked at may come from a look of an earlier resource of this name, and
+/// then no watch tells that it is gone: its next look counts from here.
+fn see_foreign(known: &mut Known, s: &Snapshot, now: Time) {
+    for token in s.tokens.iter().filter(|t| t.ownership == Ownership::Foreign) {
+        known.note(&token.name).looked_at.get_or_insert(now);
+    }
+    if s.session.ownership == Ownership::Foreign {
+        known.search.session_looked_at.get_or_insert(now);
     }
 }
 

@@ -83,6 +83,7 @@ pub fn client_refused(known: &mut Known, s: &Snapshot, refusal: Refusal, now: Ti
         next.next_attempt_at = Some(retry_login(now, next.consecutive, None));
     }
     next.under = Some(s.circumstances());
+    known.handled = s.word_for_renewal(now).or(known.handled);
     known.holds.insert(Object::Client, next);
 }
 
@@ -92,7 +93,7 @@ pub fn looked(known: &mut Known, s: &Snapshot, object: &Object, exists: bool, no
     match object {
         Object::Token(name) => known.note(name).looked_at = Some(now),
         Object::Session => known.search.session_looked_at = Some(now),
-        Object::Login if s.awaits_login() => known.search = known.search.looked(exists, now),
+        Object::Login if s.lacks_login() => known.search = known.search.looked(exists, now),
         Object::Login | Object::Client => {}
     }
 }

@@ -44,14 +44,24 @@ pub fn granted(
     let pin = pin.completed(answered);
     known.account = Some(super::pass::shown(&pin.account, &pin.user));
     let token = settle_entry(known, s, token, held, now);
-    (ControlFlow::Continue(()), Kept { token, pin: Some(pin) })
+    (
+        ControlFlow::Continue(()),
+        Kept {
+            token,
+            pin: Some(pin),
+        },
+    )
 }
 
 /// What all entries had in common was about none of them: the others are tried at once.
 fn probe_stands_for_all(known: &mut Known, s: &Snapshot) {
     let Some(common) = s.common_failure() else { return };
     for note in known.entries.values_mut() {
-        if note.failure.as_ref().is_some_and(|f| f.refusal.is_like(&common.refusal)) {
+        if note
+            .failure
+            .as_ref()
+            .is_some_and(|f| f.refusal.is_like(&common.refusal))
+        {
             note.failure = None;
         }
     }
@@ -120,7 +130,9 @@ pub fn entry_failed(known: &mut Known, s: &Snapshot, name: &str, refusal: Refusa
     let mut next = failure::next(note.failure.as_ref(), refusal, now, s.object.spread, life);
     next.under = Some(s.circumstances());
     note.failure = Some(next.clone());
-    let common = s.common_failure().is_some_and(|f| f.refusal.is_like(&next.refusal));
+    let common = s
+        .common_failure()
+        .is_some_and(|f| f.refusal.is_like(&next.refusal));
     for note in known.entries.values_mut().filter(|_| common) {
         if let Some(f) = note.failure.as_mut().filter(|f| f.refusal.is_like(&next.refusal)) {
             f.next_attempt_at = next.next_attempt_at;
@@ -144,7 +156,13 @@ fn dead(known: &mut Known, s: &Snapshot, refusal: Refusal, now: Time) -> Refused
 }
 
 /// One odd answer must not end a credential that lives for months.
-fn suspect(known: &mut Known, s: &Snapshot, refusal: Refusal, (enough, pause): (u32, i64), now: Time) -> Refused {
+fn suspect(
+    known: &mut Known,
+    s: &Snapshot,
+    refusal: Refusal,
+    (enough, pause): (u32, i64),
+    now: Time,
+) -> Refused {
     let same = |f: &&Failure| f.refusal.is_like(&refusal);
     let before = known.failure.as_ref().filter(same).map_or(0, |f| f.consecutive);
     if before + 1 >= enough {
@@ -186,9 +204,10 @@ pub fn word_led(known: &mut Known, s: &Snapshot, now: Time) {
     known.handled = s.word_for_renewal(now).or(known.handled);
 }
 
-/// What the redemptions of a step brought for the stored session. `newest` is the answer's time of the newest refresh
-/// token that came back; without one, a token that counted as dead is alive, and a pin that was completed is stored with
-/// the token that is there.
+/// What the redemptions of a step brought for the stored session.
+///
+/// `newest` is the answer's time of the newest refresh token that came back; without one, a token that counted as dead is
+/// alive, and a pin that was completed is stored with the token that is there.
 pub fn brought(s: &Snapshot, newest: Option<Time>, pin: &Pin) -> Option<RefreshOutcome> {
     let stored = s.session.token.as_ref()?;
     let redeemed = stored.issued_at;

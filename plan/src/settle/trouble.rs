@@ -69,7 +69,9 @@ fn immutable(known: &mut Known, s: &Snapshot, object: &Object, now: Time) {
         Object::Session => known.immutable_session = Some(s.session.version.clone()),
         Object::Token(name) => {
             let token = s.tokens.iter().find(|t| t.name == *name);
-            let version = token.and_then(|t| t.published.as_ref()).map(|p| p.version.clone());
+            let version = token
+                .and_then(|t| t.published.as_ref())
+                .map(|p| p.version.clone());
             known.note(name).unwritable = version;
         }
         Object::Login | Object::Client => {

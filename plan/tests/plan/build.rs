@@ -1,14 +1,16 @@
 //! Builders: facts with defaults that describe a healthy credential, to be changed where a test needs it.
 
-use entra_plan::reason::Reason;
-use entra_plan::answer::{Account, Effect, Granted, Refusal};
+use entra_plan::answer::{Account, Deed, Effect, Granted, Refusal};
 use entra_plan::client::Client;
-use entra_plan::record::{Attempt, ContentMac, Entry, Record, Verdict};
+use entra_plan::identity::{AccountTag, Pin};
+use entra_plan::reason::Reason;
+use entra_plan::record::{Attempt, ClientInput, ContentMac, Entry, Inputs, Record, Verdict};
 use entra_plan::schedule::{self, Life};
 use entra_plan::snapshot::{
     AttemptSeen, Binding, Claim, Content, Failure, Held, Login, LoginSecret, Object, Opened, Ownership,
-    Published, Session, Snapshot, StoredToken, Target, Token,
+    Published, Session, Snapshot, StoredToken, Target, Token, Wanted,
 };
+use entra_plan::word::{Said, Word};
 use entra_plan::{Step, Time};
 
 /// The present of every hand-made snapshot.
@@ -40,7 +42,7 @@ pub fn first_sight() -> Snapshot {
         object: Object {
             generation: 1,
             at_percent: 60,
-            inputs: "inputs".to_owned(),
+            inputs: inputs(),
             ..Object::default()
         },
         target: Target::Known {
@@ -101,10 +103,7 @@ pub fn login(content: &str) -> LoginSecret {
         deleting: false,
         allows_identity_change: false,
         claim: Claim::Ours,
-        content: Content::Valid {
-            mac: mac(content),
-            not_before: NOW,
-        },
+        content: Content::Valid { mac: mac(content) },
     }
 }
 
@@ -114,7 +113,7 @@ pub fn session() -> Session {
         ownership: Ownership::Ours,
         version: "7".to_owned(),
         token: Some(stored(binding())),
-        opened: opened(Record::default(), Some(account())),
+        opened: opened(Record::default(), Some(pin())),
         ..Session::default()
     }
 }
@@ -126,17 +125,59 @@ pub fn stored(binding: Binding) -> StoredToken {
         dead_since: None,
         binding,
         tenant_id: TENANT_ID.to_owned(),
-        account: "account-mac".to_owned(),
+        account: tag(),
     }
 }
 
 /// A read of the sealed blobs.
-pub const fn opened(record: Record, account: Option<Account>) -> Opened {
+pub const fn opened(record: Record, pin: Option<Pin>) -> Opened {
     Opened::Read {
         record,
-        account,
+        pin,
         unsealable: false,
     }
+}
+
+/// The pin of the stored token.
+pub fn pin() -> Pin {
+    Pin {
+        user: "svc@contoso.example".to_owned(),
+        account: account(),
+        tag: tag(),
+    }
+}
+
+/// What stands for the pinned account on tokens.
+pub fn tag() -> AccountTag {
+    AccountTag("account-mac".to_owned())
+}
+
+/// What decides how an answer turns out, for a public client.
+pub fn inputs() -> Inputs {
+    Inputs {
+        scopes: "scopes".to_owned(),
+        client: client_input("public", Some("public")),
+        leave: false,
+    }
+}
+
+/// A client credential in this version, with this content if it was read.
+pub fn client_input(version: &str, content: Option<&str>) -> ClientInput {
+    ClientInput {
+        version: version.to_owned(),
+        content: content.map(str::to_owned),
+    }
+}
+
+/// A person's word of `seconds` from now.
+pub const fn word(seconds: i64) -> Word {
+    Word(NOW.plus(seconds))
+}
+
+/// What a person wrote `seconds` from now.
+#[expect(clippy::unnecessary_wraps, reason = "as the facts have it")]
+pub const fn said(seconds: i64) -> Option<Said> {
+    Some(Said::At(word(seconds)))
 }
 
 /// The pinned account.
@@ -146,6 +187,7 @@ pub fn account() -> Account {
         object_id: "user".to_owned(),
         tenant_id: TENANT_ID.to_owned(),
         username: "svc@contoso.example".to_owned(),
+        ..Account::default()
     }
 }
 
@@ -153,7 +195,7 @@ pub fn account() -> Account {
 pub fn token(name: &str) -> Token {
     Token {
         name: name.to_owned(),
-        wanted: Some(REQUEST.to_owned()),
+        wanted: Wanted::Request(REQUEST.to_owned()),
         shape: "shape".to_owned(),
         ..Token::default()
     }
@@ -220,6 +262,8 @@ pub fn granted(at: Time, life: i64) -> Granted {
         account: Some(account()),
         has_refresh_token: true,
         clock_skew: None,
+        unusable: None,
+        refresh_token_life: None,
     }
 }
 
@@ -231,6 +275,7 @@ pub fn refusal(effect: Effect, reason: Reason) -> Refusal {
         code: None,
         message: format!("{reason} happened"),
         remedy: String::new(),
+        deed: Deed::Wait,
         correlation_id: None,
         trace_id: None,
         retry_after: None,
@@ -244,6 +289,7 @@ pub fn failure(effect: Effect, reason: Reason, next: Option<Time>) -> Failure {
         at: NOW.plus(-30),
         consecutive: 1,
         next_attempt_at: next,
+        under: None,
     }
 }
 
@@ -254,7 +300,7 @@ pub fn tried(verdict: Verdict) -> Entry {
         sends: 1,
         login_uid: "login-1".to_owned(),
         last_sent_at: Some(NOW.plus(-3600)),
-        inputs: "inputs;leave=false".to_owned(),
+        inputs: Some(inputs()),
         ..Entry::new(mac("A"))
     }
 }

@@ -1,9 +1,9 @@
 //! What every decision must satisfy, whatever the facts. Written from the contract, not from the code.
 
-use entra_plan::reason::Says;
 use entra_plan::conditions::{Condition, conditions};
+use entra_plan::reason::Says;
 use entra_plan::record::Verdict;
-use entra_plan::snapshot::{Claim, Content, Login, Opened, Ownership, Snapshot, Target, Token};
+use entra_plan::snapshot::{Claim, Content, Login, Opened, Ownership, Snapshot, Target, Token, Wanted};
 use entra_plan::{Decision, Step, Time, invariants, next_step};
 
 use super::shift;
@@ -21,7 +21,8 @@ pub fn decide(s: &Snapshot, now: Time) -> Decision {
 /// Decides, and says what is wrong with the decision.
 pub fn examine(s: &Snapshot, now: Time) -> (Decision, Vec<String>) {
     let decision = next_step(s, now);
-    let mut wrong = invariants::violations(s, &decision, now);
+    let broken = invariants::violations(s, &decision, now);
+    let mut wrong: Vec<_> = broken.iter().map(ToString::to_string).collect();
     useful(s, &decision, &mut wrong);
     in_its_time(s, &decision, now, &mut wrong);
     to_its_binding(s, &decision, &mut wrong);
@@ -41,7 +42,11 @@ pub fn decide_shifted(s: &Snapshot, now: Time, by: i64) {
 
 /// Whether a token is there that is valid at `now` and answers the spec.
 pub fn valid(t: &Token, now: Time) -> bool {
-    let answers = |request: &String| t.wanted.as_ref().is_none_or(|wanted| wanted == request);
+    let answers = |request: &String| match &t.wanted {
+        Wanted::Anything => true,
+        Wanted::Another => false,
+        Wanted::Request(wanted) => wanted == request,
+    };
     t.ownership == Ownership::Ours
         && t.published
             .as_ref()
@@ -63,6 +68,7 @@ fn useful(s: &Snapshot, decision: &Decision, wrong: &mut Vec<String>) {
         | Step::Publish(names)
         | Step::Replace(names)
         | Step::Prune(names) => !names.is_empty(),
+        Step::Adopt(objects) | Step::Look(objects) => !objects.is_empty(),
         _ => true,
     };
     expect(useful, "a step does something", wrong);

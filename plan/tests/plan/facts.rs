@@ -1,22 +1,28 @@
 //! Facts by choice: the small domains whose products the small world enumerates and the random world samples.
 
+mod held;
+
+pub use held::{holds, withheld};
+
 use entra_plan::reason::Reason;
 
 use crate::build::CLIENT_SECRET_TYPE;
 use entra_plan::Time;
 use entra_plan::answer::Effect;
 use entra_plan::client::{Client, Expiry};
-use entra_plan::record::{Entry, Record, Verdict};
+use entra_plan::record::{Entry, Inputs, Record, Verdict};
 use entra_plan::snapshot::{
-    Binding, Claim, Content, Failure, Held, LastLogin, Leftover, Login, LoginOutcome, LoginSecret, Object,
-    Opened, Ownership, Pocket, Published, RefreshOutcome, Repairs, Session, StoredToken, Target, Token,
+    Binding, Claim, Content, Failure, Held, LastLogin, LastVerdict, Leftover, Login, LoginOutcome,
+    LoginSecret, Newer, Object, Opened, Ownership, Pocket, Published, RefreshOutcome, Repairs, Session,
+    StoredToken, Target, Token,
 };
 
 use super::build::{
-    LIFE, NOW, account, attempt, binding, failure, first_sight, granted, held, login, mac, published,
-    refusal, seen, session, stored, token, tried,
+    LIFE, NOW, attempt, binding, failure, first_sight, granted, held, inputs, login, mac, pin, published,
+    refusal, said, seen, session, stored, tag, token, tried, word,
 };
 use super::choice::Choice;
+use entra_plan::word::Word;
 
 /// Object: at first sight or known, asked for a renewal, suspended, deleted.
 pub fn object(c: &mut Choice<'_>) -> Object {
@@ -45,12 +51,19 @@ pub fn object_asked(c: &mut Choice<'_>) -> Object {
     if c.flag() { requested(&plain) } else { plain }
 }
 
-/// The same, asked for a renewal; that is one of the login's inputs.
+/// The same, asked for a renewal just now.
 pub fn requested(object: &Object) -> Object {
     Object {
-        request: Some("r1".to_owned()),
-        inputs: "inputs;request=r1".to_owned(),
+        said: said(-1),
         ..object.clone()
+    }
+}
+
+/// Other inputs than those of [`inputs`].
+pub fn older_inputs() -> Inputs {
+    Inputs {
+        scopes: "older".to_owned(),
+        ..inputs()
     }
 }
 
@@ -120,10 +133,7 @@ fn content(c: &mut Choice<'_>) -> Content {
         0 => Content::Unread,
         1 => Content::Invalid("it has no key password".to_owned()),
         2 => Content::Forbidden("this user is not allowed here".to_owned()),
-        _ => Content::Valid {
-            mac: mac("A"),
-            not_before: c.moment(&[0, 40]),
-        },
+        _ => Content::Valid { mac: mac("A") },
     }
 }
 
@@ -168,7 +178,7 @@ pub fn session_that_was_read(c: &mut Choice<'_>, record: Record) -> Session {
     let opens = token.is_some() && !unsealable;
     let opened = Opened::Read {
         record,
-        account: opens.then(account),
+        pin: opens.then(pin),
         unsealable,
     };
     Session {
@@ -224,17 +234,17 @@ pub fn history(c: &mut Choice<'_>) -> Entry {
     ]);
     let open = verdict == Verdict::Open;
     let uid = c.of(&["login-1", "login-0"]).to_owned();
+    let (inputs, word) = sent_under(c);
     Entry {
-        unanswered: if open { c.of(&[0, 1, 2, 3]) } else { c.of(&[0, 3]) },
+        unanswered: if open { c.of(&[0, 1, 3]) } else { c.of(&[0, 3]) },
         next_attempt_at: if open && c.flag() {
             Some(c.moment(&[-5, 30]))
         } else {
             None
         },
         last_sent_at: Some(c.moment(&[-5, -45, -3600])),
-        inputs: c
-            .of(&["inputs;leave=false", "inputs;request=r1;leave=false", "older"])
-            .to_owned(),
+        inputs,
+        word,
         refused_entries: if c.flag() {
             vec!["graph".to_owned()]
         } else {
@@ -245,55 +255,64 @@ pub fn history(c: &mut Choice<'_>) -> Entry {
     }
 }
 
+/// What was in force when a content was sent last: the same as now, older inputs, a person's word.
+fn sent_under(c: &mut Choice<'_>) -> (Option<Inputs>, Option<Word>) {
+    c.of(&[
+        (Some(inputs()), None),
+        (Some(older_inputs()), None),
+        (Some(inputs()), Some(word(-1))),
+    ])
+}
+
 /// The clear annotation about content A.
 pub fn last_login(c: &mut Choice<'_>) -> Option<LastLogin> {
+    let (inputs, word) = sent_under(c);
     c.flag().then(|| LastLogin {
-        verdict: c.of(&["Open", "Accepted", "Wrong", "Kept"]).to_owned(),
+        verdict: Some(c.of(&[
+            LastVerdict::Open,
+            LastVerdict::Accepted,
+            LastVerdict::Wrong,
+            LastVerdict::Kept,
+        ])),
         login_uid: c.of(&["login-1", "login-0"]).to_owned(),
         login_version: c.of(&["1", "0"]).to_owned(),
         sends: 1,
         last_sent_at: Some(NOW.plus(-45)),
         next_attempt_at: if c.flag() { Some(c.moment(&[30, -5])) } else { None },
-        inputs: c.of(&["inputs;leave=false", "older"]).to_owned(),
+        inputs,
+        word,
     })
 }
 
-/// Failure of the refresh token, client or tenant: none, put off, due again, not before something changes, a write.
+/// Failure of the refresh token, client or tenant: none, put off, due again, not before something changes.
 pub fn any_failure(c: &mut Choice<'_>) -> Option<Failure> {
-    let (effect, reason) = match c.index(6) {
+    let (effect, reason) = match c.index(5) {
         0 => return None,
         1 => (Effect::Transient, Reason::ServiceUnavailable),
         2 => (Effect::Person, Reason::InteractionRequired),
-        3 => (Effect::Transient, Reason::WriteRefused),
-        4 => return Some(failure(Effect::Person, Reason::NotAllowed, None)),
+        3 => return Some(failure(Effect::Person, Reason::NotAllowed, None)),
         _ => (Effect::Suspect, Reason::LoginRequired),
     };
     Some(failure(effect, reason, Some(c.moment(&[40, -5, 1200]))))
 }
 
-/// The same in five states.
+/// The same in four states.
 pub fn brief_failure(c: &mut Choice<'_>) -> Option<Failure> {
     let transient = |next| Some(failure(Effect::Transient, Reason::ServiceUnavailable, Some(next)));
-    match c.index(5) {
+    match c.index(4) {
         0 => None,
         1 => transient(c.moment(&[40])),
         2 => transient(c.moment(&[-5])),
-        3 => Some(failure(
-            Effect::Transient,
-            Reason::WriteRefused,
-            Some(c.moment(&[40])),
-        )),
         _ => Some(failure(Effect::Person, Reason::InteractionRequired, None)),
     }
 }
 
-/// Failure of a login: none, its deletion was refused, its answer was a refusal.
+/// Failure of a login: none, put off, its answer was a refusal.
 pub fn login_failure(c: &mut Choice<'_>) -> Option<Failure> {
     let refused = |reason, next| Some(failure(Effect::Transient, reason, Some(next)));
-    match c.index(5) {
+    match c.index(4) {
         0 => None,
-        1 => refused(Reason::LoginSecretNotDeleted, c.moment(&[40, -5])),
-        4 => refused(Reason::WriteRefused, c.moment(&[40, -5])),
+        1 => refused(Reason::Throttled, c.moment(&[40, -5])),
         2 => Some(failure(Effect::Person, Reason::InteractionRequired, None)),
         _ => Some(failure(Effect::Condemned, Reason::WrongPassword, None)),
     }
@@ -305,16 +324,20 @@ pub fn pocket(c: &mut Choice<'_>) -> Pocket {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry: "graph".to_owned(),
+        user: pin().user,
         result,
     };
     match c.index(5) {
         0 => Pocket::default(),
         1 => Pocket {
-            refresh: Some(RefreshOutcome::Newer(c.moment(&[-1]))),
+            refresh: Some(newer(c.moment(&[-1]))),
             login: None,
         },
         2 => Pocket {
-            refresh: Some(RefreshOutcome::Dead(c.moment(&[-1]))),
+            refresh: Some(RefreshOutcome::Dead {
+                redeemed: NOW.plus(-600),
+                since: c.moment(&[-1]),
+            }),
             login: None,
         },
         3 => Pocket {
@@ -329,6 +352,15 @@ pub fn pocket(c: &mut Choice<'_>) -> Pocket {
             }
         }
     }
+}
+
+/// A newer refresh token for the one that is stored.
+pub fn newer(answered_at: Time) -> RefreshOutcome {
+    RefreshOutcome::Newer(Newer {
+        redeemed: NOW.plus(-600),
+        answered_at,
+        account: tag(),
+    })
 }
 
 /// A token entry in every state.
@@ -425,7 +457,7 @@ pub fn token_failure(c: &mut Choice<'_>) -> Option<Failure> {
         )),
         2 => Some(failure(
             Effect::Transient,
-            Reason::WriteRefused,
+            Reason::UnexpectedResponse,
             Some(c.moment(&[40, -5])),
         )),
         _ => Some(failure(Effect::Person, Reason::AppMisconfigured, None)),
@@ -434,13 +466,8 @@ pub fn token_failure(c: &mut Choice<'_>) -> Option<Failure> {
 
 /// Token Secrets that the spec dropped.
 pub fn leftovers(c: &mut Choice<'_>) -> Vec<Leftover> {
-    let leftover = |retry_at: Option<Time>| Leftover {
+    let leftover = Leftover {
         name: "dropped".to_owned(),
-        retry_at,
     };
-    match c.index(3) {
-        0 => Vec::new(),
-        1 => vec![leftover(None)],
-        _ => vec![leftover(Some(c.moment(&[40, -5])))],
-    }
+    if c.flag() { vec![leftover] } else { Vec::new() }
 }

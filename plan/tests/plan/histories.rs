@@ -64,7 +64,7 @@ fn a_calm_month_never_shows_an_expired_token() {
         leave: false,
     }
     .happen(&mut world);
-    world.pass_within(super::model::STEPS);
+    world.one_pass();
     assert!(world.ready(), "{world:#?}");
     assert!(world.cluster.login.is_none(), "the password is gone");
     world.ledger.calm = true;
@@ -72,7 +72,7 @@ fn a_calm_month_never_shows_an_expired_token() {
     let mut passes = 0;
     while world.now < end {
         world.sleep(86_400);
-        world.pass_within(super::model::STEPS);
+        world.one_pass();
         assert!(world.ready());
         passes += 1;
     }
@@ -108,7 +108,7 @@ fn a_restart_costs_no_call() {
 
 #[test]
 fn a_crash_at_every_step_of_the_first_login_recovers() {
-    for nth in 0..super::model::STEPS {
+    for nth in 0..entra_plan::schedule::STEPS {
         for death in [super::model::Death::Before, super::model::Death::After] {
             let mut world = World::new();
             Event::CreateLogin {

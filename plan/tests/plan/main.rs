@@ -20,6 +20,7 @@
     reason = "a test stops with a message at the first surprise"
 )]
 
+mod allowance;
 mod build;
 mod check;
 mod choice;

@@ -1,7 +1,8 @@
 //! A model of everything around the plan: cluster, identity provider, and a shell that performs its steps.
 //!
-//! The shell is the simplest that keeps to the contract: one credential, one process, memory that a crash loses. Every
-//! effect passes the [`rules::Ledger`], which knows what really happened and panics when a rule of the contract breaks.
+//! The shell has effects and nothing else: one credential, one process, memory that a crash loses. What an outcome means
+//! is settled by the plan itself. Every effect passes the [`rules::Ledger`], which knows what really happened and panics
+//! when a rule of the contract breaks.
 
 mod act;
 mod observe;
@@ -9,19 +10,23 @@ pub mod rules;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use entra_plan::answer::{Account, Effect};
+use entra_plan::answer::Effect;
+use entra_plan::identity::Pin;
+use entra_plan::known::Note;
 use entra_plan::record::{ContentMac, Record};
+use entra_plan::settle::pass::{self, Allowed};
 use entra_plan::snapshot::{
-    AttemptSeen, Failure, Held, LastLogin, LoginOutcome, Ownership, Published, Repairs, StoredToken,
+    Held, LastLogin, LoginOutcome, Ownership, Published, RefreshOutcome, StoredToken,
 };
-use entra_plan::{Decision, Time};
+use entra_plan::word::Said;
+use entra_plan::{Decision, Known, Snapshot, Time, rest_of_pass};
 
 use super::build::NOW;
 use super::check;
 use rules::Ledger;
 
-/// Steps that a pass may take.
-pub const STEPS: usize = 12;
+/// Passes in a row that may end at the limit of steps, as after a restore with a new login.
+const PASSES: usize = 3;
 
 /// Names of tenants that a spec may write, and the GUID of each: the first two are one tenant.
 pub const TENANTS: [(&str, &str); 3] = [
@@ -37,15 +42,26 @@ pub struct World {
     pub spec: Spec,
     pub cluster: Cluster,
     pub entra: Entra,
-    pub memory: Memory,
+    /// What a crash loses.
+    pub known: Known,
+    pub pocket: Pocket,
     pub ledger: Ledger,
     /// What the last pass ended with.
     pub rest: Option<Decision>,
     /// Seconds that a step takes.
     pub pace: i64,
-    /// The API server refuses writes.
-    pub refuses: bool,
+    pub api: Api,
+    /// Generation that the last pass saw.
+    seen: Option<i64>,
     ids: u64,
+}
+
+/// How the API server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Api {
+    Well,
+    RefusesWrites,
+    Away,
 }
 
 /// What the user wrote.
@@ -57,7 +73,7 @@ pub struct Spec {
     pub entries: BTreeMap<&'static str, u8>,
     pub suspended: bool,
     pub deleting: bool,
-    pub request: Option<u64>,
+    pub said: Option<Said>,
 }
 
 /// What survives a crash.
@@ -69,14 +85,10 @@ pub struct Cluster {
     pub status: Status,
 }
 
-/// The part of the memory that a status keeps.
+/// What a status keeps.
 #[derive(Clone, Debug, Default)]
 pub struct Status {
-    pub failure: Option<Failure>,
-    pub login_failure: Option<Failure>,
-    pub notes: BTreeMap<String, Note>,
-    pub handled: Option<u64>,
-    pub last_redeemed_at: Option<Time>,
+    pub known: Known,
     pub was_ready: bool,
 }
 
@@ -108,7 +120,7 @@ pub struct SessionObject {
 pub struct SealedToken {
     pub id: u64,
     pub stored: StoredToken,
-    pub account: Account,
+    pub pin: Pin,
 }
 
 /// A token Secret.
@@ -137,42 +149,20 @@ pub enum Answer {
     Refused(Effect),
     /// Granted, for this many seconds.
     ShortLife(u16),
+    /// Granted, with an access token that cannot be used.
+    Unusable,
     /// Granted, without a refresh token.
     NoRefreshToken,
     /// Granted, for another account.
     OtherAccount,
 }
 
-/// What a crash loses.
+/// Answers that are not stored or published yet.
 #[derive(Clone, Debug, Default)]
-pub struct Memory {
-    pub status: Status,
-    pub login_read: Option<(u64, usize)>,
-    pub session_read: Option<u64>,
-    pub attempt: Option<AttemptSeen>,
-    pub login_outcome: Option<(LoginOutcome, Option<SealedToken>)>,
-    pub refresh: Option<News>,
-    pub held: BTreeMap<String, Held>,
-    pub deleted_login_at: Option<Time>,
-    pub resolved: Option<usize>,
-    pub failure_generation: i64,
-}
-
-/// News for the stored refresh token.
-#[derive(Clone, Debug)]
-pub enum News {
-    Newer(Box<SealedToken>),
-    Dead(Time),
-}
-
-/// Notes on an entry.
-#[derive(Clone, Debug, Default)]
-pub struct Note {
-    pub failure: Option<Failure>,
-    pub deferred_until: Option<Time>,
-    pub repairs: Option<Repairs>,
-    pub verified: Option<String>,
-    pub edited: Option<String>,
+pub struct Pocket {
+    pub login: Option<(LoginOutcome, Option<SealedToken>)>,
+    pub refresh: Option<(RefreshOutcome, Option<SealedToken>)>,
+    pub tokens: BTreeMap<String, Held>,
 }
 
 /// How a process dies in a step: before it had an effect, or after, with the answer lost.
@@ -193,15 +183,17 @@ impl World {
                 entries: [("graph", 1), ("mail", 2)].into(),
                 suspended: false,
                 deleting: false,
-                request: None,
+                said: None,
             },
             cluster: Cluster::default(),
             entra: Entra::default(),
-            memory: Memory::default(),
+            known: Known::default(),
+            pocket: Pocket::default(),
             ledger: Ledger::default(),
             rest: None,
             pace: 0,
-            refuses: false,
+            api: Api::Well,
+            seen: None,
             ids: 0,
         }
     }
@@ -212,51 +204,92 @@ impl World {
         self.ids
     }
 
-    /// A pass, and another at once if it did not rest within [`STEPS`] steps, as after a restore with a new login.
+    /// A pass, and others at once as long as they end at the limit of steps.
     pub fn pass(&mut self) -> Decision {
-        self.pass_within(2 * STEPS)
+        for _ in 0..PASSES {
+            if let Some(decision) = self.passed() {
+                return decision;
+            }
+        }
+        panic!("no rest after {:#?}", self.known.taken)
     }
 
-    /// Passes to rest within so many steps.
-    pub fn pass_within(&mut self, most: usize) -> Decision {
-        let mut steps = Vec::new();
-        self.ledger.seen_published(self.now, &self.cluster);
+    /// A pass that comes to rest within the limit of steps.
+    pub fn one_pass(&mut self) -> Decision {
+        let taken = |world: &Self| format!("no rest after {:#?}", world.known.taken);
+        self.passed().unwrap_or_else(|| panic!("{}", taken(self)))
+    }
+
+    /// A pass; `None` if it ended at the limit.
+    fn passed(&mut self) -> Option<Decision> {
+        self.begin();
         loop {
             let (s, decision) = self.decide();
             if decision.step.is_final() {
-                self.end_pass(&s, decision.clone());
-                return decision;
+                self.end(&s, decision.clone());
+                return Some(decision);
             }
-            steps.push(decision.step.clone());
-            assert!(steps.len() <= most, "no rest after {steps:#?}");
-            self.act(&decision.step, &s, None);
-            self.now = self.now.plus(self.pace);
+            match pass::may_take(&mut self.known, &s, &decision.step, self.now) {
+                Allowed::Yes => {
+                    self.ledger.stepping(&decision.step);
+                    self.act(&decision.step, &s);
+                    self.now = self.now.plus(self.pace);
+                }
+                Allowed::Held => {}
+                Allowed::PassIsOver => {
+                    self.end(&s, rest_of_pass(&s, self.now));
+                    return None;
+                }
+            }
         }
     }
 
     /// A pass that dies in its `nth` step; it may rest before.
     pub fn dying_pass(&mut self, nth: usize, death: Death) {
+        self.begin();
         for n in 0.. {
             let (s, decision) = self.decide();
             if decision.step.is_final() {
-                return self.end_pass(&s, decision);
+                return self.end(&s, decision);
             }
-            let death = (n == nth).then_some(death);
-            self.act(&decision.step, &s, death);
-            if death.is_some() {
+            let dies = n == nth;
+            if !(dies && matches!(death, Death::Before)) {
+                match pass::may_take(&mut self.known, &s, &decision.step, self.now) {
+                    Allowed::Yes => self.act(&decision.step, &s),
+                    Allowed::Held => {}
+                    Allowed::PassIsOver => return self.end(&s, rest_of_pass(&s, self.now)),
+                }
+            }
+            if dies {
                 return self.restart();
             }
         }
     }
 
+    fn begin(&mut self) {
+        self.ledger.seen_published(self.now, &self.cluster);
+        self.ledger.pass_begins();
+        let before = self.seen.replace(self.spec.generation);
+        let young = before != Some(self.spec.generation);
+        let s = self.observe();
+        pass::begins(&mut self.known, &s, young, false, self.now);
+    }
+
+    fn end(&mut self, s: &Snapshot, decision: Decision) {
+        pass::ends(&mut self.known, s, self.now);
+        if !self.spec.deleting {
+            self.cluster.status = Status {
+                known: of_status(&self.known),
+                was_ready: self.cluster.status.was_ready || s.tokens.iter().all(|t| t.is_valid(self.now)),
+            };
+        }
+        self.rest = Some(decision);
+    }
+
     /// A new process, which knows what the cluster knows.
     pub fn restart(&mut self) {
-        self.memory = Memory {
-            status: self.cluster.status.clone(),
-            failure_generation: self.spec.generation,
-            ..Memory::default()
-        };
-        self.memory.status.notes.values_mut().for_each(Note::forget);
+        self.known = self.cluster.status.known.clone();
+        self.pocket = Pocket::default();
         self.rest = None;
     }
 
@@ -267,33 +300,10 @@ impl World {
         self.now = wake.min(limit).max(self.now.plus(1));
     }
 
-    fn decide(&mut self) -> (entra_plan::Snapshot, Decision) {
-        self.lift_failures();
+    fn decide(&self) -> (Snapshot, Decision) {
         let s = self.observe();
         let decision = check::decide(&s, self.now);
         (s, decision)
-    }
-
-    /// A changed spec lifts every back-off.
-    fn lift_failures(&mut self) {
-        if std::mem::replace(&mut self.memory.failure_generation, self.spec.generation)
-            != self.spec.generation
-        {
-            self.memory.status.failure = None;
-            self.memory
-                .status
-                .notes
-                .values_mut()
-                .for_each(|n| n.failure = None);
-        }
-    }
-
-    fn end_pass(&mut self, s: &entra_plan::Snapshot, decision: Decision) {
-        if !self.spec.deleting {
-            self.memory.status.was_ready |= s.tokens.iter().all(|t| t.is_valid(self.now));
-            self.cluster.status = self.memory.status.clone();
-        }
-        self.rest = Some(decision);
     }
 
     /// Whether every entry has a token that is valid now.
@@ -312,11 +322,24 @@ impl World {
     }
 }
 
-impl Note {
-    /// What a status does not keep.
-    fn forget(&mut self) {
-        self.deferred_until = None;
-        self.repairs = None;
-        self.edited = None;
+/// The part of what is known that a status keeps.
+fn of_status(known: &Known) -> Known {
+    let kept = |note: &Note| Note {
+        failure: note.failure.clone(),
+        verified: note.verified.clone(),
+        ..Note::default()
+    };
+    Known {
+        failure: known.failure.clone(),
+        login_failure: known.login_failure.clone(),
+        entries: known
+            .entries
+            .iter()
+            .map(|(name, note)| (name.clone(), kept(note)))
+            .collect(),
+        handled: known.handled,
+        last_redeemed_at: known.last_redeemed_at,
+        account: known.account.clone(),
+        ..Known::default()
     }
 }

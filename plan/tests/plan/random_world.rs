@@ -33,6 +33,10 @@ fn any_snapshot(c: &mut Choice<'_>) -> Snapshot {
         login_failure: facts::login_failure(c),
         deleted_login_at: c.flag().then(|| c.moment(&[-5, -70])),
         last_redeemed_at: c.flag().then(|| c.moment(&[-5, -70])),
+        holds: facts::holds(c),
+        withheld: facts::withheld(c),
+        turn_at: c.of(&[None, Some(NOW.plus(40))]),
+        handled: c.of(&[None, Some(super::build::word(-1))]),
         session,
         ..first_sight()
     }

@@ -2,21 +2,14 @@
 
 use entra_plan::answer::Granted;
 use entra_plan::record::Record;
-use entra_plan::snapshot::{
-    Content, Failure, Login, Opened, RefreshOutcome, Session, Snapshot, Token,
-};
+use entra_plan::snapshot::{Failure, Opened, RefreshOutcome, Session, Snapshot, Token};
+use entra_plan::word::{Said, Word};
 use entra_plan::{Decision, Time};
 
 /// `s`, `by` seconds later.
 pub fn snapshot(mut s: Snapshot, by: i64) -> Snapshot {
     session(&mut s.session, by);
     s.tokens.iter_mut().for_each(|t| token(t, by));
-    if let Login::Present(login) = &mut s.login
-        && let Content::Valid { not_before, .. } = &mut login.content
-    {
-        time(not_before, by);
-    }
-    s.leftovers.iter_mut().for_each(|l| option(&mut l.retry_at, by));
     pocket(&mut s, by);
     [&mut s.failure, &mut s.login_failure]
         .into_iter()
@@ -24,6 +17,17 @@ pub fn snapshot(mut s: Snapshot, by: i64) -> Snapshot {
         .for_each(|f| failure(f, by));
     option(&mut s.deleted_login_at, by);
     option(&mut s.last_redeemed_at, by);
+    option(&mut s.turn_at, by);
+    word(&mut s.handled, by);
+    s.holds.values_mut().for_each(|f| failure(f, by));
+    if let Some(w) = &mut s.withheld {
+        time(&mut w.until, by);
+    }
+    if let Some(Said::At(Word(at))) = &mut s.object.said {
+        time(at, by);
+    }
+    option(&mut s.search.next, by);
+    option(&mut s.search.session_looked_at, by);
     s
 }
 
@@ -43,6 +47,12 @@ fn option(t: &mut Option<Time>, by: i64) {
     }
 }
 
+fn word(w: &mut Option<Word>, by: i64) {
+    if let Some(Word(at)) = w {
+        time(at, by);
+    }
+}
+
 fn failure(f: &mut Failure, by: i64) {
     time(&mut f.at, by);
     option(&mut f.next_attempt_at, by);
@@ -56,6 +66,7 @@ fn session(s: &mut Session, by: i64) {
     if let Some(last) = &mut s.last_login {
         option(&mut last.last_sent_at, by);
         option(&mut last.next_attempt_at, by);
+        word(&mut last.word, by);
     }
     if let Opened::Read { record: r, .. } = &mut s.opened {
         record(r, by);
@@ -69,6 +80,8 @@ fn record(r: &mut Record, by: i64) {
     for e in &mut r.entries {
         option(&mut e.last_sent_at, by);
         option(&mut e.next_attempt_at, by);
+        word(&mut e.word, by);
+        e.lifts.iter_mut().for_each(|at| time(at, by));
     }
 }
 
@@ -95,6 +108,7 @@ fn token(t: &mut Token, by: i64) {
     if let Some(repairs) = &mut t.repairs {
         time(&mut repairs.at, by);
     }
+    option(&mut t.looked_at, by);
 }
 
 fn pocket(s: &mut Snapshot, by: i64) {
@@ -104,7 +118,15 @@ fn pocket(s: &mut Snapshot, by: i64) {
         granted(g, by);
     }
     match &mut s.pocket.refresh {
-        Some(RefreshOutcome::Newer(at) | RefreshOutcome::Dead(at)) => time(at, by),
+        Some(RefreshOutcome::Newer(newer)) => {
+            time(&mut newer.redeemed, by);
+            time(&mut newer.answered_at, by);
+        }
+        Some(RefreshOutcome::Dead { redeemed, since }) => {
+            time(redeemed, by);
+            time(since, by);
+        }
+        Some(RefreshOutcome::Alive { redeemed }) => time(redeemed, by),
         None => {}
     }
 }

@@ -1,14 +1,23 @@
 //! Stories: what happens, and what the user sees, at every stop that the contract names.
 
 mod answers;
+mod condemned;
+mod deeds;
+mod entries;
+mod held;
+mod identity;
+mod kept;
 mod login;
 mod obstacles;
+mod permits;
 mod refresh;
 mod renewal;
 
-use entra_plan::reason::Reason;
 use entra_plan::conditions::conditions;
+use entra_plan::reason::Reason;
 use entra_plan::{Decision, Snapshot, Step, Time};
+
+use entra_plan::Known;
 
 use super::build::NOW;
 use super::check;
@@ -26,6 +35,24 @@ fn step(s: &Snapshot) -> Step {
 /// The step that is decided `seconds` from now.
 fn step_in(s: &Snapshot, seconds: i64) -> Step {
     check::decide(s, NOW.plus(seconds)).step
+}
+
+/// The facts with what is known, as a shell would see them.
+fn with_known(s: &Snapshot, known: &Known) -> Snapshot {
+    let mut s = Snapshot {
+        failure: known.failure.clone(),
+        login_failure: known.login_failure.clone(),
+        holds: known.holds.clone(),
+        handled: known.handled,
+        withheld: known.withheld.clone(),
+        ..s.clone()
+    };
+    for token in &mut s.tokens {
+        let note = known.entries.get(&token.name);
+        token.failure = note.and_then(|n| n.failure.clone());
+        token.deferred_until = note.and_then(|n| n.deferred_until);
+    }
+    s
 }
 
 /// At rest: the step, the headline and seconds until the wake time.

@@ -51,6 +51,7 @@ async fn another_one_was_throttled() {
             .place
             .expect_within(patience, credential, "Ready", "False/Throttled")
             .await;
+        trial.is_told(credential, "Throttled").await;
     }
 }
 
@@ -82,6 +83,7 @@ async fn entra_fails_for_all() {
             .place
             .expect_within(left.max(1), name, "Ready", "False/ServiceUnavailable")
             .await;
+        trial.is_told(name, "ServiceUnavailable").await;
     }
     trial.relay.entra.clear();
     for name in others.iter().map(String::as_str).chain(["c"]) {
@@ -101,6 +103,7 @@ async fn the_session_cannot_be_read(name: &str, status: u16, reason: &str) {
         .place
         .expect_within(LIFE + TOLD_WITHIN, "c", "Ready", "False/ClusterUnavailable")
         .await;
+    trial.is_told("c", "ClusterUnavailable").await;
     trial.calls_are_few(begun, "GET", "/secrets/c.refresh-token");
     trial.relay.api.clear();
     trial.ready().await;
@@ -281,6 +284,20 @@ impl Trial {
         let tokens = status["tokens"].as_array().unwrap();
         let token = tokens.iter().find(|t| t["secretName"] == secret).unwrap();
         token["failure"].clone()
+    }
+
+    /// An Event and the metrics say so, too.
+    async fn is_told(&self, credential: &str, reason: &str) {
+        let has_event = || async {
+            let events = self.place.events(credential).await;
+            events.iter().any(|e| e.reason.as_deref() == Some(reason))
+        };
+        self.place.until("there is an Event", has_event).await;
+        let url = format!("{}/metrics", self.operator.metrics().unwrap());
+        let metrics = self.operator.get(&url).await.unwrap();
+        let ready = format!("name=\"{credential}\"}} 0");
+        let line = |l: &&str| l.starts_with("entra_credential_ready{") && l.ends_with(&ready);
+        assert!(metrics.lines().any(|l| line(&l)), "{credential}: {metrics}");
     }
 
     /// Calls of the operator since then.

@@ -2,10 +2,11 @@
 
 use entra_plan::answer::Effect;
 use entra_plan::snapshot::{Ownership, Published};
+use entra_plan::word::{Said, Word};
 use proptest::prelude::*;
 
 use crate::build::published;
-use crate::model::{Answer, Death, LoginObject, TENANTS, TokenObject, World};
+use crate::model::{Answer, Api, Death, LoginObject, TENANTS, TokenObject, World};
 
 /// Something that happens.
 #[derive(Clone, Debug)]
@@ -20,8 +21,8 @@ pub enum Event {
     Sleep(i64),
     /// Steps take this many seconds from now on.
     Pace(i64),
-    /// The API server refuses writes from now on, or takes them again.
-    Refuse(bool),
+    /// The API server is like this from now on.
+    Api(Api),
     /// What the identity provider answers next.
     Answer(Answer),
     /// All refresh tokens so far are revoked.
@@ -40,8 +41,8 @@ pub enum Event {
     Toggle,
     /// A user suspends the credential, or lets it go on.
     Suspend(bool),
-    /// A user asks for a renewal.
-    Request,
+    /// A user writes a word, so many seconds from now.
+    Say(i64),
     /// A user deletes the credential.
     Delete,
     /// Somebody deletes, edits or takes over a token Secret.
@@ -70,7 +71,7 @@ pub fn any_event() -> impl Strategy<Value = Event> {
         5 => (0..10_usize, death()).prop_map(|(nth, death)| Event::Die { nth, death }),
         1 => Just(Event::Restart),
         1 => prop_oneof![Just(0), Just(1), Just(20)].prop_map(Event::Pace),
-        2 => any::<bool>().prop_map(Event::Refuse),
+        2 => prop_oneof![Just(Api::Well), Just(Api::RefusesWrites), Just(Api::Away)].prop_map(Event::Api),
         6 => answer().prop_map(Event::Answer),
         1 => Just(Event::Revoke),
         6 => (0..4_u8, any::<bool>()).prop_map(|(password, leave)| Event::CreateLogin { password, leave }),
@@ -82,7 +83,7 @@ pub fn any_event() -> impl Strategy<Value = Event> {
 
 fn users_hand() -> impl Strategy<Value = Event> {
     prop_oneof![
-        4 => Just(Event::Request),
+        4 => prop_oneof![4 => Just(0), 1 => Just(200), 1 => Just(4000), 1 => Just(-90_000)].prop_map(Event::Say),
         2 => (0..4_u8).prop_map(|password| Event::EditLogin { password }),
         1 => Just(Event::DropLogin),
         2 => (0..TENANTS.len()).prop_map(Event::Rename),
@@ -117,12 +118,15 @@ fn answer() -> impl Strategy<Value = Answer> {
         2 => Just(Effect::Entry),
         1 => Just(Effect::Person),
         1 => Just(Effect::Condemned),
+        1 => Just(Effect::Doubtful),
         1 => Just(Effect::Dead),
         1 => Just(Effect::Suspect),
+        1 => Just(Effect::Unreadable),
     ];
     prop_oneof![
         8 => effect.prop_map(Answer::Refused),
         1 => (30..4000_u16).prop_map(Answer::ShortLife),
+        1 => Just(Answer::Unusable),
         1 => Just(Answer::NoRefreshToken),
         1 => Just(Answer::OtherAccount),
     ]
@@ -140,13 +144,13 @@ impl Event {
                 world.pass();
             }
             Self::Pace(seconds) => world.pace = *seconds,
-            Self::Refuse(refuse) => world.refuses = *refuse,
+            Self::Api(api) => world.api = *api,
             Self::Answer(answer) => world.entra.script.push_back(*answer),
             Self::Revoke => world.entra.revoked.clone_from(&world.entra.issued),
             Self::CreateLogin { password, leave } => create_login(world, *password, *leave),
             Self::EditLogin { password } => edit_login(world, *password),
             Self::DropLogin => world.cluster.login = None,
-            Self::Request => request(world),
+            Self::Say(ahead) => say(world, *ahead),
             Self::Token(fate) => befall(world, *fate),
             Self::DropSession => drop_session(world),
             Self::Restore => restore(world),
@@ -181,7 +185,6 @@ fn create_login(world: &mut World, password: u8, leave: bool) {
         claimed: false,
         leave,
     });
-    world.forget_login_failure();
 }
 
 fn edit_login(world: &mut World, password: u8) {
@@ -191,8 +194,8 @@ fn edit_login(world: &mut World, password: u8) {
     }
 }
 
-const fn request(world: &mut World) {
-    world.spec.request = Some(world.id());
+const fn say(world: &mut World, ahead: i64) {
+    world.spec.said = Some(Said::At(Word(world.now.plus(ahead))));
     world.ledger.requests += 1;
 }
 
@@ -253,7 +256,7 @@ fn key(world: &mut World, lost: bool) {
 /// All faults stop, and what stands in the way is removed.
 pub fn faults_stop(world: &mut World) {
     world.pace = 0;
-    world.refuses = false;
+    world.api = Api::Well;
     world.entra.script.clear();
     world
         .cluster

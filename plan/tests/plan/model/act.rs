@@ -1,120 +1,142 @@
-//! The steps of the shell. Each has one effect outside the process; a death comes right before or right after it.
+//! The steps of the shell: each has one effect outside the process, and the plan settles what comes of it.
 
 mod calls;
 mod session;
 
-use entra_plan::reason::{Reason, Retry};
-use entra_plan::answer::{Effect, Refusal};
-use entra_plan::schedule::{self, Life};
-use entra_plan::snapshot::{AttemptSeen, Failure, Ownership, Repairs};
-use entra_plan::{Snapshot, Step, Time};
+use entra_plan::known::{LoginSeen, MadeFor};
+use entra_plan::settle::trouble::Trouble;
+use entra_plan::settle::{login, reads, tokens, trouble};
+use entra_plan::snapshot::{Claim, Content, Ownership, Token};
+use entra_plan::{Object, Snapshot, Step};
 
-use super::{Death, TENANTS, TokenObject, World};
-use crate::build::{LIFE, published, refusal};
+use super::{Api, TokenObject, World};
+use crate::build::{LIFE, published};
+
+/// What the API server is asked for.
+#[derive(Clone, Copy)]
+enum Asked {
+    Read,
+    Write,
+    Delete,
+}
 
 impl World {
-    /// Performs `step`. With a `death`, the memory that is left does not matter: the caller starts anew.
-    pub fn act(&mut self, step: &Step, s: &Snapshot, death: Option<Death>) {
-        if matches!(death, Some(Death::Before)) {
-            return;
-        }
+    /// Performs `step`.
+    pub fn act(&mut self, step: &Step, s: &Snapshot) {
         match step {
-            Step::ReadLogin => self.read_login(),
-            Step::ReadSession => self.read_session(),
-            Step::ClaimLogin => self.claim_login(),
+            Step::ReadLogin => self.read_login(s),
+            Step::ReadSession => self.read_session(s),
+            Step::ReadClient => unreachable!("a public client has nothing to read"),
+            Step::Look(objects) => objects.iter().for_each(|o| self.look(s, o)),
+            Step::ClaimLogin => self.claim_login(s),
             Step::RecordAttempt { content, entry } => self.record_attempt(s, content, entry),
             Step::Exchange { attempt, entry } => self.exchange(s, attempt, entry),
             Step::Store => self.store(s),
-            Step::DeleteLogin => self.delete_login(),
-            Step::Resolve => self.resolve(),
+            Step::DeleteLogin => self.delete_login(s),
+            Step::Resolve => self.resolve(s),
             Step::Redeem(names) => self.redeem(s, names),
-            Step::Verify(names) => names.iter().for_each(|n| self.verify(n)),
-            Step::Publish(names) => names.iter().for_each(|n| self.publish(n)),
-            Step::Replace(names) => names.iter().for_each(|n| self.remove_token(n)),
-            Step::Prune(names) => names.iter().for_each(|n| self.remove_token(n)),
-            Step::Adopt(names) => self.adopt(names),
+            Step::Verify(names) => names.iter().for_each(|n| self.verify(s, n)),
+            Step::Publish(names) => each(s, names, |token| self.publish(s, token)),
+            Step::Replace(names) => names.iter().for_each(|n| self.replace(s, n)),
+            Step::Prune(names) => names.iter().for_each(|n| self.prune(s, n)),
+            Step::Adopt(objects) => objects.iter().for_each(|o| self.adopt(s, o)),
             Step::Idle | Step::Wait | Step::Blocked => unreachable!("a final step is not performed"),
         }
     }
 
-    fn read_login(&mut self) {
-        let login = self.cluster.login.as_ref().unwrap();
-        self.memory.login_read = Some((login.version, self.spec.tenant));
+    /// Whether the API server refuses what it is asked for; the plan is told.
+    fn refused(&mut self, s: &Snapshot, object: &Object, asked: Asked) -> bool {
+        let text = String::new();
+        let what = match (self.api, asked) {
+            (Api::Well, _) | (Api::RefusesWrites, Asked::Read) => return false,
+            (_, Asked::Delete) if *object == Object::Login => Trouble::DeleteRefused(text),
+            (Api::RefusesWrites, _) => Trouble::WriteRefused(text),
+            (Api::Away, _) => Trouble::Away(text, None),
+        };
+        trouble::with(&mut self.known, s, object, &what, self.now);
+        true
     }
 
-    fn read_session(&mut self) {
-        let session = self.cluster.session.as_ref().expect("only what exists is read");
-        assert_eq!(
-            session.ownership,
-            Ownership::Ours,
-            "rule 8: a foreign object is read"
-        );
-        self.memory.session_read = Some(session.version);
-        let record = (!session.record_sealed_off).then_some(&session.record);
-        let attempt = record.and_then(|r| r.attempt.as_ref()).map(|a| a.id.clone());
-        let known = self.memory.attempt.as_ref().map(|a| a.id.clone());
-        if attempt != known {
-            let seen = |id| AttemptSeen {
-                id,
-                first_seen: self.now,
-                unsent_ours: false,
-            };
-            self.memory.attempt = attempt.map(seen);
+    fn read_login(&mut self, s: &Snapshot) {
+        if self.refused(s, &Object::Login, Asked::Read) {
+            return;
+        }
+        let login = self.cluster.login.as_ref().unwrap();
+        let seen = LoginSeen {
+            uid: login.uid.to_string(),
+            version: login.version.to_string(),
+            content: Content::Valid {
+                mac: self.mac(login.password),
+            },
+            claim: Claim::Free,
+            at: self.now,
+            made_for: self.made_for(),
+        };
+        reads::login(&mut self.known, seen);
+    }
+
+    pub(super) fn made_for(&self) -> MadeFor {
+        MadeFor {
+            binding: Some(self.binding()),
+            realm: String::new(),
         }
     }
 
-    fn claim_login(&mut self) {
-        if self.login_write_refused(Ownership::Ours) {
+    fn look(&mut self, s: &Snapshot, object: &Object) {
+        if self.refused(s, object, Asked::Read) {
+            return;
+        }
+        let exists = match object {
+            Object::Login => self.cluster.login.is_some(),
+            Object::Session => self.cluster.session.is_some(),
+            Object::Token(name) => self.cluster.tokens.contains_key(name),
+            Object::Client => false,
+        };
+        reads::looked(&mut self.known, s, object, exists, self.now);
+    }
+
+    fn claim_login(&mut self, s: &Snapshot) {
+        self.writing(Ownership::Ours);
+        if self.refused(s, &Object::Login, Asked::Write) {
             return;
         }
         let version = self.id();
         let login = self.cluster.login.as_mut().unwrap();
-        login.claimed = true;
-        login.version = version;
-        self.memory.login_read = Some((version, self.spec.tenant));
+        (login.claimed, login.version) = (true, version);
+        reads::claimed(&mut self.known, version.to_string());
     }
 
-    fn delete_login(&mut self) {
+    fn delete_login(&mut self, s: &Snapshot) {
         self.deleting_login();
         self.writing(Ownership::Ours);
-        if self.refuses {
-            let refused = refusal(Effect::Transient, Reason::LoginSecretNotDeleted);
-            let old = self.memory.status.login_failure.take();
-            self.memory.status.login_failure = Some(next_failure(old.as_ref(), refused, self.now, None));
+        if self.refused(s, &Object::Login, Asked::Delete) {
             return;
         }
         self.cluster.login = None;
-        self.memory.login_read = None;
-        self.memory.deleted_login_at = Some(self.now);
+        login::deleted(&mut self.known, self.now);
     }
 
-    fn resolve(&mut self) {
-        self.calling();
-        match self.refused_by_script() {
-            Some(refused) => self.failed(refused, None),
-            None => self.memory.resolved = Some(self.spec.tenant),
+    fn verify(&mut self, s: &Snapshot, name: &str) {
+        if self.refused(s, &Object::Token(name.to_owned()), Asked::Read) {
+            return;
         }
-    }
-
-    fn verify(&mut self, name: &str) {
         let token = &self.cluster.tokens[name];
         assert_eq!(
             token.ownership,
             Ownership::Ours,
             "rule 8: a foreign object is read"
         );
-        let (version, genuine) = (token.published.version.clone(), token.genuine);
-        let note = self.memory.status.notes.entry(name.to_owned()).or_default();
-        let slot = if genuine {
-            &mut note.verified
-        } else {
-            &mut note.edited
-        };
-        *slot = Some(version);
+        tokens::verified(
+            &mut self.known,
+            name,
+            token.published.version.clone(),
+            token.genuine,
+            false,
+        );
     }
 
-    fn publish(&mut self, name: &str) {
-        let held = self.memory.held[name].clone();
+    fn publish(&mut self, s: &Snapshot, token: &Token) {
+        let held = self.pocket.tokens[&token.name].clone();
         let version = self.id().to_string();
         let life = held.granted.expires_at.since(held.granted.issued_at);
         let next = entra_plan::snapshot::Published {
@@ -122,158 +144,75 @@ impl World {
             request: held.request,
             ..published(held.granted.issued_at, life)
         };
-        self.publishing(name, &next);
-        let owner = self
-            .cluster
-            .tokens
-            .get(name)
-            .map_or(Ownership::Absent, |o| o.ownership);
-        self.writing(owner);
-        if self.refuses {
-            return self.token_failed(name, refusal(Effect::Transient, Reason::WriteRefused));
+        self.publishing(&token.name, &next);
+        self.writing(self.owner_of(&token.name));
+        if self.refused(s, &Object::Token(token.name.clone()), Asked::Write) {
+            return;
         }
-        let repaired = self.is_repair(name);
         let object = TokenObject {
             ownership: Ownership::Ours,
             published: next,
             genuine: true,
         };
-        self.cluster.tokens.insert(name.to_owned(), object);
-        self.memory.held.remove(name);
-        let now = self.now;
-        let note = self.memory.status.notes.entry(name.to_owned()).or_default();
-        let row = note
-            .repairs
-            .filter(|r| now.since(r.at) < 600)
-            .map_or(0, |r| r.count);
-        note.repairs = repaired
-            .then_some(Repairs {
-                count: row + 1,
-                at: now,
-            })
-            .or(note.repairs);
-        note.verified = Some(version);
-        note.failure = None;
-        note.deferred_until = None;
+        self.cluster.tokens.insert(token.name.clone(), object);
+        self.pocket.tokens.remove(&token.name);
+        tokens::published(&mut self.known, token, version, self.now);
     }
 
-    /// What we wrote before is gone or was edited.
-    fn is_repair(&self, name: &str) -> bool {
-        let known = self
-            .memory
-            .status
-            .notes
+    fn owner_of(&self, name: &str) -> Ownership {
+        self.cluster
+            .tokens
             .get(name)
-            .is_some_and(|n| n.verified.is_some());
-        known && self.cluster.tokens.get(name).is_none_or(|o| !o.genuine)
+            .map_or(Ownership::Absent, |o| o.ownership)
     }
 
-    fn remove_token(&mut self, name: &str) {
-        let owner = self.cluster.tokens[name].ownership;
-        self.writing(owner);
-        if self.refuses {
-            return self.token_failed(name, refusal(Effect::Transient, Reason::WriteRefused));
+    /// Whether it is gone.
+    fn remove_token(&mut self, s: &Snapshot, name: &str) -> bool {
+        self.writing(self.owner_of(name));
+        if self.refused(s, &Object::Token(name.to_owned()), Asked::Delete) {
+            return false;
         }
         self.cluster.tokens.remove(name);
-        self.memory.status.notes.remove(name);
+        true
     }
 
-    fn adopt(&mut self, names: &[String]) {
+    fn replace(&mut self, s: &Snapshot, name: &str) {
+        self.remove_token(s, name);
+    }
+
+    fn prune(&mut self, s: &Snapshot, name: &str) {
+        if self.remove_token(s, name) {
+            tokens::pruned(&mut self.known, name);
+        }
+    }
+
+    fn adopt(&mut self, s: &Snapshot, object: &Object) {
         self.may_act();
-        let (session, version) = (names.is_empty(), self.id());
-        if session {
-            let session = self.cluster.session.as_mut().unwrap();
-            assert_eq!(
-                session.ownership,
-                Ownership::Adoptable,
-                "rule 8: only what is provably ours is adopted"
-            );
-            (session.ownership, session.version) = (Ownership::Ours, version);
+        if self.refused(s, object, Asked::Write) {
+            return;
         }
-        for name in names {
-            let token = self.cluster.tokens.get_mut(name).unwrap();
-            assert_eq!(
-                token.ownership,
-                Ownership::Adoptable,
-                "rule 8: only what is provably ours is adopted"
-            );
-            token.ownership = Ownership::Ours;
-        }
-    }
-
-    /// Counts a write to an object of `owner`; if the API server refuses it, remembers that and says so.
-    fn write_refused(&mut self, owner: Ownership) -> bool {
-        self.writing(owner);
-        if self.refuses {
-            self.failed(refusal(Effect::Transient, Reason::WriteRefused), None);
-        }
-        self.refuses
-    }
-
-    /// The same for a write on the way to a login: it holds no renewal back.
-    fn login_write_refused(&mut self, owner: Ownership) -> bool {
-        self.writing(owner);
-        if self.refuses {
-            let refused = refusal(Effect::Transient, Reason::WriteRefused);
-            let old = self.memory.status.login_failure.take();
-            self.memory.status.login_failure = Some(next_failure(old.as_ref(), refused, self.now, None));
-        }
-        self.refuses
-    }
-
-    fn write_succeeded(&mut self) {
-        let failure = &mut self.memory.status.failure;
-        if failure
-            .as_ref()
-            .is_some_and(|f| f.refusal.reason == Reason::WriteRefused)
-        {
-            *failure = None;
-        }
-    }
-
-    fn failed(&mut self, refused: Refusal, life: Option<Life>) {
-        let old = self.memory.status.failure.take();
-        self.memory.status.failure = Some(next_failure(old.as_ref(), refused, self.now, life));
-    }
-
-    fn token_failed(&mut self, name: &str, refused: Refusal) {
-        let now = self.now;
-        let note = self.memory.status.notes.entry(name.to_owned()).or_default();
-        note.failure = Some(next_failure(note.failure.as_ref(), refused, now, None));
-    }
-
-    /// A person's request is handled by the call that it led to.
-    const fn handled(&mut self) {
-        self.memory.status.handled = self.spec.request;
-    }
-
-    fn stored(&self, at: Time) -> entra_plan::snapshot::StoredToken {
-        entra_plan::snapshot::StoredToken {
-            issued_at: at,
-            tenant_id: TENANTS[self.spec.tenant].1.to_owned(),
-            ..crate::build::stored(self.binding())
-        }
+        let version = self.id();
+        let owner = match object {
+            Object::Session => {
+                let session = self.cluster.session.as_mut().unwrap();
+                session.version = version;
+                &mut session.ownership
+            }
+            Object::Token(name) => &mut self.cluster.tokens.get_mut(name).unwrap().ownership,
+            Object::Login | Object::Client => unreachable!("only what was made by us is adopted"),
+        };
+        let before = std::mem::replace(owner, Ownership::Ours);
+        assert_eq!(
+            before,
+            Ownership::Adoptable,
+            "rule 8: only what is provably ours is adopted"
+        );
+        tokens::adopted(&mut self.known, object);
     }
 }
 
-fn next_failure(old: Option<&Failure>, refused: Refusal, now: Time, life: Option<Life>) -> Failure {
-    let kind = |r: &Refusal| r.reason.verdicts().retry;
-    let consecutive = old
-        .filter(|f| kind(&f.refusal) == kind(&refused))
-        .map_or(1, |f| f.consecutive + 1);
-    let next = match kind(&refused) {
-        Retry::Write => schedule::retry_write(now, consecutive),
-        Retry::Probe => now.plus(schedule::PROBE),
-        Retry::BackOff | Retry::None | Retry::Person => {
-            schedule::retry_refresh(now, consecutive, 321, life, refused.retry_after)
-        }
-    };
-    Failure {
-        refusal: refused,
-        at: now,
-        consecutive,
-        next_attempt_at: Some(next),
-    }
+fn each(s: &Snapshot, names: &[String], act: impl FnMut(&Token)) {
+    s.tokens.iter().filter(|t| names.contains(&t.name)).for_each(act);
 }
 
 /// The life of a token that the provider grants when nothing else is said.

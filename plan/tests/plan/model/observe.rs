@@ -1,13 +1,13 @@
 //! From the model to the facts.
 
+use entra_plan::identity::AccountTag;
 use entra_plan::record::Record;
 use entra_plan::snapshot::{
-    Binding, Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Pocket, RefreshOutcome,
-    Session, Snapshot, Target, Token,
+    Binding, Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Pocket, Session,
+    Snapshot, Target, Token, Wanted,
 };
 
-use super::{News, SessionObject, TENANTS, World};
-use crate::build::NOW;
+use super::{SessionObject, TENANTS, World};
 
 impl World {
     /// The facts as the shell sees them.
@@ -16,19 +16,22 @@ impl World {
             object: self.object(),
             target: Target::Known {
                 binding: self.binding(),
-                resolved_tenant: self
-                    .memory
-                    .resolved
-                    .filter(|t| *t == self.spec.tenant)
-                    .map(|t| TENANTS[t].1.to_owned()),
+                resolved_tenant: self.resolved(),
             },
             login: self.login(),
             session: self.session(),
             pocket: self.pocket(),
-            failure: self.memory.status.failure.clone(),
-            login_failure: self.memory.status.login_failure.clone(),
-            deleted_login_at: self.memory.deleted_login_at,
-            last_redeemed_at: self.memory.status.last_redeemed_at,
+            failure: self.known.failure.clone(),
+            login_failure: self.known.login_failure.clone(),
+            deleted_login_at: self.known.deleted_login_at,
+            last_redeemed_at: self.known.last_redeemed_at,
+            account: self.known.account.clone(),
+            holds: self.known.holds.clone(),
+            withheld: self.known.withheld.clone(),
+            turn_at: self.known.turn_at,
+            handled: self.known.handled,
+            moved: self.known.moved.clone(),
+            search: self.known.search,
             ..Snapshot::default()
         };
         let account = account(&s);
@@ -36,7 +39,7 @@ impl World {
             .spec
             .entries
             .keys()
-            .map(|name| self.token(name, account.as_deref()))
+            .map(|name| self.token(name, &account))
             .collect();
         s.leftovers = self.leftovers();
         s
@@ -50,9 +53,13 @@ impl World {
         }
     }
 
+    fn resolved(&self) -> Option<String> {
+        let resolved = self.known.resolved.as_ref();
+        let of_this = resolved.filter(|(binding, _)| *binding == self.binding());
+        of_this.map(|(_, guid)| guid.clone())
+    }
+
     fn object(&self) -> Object {
-        let request = self.spec.request.map(|r| r.to_string());
-        let pending = self.spec.request != self.memory.status.handled;
         Object {
             generation: self.spec.generation,
             observed_generation: self.spec.generation,
@@ -60,14 +67,13 @@ impl World {
             suspended: self.spec.suspended,
             spread: 321,
             at_percent: 60,
-            inputs: format!(
-                "{};request={}",
-                self.spec.generation,
-                request.as_deref().unwrap_or_default()
-            ),
-            request: request.filter(|_| pending),
+            said: self.spec.said,
+            inputs: entra_plan::record::Inputs {
+                scopes: format!("{:?}", self.spec.entries),
+                ..crate::build::inputs()
+            },
             clock_skewed: false,
-            was_ready: self.memory.status.was_ready,
+            was_ready: self.cluster.status.was_ready,
         }
     }
 
@@ -75,64 +81,65 @@ impl World {
         let Some(login) = &self.cluster.login else {
             return Login::Absent;
         };
-        let read = self.memory.login_read == Some((login.version, self.spec.tenant));
-        let valid = Content::Valid {
-            mac: self.mac(login.password),
-            not_before: NOW,
-        };
+        let seen = self.known.login.as_ref().filter(|seen| {
+            (&seen.uid, &seen.version) == (&login.uid.to_string(), &login.version.to_string())
+                && seen.made_for == self.made_for()
+        });
         Login::Present(LoginSecret {
             uid: login.uid.to_string(),
             version: login.version.to_string(),
             deleting: false,
             allows_identity_change: login.leave,
             claim: if login.claimed { Claim::Ours } else { Claim::Free },
-            content: if read { valid } else { Content::Unread },
+            content: seen.map_or(Content::Unread, |seen| seen.content.clone()),
         })
     }
 
     fn session(&self) -> Session {
-        let attempt = self.memory.attempt.clone();
+        let attempt = self.known.attempt.clone();
         let Some(object) = &self.cluster.session else {
             return Session {
                 attempt,
                 ..Session::default()
             };
         };
-        let read = self.memory.session_read == Some(object.version);
+        let version = object.version.to_string();
+        let seen = self.known.session.as_ref().filter(|seen| seen.version == version);
         Session {
             ownership: object.ownership,
-            version: object.version.to_string(),
+            version,
             immutable: false,
             token: object.token.as_ref().map(|t| t.stored.clone()),
             last_login: object.last_login.clone(),
-            opened: if read { object.open() } else { Opened::Unread },
+            opened: seen.map_or(Opened::Unread, |seen| seen.opened.clone()),
             attempt,
         }
     }
 
     fn pocket(&self) -> Pocket {
         Pocket {
-            login: self
-                .memory
-                .login_outcome
-                .as_ref()
-                .map(|(outcome, _)| outcome.clone()),
-            refresh: self.memory.refresh.as_ref().map(|news| match news {
-                News::Newer(token) => RefreshOutcome::Newer(token.stored.issued_at),
-                News::Dead(at) => RefreshOutcome::Dead(*at),
-            }),
+            login: self.pocket.login.as_ref().map(|(outcome, _)| outcome.clone()),
+            refresh: self.pocket.refresh.as_ref().map(|(outcome, _)| outcome.clone()),
         }
     }
 
     /// Keyed hash of the request that `name` answers for `account`.
-    pub fn request(&self, name: &str, account: &str) -> Option<String> {
+    pub fn request(&self, name: &str, account: &AccountTag) -> Option<String> {
         let scope = self.spec.entries.get(name)?;
-        Some(format!("{}/{scope}/{account}", TENANTS[self.spec.tenant].0))
+        Some(format!("{}/{scope}/{}", TENANTS[self.spec.tenant].0, account.0))
     }
 
-    fn token(&self, name: &str, account: Option<&str>) -> Token {
+    fn wanted(&self, name: &str, account: &Whose) -> Wanted {
+        match account {
+            Whose::Unknown => Wanted::Anything,
+            Whose::Nobodys => Wanted::Another,
+            Whose::Theirs(tag) => Wanted::Request(self.request(name, tag).unwrap()),
+        }
+    }
+
+    fn token(&self, name: &str, account: &Whose) -> Token {
         let object = self.cluster.tokens.get(name);
-        let note = self.memory.status.notes.get(name).cloned().unwrap_or_default();
+        let note = self.known.entries.get(name).cloned().unwrap_or_default();
         let ownership = object.map_or(Ownership::Absent, |o| o.ownership);
         let published = object.filter(|o| o.ownership == Ownership::Ours).map(|o| {
             let is = |version: &Option<String>| version.as_ref() == Some(&o.published.version);
@@ -146,14 +153,16 @@ impl World {
         Token {
             name: name.to_owned(),
             ownership,
-            wanted: account.and_then(|account| self.request(name, account)),
+            wanted: self.wanted(name, account),
             shape: "shape".to_owned(),
             published,
-            held: self.memory.held.get(name).cloned(),
+            held: self.pocket.tokens.get(name).cloned(),
             failure: note.failure,
             deferred_until: note.deferred_until,
             reduced: false,
             repairs: note.repairs,
+            deleting: false,
+            looked_at: note.looked_at,
         }
     }
 
@@ -164,20 +173,7 @@ impl World {
             .tokens
             .iter()
             .filter(|(name, o)| dropped(name) && o.ownership == Ownership::Ours);
-        let retry = |name: &String| {
-            self.memory
-                .status
-                .notes
-                .get(name)?
-                .failure
-                .as_ref()?
-                .next_attempt_at
-        };
-        ours.map(|(name, _)| Leftover {
-            name: name.clone(),
-            retry_at: retry(name),
-        })
-        .collect()
+        ours.map(|(name, _)| Leftover { name: name.clone() }).collect()
     }
 }
 
@@ -191,18 +187,26 @@ impl SessionObject {
             } else {
                 self.record.clone()
             },
-            account: opens.map(|t| t.account.clone()),
+            pin: opens.map(|t| t.pin.clone()),
             unsealable: self.token.is_some() && self.token_sealed_off,
         }
     }
 }
 
-/// Keyed hash of the account whose tokens the spec asks for.
-fn account(s: &Snapshot) -> Option<String> {
-    let token = s.session.token.as_ref()?;
-    Some(if s.session_matches() {
-        token.account.clone()
-    } else {
-        "another binding".to_owned()
-    })
+/// Whose tokens the spec asks for.
+enum Whose {
+    /// Nobody is known.
+    Unknown,
+    /// The stored session belongs elsewhere.
+    Nobodys,
+    Theirs(AccountTag),
+}
+
+fn account(s: &Snapshot) -> Whose {
+    match (s.account_tag(), &s.account) {
+        (Some(tag), _) if s.session_matches() => Whose::Theirs(tag.clone()),
+        (Some(_), _) => Whose::Nobodys,
+        (None, Some(last)) => Whose::Theirs(AccountTag(last.home_account_id.clone())),
+        (None, None) => Whose::Unknown,
+    }
 }

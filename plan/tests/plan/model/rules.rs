@@ -6,7 +6,8 @@ use entra_plan::answer::Effect;
 use entra_plan::record::{ContentMac, Verdict};
 use entra_plan::schedule::MARGIN;
 use entra_plan::snapshot::{LoginOutcome, Ownership, Published};
-use entra_plan::{Snapshot, Time};
+use entra_plan::word::{Said, Word};
+use entra_plan::{Snapshot, Step, Time};
 
 use super::{Cluster, SealedToken, World};
 
@@ -15,8 +16,14 @@ use super::{Cluster, SealedToken, World};
 pub struct Ledger {
     /// Sends of a content whose complete answer was not recorded.
     unanswered: BTreeMap<ContentMac, u64>,
-    /// Contents whose refusal was recorded.
-    wrong: BTreeSet<ContentMac>,
+    /// Contents whose refusal was recorded, with the word that was in force when they were sent last.
+    wrong: BTreeMap<ContentMac, Option<Word>>,
+    /// When a condemned content was sent.
+    lifts: BTreeMap<ContentMac, Vec<Time>>,
+    /// A person's word that was in force at the last send.
+    in_force: Option<Word>,
+    /// Steps of this pass.
+    steps: Vec<Step>,
     /// Contents that were recorded as accepted.
     accepted: BTreeSet<ContentMac>,
     /// Renewals that people asked for.
@@ -34,15 +41,12 @@ impl Ledger {
     pub fn record_lost(&mut self) {
         self.unanswered.clear();
         self.wrong.clear();
+        self.lifts.clear();
         self.accepted.clear();
     }
 
     /// A content is about to be sent (rule 1).
-    pub fn sending(&mut self, s: &Snapshot, content: &ContentMac) {
-        assert!(
-            !self.wrong.contains(content),
-            "rule 1: a condemned content is sent again"
-        );
+    fn sending(&mut self, s: &Snapshot, content: &ContentMac) {
         assert!(
             !(self.accepted.contains(content) && s.redeemable()),
             "rule 1: an accepted content is sent again while its token lives"
@@ -66,12 +70,59 @@ impl Ledger {
         }
         let content = &outcome.content;
         match outcome.result.as_ref().map_err(|refusal| refusal.effect) {
-            Ok(_) => drop(self.accepted.insert(content.clone())),
-            Err(Effect::Condemned) => drop(self.wrong.insert(content.clone())),
-            Err(Effect::Transient | Effect::Withheld | Effect::Unanswered) => {}
-            // Its token was dead, it was sent again, and is accepted no more.
-            Err(_) => drop(self.accepted.remove(content)),
+            Ok(_) => {
+                self.wrong.remove(content);
+                self.accepted.insert(content.clone());
+            }
+            Err(Effect::Condemned) => drop(self.wrong.insert(content.clone(), self.in_force)),
+            Err(Effect::Transient | Effect::Withheld) => self.not_sent(content),
+            Err(Effect::Unanswered) => {}
+            // Its token was dead, or a word lifted it: it was sent again, and has another verdict now.
+            Err(_) => {
+                self.accepted.remove(content);
+                self.wrong.remove(content);
+            }
         }
+    }
+
+    /// A send of a condemned content that did not happen costs no word.
+    fn not_sent(&mut self, content: &ContentMac) {
+        if let Some(word) = self.wrong.get_mut(content) {
+            *word = None;
+            self.lifts.entry(content.clone()).or_default().pop();
+        }
+    }
+
+    /// A condemned content is about to be sent: for a new word only, and three times a day (rule 1).
+    fn lifting(&mut self, content: &ContentMac, word: Option<Word>, now: Time) {
+        let Some(before) = self.wrong.get_mut(content) else {
+            return;
+        };
+        assert!(
+            word > *before,
+            "rule 1: a condemned content is sent again without a new word"
+        );
+        *before = word;
+        let lifts = self.lifts.entry(content.clone()).or_default();
+        lifts.retain(|at| now.since(*at) < 86_400);
+        lifts.push(now);
+        assert!(
+            lifts.len() <= 3,
+            "rule 1: a condemned content is lifted {} times a day",
+            lifts.len()
+        );
+    }
+
+    /// A pass begins.
+    pub fn pass_begins(&mut self) {
+        self.steps.clear();
+    }
+
+    /// The pass takes `step`: twice at most.
+    pub fn stepping(&mut self, step: &Step) {
+        self.steps.push(step.clone());
+        let times = self.steps.iter().filter(|taken| *taken == step).count();
+        assert!(times <= 2, "{step:?} again and again in one pass");
     }
 
     /// Remembers when what is published ran out; pods must not see that while all is calm (rule 4).
@@ -98,11 +149,22 @@ impl World {
         );
     }
 
+    /// A content is about to be sent.
+    pub fn sending(&mut self, s: &Snapshot, content: &ContentMac) {
+        let word = match self.spec.said {
+            Some(Said::At(word)) if word.0 <= self.now.plus(300) => Some(word),
+            _ => None,
+        };
+        self.ledger.in_force = word;
+        self.ledger.lifting(content, word, self.now);
+        self.ledger.sending(s, content);
+    }
+
     /// A call of the identity provider.
     pub fn calling(&mut self) {
         self.may_act();
         self.ledger.calls += 1;
-        let stored = self.memory.login_outcome.is_none() && self.memory.refresh.is_none();
+        let stored = self.pocket.login.is_none() && self.pocket.refresh.is_none();
         assert!(stored, "rule 3: a call while an answer is not stored");
     }
 
@@ -121,7 +183,7 @@ impl World {
             self.tenant_id(),
             "rule 6: the token goes to another tenant"
         );
-        let asked = self.spec.request != self.memory.status.handled;
+        let asked = matches!(self.spec.said, Some(Said::At(word)) if Some(word) > self.known.handled);
         assert!(
             token.stored.dead_since.is_none() || asked,
             "rule 7: a dead token is redeemed, and nobody asked"
@@ -140,7 +202,8 @@ impl World {
             .record
             .entry(&self.mac(login.password))
             .map(|e| &e.verdict);
-        let read_back = self.memory.session_read == Some(session.version);
+        let seen = self.known.session.as_ref();
+        let read_back = seen.is_some_and(|seen| seen.version == session.version.to_string());
         let opens = session
             .token
             .as_ref()
@@ -168,7 +231,7 @@ impl World {
 
     /// `next` is about to be published in place of what is there (rules 3 and 4).
     pub fn publishing(&self, name: &str, next: &Published) {
-        let stored = self.memory.login_outcome.is_none() && self.memory.refresh.is_none();
+        let stored = self.pocket.login.is_none() && self.pocket.refresh.is_none();
         assert!(
             stored,
             "rule 3: a token is published before its refresh token is stored"

@@ -1,10 +1,13 @@
 //! Who may touch what: object × target × client × login Secret × owner of the refresh-token Secret × pocket.
 
-use entra_plan::Snapshot;
+use entra_plan::answer::Effect;
+use entra_plan::reason::Reason;
 use entra_plan::record::Verdict;
-use entra_plan::snapshot::Login;
+use entra_plan::snapshot::{Login, Token};
+use entra_plan::{Object, Snapshot, Step, next_step};
 
-use super::super::build::{first_sight, fresh_token, login, record, token, tried};
+use super::super::build::{NOW, failure, first_sight, fresh_token, login, record, token, tried};
+use super::super::choice::every;
 use super::super::facts;
 use super::explore;
 
@@ -62,4 +65,47 @@ fn answers_in_the_pocket() {
         tokens: vec![fresh_token("graph")],
         ..first_sight()
     });
+}
+
+/// Everything that can be held.
+fn objects() -> [Object; 4] {
+    let token = Object::Token("graph".to_owned());
+    [Object::Login, Object::Session, Object::Client, token]
+}
+
+/// Whether the step can be taken while `object` is held.
+fn does_without(step: &Step, object: &Object) -> bool {
+    let entry = |name: &String| *object == Object::Token(name.clone());
+    match step {
+        Step::Redeem(names) => !names.iter().any(entry) && !step.objects().contains(object),
+        // Means to an end, which may be what is held.
+        Step::ReadSession | Step::Resolve | Step::RecordAttempt { .. } | Step::Exchange { .. } => false,
+        _ => !step.is_final() && !step.objects().contains(object),
+    }
+}
+
+#[test]
+fn what_is_held_delays_no_step_that_does_without_it() {
+    let mut compared = 0;
+    every(|c| {
+        let s = Snapshot {
+            login: facts::any_login(c),
+            session: facts::any_session(c),
+            tokens: vec![Token {
+                published: facts::any_published(c),
+                held: facts::any_held(c),
+                ..fresh_token("graph")
+            }],
+            ..first_sight()
+        };
+        let plain = next_step(&s, NOW).step;
+        for object in objects().into_iter().filter(|o| does_without(&plain, o)) {
+            let refused = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(40)));
+            let holds = [(object, refused)].into();
+            let held = Snapshot { holds, ..s.clone() };
+            compared += 1;
+            assert_eq!(next_step(&held, NOW).step, plain, "{held:?}");
+        }
+    });
+    assert!(compared > 10_000, "{compared}");
 }

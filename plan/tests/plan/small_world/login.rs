@@ -3,7 +3,7 @@
 use entra_plan::record::{Record, Verdict};
 use entra_plan::snapshot::{Content, Login, LoginSecret, Session, Snapshot};
 
-use super::super::build::{NOW, first_sight, fresh_token, login, mac, record, session, token, tried};
+use super::super::build::{NOW, first_sight, fresh_token, login, record, session, token, tried};
 use super::super::choice::Choice;
 use super::super::facts;
 use super::explore;
@@ -87,26 +87,25 @@ fn unread_or_absent(c: &mut Choice<'_>) -> Login {
 }
 
 #[test]
-fn the_allowance_and_refused_writes_put_a_send_off() {
-    explore(5_000, |c| {
-        let content = Content::Valid {
-            mac: mac("A"),
-            not_before: c.moment(&[0, 40]),
-        };
-        Snapshot {
-            object: facts::object_asked(c),
-            login: Login::Present(LoginSecret {
-                content,
-                ..login("A")
-            }),
-            session: Session {
-                token: facts::refresh_token(c),
-                ..with(record(facts::history(c)))
-            },
-            failure: facts::brief_failure(c),
-            last_redeemed_at: Some(NOW.plus(-10)),
-            ..first_sight()
-        }
+fn turns_and_permits_put_a_send_off() {
+    explore(10_000, |c| Snapshot {
+        object: facts::object_asked(c),
+        login: Login::Present(login("A")),
+        turn_at: c.of(&[None, Some(NOW.plus(40))]),
+        withheld: facts::withheld(c),
+        session: with(record(facts::history(c))),
+        ..first_sight()
+    });
+}
+
+#[test]
+fn refused_reads_and_writes_put_a_send_off() {
+    explore(9_000, |c| Snapshot {
+        object: facts::object_asked(c),
+        login: Login::Present(login("A")),
+        holds: facts::holds(c),
+        session: with(record(facts::history(c))),
+        ..first_sight()
     });
 }
 

@@ -1,14 +1,14 @@
 //! Token entries: owner × published × held × failure × repair, alone against the session, and in pairs.
 
-use entra_plan::snapshot::{Ownership, Session, Snapshot, Token};
+use entra_plan::snapshot::{Ownership, Session, Snapshot, Token, Wanted};
 
 use super::super::build::{NOW, first_sight, fresh_token, healthy, held, published_token, session, token};
 use super::super::check;
 use super::super::choice::{Choice, every};
 use super::super::facts;
 use super::explore;
-use entra_plan::reason::Reason;
 use entra_plan::Step;
+use entra_plan::reason::Reason;
 
 #[test]
 fn one_entry_and_the_session() {
@@ -43,7 +43,7 @@ fn one_entry_and_the_object() {
 fn an_entry_whose_account_is_unknown() {
     explore(1_000, |c| Snapshot {
         tokens: vec![Token {
-            wanted: None,
+            wanted: c.of(&[Wanted::Anything, Wanted::Another]),
             ..facts::any_token(c, "graph")
         }],
         session: Session {
@@ -56,11 +56,21 @@ fn an_entry_whose_account_is_unknown() {
 
 #[test]
 fn pairs_of_entries() {
-    explore(20_000, |c| Snapshot {
+    explore(10_000, |c| Snapshot {
         tokens: vec![brief_token(c, "graph"), brief_token(c, "mail")],
         object: facts::object_asked(c),
         failure: facts::brief_failure(c),
         leftovers: facts::leftovers(c),
+        session: session(),
+        ..first_sight()
+    });
+}
+
+#[test]
+fn pairs_of_entries_and_what_is_held() {
+    explore(5_000, |c| Snapshot {
+        tokens: vec![brief_token(c, "graph"), brief_token(c, "mail")],
+        holds: facts::holds(c),
         session: session(),
         ..first_sight()
     });

@@ -1,12 +1,13 @@
 //! Every answer to a login that is not yes: what is kept, when it is sent again, and when no more.
 
-use entra_plan::reason::Reason;
 use entra_plan::Step;
 use entra_plan::answer::Effect;
+use entra_plan::reason::Reason;
 use entra_plan::record::{Entry, Record, Verdict};
 use entra_plan::snapshot::{LoginOutcome, LoginSecret, Snapshot};
 
 use super::super::build::*;
+use super::super::facts;
 use super::{decide, rests, shows, step, step_in};
 
 #[test]
@@ -16,8 +17,8 @@ fn a_login_that_a_person_must_put_right_is_kept_and_not_sent_again() {
     assert_eq!(rests(&s), (Step::Blocked, Reason::InteractionRequired, None));
     assert_eq!(shows(&s), ["Stalled"]);
     let changed = entra_plan::snapshot::Object {
-        inputs: "other".to_owned(),
-        ..s.object.clone()
+        inputs: facts::older_inputs(),
+        ..first_sight().object
     };
     assert_eq!(
         step(&Snapshot {
@@ -53,12 +54,12 @@ fn a_login_that_a_person_must_put_right_is_kept_and_not_sent_again() {
 fn a_kept_login_that_had_all_its_sends_waits_for_a_request() {
     let kept = Entry {
         unanswered: 3,
-        inputs: "older".to_owned(),
+        inputs: Some(facts::older_inputs()),
         ..tried(Verdict::Kept(Reason::InteractionRequired))
     };
     let s = with_login(record(kept));
     assert_eq!(rests(&s), (Step::Blocked, Reason::InteractionRequired, None));
-    let object = super::super::facts::requested(&s.object);
+    let object = facts::requested(&s.object);
     assert_eq!(step(&Snapshot { object, ..s }), record_a());
 }
 
@@ -100,7 +101,7 @@ fn three_sends_without_an_answer_are_all() {
         (Step::Blocked, Reason::LoginOutcomeUnknown, None)
     );
     assert!(step_in(&lost(3), 86_400).is_final());
-    let object = super::super::facts::requested(&first_sight().object);
+    let object = facts::requested(&first_sight().object);
     assert_eq!(
         step_in(&Snapshot { object, ..lost(3) }, 40),
         record_a(),
@@ -112,10 +113,10 @@ fn three_sends_without_an_answer_are_all() {
 fn one_request_gives_one_more_send_even_if_it_still_looks_pending() {
     let entry = Entry {
         unanswered: 4,
-        inputs: "inputs;request=r1;leave=false".to_owned(),
+        word: Some(word(-1)),
         ..tried(Verdict::Open)
     };
-    let object = super::super::facts::requested(&first_sight().object);
+    let object = facts::requested(&first_sight().object);
     let s = Snapshot {
         object,
         ..with_login(record(entry))
@@ -130,6 +131,7 @@ fn a_bad_scope_makes_way_for_another_entry_s_scopes_after_half_a_minute() {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry: "graph".to_owned(),
+        user: pin().user,
         result: Err(refusal(Effect::Entry, Reason::ConsentMissing)),
     };
     let all = names(&["graph", "mail"]);
@@ -183,6 +185,7 @@ fn a_refusal_does_not_give_a_content_new_sends() {
             content: mac("A"),
             attempt: "attempt-1".to_owned(),
             entry,
+            user: pin().user,
             result,
         };
         record.settle(&outcome, &names(&["graph", "mail"]), NOW);
@@ -206,6 +209,7 @@ fn put_off(effect: Effect, retry_after: Option<i64>) -> Entry {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry,
+        user: pin().user,
         result,
     };
     record.settle(&outcome, &names(&["graph"]), NOW);

@@ -1,12 +1,13 @@
 //! The way of a login: from the first look at its Secret to its deletion, and every answer on the way.
 
-use entra_plan::reason::Reason;
-use entra_plan::Step;
 use entra_plan::answer::Effect;
+use entra_plan::reason::Reason;
 use entra_plan::record::{Record, Verdict};
 use entra_plan::snapshot::{
-    Claim, Content, LastLogin, Login, LoginOutcome, LoginSecret, Opened, Ownership, Pocket, Session, Snapshot,
+    Claim, Content, LastLogin, LastVerdict, Login, LoginOutcome, LoginSecret, Opened, Ownership, Pocket,
+    Session, Snapshot,
 };
+use entra_plan::{Object, Step};
 
 use super::super::build::*;
 use super::{rests, shows, step, step_in};
@@ -97,13 +98,14 @@ fn an_attempt_of_a_former_process_is_taken_over_a_minute_after_it_was_seen() {
 #[test]
 fn after_a_restart_an_interrupted_attempt_is_looked_at_again() {
     let last = LastLogin {
-        verdict: "Open".to_owned(),
+        verdict: Some(LastVerdict::Open),
         login_uid: "login-1".to_owned(),
         login_version: "1".to_owned(),
         sends: 1,
         last_sent_at: Some(NOW.plus(-5)),
         next_attempt_at: None,
-        inputs: "inputs;leave=false".to_owned(),
+        inputs: Some(inputs()),
+        word: None,
     };
     let s = Snapshot {
         login: present(LoginSecret {
@@ -143,6 +145,7 @@ fn an_outcome_is_stored_before_anything_else() {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry: "graph".to_owned(),
+        user: pin().user,
         result: Ok(granted(NOW, LIFE)),
     };
     let tokens = vec![entra_plan::snapshot::Token {
@@ -178,7 +181,7 @@ fn accepted(opened: fn(Record) -> Opened) -> Snapshot {
 fn an_accepted_login_is_deleted_only_after_the_sealed_token_was_read_back() {
     assert_eq!(step(&accepted(|_| Opened::Unread)), Step::ReadSession);
     assert_eq!(
-        step(&accepted(|record| opened(record, Some(account())))),
+        step(&accepted(|record| opened(record, Some(pin())))),
         Step::DeleteLogin
     );
 }
@@ -192,7 +195,7 @@ fn a_used_login_goes_even_while_nothing_can_be_called() {
     };
     let s = accepted(|_| Opened::Unread);
     let session = Session {
-        last_login: Some(last("Accepted")),
+        last_login: Some(last(LastVerdict::Accepted)),
         ..s.session.clone()
     };
     let s = Snapshot {
@@ -212,8 +215,8 @@ fn a_refused_deletion_is_said_and_does_not_hold_back_publishing() {
         Some(NOW.plus(20)),
     );
     let s = Snapshot {
-        login_failure: Some(not_deleted),
-        ..accepted(|r| opened(r, Some(account())))
+        holds: [(Object::Login, not_deleted)].into(),
+        ..accepted(|r| opened(r, Some(pin())))
     };
     assert_eq!(step(&s), Step::Redeem(names(&["graph"])));
     let s = Snapshot {
@@ -233,14 +236,13 @@ fn a_wrong_password_is_deleted_and_never_sent_again() {
         uid: "login-2".to_owned(),
         ..login("A")
     };
-    let asked = Snapshot {
-        object: super::super::facts::requested(&s.object),
+    let again = Snapshot {
         login: present(recreated),
         ..s.clone()
     };
-    assert_eq!(step(&asked), Step::DeleteLogin, "under any Secret, whoever asks");
+    assert_eq!(step(&again), Step::DeleteLogin, "under any Secret");
     let session = Session {
-        last_login: Some(last("Wrong")),
+        last_login: Some(last(LastVerdict::Wrong)),
         ..s.session.clone()
     };
     let gone = Snapshot {
@@ -252,15 +254,16 @@ fn a_wrong_password_is_deleted_and_never_sent_again() {
     assert_eq!(shows(&gone), ["Stalled"]);
 }
 
-fn last(verdict: &str) -> LastLogin {
+fn last(verdict: LastVerdict) -> LastLogin {
     LastLogin {
-        verdict: verdict.to_owned(),
+        verdict: Some(verdict),
         login_uid: "login-1".to_owned(),
         login_version: "1".to_owned(),
         sends: 1,
         last_sent_at: Some(NOW),
         next_attempt_at: None,
-        inputs: "inputs;leave=false".to_owned(),
+        inputs: Some(inputs()),
+        word: None,
     }
 }
 
@@ -268,7 +271,7 @@ fn last(verdict: &str) -> LastLogin {
 fn a_second_login_within_a_minute_of_a_mistyped_one_is_deleted_at_once() {
     let s = Snapshot {
         deleted_login_at: Some(NOW.plus(-20)),
-        ..accepted(|r| opened(r, Some(account())))
+        ..accepted(|r| opened(r, Some(pin())))
     };
     assert_eq!(step(&s), Step::DeleteLogin);
 }
@@ -281,7 +284,7 @@ fn the_same_content_again_is_deleted_unsent_while_its_token_lives_once_a_minute(
             ..login("A")
         }),
         tokens: vec![fresh_token("graph")],
-        ..accepted(|r| opened(r, Some(account())))
+        ..accepted(|r| opened(r, Some(pin())))
     };
     assert_eq!(step(&s), Step::DeleteLogin);
     let again = Snapshot {
@@ -297,7 +300,7 @@ fn the_same_content_again_is_deleted_unsent_while_its_token_lives_once_a_minute(
 
 #[test]
 fn the_same_content_again_is_sent_once_its_token_is_dead() {
-    let s = accepted(|r| opened(r, Some(account())));
+    let s = accepted(|r| opened(r, Some(pin())));
     let mut session = s.session.clone();
     session.token.as_mut().unwrap().dead_since = Some(NOW.plus(-60));
     assert_eq!(step(&Snapshot { session, ..s }), record_a());
@@ -305,7 +308,7 @@ fn the_same_content_again_is_sent_once_its_token_is_dead() {
 
 #[test]
 fn an_accepted_content_that_is_tried_again_is_not_sent_once_its_token_lives_again() {
-    let s = accepted(|r| opened(r, Some(account())));
+    let s = accepted(|r| opened(r, Some(pin())));
     let Login::Present(login) = &s.login else {
         unreachable!()
     };
@@ -313,7 +316,7 @@ fn an_accepted_content_that_is_tried_again_is_not_sent_once_its_token_lives_agai
     record.begin(attempt("A"), &s, login, NOW.plus(-70));
     let revived = |record| Snapshot {
         session: Session {
-            opened: opened(record, Some(account())),
+            opened: opened(record, Some(pin())),
             ..session()
         },
         ..s.clone()
@@ -338,16 +341,9 @@ fn a_new_login_is_exchanged_while_the_old_one_works() {
 
 #[test]
 fn the_allowance_of_a_user_puts_a_send_off() {
-    let content = Content::Valid {
-        mac: mac("A"),
-        not_before: NOW.plus(300),
-    };
     let s = Snapshot {
-        login: present(LoginSecret {
-            content,
-            ..login("A")
-        }),
-        ..first_sight()
+        turn_at: Some(NOW.plus(300)),
+        ..first_login()
     };
     assert_eq!(rests(&s), (Step::Idle, Reason::LoggingIn, Some(300)));
 }
@@ -356,10 +352,10 @@ fn the_allowance_of_a_user_puts_a_send_off() {
 fn a_login_waits_while_the_api_server_refuses_writes() {
     let refused = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(20)));
     let s = Snapshot {
-        failure: Some(refused),
+        holds: [(Object::Login, refused)].into(),
         ..first_login()
     };
-    assert_eq!(rests(&s), (Step::Blocked, Reason::WriteRefused, Some(20)));
+    assert_eq!(rests(&s), (Step::Idle, Reason::WriteRefused, Some(20)));
     assert_eq!(step_in(&s, 20), record_a());
 }
 
@@ -372,7 +368,7 @@ fn a_login_that_cannot_be_claimed_waits_and_renewals_go_on() {
     };
     let s = Snapshot {
         login: present(free),
-        login_failure: Some(refused),
+        holds: [(Object::Login, refused)].into(),
         ..healthy()
     };
     assert_eq!(rests(&s), (Step::Idle, Reason::WriteRefused, Some(20)));

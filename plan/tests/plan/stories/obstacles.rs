@@ -3,15 +3,15 @@
 use entra_plan::reason::Reason;
 
 use crate::build::CLIENT_SECRET_TYPE;
-use entra_plan::Step;
 use entra_plan::answer::Effect;
 use entra_plan::record::{Record, Verdict};
 use entra_plan::snapshot::{
-    Claim, Content, Login, LoginSecret, Object, Ownership, Pocket, RefreshOutcome, Session, Snapshot, Target,
-    Token,
+    Claim, Content, Login, LoginSecret, Object, Ownership, Pocket, Session, Snapshot, Target, Token,
 };
+use entra_plan::{Object as Hold, Step};
 
 use super::super::build::*;
+use super::super::facts;
 use super::{decide, rests, shows, shows_at, step};
 
 fn with_content(content: Content) -> Snapshot {
@@ -128,7 +128,10 @@ fn secrets_restored_from_a_backup_are_adopted() {
         ownership: Ownership::Adoptable,
         ..session()
     };
-    assert_eq!(step(&Snapshot { session, ..healthy() }), Step::Adopt(Vec::new()));
+    assert_eq!(
+        step(&Snapshot { session, ..healthy() }),
+        Step::Adopt(vec![Hold::Session])
+    );
     let restored = Token {
         ownership: Ownership::Adoptable,
         ..fresh_token("graph")
@@ -137,7 +140,7 @@ fn secrets_restored_from_a_backup_are_adopted() {
         tokens: vec![restored, fresh_token("mail")],
         ..healthy()
     };
-    assert_eq!(step(&s), Step::Adopt(names(&["graph"])));
+    assert_eq!(step(&s), Step::Adopt(vec![Hold::Token("graph".to_owned())]));
 }
 
 #[test]
@@ -201,11 +204,11 @@ fn what_was_obtained_is_published_even_without_the_client_s_secret() {
     let refused = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(20)));
     let waiting = Token {
         held: Some(held(REQUEST, 3600)),
-        failure: Some(refused),
         ..fresh_token("graph")
     };
     let s = Snapshot {
         client,
+        holds: [(Hold::Token("graph".to_owned()), refused)].into(),
         tokens: vec![waiting],
         ..healthy()
     };
@@ -217,16 +220,16 @@ fn what_was_obtained_is_published_even_without_the_client_s_secret() {
 fn while_a_write_is_refused_the_answer_waits_and_no_call_is_made() {
     let refused = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(20)));
     let pocket = Pocket {
-        refresh: Some(RefreshOutcome::Newer(NOW)),
+        refresh: Some(facts::newer(NOW)),
         login: None,
     };
     let s = Snapshot {
-        failure: Some(refused),
+        holds: [(Hold::Session, refused)].into(),
         pocket,
         tokens: vec![token("graph")],
         ..healthy()
     };
-    assert_eq!(rests(&s), (Step::Blocked, Reason::WriteRefused, Some(20)));
+    assert_eq!(rests(&s), (Step::Idle, Reason::WriteRefused, Some(20)));
     assert_eq!(super::step_in(&s, 20), Step::Store);
 }
 

@@ -1,10 +1,10 @@
 //! The life of the stored refresh token: dead, set aside, unopenable, of a tenant written differently.
 
-use entra_plan::reason::Reason;
 use entra_plan::answer::Effect;
+use entra_plan::reason::Reason;
 use entra_plan::record::{Record, Verdict};
 use entra_plan::snapshot::{
-    Binding, Login, Opened, Pocket, RefreshOutcome, Session, Snapshot, StoredToken, Target, Token,
+    Binding, Login, Opened, Pocket, RefreshOutcome, Session, Snapshot, StoredToken, Target, Token, Wanted,
 };
 use entra_plan::{Step, Time};
 
@@ -30,7 +30,10 @@ fn dead() -> Snapshot {
 #[test]
 fn a_death_is_stored_first() {
     let pocket = Pocket {
-        refresh: Some(RefreshOutcome::Dead(NOW)),
+        refresh: Some(RefreshOutcome::Dead {
+            redeemed: NOW.plus(-600),
+            since: NOW,
+        }),
         login: None,
     };
     assert_eq!(step(&Snapshot { pocket, ..healthy() }), Step::Store);
@@ -98,7 +101,11 @@ fn a_renewal_that_happens_anyway_takes_a_request_along() {
         ],
         ..healthy()
     };
-    assert_eq!(step(&s), Step::Redeem(names(&["graph", "mail"])));
+    assert_eq!(
+        step(&s),
+        Step::Redeem(names(&["mail", "graph"])),
+        "in order of expiry"
+    );
 }
 
 #[test]
@@ -150,7 +157,7 @@ fn renamed(resolved: Option<&str>) -> Snapshot {
         resolved_tenant: resolved.map(str::to_owned),
     };
     let tokens = vec![Token {
-        wanted: Some("of the other tenant".to_owned()),
+        wanted: Wanted::Request("of the other tenant".to_owned()),
         ..fresh_token("graph")
     }];
     Snapshot {
@@ -175,7 +182,7 @@ fn an_accepted_login_is_not_sent_again_before_its_tenant_is_resolved() {
     let accepted = record(tried(Verdict::Accepted));
     let again = |resolved| {
         let session = Session {
-            opened: opened(accepted.clone(), Some(account())),
+            opened: opened(accepted.clone(), Some(pin())),
             ..session()
         };
         let login = Login::Present(login("A"));
@@ -234,7 +241,7 @@ fn another_client_is_never_given_the_token() {
 fn a_lost_key_is_said_and_a_new_login_is_awaited() {
     let opened = Opened::Read {
         record: Record::default(),
-        account: None,
+        pin: None,
         unsealable: true,
     };
     let s = Snapshot {

@@ -1,15 +1,14 @@
 //! Renewal and publishing: when, which tokens together, what stays published, and what is removed.
 
-use entra_plan::reason::Reason;
-use entra_plan::Step;
 use entra_plan::answer::Effect;
 use entra_plan::client::{Client, Expiry};
+use entra_plan::reason::Reason;
 use entra_plan::schedule::{CERTIFICATE_NOTICE, DAY};
-use entra_plan::snapshot::{
-    Leftover, Ownership, Pocket, Published, RefreshOutcome, Repairs, Snapshot, Token,
-};
+use entra_plan::snapshot::{Leftover, Ownership, Pocket, Published, Repairs, Snapshot, Token};
+use entra_plan::{Object, Step};
 
 use super::super::build::*;
+use super::super::facts;
 use super::{decide, rests, shows, shows_at, step, step_in};
 
 fn with(tokens: Vec<Token>) -> Snapshot {
@@ -66,7 +65,7 @@ fn a_newer_refresh_token_is_stored_before_the_token_is_published() {
         ..published_token("graph", -2160)
     }]);
     let pocket = Pocket {
-        refresh: Some(RefreshOutcome::Newer(NOW)),
+        refresh: Some(facts::newer(NOW)),
         login: None,
     };
     assert_eq!(step(&Snapshot { pocket, ..s }), Step::Store);
@@ -187,10 +186,12 @@ fn a_refused_write_of_a_token_keeps_it_at_hand_without_a_call() {
     let refused = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(20)));
     let waiting = Token {
         held: Some(held(REQUEST, 3600)),
-        failure: Some(refused),
         ..published_token("graph", -2160)
     };
-    let s = with(vec![waiting]);
+    let s = Snapshot {
+        holds: [(Object::Token("graph".to_owned()), refused)].into(),
+        ..with(vec![waiting])
+    };
     assert_eq!(rests(&s), (Step::Idle, Reason::Expiring, Some(20)));
     assert_eq!(step_in(&s, 20), Step::Publish(names(&["graph"])));
 }
@@ -200,7 +201,6 @@ fn a_dropped_entry_goes_after_the_rest_is_published_or_has_failed() {
     let dropped = |tokens| Snapshot {
         leftovers: vec![Leftover {
             name: "dropped".to_owned(),
-            retry_at: None,
         }],
         ..with(tokens)
     };

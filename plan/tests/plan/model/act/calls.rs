@@ -1,58 +1,84 @@
-//! Calls of the identity provider: what it answers, and what the shell makes of it.
+//! Calls of the identity provider: what it answers.
 
-use entra_plan::reason::Reason;
+use std::ops::ControlFlow;
+
 use entra_plan::answer::{Account, Effect, Granted, Refusal};
-use entra_plan::record::ContentMac;
-use entra_plan::snapshot::{Held, LoginOutcome};
-use entra_plan::{Snapshot, schedule};
+use entra_plan::identity::{AccountTag, Pin};
+use entra_plan::reason::Reason;
+use entra_plan::settle::renewal::{self, Refused};
+use entra_plan::settle::{login, pass};
+use entra_plan::snapshot::{Held, LoginOutcome, RefreshOutcome, StoredToken, Token};
+use entra_plan::{Snapshot, Time};
 
-use super::super::{Answer, News, SealedToken, World};
+use super::super::{Answer, SealedToken, World};
 use super::GRANTED;
 use crate::build::{granted, refusal};
 
-/// Facts of a grant, and the refresh token that came with it.
-type Grant = (Granted, Option<SealedToken>);
+/// A grant, and the id of the refresh token that came with it.
+type Grant = (Granted, Option<u64>);
+
+/// Seconds for which the operator's own limits hold a call back.
+const LATER: i64 = 5;
+
+/// What the redemptions of one step brought for the stored session.
+struct Brought {
+    pin: Pin,
+    newest: Option<(Time, u64)>,
+    dead: Option<RefreshOutcome>,
+}
 
 impl World {
     pub(super) fn exchange(&mut self, s: &Snapshot, attempt: &str, entry: &str) {
-        let login = self.cluster.login.clone().unwrap();
-        let content = self.mac(login.password);
+        let password = self.cluster.login.as_ref().unwrap().password;
+        let content = self.mac(password);
         self.calling();
-        self.ledger.sending(s, &content);
-        assert!(
-            self.spec.entries.contains_key(entry),
-            "only scopes of the spec are asked for"
-        );
-        if let Some(seen) = &mut self.memory.attempt {
-            seen.unsent_ours = false;
-        }
-        let answer = self.answer_login(login.password);
-        let answer = answer.and_then(|grant| accept_login(s, login.leave, grant));
-        self.take_login_answer(content, attempt, entry, answer);
-    }
-
-    fn take_login_answer(
-        &mut self,
-        content: ContentMac,
-        attempt: &str,
-        entry: &str,
-        answer: Result<Grant, Refusal>,
-    ) {
-        let (result, token) = match answer {
-            Ok((granted, token)) => (Ok(granted), token),
+        self.sending(s, &content);
+        login::leaves(&mut self.known);
+        let user = self.user();
+        let (result, token) = match self.answer_login(password) {
+            Ok((granted, id)) => match login::judged(s, &user, &granted) {
+                Ok(()) => (Ok(granted.clone()), id.map(|id| self.sealed(id, &granted, &user))),
+                Err(refused) => (Err(refused), None),
+            },
             Err(refused) => (Err(refused), None),
         };
         let outcome = LoginOutcome {
             content,
             attempt: attempt.to_owned(),
             entry: entry.to_owned(),
+            user,
             result,
         };
-        self.memory.login_outcome = Some((outcome, token));
+        self.pocket.login = Some((outcome, token));
+    }
+
+    fn user(&self) -> String {
+        format!("user@{}", self.tenant_id())
+    }
+
+    /// What a login brings for the session.
+    fn sealed(&self, id: u64, granted: &Granted, user: &str) -> SealedToken {
+        let account = pass::shown(&granted.account.clone().unwrap_or_default(), user);
+        let tag = AccountTag(account.home_account_id.clone());
+        SealedToken {
+            id,
+            stored: StoredToken {
+                issued_at: granted.answered_at,
+                tenant_id: self.tenant_id().to_owned(),
+                account: tag.clone(),
+                ..crate::build::stored(self.binding())
+            },
+            pin: Pin {
+                user: user.to_owned(),
+                account,
+                tag,
+            },
+        }
     }
 
     fn answer_login(&mut self, password: u8) -> Result<Grant, Refusal> {
         match self.entra.script.pop_front() {
+            Some(Answer::Refused(Effect::Withheld)) => Err(login::withheld(LATER)),
             Some(Answer::Refused(effect)) => Err(refused(effect)),
             _ if password % 2 == 1 => Err(refused(Effect::Condemned)),
             special => Ok(self.grant(special)),
@@ -61,7 +87,7 @@ impl World {
 
     fn answer_redemption(&mut self, token: &SealedToken) -> Result<Grant, Refusal> {
         match self.entra.script.pop_front() {
-            Some(Answer::Refused(Effect::Condemned)) => Err(refused(Effect::Person)),
+            Some(Answer::Refused(Effect::Condemned | Effect::Doubtful)) => Err(refused(Effect::Person)),
             Some(Answer::Refused(effect)) => Err(refused(effect)),
             _ if self.entra.revoked.contains(&token.id) => Err(refused(Effect::Dead)),
             special => Ok(self.grant(special)),
@@ -73,146 +99,151 @@ impl World {
             Some(Answer::ShortLife(seconds)) => i64::from(seconds),
             _ => GRANTED,
         };
-        let account = self.account_of(matches!(special, Some(Answer::OtherAccount)));
+        let bare = matches!(special, Some(Answer::NoRefreshToken));
+        let unusable = matches!(special, Some(Answer::Unusable));
         let granted = Granted {
-            account: Some(account.clone()),
+            account: Some(self.account_of(matches!(special, Some(Answer::OtherAccount)))),
+            has_refresh_token: !bare,
+            unusable: unusable.then(|| Box::new(refused(Effect::Unanswered))),
             ..granted(self.now, life)
         };
-        if matches!(special, Some(Answer::NoRefreshToken)) {
-            return (granted, None);
-        }
-        let id = self.id();
-        self.entra.issued.insert(id);
-        let stored = entra_plan::snapshot::StoredToken {
-            account: account.home_account_id.clone(),
-            ..self.stored(self.now)
-        };
-        (granted, Some(SealedToken { id, stored, account }))
+        let id = (!bare).then(|| self.id());
+        self.entra.issued.extend(id.iter());
+        (granted, id)
     }
 
     fn account_of(&self, other: bool) -> Account {
         Account {
-            home_account_id: format!("{}@{}", if other { "other" } else { "user" }, self.tenant_id()),
-            ..crate::build::account()
+            home_account_id: format!("{}.{}", if other { "other" } else { "user" }, self.tenant_id()),
+            ..Account::default()
         }
     }
 
-    /// A refusal of a call that is no grant, if the script has one.
-    pub(super) fn refused_by_script(&mut self) -> Option<Refusal> {
+    pub(super) fn resolve(&mut self, s: &Snapshot) {
+        self.calling();
         match self.entra.script.pop_front() {
-            Some(Answer::Refused(Effect::Person | Effect::Condemned)) => Some(refused(Effect::Person)),
-            Some(Answer::Refused(_)) => Some(refused(Effect::Transient)),
-            _ => None,
+            Some(Answer::Refused(Effect::Person)) => {
+                renewal::failed(&mut self.known, s, refused(Effect::Person), self.now);
+            }
+            Some(Answer::Refused(_)) => {
+                renewal::failed(&mut self.known, s, refused(Effect::Transient), self.now);
+            }
+            _ => self.learn_tenant(),
         }
+    }
+
+    fn learn_tenant(&mut self) {
+        let (binding, guid) = (self.binding(), self.tenant_id().to_owned());
+        renewal::resolved(&mut self.known, binding, guid);
     }
 
     pub(super) fn redeem(&mut self, s: &Snapshot, names: &[String]) {
         let object = self.cluster.session.as_ref().unwrap();
+        assert!(!object.token_sealed_off, "only what was opened is redeemed");
         let token = object.token.clone().unwrap();
-        if object.token_sealed_off {
-            return self.read_session();
-        }
         self.redeeming(&token);
+        let mut brought = Brought {
+            pin: token.pin.clone(),
+            newest: None,
+            dead: None,
+        };
+        let mut all_asked = true;
         for name in names {
-            if !self.redeem_for(s, &token, name) {
+            let entry = s.tokens.iter().find(|t| t.name == *name).unwrap();
+            self.calling();
+            let (asked, go_on) = self.redeem_for(s, &token, entry, &mut brought);
+            all_asked &= asked;
+            if go_on.is_break() {
                 break;
             }
         }
-        self.memory.status.last_redeemed_at = Some(self.now);
-        self.handled();
+        if all_asked {
+            renewal::word_led(&mut self.known, s, self.now);
+        }
+        self.keep(s, &token, brought);
     }
 
-    /// One redemption; says whether the next one makes sense.
-    fn redeem_for(&mut self, s: &Snapshot, token: &SealedToken, name: &str) -> bool {
-        let unstored = self.memory.refresh.take();
-        self.calling();
-        self.memory.refresh = unstored;
+    /// One redemption: whether the provider was asked, and whether the next one makes sense.
+    fn redeem_for(
+        &mut self,
+        s: &Snapshot,
+        token: &SealedToken,
+        entry: &Token,
+        brought: &mut Brought,
+    ) -> (bool, ControlFlow<()>) {
         match self.answer_redemption(token) {
-            Ok((granted, newer)) if granted.account.as_ref() == Some(&token.account) => {
-                self.renewed(s, name, granted, newer, &token.stored.account);
-                true
+            Ok(grant) => (true, self.renewed(s, entry, grant, brought)),
+            Err(refused) if refused.effect == Effect::Withheld => {
+                let until = self.now.plus(LATER);
+                renewal::withheld(&mut self.known, s, until, refused.reason);
+                (false, ControlFlow::Break(()))
             }
-            Ok(_) => {
-                self.failed(refusal(Effect::Person, Reason::IdentityChanged), None);
-                false
-            }
-            Err(refused) => self.not_renewed(s, name, refused),
+            Err(refused) => match renewal::refused(&mut self.known, s, entry, refused, self.now) {
+                Refused::GoOn => (true, ControlFlow::Continue(())),
+                Refused::Stop => (true, ControlFlow::Break(())),
+                Refused::Dead(outcome) => {
+                    brought.dead = Some(outcome);
+                    (true, ControlFlow::Break(()))
+                }
+            },
         }
     }
 
     fn renewed(
         &mut self,
         s: &Snapshot,
-        name: &str,
-        granted: Granted,
-        newer: Option<SealedToken>,
-        account: &str,
-    ) {
-        self.memory.status.failure = None;
-        if let Some(newer) = newer {
-            self.memory.refresh = Some(News::Newer(Box::new(newer)));
-        }
+        entry: &Token,
+        grant: Grant,
+        brought: &mut Brought,
+    ) -> ControlFlow<()> {
+        let (granted, id) = grant;
+        let answered_at = granted.answered_at;
         let held = Held {
-            request: self.request(name, account).unwrap(),
+            request: self.request(&entry.name, &brought.pin.tag).unwrap(),
             granted,
         };
-        let token = s.tokens.iter().find(|t| t.name == name).unwrap();
-        let wanted = entra_plan::snapshot::Token {
-            wanted: Some(held.request.clone()),
-            ..token.clone()
+        let (go_on, kept) = renewal::granted(&mut self.known, s, entry, &brought.pin, &held, self.now);
+        if kept.token {
+            self.pocket.tokens.insert(entry.name.clone(), held);
+        }
+        if let Some(pin) = kept.pin {
+            brought.pin = pin;
+            brought.newest = id.map(|id| (answered_at, id)).or(brought.newest);
+        }
+        go_on
+    }
+
+    /// What came back is to be stored before anything is published.
+    fn keep(&mut self, s: &Snapshot, token: &SealedToken, brought: Brought) {
+        let newest = brought.newest.map(|(at, _)| at);
+        let outcome = match brought.dead.filter(|_| newest.is_none()) {
+            Some(dead) => Some(dead),
+            None => renewal::brought(s, newest, &brought.pin),
         };
-        let note = self.memory.status.notes.entry(name.to_owned()).or_default();
-        note.failure = None;
-        if wanted.worth_publishing(&held, self.now) {
-            self.memory.held.insert(name.to_owned(), held);
-        } else {
-            let life = token.life().unwrap_or(schedule::Life {
-                issued_at: self.now,
-                expires_at: self.now,
-            });
-            note.deferred_until = Some(schedule::deferred(life, self.now));
-        }
-    }
-
-    fn not_renewed(&mut self, s: &Snapshot, name: &str, refused: Refusal) -> bool {
-        let life = s
-            .tokens
-            .iter()
-            .find(|t| t.name == name)
-            .and_then(entra_plan::snapshot::Token::life);
-        let suspected = |f: &entra_plan::snapshot::Failure| f.refusal.effect == Effect::Suspect;
-        match refused.effect {
-            Effect::Entry => {
-                self.token_failed(name, refused);
-                return true;
-            }
-            Effect::Dead => self.memory.refresh = Some(News::Dead(self.now)),
-            Effect::Suspect if self.memory.status.failure.as_ref().is_some_and(suspected) => {
-                self.memory.refresh = Some(News::Dead(self.now));
-            }
-            _ => self.failed(refused, life),
-        }
-        false
-    }
-}
-
-/// An accepted login without a refresh token, or for another account without leave, is discarded.
-fn accept_login(s: &Snapshot, leave: bool, grant: Grant) -> Result<Grant, Refusal> {
-    let pinned = s.session.pinned().filter(|_| s.session_matches());
-    let same = pinned.is_none_or(|pinned| grant.0.account.as_ref() == Some(pinned));
-    match &grant.1 {
-        None => Err(refusal(Effect::Person, Reason::AppMisconfigured)),
-        Some(_) if !same && !leave => Err(refusal(Effect::Person, Reason::IdentityChanged)),
-        Some(_) => Ok(grant),
+        let (issued_at, id) = brought.newest.unwrap_or((token.stored.issued_at, token.id));
+        let session = SealedToken {
+            id,
+            stored: StoredToken {
+                issued_at,
+                dead_since: None,
+                binding: self.binding(),
+                ..token.stored.clone()
+            },
+            pin: brought.pin,
+        };
+        self.pocket.refresh = outcome.map(|outcome| {
+            let newer = matches!(outcome, RefreshOutcome::Newer(_));
+            (outcome, newer.then_some(session))
+        });
     }
 }
 
 fn refused(effect: Effect) -> Refusal {
     let reason = match effect {
-        Effect::Condemned => Reason::WrongPassword,
+        Effect::Condemned | Effect::Doubtful => Reason::WrongPassword,
         Effect::Entry => Reason::ConsentMissing,
         Effect::Person => Reason::InteractionRequired,
-        Effect::Dead | Effect::Suspect => Reason::LoginRequired,
+        Effect::Dead | Effect::Suspect | Effect::Unreadable => Reason::LoginRequired,
         Effect::Transient => Reason::ServiceUnavailable,
         Effect::Withheld => Reason::Throttled,
         Effect::Unanswered => Reason::UnexpectedResponse,

@@ -1,0 +1,115 @@
+//! Facts of the login Secret, and of the last login.
+
+use strum::{EnumString, IntoStaticStr};
+
+use crate::Time;
+use crate::answer::{Granted, Refusal};
+use crate::record::{ContentMac, Inputs};
+use crate::word::Word;
+
+/// The login Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Login {
+    /// No Secret of that name and type is known.
+    #[default]
+    Absent,
+    /// A Secret of that name exists, but its type is another. Its content was not read.
+    WrongType,
+    /// It exists.
+    Present(LoginSecret),
+}
+
+/// Facts of an existing login Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LoginSecret {
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `metadata.resourceVersion`.
+    pub version: String,
+    /// It is being deleted.
+    pub deleting: bool,
+    /// The login itself allows the pinned account to change.
+    pub allows_identity_change: bool,
+    /// Who may use it.
+    pub claim: Claim,
+    /// What is in it.
+    pub content: Content,
+}
+
+/// Which credential claimed a login Secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Claim {
+    /// None yet, or a claim that a live read showed to be void.
+    Free,
+    /// This credential.
+    Ours,
+    /// Another credential; whether it still lives is not known yet.
+    Unchecked,
+    /// Another credential, which a live read showed to exist and to name this Secret.
+    Held,
+}
+
+/// Content of a login Secret.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Content {
+    /// Not read in this version.
+    Unread,
+    /// Read and unusable: what is wrong with it, for the user.
+    Invalid(String),
+    /// Read and not allowed here by the administrator's policy.
+    Forbidden(String),
+    /// Read and well-formed.
+    Valid {
+        /// Its keyed hash.
+        mac: ContentMac,
+    },
+}
+
+/// The last login attempt, readable without the seal. For showing and scheduling only.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LastLogin {
+    /// The verdict, without the reason.
+    pub verdict: Option<LastVerdict>,
+    /// `uid` of the login Secret.
+    pub login_uid: String,
+    /// `resourceVersion` of the login Secret when the outcome was recorded.
+    pub login_version: String,
+    /// Sends of that content.
+    pub sends: u32,
+    /// When it was sent last.
+    pub last_sent_at: Option<Time>,
+    /// When it may be sent again; `None`: not before something changes.
+    pub next_attempt_at: Option<Time>,
+    /// [`super::record::Entry::inputs`] of that attempt.
+    pub inputs: Option<Inputs>,
+    /// [`super::record::Entry::word`] of that attempt.
+    pub word: Option<Word>,
+}
+
+/// A [`super::record::Verdict`] without its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
+pub enum LastVerdict {
+    /// No complete answer yet.
+    Open,
+    /// Accepted.
+    Accepted,
+    /// Wrong: condemned.
+    Wrong,
+    /// Refused for a reason that a person can change.
+    Kept,
+}
+
+/// Outcome of an exchange that is not recorded yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct LoginOutcome {
+    /// Which content was sent.
+    pub content: ContentMac,
+    /// Attempt under which it was sent.
+    pub attempt: String,
+    /// Name of the token entry whose scopes were sent.
+    pub entry: String,
+    /// User name that was sent, in lower case.
+    pub user: String,
+    /// What came of it.
+    pub result: Result<Granted, Refusal>,
+}

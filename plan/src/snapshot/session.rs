@@ -1,0 +1,150 @@
+//! Facts of the refresh-token Secret, and of what is to be stored in it.
+
+use super::{Binding, LastLogin, LoginOutcome};
+use crate::Time;
+use crate::identity::{AccountTag, Pin};
+use crate::record::Record;
+
+/// Whose an object is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Ownership {
+    /// It does not exist, as far as we know.
+    #[default]
+    Absent,
+    /// Controlled by this resource.
+    Ours,
+    /// No controller, but our proof of ownership: restored from a backup.
+    Adoptable,
+    /// Controlled by an earlier resource of the same name: the garbage collector will take it.
+    Predecessor,
+    /// Somebody else's. Never touched.
+    Foreign,
+}
+
+/// The refresh-token Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Session {
+    /// Whose it is.
+    pub ownership: Ownership,
+    /// `metadata.resourceVersion`; empty if absent.
+    pub version: String,
+    /// The Secret is `immutable`: nothing can be stored in it.
+    pub immutable: bool,
+    /// The stored refresh token, as its annotations describe it.
+    pub token: Option<StoredToken>,
+    /// The last login attempt, as the annotation describes it.
+    pub last_login: Option<LastLogin>,
+    /// What a read of the sealed blobs gave, in this version.
+    pub opened: Opened,
+    /// When this process first saw the attempt in flight, and whether it may still send for it.
+    pub attempt: Option<AttemptSeen>,
+}
+
+/// The stored refresh token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StoredToken {
+    /// Time of the answer that brought it.
+    pub issued_at: Time,
+    /// When the provider declared it dead.
+    pub dead_since: Option<Time>,
+    /// Where it may go.
+    pub binding: Binding,
+    /// Tenant GUID from the answer.
+    pub tenant_id: String,
+    /// Keyed hash of the pinned account.
+    pub account: AccountTag,
+}
+
+/// Result of reading the sealed blobs.
+#[expect(clippy::large_enum_variant, reason = "one of it in a snapshot")]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Opened {
+    /// Not read in this version.
+    #[default]
+    Unread,
+    /// Read.
+    Read {
+        /// Attempts; empty if the record could not be opened.
+        record: Record,
+        /// The pinned account, if a token is stored and opens.
+        pin: Option<Pin>,
+        /// A token is stored, but its key is unknown or the seal is broken.
+        unsealable: bool,
+    },
+}
+
+/// What this process knows of the attempt in flight.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct AttemptSeen {
+    /// Attempt id.
+    pub id: String,
+    /// When this process first saw it, by its own clock.
+    pub first_seen: Time,
+    /// This process recorded it and has not sent for it yet.
+    pub unsent_ours: bool,
+}
+
+/// Outcome of redemptions that is not stored yet.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RefreshOutcome {
+    /// A newer refresh token, or the same one with a completed pin.
+    Newer(Newer),
+    /// The stored token is dead, since then.
+    Dead {
+        /// Answer's time of the token that was redeemed.
+        redeemed: Time,
+        /// Since then.
+        since: Time,
+    },
+    /// The stored token, which counted as dead, was redeemed.
+    Alive {
+        /// Answer's time of the token that was redeemed.
+        redeemed: Time,
+    },
+}
+
+/// A refresh token that a renewal brought.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Newer {
+    /// Answer's time of the token that was redeemed.
+    pub redeemed: Time,
+    /// Its own answer's time.
+    pub answered_at: Time,
+    /// The account that it belongs to.
+    pub account: AccountTag,
+}
+
+/// Answers that are not stored yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Pocket {
+    /// Outcome of an exchange.
+    pub login: Option<LoginOutcome>,
+    /// A newer refresh token, or the death of the stored one.
+    pub refresh: Option<RefreshOutcome>,
+}
+
+impl Session {
+    /// The record, if it was read.
+    pub fn record(&self) -> Option<&Record> {
+        match &self.opened {
+            Opened::Read { record, .. } => Some(record),
+            Opened::Unread => None,
+        }
+    }
+
+    /// Whether a read showed that the stored token cannot be opened: its annotations are there, its content is not.
+    pub fn unsealable(&self) -> bool {
+        match &self.opened {
+            Opened::Read { pin, unsealable, .. } => *unsealable || (self.token.is_some() && pin.is_none()),
+            Opened::Unread => false,
+        }
+    }
+
+    /// The pinned account, if the seal was opened.
+    pub fn pinned(&self) -> Option<&Pin> {
+        match &self.opened {
+            Opened::Read { pin, .. } => pin.as_ref(),
+            Opened::Unread => None,
+        }
+    }
+}

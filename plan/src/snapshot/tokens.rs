@@ -1,0 +1,108 @@
+//! Facts of the token entries and their Secrets.
+
+use super::{Failure, Ownership};
+use crate::Time;
+use crate::answer::Granted;
+
+/// A token entry of the spec and its Secret.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Token {
+    /// Name of the Secret.
+    pub name: String,
+    /// Whose the Secret is.
+    pub ownership: Ownership,
+    /// What the spec asks for now.
+    pub wanted: Wanted,
+    /// Hash of the keys, labels and annotations that the spec asks for now.
+    pub shape: String,
+    /// What is published.
+    pub published: Option<Published>,
+    /// A token that was obtained and not published yet.
+    pub held: Option<Held>,
+    /// Failure of this entry, and its back-off.
+    pub failure: Option<Failure>,
+    /// A later renewal than the published annotations say, because the last answer expired no later than what is
+    /// published.
+    pub deferred_until: Option<Time>,
+    /// Fewer scopes were granted than the entry names.
+    pub reduced: bool,
+    /// How often in a row the Secret had to be repaired, and when the last repair was.
+    pub repairs: Option<Repairs>,
+    /// The Secret is being deleted: something holds it, for instance a finalizer.
+    pub deleting: bool,
+    /// When a foreign Secret of that name was looked at last.
+    pub looked_at: Option<Time>,
+}
+
+/// Which request and account a published token must answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Wanted {
+    /// No account is known: whatever is published may stay.
+    #[default]
+    Anything,
+    /// The spec asks for something that no published token can answer: another binding, or none that is usable.
+    Another,
+    /// This keyed hash of request and account.
+    Request(String),
+}
+
+impl Wanted {
+    /// Whether a token with this hash answers it.
+    pub fn is_answered_by(&self, request: &str) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Another => false,
+            Self::Request(wanted) => wanted == request,
+        }
+    }
+}
+
+/// Repairs of a token Secret that somebody keeps deleting or editing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Repairs {
+    /// In a row.
+    pub count: u32,
+    /// The last one.
+    pub at: Time,
+}
+
+/// Facts of a published token Secret, from its metadata.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Published {
+    /// `metadata.resourceVersion`.
+    pub version: String,
+    /// Keyed hash of the request and account that it answers.
+    pub request: String,
+    /// Hash of keys, labels and annotations it was written with.
+    pub shape: String,
+    /// When the token was issued.
+    pub issued_at: Time,
+    /// When it expires.
+    pub expires_at: Time,
+    /// When its renewal is due.
+    pub refresh_at: Time,
+    /// It is in the version that we wrote or verified last.
+    pub verified: bool,
+    /// A read showed that its data is not what we wrote.
+    pub edited: bool,
+    /// It must be deleted and created anew: immutable, or stripped of our label.
+    pub unwritable: bool,
+    /// Scopes granted.
+    pub scopes: Vec<String>,
+}
+
+/// A token in the pocket, without the token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Held {
+    /// Request and account that it answers.
+    pub request: String,
+    /// The answer.
+    pub granted: Granted,
+}
+
+/// A token Secret of ours that the spec no longer names.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Leftover {
+    /// Name.
+    pub name: String,
+}

@@ -1,0 +1,42 @@
+//! What holds a credential up by choice: no permit, refused objects.
+
+use entra_plan::Object;
+use entra_plan::answer::Effect;
+use entra_plan::hold::Holds;
+use entra_plan::reason::Reason;
+use entra_plan::snapshot::Withheld;
+
+use super::super::build::failure;
+use super::super::choice::Choice;
+use super::other_client;
+
+/// No permit for a call: none, for a turn, for an hour, of another binding.
+pub fn withheld(c: &mut Choice<'_>) -> Option<Withheld> {
+    let for_all = |until, reason| Withheld {
+        until,
+        reason,
+        binding: None,
+    };
+    match c.index(4) {
+        0 => None,
+        1 => Some(for_all(c.moment(&[5, -5]), Reason::Throttled)),
+        2 => Some(for_all(c.moment(&[3600]), Reason::ServiceUnavailable)),
+        _ => Some(Withheld {
+            binding: Some(other_client()),
+            ..for_all(c.moment(&[3600]), Reason::Throttled)
+        }),
+    }
+}
+
+/// What the API server refuses: nothing, or one object, put off or due again.
+pub fn holds(c: &mut Choice<'_>) -> Holds {
+    let one = match c.index(5) {
+        0 => return Holds::new(),
+        1 => Object::Login,
+        2 => Object::Session,
+        3 => Object::Client,
+        _ => Object::Token("graph".to_owned()),
+    };
+    let refused = failure(Effect::Transient, Reason::WriteRefused, Some(c.moment(&[40, -5])));
+    [(one, refused)].into()
+}

@@ -1,0 +1,229 @@
+//! Whose session it is: pins, answers for somebody else, newer tokens and revivals.
+
+use entra_plan::Known;
+use entra_plan::Step;
+use entra_plan::answer::{Account, Effect, Granted};
+use entra_plan::identity::Pin;
+use entra_plan::reason::Reason;
+use entra_plan::settle::{login as logins, pass, renewal, store};
+use entra_plan::snapshot::{Held, LoginSecret, RefreshOutcome, Session, Snapshot, StoredToken};
+
+use super::super::build::*;
+use super::{step, with_known};
+
+fn answer(account: Option<Account>) -> Granted {
+    Granted {
+        account,
+        ..granted(NOW, LIFE)
+    }
+}
+
+fn pinned(pin: Pin) -> Snapshot {
+    let session = Session {
+        opened: opened(entra_plan::record::Record::default(), Some(pin)),
+        ..session()
+    };
+    Snapshot {
+        session,
+        login: present(login("B")),
+        ..healthy()
+    }
+}
+
+fn unnamed() -> Pin {
+    Pin {
+        account: Account::default(),
+        ..pin()
+    }
+}
+
+#[test]
+fn a_login_that_names_nobody_counts_under_the_pinned_user_name_only() {
+    for pin in [pin(), unnamed()] {
+        let s = pinned(pin.clone());
+        assert_eq!(logins::judged(&s, &pin.user, &answer(None)), Ok(()));
+        let other = logins::judged(&s, "other@contoso.example", &answer(None)).unwrap_err();
+        assert_eq!(
+            (other.effect, other.reason),
+            (Effect::Person, Reason::IdentityChanged)
+        );
+    }
+}
+
+#[test]
+fn a_login_for_another_account_needs_the_leave_of_its_secret() {
+    let other = Account {
+        home_account_id: "other.tenant".to_owned(),
+        ..Account::default()
+    };
+    let s = pinned(pin());
+    assert!(logins::judged(&s, &pin().user, &answer(Some(other.clone()))).is_err());
+    let leave = LoginSecret {
+        allows_identity_change: true,
+        ..login("B")
+    };
+    let s = Snapshot {
+        login: present(leave),
+        ..s
+    };
+    assert_eq!(logins::judged(&s, &pin().user, &answer(Some(other))), Ok(()));
+}
+
+#[test]
+fn the_first_answer_that_names_an_account_completes_the_pin_and_nothing_falls_due() {
+    let s = Snapshot {
+        login: healthy().login,
+        ..pinned(unnamed())
+    };
+    let mut known = Known::default();
+    let held = Held {
+        granted: answer(Some(account())),
+        ..held(REQUEST, 0)
+    };
+    let (_, kept) = renewal::granted(&mut known, &s, &s.tokens[0], &unnamed(), &held, NOW);
+    let completed = kept.pin.unwrap();
+    assert_eq!(completed, pin());
+    let outcome = renewal::brought(&s, None, &completed).expect("the completed pin is stored");
+    assert!(store::still_fits(&outcome, &s));
+    store::stored(&mut known, &s, "8".to_owned(), Some(completed.clone()));
+    let after = pinned(completed);
+    assert_eq!(after.account_tag(), s.account_tag());
+    assert!(
+        step(&with_known(
+            &Snapshot {
+                login: healthy().login,
+                ..after
+            },
+            &known
+        ))
+        .is_final()
+    );
+}
+
+#[test]
+fn no_pin_is_empty_and_none_loses_what_it_had() {
+    let bare = unnamed().completed(None);
+    assert_eq!(bare.user, pin().user);
+    assert_eq!(pin().completed(Some(&Account::default())), pin());
+}
+
+#[test]
+fn a_renewal_for_another_account_is_discarded_whole() {
+    let s = pinned(pin());
+    let other = Account {
+        object_id: "somebody".to_owned(),
+        ..Account::default()
+    };
+    let held = Held {
+        granted: answer(Some(other)),
+        ..held(REQUEST, 0)
+    };
+    let mut known = Known::default();
+    let (go_on, kept) = renewal::granted(&mut known, &s, &s.tokens[0], &pin(), &held, NOW);
+    assert!(go_on.is_break() && !kept.token && kept.pin.is_none());
+    let failure = known.failure.unwrap();
+    assert_eq!(failure.refusal.reason, Reason::IdentityChanged);
+    assert_eq!(failure.next_attempt_at, Some(NOW.plus(1800)));
+}
+
+/// What a redemption brought, answered `seconds` from now.
+fn brought(s: &Snapshot, seconds: i64) -> RefreshOutcome {
+    renewal::brought(s, Some(NOW.plus(seconds)), &pin()).unwrap()
+}
+
+fn stored_at(seconds: i64) -> Snapshot {
+    let token = StoredToken {
+        issued_at: NOW.plus(seconds),
+        ..stored(binding())
+    };
+    Snapshot {
+        session: Session {
+            token: Some(token),
+            ..session()
+        },
+        ..healthy()
+    }
+}
+
+#[test]
+fn a_newer_token_is_stored_though_the_clock_went_back() {
+    let s = stored_at(5000);
+    assert!(store::still_fits(&brought(&s, 0), &s));
+}
+
+#[test]
+fn of_answers_to_different_tokens_the_later_wins() {
+    let earlier = brought(&stored_at(-600), 0);
+    assert!(store::still_fits(&earlier, &stored_at(-100)));
+    assert!(
+        !store::still_fits(&earlier, &stored_at(100)),
+        "another replica's answer is later"
+    );
+}
+
+#[test]
+fn a_death_is_that_of_the_token_that_was_redeemed() {
+    let dead = RefreshOutcome::Dead {
+        redeemed: NOW.plus(-600),
+        since: NOW,
+    };
+    assert!(store::still_fits(&dead, &stored_at(-600)));
+    assert!(!store::still_fits(&dead, &stored_at(-10)));
+}
+
+#[test]
+fn a_dead_token_that_is_accepted_again_lives() {
+    let mut s = stored_at(-600);
+    s.session.token.as_mut().unwrap().dead_since = Some(NOW.plus(-60));
+    let revived = renewal::brought(&s, None, &pin()).expect("its death is taken back");
+    assert_eq!(
+        revived,
+        RefreshOutcome::Alive {
+            redeemed: NOW.plus(-600)
+        }
+    );
+    assert!(store::still_fits(&revived, &s));
+    assert_eq!(
+        renewal::brought(&stored_at(-600), None, &pin()),
+        None,
+        "nothing is new otherwise"
+    );
+}
+
+/// A probe of all tokens waits; a process that starts now takes what is in force for what was in force.
+fn restarted() -> (Snapshot, Known) {
+    let person = failure(Effect::Person, Reason::AppMisconfigured, Some(NOW.plus(1800)));
+    let s = Snapshot {
+        tokens: vec![published_token("graph", -2400)],
+        ..healthy()
+    };
+    let mut known = Known {
+        failure: Some(person),
+        ..Known::default()
+    };
+    pass::begins(&mut known, &s, false, true, NOW);
+    (s, known)
+}
+
+#[test]
+fn after_a_restart_a_changed_client_credential_lifts_a_probe() {
+    let (mut s, mut known) = restarted();
+    assert!(step(&with_known(&s, &known)).is_final());
+    s.object.inputs.client.version = "2".to_owned();
+    pass::begins(&mut known, &s, false, false, NOW);
+    assert_eq!(step(&with_known(&s, &known)), Step::Redeem(names(&["graph"])));
+}
+
+#[test]
+fn a_back_off_that_nobody_can_end_is_not_lifted_by_an_edit() {
+    let (mut s, mut known) = restarted();
+    known.failure = Some(failure(
+        Effect::Transient,
+        Reason::ServiceUnavailable,
+        Some(NOW.plus(60)),
+    ));
+    pass::begins(&mut known, &s, false, false, NOW);
+    s.object.generation += 1;
+    pass::begins(&mut known, &s, true, false, NOW);
+    assert!(step(&with_known(&s, &known)).is_final());
+}

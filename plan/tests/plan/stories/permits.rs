@@ -1,0 +1,89 @@
+//! No permit is a fact like any other: it is told, and Ready stays true to the clock.
+
+use entra_plan::Step;
+use entra_plan::reason::Reason;
+use entra_plan::snapshot::{Binding, Login, Snapshot, Withheld};
+
+use super::super::build::*;
+use super::super::check;
+use super::{rests, shows, shows_at, step};
+
+fn withheld(seconds: i64, s: &Snapshot) -> Snapshot {
+    Snapshot {
+        withheld: Some(Withheld {
+            until: NOW.plus(seconds),
+            reason: Reason::ServiceUnavailable,
+            binding: s.binding().cloned(),
+        }),
+        ..s.clone()
+    }
+}
+
+fn due() -> Snapshot {
+    Snapshot {
+        tokens: vec![published_token("graph", -3000)],
+        ..healthy()
+    }
+}
+
+#[test]
+fn without_a_permit_for_an_hour_ready_turns_false_at_expiry_and_says_why() {
+    let s = withheld(3600, &due());
+    assert_eq!(rests(&s), (Step::Idle, Reason::Expiring, Some(600)));
+    assert_eq!(shows(&s), ["Ready", "LoggedIn", "Published"]);
+    let expired = check::decide(&s, NOW.plus(600));
+    assert_eq!(
+        (expired.step, expired.reason),
+        (Step::Idle, Reason::ServiceUnavailable)
+    );
+    assert_eq!(shows_at(&s, NOW.plus(600)), ["LoggedIn", "Published"]);
+}
+
+#[test]
+fn a_turn_that_comes_soon_is_not_told() {
+    let s = Snapshot {
+        tokens: vec![published_token("graph", -2162)],
+        ..healthy()
+    };
+    assert_eq!(rests(&withheld(5, &s)), (Step::Idle, Reason::Fresh, Some(5)));
+}
+
+#[test]
+fn while_a_changed_spec_waits_for_its_turn_what_was_written_is_as_written() {
+    let mut s = healthy();
+    s.tokens[0].published.as_mut().unwrap().request = "former".to_owned();
+    assert_eq!(
+        rests(&withheld(5, &s)),
+        (Step::Idle, Reason::SpecChanged, Some(5))
+    );
+    assert_eq!(shows(&withheld(5, &s)), ["LoggedIn", "Published", "Reconciling"]);
+}
+
+#[test]
+fn a_permit_of_another_binding_is_none_that_is_withheld_here() {
+    let other = Binding {
+        client_id: "other".to_owned(),
+        ..binding()
+    };
+    let mut s = withheld(3600, &due());
+    s.withheld.as_mut().unwrap().binding = Some(other);
+    assert_eq!(step(&s), Step::Redeem(names(&["graph"])));
+}
+
+#[test]
+fn a_sign_in_waits_for_its_permit_and_says_so() {
+    let s = Snapshot {
+        login: Login::Present(login("A")),
+        ..first_sight()
+    };
+    assert_eq!(rests(&withheld(5, &s)), (Step::Idle, Reason::LoggingIn, Some(5)));
+    assert_eq!(rests(&withheld(3600, &s)).1, Reason::ServiceUnavailable);
+    assert_eq!(step(&s), record_a());
+}
+
+#[test]
+fn a_person_s_word_lifts_no_pause_that_others_share() {
+    let object = super::super::facts::requested(&due().object);
+    let s = withheld(3600, &Snapshot { object, ..due() });
+    assert!(step(&s).is_final());
+}
