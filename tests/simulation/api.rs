@@ -22,6 +22,9 @@ pub struct Object {
     pub version: u64,
     pub kind: String,
     pub immutable: bool,
+    /// Something holds it: a deletion only marks it.
+    pub finalizer: bool,
+    pub deleting: bool,
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
     pub controller: Option<Controller>,
@@ -69,7 +72,7 @@ impl Object {
         SecretMeta {
             uid: self.uid.clone(),
             version: self.version.to_string(),
-            deleting: false,
+            deleting: self.deleting,
             controller: self.controller.clone(),
             managed: self.managed(),
             annotations: self
@@ -111,10 +114,12 @@ impl Object {
                 json!({"apiVersion": api, "kind": kind, "name": c.name, "uid": c.uid, "controller": true})
             })
             .collect();
+        let deleted = self.deleting.then_some("2026-01-01T00:00:00Z");
         serde_json::from_value(json!({"metadata": {
             "namespace": key.namespace, "name": key.name, "uid": self.uid,
             "resourceVersion": version.to_string(), "labels": self.labels,
             "annotations": self.annotations, "ownerReferences": owners,
+            "deletionTimestamp": deleted,
         }}))
         .unwrap()
     }
@@ -137,6 +142,11 @@ impl Object {
 }
 
 impl Api {
+    /// The newest version of anything.
+    pub const fn version(&self) -> u64 {
+        self.version
+    }
+
     fn bump(&mut self) -> u64 {
         self.version += 1;
         self.version
@@ -180,12 +190,27 @@ impl Api {
 
     /// Deletes a Secret, as a user or the garbage collector does.
     pub fn remove(&mut self, key: &Key) -> bool {
+        if self.secrets.get(key).is_some_and(|o| o.finalizer) {
+            self.edit(key, |o| o.deleting = true);
+            return true;
+        }
         let Some(old) = self.secrets.remove(key) else {
             return false;
         };
         self.bump();
         self.notice(key, Some(old), None);
         true
+    }
+
+    /// Nothing holds any Secret any more: those that are being deleted go.
+    pub fn let_all_go(&mut self) {
+        let held = self.secrets.iter().filter(|(_, o)| o.finalizer);
+        for key in held.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
+            self.edit(&key, |o| o.finalizer = false);
+            if self.secrets[&key].deleting {
+                self.remove(&key);
+            }
+        }
     }
 
     /// A Secret read whole.

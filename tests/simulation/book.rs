@@ -9,6 +9,10 @@ use entra_operator::reconcile::material::StoredSession;
 use entra_operator::reconcile::ports::{Key, Vault};
 
 use super::api::Object;
+use super::identity::account_of;
+use super::rules_rest::Says;
+use super::rules_sends::Sent;
+use super::spells::Verb;
 use super::world::World;
 
 /// A login content as the provider sees it.
@@ -27,8 +31,8 @@ pub struct Book {
     pub sends: BTreeMap<(Key, Content), u32>,
     /// Attempts in the record: number and time of the last, by content hash.
     pub recorded: BTreeMap<(Key, String), (u32, i64)>,
-    /// Newest answer that was ever stored.
-    pub stored: BTreeMap<Key, i64>,
+    /// Refresh tokens that were stored, in this order.
+    pub stored: BTreeMap<Key, Vec<String>>,
     /// When a credential's record was lost or restored last.
     pub reset_at: BTreeMap<Key, i64>,
     /// Requests of people.
@@ -41,8 +45,28 @@ pub struct Book {
     pub handled: BTreeMap<Key, (String, i64)>,
     /// When a refresh token was recorded as dead, milliseconds.
     pub dead_at: BTreeMap<Key, i64>,
-    /// When the operator published in a Secret last, milliseconds, and with which labels of the spec.
-    pub published: BTreeMap<Key, (i64, BTreeMap<String, String>)>,
+    /// When the operator published in a Secret last, milliseconds, with which labels of the spec, and under which tag.
+    pub published: BTreeMap<Key, (i64, BTreeMap<String, String>, Option<String>)>,
+    /// What was sent, by credential and content hash.
+    pub contents: BTreeMap<(Key, String), Sent>,
+    /// When a person last changed something that decides how a login is answered, milliseconds.
+    pub changed_at: BTreeMap<Key, i64>,
+    /// When the API server failed last, milliseconds.
+    pub api_trouble_at: i64,
+    /// When something was wrong last that concerns more than an entry, a login or a status, milliseconds.
+    pub troubled_at: i64,
+    /// When a token Secret had trouble of its own last, milliseconds.
+    pub concerned_at: BTreeMap<Key, i64>,
+    /// The second of the last look at what is said.
+    pub looked_at: i64,
+    /// Since when a Ready is untrue, milliseconds.
+    pub untrue: BTreeMap<(Says, Key), i64>,
+    /// Calls of the last minute that brought nothing new, milliseconds.
+    pub fruitless: BTreeMap<(usize, Key), Vec<i64>>,
+    /// Versions that processes have read.
+    pub seen: BTreeMap<(usize, Verb, Key), Option<u64>>,
+    /// Turns of accounts that a running process has used, milliseconds.
+    pub turns: BTreeMap<(usize, String), Vec<i64>>,
     /// What a pass did so far, by process and credential.
     pub tallies: BTreeMap<(usize, Key), Tally>,
 }
@@ -69,6 +93,13 @@ pub struct OpenedSession {
     pub dead: bool,
 }
 
+impl OpenedSession {
+    /// The account that it is pinned to.
+    pub fn account(&self) -> Option<String> {
+        self.session.as_ref().map(|s| account_of(&s.pin))
+    }
+}
+
 impl Book {
     /// A rule was broken.
     pub fn broken(&mut self, rule: u8, what: impl Into<String>) {
@@ -79,8 +110,17 @@ impl Book {
     pub fn reset(&mut self, credential: &Key, now: i64) {
         self.sends.retain(|(key, _), _| key != credential);
         self.recorded.retain(|(key, _), _| key != credential);
+        self.contents.retain(|(key, _), _| key != credential);
         self.stored.remove(credential);
         self.reset_at.insert(credential.clone(), now);
+    }
+
+    /// A process is gone, and what it knew with it.
+    pub fn forget(&mut self, replica: usize) {
+        self.turns.retain(|(of, _), _| *of != replica);
+        self.fruitless.retain(|(of, _), _| *of != replica);
+        self.seen.retain(|(of, ..), _| *of != replica);
+        self.untrue.retain(|(says, _), _| *says != Says::Process(replica));
     }
 
     /// Whether a credential's record was lost within the last two minutes.

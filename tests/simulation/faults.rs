@@ -1,6 +1,7 @@
 //! What goes wrong: storms that come and go, and the fate that they give to every call.
 
 use super::idp::Weather;
+use super::spells::{Spell, Verb};
 use super::world::World;
 
 /// Faults in force, as chances per thousand.
@@ -53,7 +54,16 @@ impl Faults {
 
 impl World {
     /// Draws the fate of a call to the API server.
-    pub fn fate(&mut self, refusable: u32) -> Fate {
+    pub fn fate_of(&mut self, verb: Verb) -> Fate {
+        self.counts.calls += 1;
+        self.fate(match verb {
+            Verb::Write | Verb::Status => self.faults.refused_write,
+            Verb::Delete => self.faults.refused_delete,
+            Verb::Read | Verb::Ask => 0,
+        })
+    }
+
+    fn fate(&mut self, refusable: u32) -> Fate {
         let f = self.faults.clone();
         let slow = self.rng.chance(f.slow);
         let top = if slow { 9000 } else { 30 };
@@ -66,6 +76,7 @@ impl World {
         };
         if slow || fate.fails || fate.lost || fate.refused {
             self.counts.faults += 1;
+            self.book.api_trouble_at = self.now();
             self.trouble();
         }
         fate
@@ -89,11 +100,16 @@ impl World {
                 _ => f.watch_delay = self.rng.pick(&[2000, 20_000, 120_000]),
             }
         }
-        self.faults = f;
-        if self.rng.chance(600) {
+        if self.rng.chance(400) {
+            self.spell = Some(self.rng.pick(&Spell::ALL));
+        } else {
+            self.faults = f;
+        }
+        if self.rng.chance(if self.spell.is_some() { 200 } else { 600 }) {
             self.idp.weather = self.rng.pick(&Weather::BAD);
         }
-        let text = format!("storm: {:?} {:?}", self.faults, self.idp.weather);
+        self.idp.paused_until = self.seconds() + 3600;
+        let text = format!("storm: {:?} {:?} {:?}", self.faults, self.spell, self.idp.weather);
         self.note(|| text);
         self.trouble();
     }
@@ -101,15 +117,23 @@ impl World {
     /// All is well again.
     pub fn calm(&mut self) {
         self.faults = Faults::default();
+        self.spell = None;
+        self.api.let_all_go();
+        let paused = self.idp.weather == Weather::Paused;
         self.idp.weather = Weather::Fine;
         self.note(|| "calm".to_owned());
         self.trouble();
+        if paused {
+            // Who was told to wait waits.
+            self.book.trouble_at = self.now().max(self.idp.paused_until * 1000);
+        }
     }
 
     /// Whether something is wrong with the API server, the processes or the provider.
     pub fn stormy(&self) -> bool {
         !self.faults.is_calm()
             || self.faults.watch_delay > 0
+            || self.spell.is_some()
             || self.idp.weather != Weather::Fine
             || self.clock_off
     }

@@ -12,6 +12,7 @@ use entra_operator::reconcile::{Credential, Memory, Passed, pass};
 use super::book::Tally;
 use super::replica::{Replica, Running};
 use super::rules_passes::{headline, used_login, whole};
+use super::rules_rest::{Says, Seen};
 use super::users::People;
 use super::world::{Counts, START, Shared, Turn, World};
 
@@ -165,11 +166,37 @@ impl History {
             }
             self.happen(next);
             self.distribute();
+            self.judge_ready();
             let operators = self.replicas.iter().any(|r| r.leads && r.running.is_some());
             let mut world = self.lock();
             world.judge_liveness(operators);
             if let Some(broken) = world.book.violations.first() {
                 return Err(broken.clone());
+            }
+        }
+    }
+
+    /// What the processes that lead say, and what the status says where one process alone writes it.
+    fn judge_ready(&self) {
+        let mut world = self.lock();
+        if !world.is_a_new_second() {
+            return;
+        }
+        for r in self.replicas.iter().filter(|r| r.leads) {
+            let Some(running) = r.running.as_ref().filter(|running| running.synced()) else {
+                continue;
+            };
+            for known in running.known.values() {
+                let seen = Seen {
+                    credential: &known.credential,
+                    store: &running.ports.store,
+                };
+                let Some(memory) = &known.memory else { continue };
+                world.judge_ready(Says::Process(r.number), seen, Some(memory.decided()));
+                if world.alone && world.status_gets_through() {
+                    let status = world.api.credentials.get(&known.credential.key).and_then(|r| r.status.clone());
+                    world.judge_ready(Says::Status, seen, status.as_ref());
+                }
             }
         }
     }
@@ -298,13 +325,25 @@ impl History {
         let mut world = self.lock();
         world.note(|| {
             format!(
-                "pass ends: {} steps, {} wake {:?} {:?}",
-                passed.steps, passed.reason, passed.wake, passed.outage
+                "pass ends: {} steps, {} wake {:?} {}",
+                passed.steps,
+                passed.reason,
+                passed.wake,
+                if passed.reported { "" } else { "unreported" }
             )
         });
         world.judge_pass(passed);
-        drop(world);
         let key = task.credential.key.clone();
+        if let Some(running) = &self.replicas[task.replica].running {
+            let seen = Seen {
+                credential: &task.credential,
+                store: &running.ports.store,
+            };
+            if running.slots.get(&key).is_some_and(|slot| !slot.again) {
+                world.judge_wake(seen, passed);
+            }
+        }
+        drop(world);
         if let Some(running) = &mut self.replicas[task.replica].running {
             running.done(&key, &task.credential.uid, passed.wake, memory);
         }
@@ -315,6 +354,7 @@ impl History {
         self.replicas[replica].running = None;
         let mut world = self.lock();
         world.note(|| format!("CRASH of {replica}"));
+        world.book.forget(replica);
         world.counts.crashes += 1;
         world.trouble();
         let starts_at = world.now() + world.rng.range(1000, 90_000);
@@ -381,7 +421,8 @@ impl History {
             return;
         }
         world.storm(crashes);
-        let top = world.rng.pick(&[2, 10, 60, 180]);
+        let hours = world.spell.is_some();
+        let top = world.rng.pick(if hours { &[60, 180, 360, 720] } else { &[2, 10, 60, 180] });
         let ends = world.now() + world.rng.range(1, top * 60) * 1000;
         drop(world);
         self.storm_ends = Some(ends);

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use entra_operator::api::Reason;
 use entra_operator::plan::Time;
-use entra_operator::plan::answer::{Account, Effect, Granted, Refusal};
+use entra_operator::plan::answer::{Deed, Effect, Granted, Refusal};
 use entra_operator::plan::snapshot::Binding;
-use entra_operator::reconcile::material::Secret;
+use entra_operator::reconcile::material::{Secret, StoredSession};
 use entra_operator::reconcile::ports::Tokens;
 
+use super::identity;
 use super::rng::Rng;
 
 /// Whose answers come by mistake.
@@ -29,6 +30,10 @@ pub struct Refresh {
     /// It came with a password, not with another refresh token.
     pub by_login: bool,
     pub revoked: bool,
+    /// The token that it was given for.
+    pub from: Option<String>,
+    /// What its answer says of the time, seconds.
+    pub claimed_at: i64,
 }
 
 /// An access token that was issued.
@@ -37,9 +42,10 @@ pub struct Access {
     pub account: String,
     pub binding: Binding,
     pub scopes: Vec<String>,
-    pub at: i64,
     pub expires_at: i64,
     pub refresh: Option<String>,
+    /// Its answer says that it is none that can be used.
+    pub odd: bool,
 }
 
 /// What is wrong with it at the moment.
@@ -58,21 +64,31 @@ pub enum Weather {
     Person(Reason),
     /// The scopes of the first entry are refused.
     FirstScope,
+    /// Conditional Access refuses the scopes of the first entry.
+    FirstPolicy,
     /// Refresh tokens are called doubtful.
     Doubt,
+    /// Refresh tokens are called unreadable.
+    Unreadable,
+    /// User names and passwords are refused, but not without doubt.
+    DoubtfulLogins,
+    /// Access tokens come that cannot be used.
+    Odd,
     /// Logins bring no refresh token, renewals no new one.
     NoRefreshToken,
     /// Renewals are answered for somebody else.
     OtherAccount,
     /// No permits.
     NoPermits,
+    /// Another credential of the same client was told to wait for an hour.
+    Paused,
     /// Answers take their time.
     Slow,
 }
 
 impl Weather {
     /// All that is not fine.
-    pub const BAD: [Self; 14] = [
+    pub const BAD: [Self; 19] = [
         Self::Down,
         Self::Throttled,
         Self::AnswersLost,
@@ -82,10 +98,15 @@ impl Weather {
         Self::Person(Reason::AccountLocked),
         Self::Person(Reason::AppMisconfigured),
         Self::FirstScope,
+        Self::FirstPolicy,
         Self::Doubt,
+        Self::Unreadable,
+        Self::DoubtfulLogins,
+        Self::Odd,
         Self::NoRefreshToken,
         Self::OtherAccount,
         Self::NoPermits,
+        Self::Paused,
         Self::Slow,
     ];
 }
@@ -97,6 +118,8 @@ pub struct Idp {
     pub refresh: BTreeMap<String, Refresh>,
     pub access: BTreeMap<String, Access>,
     pub weather: Weather,
+    /// When a pause ends, seconds.
+    pub paused_until: i64,
     /// Lives of the tokens it issues, seconds.
     pub life: (i64, i64),
     issued: u64,
@@ -121,6 +144,7 @@ pub fn refusal(effect: Effect, reason: Reason, retry_after: Option<i64>) -> Refu
         code: None,
         message: format!("refused: {reason}"),
         remedy: String::new(),
+        deed: Deed::Wait,
         correlation_id: None,
         trace_id: None,
         retry_after,
@@ -146,6 +170,7 @@ impl Idp {
             refresh: BTreeMap::new(),
             access: BTreeMap::new(),
             weather: Weather::Fine,
+            paused_until: 0,
             life,
             issued: 0,
         }
@@ -154,6 +179,9 @@ impl Idp {
     /// Answers a sign-in.
     pub fn login(&mut self, rng: &mut Rng, asked: &Asked, user: &str, password: &str) -> Answer {
         self.obstacle(rng, asked)?;
+        if self.weather == Weather::DoubtfulLogins {
+            return Err(refusal(Effect::Doubtful, Reason::WrongPassword, None));
+        }
         let Some(known) = self.users.get(user) else {
             return Err(refusal(Effect::Person, Reason::UserNotFound, None));
         };
@@ -161,30 +189,34 @@ impl Idp {
             return Err(refusal(Effect::Condemned, Reason::WrongPassword, None));
         }
         let account = known.account.clone();
-        Ok(self.issue(rng, asked, &account, true))
+        Ok(self.issue(rng, asked, &account, None))
     }
 
     /// Answers a renewal.
-    pub fn redeem(&mut self, rng: &mut Rng, asked: &Asked, token: &str) -> Answer {
+    pub fn redeem(&mut self, rng: &mut Rng, asked: &Asked, session: &StoredSession) -> Answer {
         self.obstacle(rng, asked)?;
+        let token = session.refresh_token.expose();
         let Some(known) = self.refresh.get(token) else {
             return Err(refusal(Effect::Suspect, Reason::LoginRequired, None));
         };
-        if known.revoked {
-            return Err(refusal(Effect::Dead, Reason::LoginRequired, None));
+        match self.weather {
+            _ if known.revoked => return Err(refusal(Effect::Dead, Reason::LoginRequired, None)),
+            Weather::Doubt => return Err(refusal(Effect::Suspect, Reason::LoginRequired, None)),
+            Weather::Unreadable => return Err(refusal(Effect::Unreadable, Reason::LoginRequired, None)),
+            _ => {}
         }
-        if self.weather == Weather::Doubt {
-            return Err(refusal(Effect::Suspect, Reason::LoginRequired, None));
-        }
-        let account = if self.weather == Weather::OtherAccount {
+        // Nobody can tell a stranger from an account that no answer has named yet.
+        let stranger = self.weather == Weather::OtherAccount && identity::is_named(&session.pin);
+        let account = if stranger {
             STRANGER.to_owned()
         } else {
             known.account.clone()
         };
-        Ok(self.issue(rng, asked, &account, false))
+        Ok(self.issue(rng, asked, &account, Some(token)))
     }
 
     fn obstacle(&self, rng: &mut Rng, asked: &Asked) -> Result<(), Refusal> {
+        let first = asked.scopes.iter().any(|s| s.contains("api-a"));
         match self.weather {
             Weather::Down => Err(refusal(Effect::Transient, Reason::ServiceUnavailable, None)),
             Weather::Throttled => {
@@ -192,23 +224,29 @@ impl Idp {
                 Err(refusal(Effect::Transient, Reason::Throttled, Some(after)))
             }
             Weather::Person(reason) => Err(refusal(Effect::Person, reason, None)),
-            Weather::FirstScope if asked.scopes.iter().any(|s| s.contains("api-a")) => {
-                Err(refusal(Effect::Entry, Reason::ConsentMissing, None))
-            }
+            Weather::FirstScope if first => Err(refusal(Effect::Entry, Reason::ConsentMissing, None)),
+            Weather::FirstPolicy if first => Err(refusal(Effect::Person, Reason::BlockedByPolicy, None)),
             _ => Ok(()),
         }
     }
 
-    fn issue(&mut self, rng: &mut Rng, asked: &Asked, account: &str, by_login: bool) -> Box<Tokens> {
+    fn issue(&mut self, rng: &mut Rng, asked: &Asked, account: &str, from: Option<&str>) -> Box<Tokens> {
         self.issued += 1;
         let life = rng.range(self.life.0, self.life.1);
-        let refresh = (self.weather != Weather::NoRefreshToken).then(|| format!("rt-{}", self.issued));
+        let dry = self.weather == Weather::NoRefreshToken || (from.is_some() && rng.chance(50));
+        let refresh = (!dry).then(|| format!("rt-{}", self.issued));
+        let odd = self.weather == Weather::Odd && rng.chance(700);
+        // Answers are dated by whatever machine gave them.
+        let behind = if rng.chance(50) { rng.range(1, 300) } else { 0 };
+        let claimed_at = asked.at - behind;
         if let Some(token) = &refresh {
             let new = Refresh {
                 account: account.to_owned(),
                 binding: asked.binding.clone(),
-                by_login,
+                by_login: from.is_none(),
                 revoked: false,
+                from: from.map(str::to_owned),
+                claimed_at,
             };
             self.refresh.insert(token.clone(), new);
         }
@@ -217,13 +255,19 @@ impl Idp {
             account: account.to_owned(),
             binding: asked.binding.clone(),
             scopes: asked.scopes.clone(),
-            at: asked.at,
             expires_at: asked.at + life,
             refresh: refresh.clone(),
+            odd,
         };
         self.access.insert(token.clone(), new);
+        let granted = Granted {
+            has_refresh_token: refresh.is_some(),
+            answered_at: Time(claimed_at),
+            unusable: odd.then(|| Box::new(refusal(Effect::Transient, Reason::UnexpectedResponse, None))),
+            ..granted(rng, asked, account, life)
+        };
         Box::new(Tokens {
-            granted: granted(rng, asked, account, life, (refresh.is_some(), by_login)),
+            granted,
             access_token: Secret::new(token),
             refresh_token: refresh.map(Secret::new),
         })
@@ -237,29 +281,25 @@ impl Idp {
     }
 }
 
-/// A renewal's answer sometimes does not say whose it is, but not when it is somebody else's.
-fn granted(
-    rng: &mut Rng,
-    asked: &Asked,
-    account: &str,
-    life: i64,
-    (has_refresh_token, by_login): (bool, bool),
-) -> Granted {
+/// An answer names an account by some identifiers or by none, but somebody else by all.
+fn granted(rng: &mut Rng, asked: &Asked, account: &str, life: i64) -> Granted {
     let skew = asked.at - asked.wall;
     let issued_at = Time(if skew.abs() > 60 { asked.at } else { asked.wall });
+    let tenant = tenant_guid(&asked.binding.tenant);
     Granted {
         issued_at,
         expires_at: issued_at.plus(life),
         refresh_at: rng.chance(200).then(|| issued_at.plus(life * 11 / 20)),
         answered_at: Time(asked.at),
         scopes: asked.scopes.clone(),
-        account: (by_login || account == STRANGER || !rng.chance(20)).then(|| Account {
-            home_account_id: account.to_owned(),
-            object_id: format!("oid-{account}"),
-            tenant_id: tenant_guid(&asked.binding.tenant),
-            username: account.to_owned(),
-        }),
-        has_refresh_token,
+        account: if account == STRANGER {
+            Some(identity::all(account, &tenant))
+        } else {
+            identity::some(rng, account, &tenant)
+        },
+        has_refresh_token: false,
         clock_skew: (skew.abs() > 60).then_some(skew),
+        unusable: None,
+        refresh_token_life: rng.chance(300).then_some(90 * 86_400),
     }
 }

@@ -7,10 +7,10 @@
 //! | module | what it is |
 //! |---|---|
 //! | [`history`] | the scheduler: what happens next |
-//! | [`world`], [`api`], [`idp`], [`faults`] | everything outside of the operator |
-//! | [`users`] | people |
+//! | [`world`], [`api`], [`idp`], [`identity`], [`faults`], [`spells`] | everything outside of the operator |
+//! | [`users`], [`words`] | people |
 //! | [`replica`], [`ports`] | a process of the operator, as `operator` wires it |
-//! | [`book`], [`rules_login`], [`rules_tokens`], [`rules_passes`] | the judge |
+//! | [`book`], [`rules_login`], [`rules_sends`], [`rules_tokens`], [`rules_passes`], [`rules_rest`] | the judge |
 //! | [`seeds`] | histories that once broke a rule |
 //!
 //! `SEED=… cargo test --test simulation` replays one and shows it (`TRACE_LINES=…` of its end); `SIMULATION_SEEDS=…` plays so
@@ -44,13 +44,18 @@ mod book;
 mod faults;
 mod feed;
 mod history;
+mod identity;
 mod idp;
 mod ports;
 mod replica;
 mod rng;
 mod rules_login;
 mod rules_passes;
+mod rules_rest;
+mod rules_sends;
 mod rules_tokens;
 mod seeds;
+mod spells;
 mod users;
+mod words;
 mod world;

@@ -15,13 +15,15 @@ use entra_operator::plan::schedule::DAY;
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::material::{ClientCertificate, LoginContent, Secret, StoredSession};
 use entra_operator::reconcile::ports::{
-    AuthorityRefused, Clock, Cluster, ClusterError, Event, IssuedToken, Key, Kind, NewSecret, Outcome, Owner,
-    Ports, Provider, Request, SecretChange, SecretMeta, SecretObject, ServiceAccount, View, Wanted,
+    AuthorityRefused, Clock, Cluster, ClusterError, Event, IssuedToken, Key, Kind, Later, NewSecret, Outcome,
+    Owner, Ports, Provider, Request, SecretChange, SecretMeta, SecretObject, ServiceAccount, View, Wanted,
 };
 use entra_operator::secrets::Keyring;
 
+use super::faults::Fate;
 use super::feed::SecretFeeds;
 use super::idp::{Answer, Asked, Weather, refusal, tenant_guid};
+use super::spells::{Call, Verb};
 use super::world::{START, Shared, Ticks, World, millis};
 
 /// How many of a thousand looks happen after a watch that just spoke.
@@ -83,38 +85,55 @@ impl Process {
     /// One call: it fails before the server acts, or the server acts and the answer may be lost.
     async fn call<T>(
         &self,
-        refusable: u32,
+        verb: Verb,
+        key: &Key,
         act: impl FnOnce(&mut World) -> Result<T, ClusterError>,
     ) -> Result<T, ClusterError> {
-        let fate = self.lock().fate(refusable);
-        self.lock().counts.calls += 1;
+        let (call, fate) = (Call { verb, key }, self.lock().fate_of(verb));
         self.gate(fate.before).await;
-        if fate.fails {
-            return Err(ClusterError::Unavailable("refused".to_owned()));
-        }
-        let done = if fate.refused {
-            Err(ClusterError::Refused(
-                "the resource quota q is exceeded".to_owned(),
-            ))
-        } else {
-            act(&mut self.lock())
-        };
+        let done = self.done(call, fate, act);
         self.gate(fate.after).await;
-        if fate.lost {
-            return Err(ClusterError::Unavailable("the answer was lost".to_owned()));
+        let failed = done.is_err() || fate.lost;
+        if failed || !done.as_ref().is_ok_and(|(_, news)| *news) {
+            self.lock().count_fruitless(|| format!("{verb:?} {}", key.name));
         }
-        done
+        if fate.lost {
+            return Err(away("the answer was lost"));
+        }
+        done.map(|(done, _)| done)
     }
 
-    fn writes_refused(&self) -> u32 {
-        self.lock().faults.refused_write
+    /// What the API server does, and whether it is news.
+    fn done<T>(
+        &self,
+        call: Call<'_>,
+        fate: Fate,
+        act: impl FnOnce(&mut World) -> Result<T, ClusterError>,
+    ) -> Result<(T, bool), ClusterError> {
+        if fate.fails {
+            return Err(away("the connection was refused"));
+        }
+        if fate.refused {
+            return Err(ClusterError::Refused("the resource quota q is exceeded".to_owned()));
+        }
+        let w = &mut *self.lock();
+        if let Some(error) = w.spell.and_then(|spell| spell.ends(call)) {
+            w.book.api_trouble_at = w.now();
+            w.note(|| format!("{:?} {}: {error}", call.verb, call.key.name));
+            return Err(error);
+        }
+        w.meddle(call);
+        let before = w.api.version();
+        let done = act(w)?;
+        Ok((done, w.brought_news(call, before)))
     }
+
 }
 
 impl Cluster for Process {
     async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
         let known = self.store.get(key);
-        self.call(0, |w| {
+        self.call(Verb::Read, key, |w| {
             w.judge_read(key, known.as_ref());
             Ok(w.api.read(key))
         })
@@ -122,7 +141,7 @@ impl Cluster for Process {
     }
 
     async fn peek(&self, key: &Key) -> Result<Option<SecretMeta>, ClusterError> {
-        self.call(0, |w| {
+        self.call(Verb::Read, key, |w| {
             w.note(|| format!("peek {}", key.name));
             Ok(w.api.read(key).map(|o| o.meta))
         })
@@ -130,9 +149,8 @@ impl Cluster for Process {
     }
 
     async fn create(&self, secret: NewSecret) -> Result<SecretMeta, ClusterError> {
-        let refusable = self.writes_refused();
         let meta = self
-            .call(refusable, |w| {
+            .call(Verb::Write, &secret.key, |w| {
                 w.judged_write("create", &secret.key, |api| api.create(&secret))
             })
             .await?;
@@ -148,9 +166,8 @@ impl Cluster for Process {
         seen: &SecretMeta,
         change: SecretChange,
     ) -> Result<SecretMeta, ClusterError> {
-        let refusable = self.writes_refused();
         let meta = self
-            .call(refusable, |w| {
+            .call(Verb::Write, key, |w| {
                 w.judged_write("change", key, |api| api.change(key, seen, &change))
             })
             .await?;
@@ -160,8 +177,7 @@ impl Cluster for Process {
     }
 
     async fn delete(&self, key: &Key, seen: &SecretMeta) -> Result<(), ClusterError> {
-        let refusable = self.lock().faults.refused_delete;
-        self.call(refusable, |w| {
+        self.call(Verb::Delete, key, |w| {
             w.judged_write("delete", key, |api| api.delete(key, seen))
         })
         .await?;
@@ -170,20 +186,22 @@ impl Cluster for Process {
     }
 
     async fn claims(&self, namespace: &str, claimant: &Owner, login: &str) -> Result<bool, ClusterError> {
-        self.call(0, |w| Ok(w.api.claims(namespace, claimant, login)))
+        let key = Key::new(namespace, login);
+        self.call(Verb::Ask, &key, |w| Ok(w.api.claims(namespace, claimant, login)))
             .await
     }
 
     async fn lives(&self, key: &Key, uid: &str) -> Result<bool, ClusterError> {
-        self.call(0, |w| Ok(w.api.lives(key, uid))).await
+        self.call(Verb::Ask, key, |w| Ok(w.api.lives(key, uid))).await
     }
 
-    async fn namespace_active(&self, _: &str) -> Result<bool, ClusterError> {
-        self.call(0, |w| Ok(!w.api.terminating)).await
+    async fn namespace_active(&self, name: &str) -> Result<bool, ClusterError> {
+        let key = Key::new("", name);
+        self.call(Verb::Ask, &key, |w| Ok(!w.api.terminating)).await
     }
 
     async fn service_account(&self, key: &Key) -> Result<Option<ServiceAccount>, ClusterError> {
-        self.call(0, |w| Ok(w.api.service_account(key))).await
+        self.call(Verb::Ask, key, |w| Ok(w.api.service_account(key))).await
     }
 
     async fn service_account_token(
@@ -193,7 +211,7 @@ impl Cluster for Process {
         seconds: i64,
     ) -> Result<IssuedToken, ClusterError> {
         let wall = self.wall();
-        self.call(0, |w| {
+        self.call(Verb::Ask, key, |w| {
             w.note(|| format!("token of {} for {audience}", key.name));
             Ok(IssuedToken {
                 token: Secret::new(format!("{}.{}", key.name, w.nonce())),
@@ -209,8 +227,7 @@ impl Cluster for Process {
         uid: &str,
         status: &EntraCredentialStatus,
     ) -> Result<(), ClusterError> {
-        let refusable = self.writes_refused();
-        self.call(refusable, |w| {
+        self.call(Verb::Status, key, |w| {
             w.judge_status(key, uid, status);
             w.api.write_status(key, uid, status)
         })
@@ -220,6 +237,13 @@ impl Cluster for Process {
     async fn event(&self, key: &Key, _: &Owner, event: Event) {
         let mut world = self.lock();
         world.note(|| format!("event on {}: {}", key.name, event.reason));
+    }
+}
+
+fn away(text: &str) -> ClusterError {
+    ClusterError::Unavailable {
+        text: text.to_owned(),
+        retry_after: None,
     }
 }
 
@@ -251,7 +275,7 @@ impl Process {
             after: after.min(deadline * 1000),
             arrives: !(weather == Weather::RequestsLost && odd),
             returns: !(lost || (weather == Weather::AnswersLost && odd)),
-            later: weather == Weather::NoPermits && odd,
+            later: weather == Weather::Paused || (weather == Weather::NoPermits && odd),
         }
     }
 
@@ -264,6 +288,19 @@ impl Process {
         }
     }
 
+    fn later(&self) -> Outcome {
+        let w = self.lock();
+        let pause = match w.idp.weather {
+            Weather::Paused => (w.idp.paused_until - w.seconds()).max(1),
+            _ => 5,
+        };
+        drop(w);
+        Outcome::Later(Later {
+            until: Time(self.wall() + pause),
+            reason: Reason::Throttled,
+        })
+    }
+
     fn unanswered() -> Refusal {
         refusal(Effect::Unanswered, Reason::ServiceUnavailable, None)
     }
@@ -271,9 +308,13 @@ impl Process {
     async fn arrive(&self, trip: &Trip, answer: Option<Answer>, deadline: i64) -> Outcome {
         if !(trip.arrives && trip.returns) {
             self.gate(deadline * 1000).await;
+            self.lock().count_fruitless(|| "the provider, unanswered".to_owned());
             return Outcome::Refused(Self::unanswered());
         }
         self.gate(trip.after).await;
+        if !matches!(answer, Some(Ok(_))) {
+            self.lock().count_fruitless(|| "the provider".to_owned());
+        }
         match answer {
             Some(Ok(tokens)) => Outcome::Granted(tokens),
             Some(Err(refusal)) => Outcome::Refused(refusal),
@@ -314,15 +355,18 @@ impl Provider for Process {
         still_valid: &(dyn Fn() -> bool + Send + Sync),
     ) -> Outcome {
         let trip = self.trip(45);
-        if trip.later {
-            return Outcome::Later(Time(self.wall() + 5));
-        }
+        let (user, password) = (content.username.expose(), content.password.expose());
         let wall = self.wall();
+        let asked = self.asked(&request, wall);
+        if trip.later {
+            self.lock().judge_unsent(&asked, user, password);
+            return self.later();
+        }
         self.gate(trip.before).await;
         if !still_valid() {
+            self.lock().judge_unsent(&asked, user, password);
             return Outcome::Refused(refusal(Effect::Transient, Reason::ServiceUnavailable, None));
         }
-        let (user, password) = (content.username.expose(), content.password.expose());
         let asked = self.asked(&request, wall);
         let send = self.lock().judge_send(&asked, user, password);
         let answer = trip.arrives.then(|| {
@@ -338,7 +382,7 @@ impl Provider for Process {
         let deadline = request.life.map_or(30, |l| (l / 8).clamp(1, 30));
         let trip = self.trip(deadline);
         if trip.later {
-            return Outcome::Later(Time(self.wall() + 5));
+            return self.later();
         }
         let wall = self.wall();
         self.gate(trip.before).await;
@@ -347,7 +391,7 @@ impl Provider for Process {
         self.lock().judge_redemption(&asked, token, &self.store);
         let answer = trip.arrives.then(|| {
             let w = &mut *self.lock();
-            w.idp.redeem(&mut w.rng, &asked, token)
+            w.idp.redeem(&mut w.rng, &asked, session)
         });
         let outcome = self.arrive(&trip, answer, deadline).await;
         self.lock()

@@ -8,9 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use entra_operator::api::{ClientCredential, refresh_token_secret};
 use entra_operator::cluster::{Altered, Change, SecretStore, Selects};
 use entra_operator::plan::Time;
-use entra_operator::reconcile::memory::Allowance;
 use entra_operator::reconcile::ports::Key;
-use entra_operator::reconcile::{Credential, Deaf, Memory, Shared as Common};
+use entra_operator::reconcile::{Credential, Memory, NoOp, Shared as Common};
 
 use super::api::Notice;
 use super::feed::{Feed, SecretFeeds, watch};
@@ -79,13 +78,9 @@ impl Running {
             ticks,
             offset: Arc::clone(offset),
         };
-        let common = Common {
-            allowance: Allowance::default(),
-            observer: Arc::new(Deaf),
-        };
         Self {
             ports: Arc::new(ports),
-            common: Arc::new(common),
+            common: Arc::new(Common::new(Arc::new(NoOp))),
             resources: Feed::new(now + 60),
             listing: BTreeSet::new(),
             listed: false,

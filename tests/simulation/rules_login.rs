@@ -1,98 +1,21 @@
 //! Rules about passwords and refresh tokens: what may be sent, stored and deleted (product §4: 1, 2, 3, 6, 7, 10).
 
-use entra_operator::api::{
-    ANNOTATION_ALLOW_IDENTITY_CHANGE, EntraCredentialSpec, LOGIN_TYPE, Realm, annotation,
-};
+use entra_operator::api::{ANNOTATION_ALLOW_IDENTITY_CHANGE, EntraCredentialSpec, LOGIN_TYPE, annotation};
 use entra_operator::cluster::SecretStore;
-use entra_operator::plan::answer::Effect;
 use entra_operator::plan::record::{Record, Verdict};
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::annotations;
-use entra_operator::reconcile::material::{LoginContent, Secret};
-use entra_operator::reconcile::ports::{Key, Outcome, Vault};
+use entra_operator::reconcile::ports::{Key, Vault};
 
 use super::api::Object;
-use super::book::{Content, OpenedSession, session_key};
+use super::book::{OpenedSession, session_key};
+use super::identity::account_of;
 use super::idp::{Asked, tenant_guid};
-use super::ports::told;
+use super::rules_sends::asked_for;
+use super::words::{stamp, word};
 use super::world::World;
 
-/// Sends without a complete answer that a content gets.
-const SENDS: u32 = 3;
-
 impl World {
-    /// A password is about to leave.
-    pub fn judge_send(&mut self, asked: &Asked, user: &str, password: &str) -> (Key, Content) {
-        self.counts.sends += 1;
-        self.tally().sends += 1;
-        let key = self.whose();
-        let mac = self.mac_of(asked, user, password);
-        self.note(|| format!("SEND {user}/{password} to {:?} ({:.8})", asked.binding, mac));
-        let now = self.now();
-        let content = (user.to_owned(), password.to_owned(), asked.binding.clone());
-        let open = self.book.sends.entry((key.clone(), content.clone())).or_default();
-        *open += 1;
-        let open = *open;
-        if !self.book.was_reset(&key, now) {
-            self.judge_recorded(&key, &mac, open, now);
-        }
-        (key, content)
-    }
-
-    fn mac_of(&self, asked: &Asked, user: &str, password: &str) -> String {
-        let login = LoginContent {
-            username: Secret::new(user.to_owned()),
-            password: Secret::new(password.to_owned()),
-        };
-        self.judge.content_mac(&login, &asked.binding, Realm::Auto).0
-    }
-
-    fn judge_recorded(&mut self, key: &Key, mac: &str, open: u32, now: i64) {
-        let asked_for = self.book.requests.get(key).copied().unwrap_or(0);
-        if open > SENDS + asked_for {
-            self.broken(
-                1,
-                format!("send {open} without a complete answer ({asked_for} requests)"),
-            );
-        }
-        let session = self.session_of(key);
-        let past = session.record.entries.iter().find(|e| e.content.0 == mac);
-        if past.is_some_and(|e| e.verdict == Verdict::Wrong) {
-            self.broken(1, "a condemned password was sent");
-        }
-        match self.book.recorded.get(&(key.clone(), mac.to_owned())).copied() {
-            Some((0, _)) | None => self.broken(1, "a password was sent that was not recorded"),
-            Some((_, at)) if now - at > 11_000 => {
-                self.broken(1, format!("sent {} ms after its record", now - at));
-            }
-            Some((n, at)) => {
-                self.book
-                    .recorded
-                    .insert((key.clone(), mac.to_owned()), (n - 1, at));
-            }
-        }
-    }
-
-    /// An answer reached a living process. Final verdicts count once they are stored.
-    pub fn judge_answer(&mut self, send: (Key, Content), outcome: &Outcome) {
-        self.note(|| format!("login answered: {}", told(outcome)));
-        let over = match outcome {
-            Outcome::Refused(r) => !matches!(r.effect, Effect::Unanswered | Effect::Condemned),
-            Outcome::Later(_) => true,
-            Outcome::Granted(t) => t.refresh_token.is_none() || self.wrong_identity(&send.0, t),
-        };
-        if let (true, Some(open)) = (over, self.book.sends.get_mut(&send)) {
-            *open = open.saturating_sub(1);
-        }
-    }
-
-    /// Such an answer is discarded, which is a complete answer too.
-    fn wrong_identity(&self, key: &Key, tokens: &entra_operator::reconcile::ports::Tokens) -> bool {
-        let pinned = self.session_of(key).session.map(|s| s.account.home_account_id);
-        let new = tokens.granted.account.as_ref().map(|a| a.home_account_id.clone());
-        pinned.is_some() && pinned != new
-    }
-
     /// A refresh token is about to leave.
     pub fn judge_redemption(&mut self, asked: &Asked, token: &str, store: &SecretStore) {
         self.counts.redemptions += 1;
@@ -123,18 +46,23 @@ impl World {
     /// Nothing is renewed that is known to be whole and younger than half of its life.
     fn judge_due(&mut self, asked: &Asked, store: &SecretStore) {
         let credential = self.turn.as_ref().unwrap().credential.clone();
+        let word = credential
+            .request
+            .as_deref()
+            .and_then(|text| word(text, asked.wall));
         let before = if self.alone {
             let handled = self.book.handled.get(&credential.key).cloned();
-            handled.is_some_and(|(value, at)| Some(value) == credential.request && at < self.tally().began)
+            handled.is_some_and(|(value, at)| word <= stamp(&value) && at < self.tally().began)
         } else {
             // Two processes that both write the status may undo what the other one wrote.
             let status = credential.status.as_ref();
-            status.is_some_and(|s| s.last_handled_refresh_request == credential.request)
+            let handled = status.and_then(|s| s.last_handled_refresh_request.as_deref());
+            word <= handled.and_then(stamp)
         };
         // A process measures its clock by the answers: it errs until the first one after a jump.
         let jumped = self.now() - self.book.jumped_at < 2 * 3_600_000;
         let off = jumped || (asked.at - asked.wall).abs() > 60;
-        if off || (credential.request.is_some() && !before) {
+        if off || (word.is_some() && !before) {
             return;
         }
         let entry = credential.spec.tokens.iter().find(|t| t.scopes == asked.scopes);
@@ -149,12 +77,14 @@ impl World {
         let published = self.book.published.get(&key).cloned();
         let meanwhile = published
             .as_ref()
-            .is_some_and(|(at, _)| *at >= self.tally().began - grace);
+            .is_some_and(|(at, ..)| *at >= self.tally().began - grace);
         let known = !meanwhile
             && store
                 .get(&key)
                 .is_some_and(|m| m.version == object.version.to_string());
-        let shaped = published.map(|(_, labels)| labels) == entry.map(|e| e.labels.clone());
+        let tag = self.session_of(&credential.key).session.map(|s| s.pin.tag.0);
+        let shaped = published.as_ref().map(|(_, labels, _)| labels) == entry.map(|e| &e.labels)
+            && published.as_ref().and_then(|(_, _, tag)| tag.as_ref()) == tag.as_ref();
         if !known || !shaped || !self.is_intact(&key, &object) || object.immutable {
             return;
         }
@@ -165,10 +95,7 @@ impl World {
         else {
             return;
         };
-        let pinned = self
-            .session_of(&credential.key)
-            .session
-            .map(|s| s.account.home_account_id);
+        let pinned = self.session_of(&credential.key).account();
         let fits = access.scopes == asked.scopes
             && pinned == Some(access.account)
             && access.binding == asked.binding
@@ -236,8 +163,7 @@ impl World {
         }
         self.note(|| format!("STORED {token} over {before:?}"));
         self.judge_newer(&whose, &was, &is, &token);
-        let newest = self.book.stored.entry(whose).or_insert(i64::MIN);
-        *newest = session.answered_at.0.max(*newest);
+        self.book.stored.entry(whose).or_default().push(token);
     }
 
     fn judge_newer(&mut self, whose: &Key, was: &OpenedSession, is: &OpenedSession, token: &str) {
@@ -255,17 +181,24 @@ impl World {
             }
             return;
         };
-        let other = before.account.home_account_id != issued.account;
+        let other = account_of(&before.pin) != issued.account;
+        let tag = is.session.as_ref().map(|s| &s.pin.tag);
+        if !other && was.binding == is.binding && tag != Some(&before.pin.tag) {
+            self.broken(6, "the tag of an account changed, though the account is the same");
+        }
         let login = self.turn.as_ref().unwrap().credential.login_key();
         let leave = self.book.leave.contains(&login);
         if other && was.binding == is.binding && !(issued.by_login && leave) {
             self.broken(6, format!("{whose:?} became {}", issued.account));
         }
+        // Times are compared between answers to the same token only.
+        let from = issued.from.as_ref().and_then(|from| self.idp.refresh.get(from));
+        let follows = from.is_some_and(|from| from.claimed_at == before.answered_at.0);
         let older = is
             .session
             .as_ref()
             .is_some_and(|s| s.answered_at < before.answered_at);
-        if !issued.by_login && older {
+        if !issued.by_login && !follows && older {
             self.broken(3, "an older refresh token replaced a newer one");
         }
     }
@@ -290,24 +223,9 @@ impl World {
         let attempt = new.attempt.as_ref();
         let fresh = attempt.filter(|a| old.attempt.as_ref().is_none_or(|o| o.id != a.id));
         if let Some(attempt) = fresh {
-            self.judge_attempt(whose, was, &attempt.content.0);
-        }
-    }
-
-    fn judge_attempt(&mut self, whose: &Key, was: &OpenedSession, mac: &str) {
-        let (now, at) = (self.now(), (whose.clone(), mac.to_owned()));
-        let n = self.book.recorded.get(&at).map_or(0, |(n, _)| *n);
-        self.book.recorded.insert(at, (n + 1, now));
-        let past = was.record.entries.iter().find(|e| e.content.0 == mac);
-        match past.map(|e| &e.verdict) {
-            Some(Verdict::Wrong) => self.broken(1, "an attempt was recorded for a condemned content"),
-            Some(Verdict::Accepted) if was.session.is_some() && !was.dead => {
-                let target = binding_of(&self.turn.as_ref().unwrap().credential.spec);
-                if was.binding.as_ref() == Some(&target) {
-                    self.broken(1, "an accepted content is sent again while its token lives");
-                }
+            if let Some(entry) = new.entry(&attempt.content) {
+                self.judge_attempt(whose, was, entry);
             }
-            _ => {}
         }
     }
 
@@ -321,13 +239,7 @@ impl World {
             .cloned()
             .collect();
         for (key, content) in sent {
-            let asked = Asked {
-                binding: content.2.clone(),
-                scopes: vec![],
-                at: 0,
-                wall: 0,
-            };
-            if self.mac_of(&asked, &content.0, &content.1) == mac {
+            if self.mac_of(&asked_for(&content), &content.0, &content.1) == mac {
                 self.book.sends.insert((key, content), 0);
             }
         }
@@ -347,6 +259,11 @@ impl World {
         object.annotations.get(annotation::RENDERED) == Some(&mac)
             && annotations::published(&object.meta()).is_some()
     }
+}
+
+/// Whether an attempt that was recorded so many milliseconds ago may not be sent any more.
+pub const fn is_late(age: i64) -> bool {
+    age > 11_000
 }
 
 /// Where a spec's requests go.

@@ -7,7 +7,7 @@ use entra_operator::api::{
 };
 use entra_operator::reconcile::Credential;
 use entra_operator::reconcile::annotations;
-use entra_operator::reconcile::ports::{ClusterError, Key, SecretMeta, Vault};
+use entra_operator::reconcile::ports::{ClusterError, Key, Purpose, SecretMeta, Vault};
 
 use super::api::{Api, Object, is_session};
 use super::book::session_key;
@@ -44,7 +44,7 @@ impl World {
 
     fn proof(&self, key: &Key, credential: &Credential) -> String {
         let parts = [&*key.namespace, &key.name, &credential.key.name];
-        self.judge.mac("owner", &parts)
+        self.judge.mac(Purpose::Owner, &parts)
     }
 
     /// Performs a write of the operator and judges what it changed.
@@ -66,7 +66,8 @@ impl World {
         }
         self.counts.writes += 1;
         self.tally().writes += 1;
-        let new = self.api.secrets.get(key).cloned();
+        // What something holds is deleted as soon as that lets go.
+        let new = self.api.secrets.get(key).filter(|o| !o.deleting).cloned();
         self.judge_write(key, old.as_ref(), new.as_ref());
         done
     }
@@ -138,12 +139,16 @@ impl World {
             return self.broken(5, format!("{} holds {token:?}, which nobody issued", key.name));
         };
         self.note(|| format!("PUBLISHED {token} in {}", key.name));
+        if access.odd {
+            self.broken(5, format!("{} holds a token that cannot be used", key.name));
+        }
         let entry = credential.entry(&key.name);
         let labels = entry.map(|e| e.labels.clone()).unwrap_or_default();
         let scopes = entry.map(|e| e.scopes.clone());
         let now = self.now();
         self.judge_labels(key, old, new, &labels);
-        self.book.published.insert(key.clone(), (now, labels));
+        let tag = self.session_of(&credential.key).session.map(|s| s.pin.tag.0);
+        self.book.published.insert(key.clone(), (now, labels, tag));
         if scopes.as_ref() != Some(&access.scopes) {
             self.broken(5, format!("{} holds a token for {:?}", key.name, access.scopes));
         }
@@ -151,7 +156,7 @@ impl World {
             self.broken(4, format!("an expired token was published in {}", key.name));
         }
         self.judge_identity(key, &access.account);
-        self.judge_order(&credential.key, &access.refresh, access.at);
+        self.judge_order(&credential.key, access.refresh.as_deref());
         if let Some(old) = old {
             self.judge_margin(key, old, new);
         }
@@ -177,8 +182,8 @@ impl World {
 
     fn judge_identity(&mut self, key: &Key, account: &str) {
         let whose = self.whose();
-        let session = self.session_of(&whose).session;
-        let other = session.is_some_and(|s| s.account.home_account_id != account);
+        let pinned = self.session_of(&whose).account();
+        let other = pinned.is_some_and(|pinned| pinned != account);
         let recently = self.book.leave.len();
         if other && (recently == 0 || account == STRANGER) {
             self.broken(6, format!("{} holds a token of {account}", key.name));
@@ -186,13 +191,28 @@ impl World {
     }
 
     /// What came with it was stored before: it, or something newer.
-    fn judge_order(&mut self, whose: &Key, refresh: &Option<String>, at: i64) {
-        let stored = self.book.stored.get(whose).copied().unwrap_or(i64::MIN);
+    fn judge_order(&mut self, whose: &Key, refresh: Option<&str>) {
         // One that was found dead before it could be stored is not stored.
         let reset = self.book.was_reset(whose, self.now()) || self.session_of(whose).dead;
-        if refresh.is_some() && stored < at && !reset {
+        if refresh.is_some_and(|token| !self.is_stored(whose, token)) && !reset {
             self.broken(3, format!("a token was published before {refresh:?} was stored"));
         }
+    }
+
+    /// Whether it was stored, or, after the one that it was given for, another one of a later answer.
+    fn is_stored(&self, whose: &Key, token: &str) -> bool {
+        let (Some(stored), Some(known)) = (self.book.stored.get(whose), self.idp.refresh.get(token)) else {
+            return false;
+        };
+        let before = stored.iter().rposition(|t| Some(t) == known.from.as_ref());
+        let since = &stored[before.map_or(0, |at| at + 1)..];
+        let later = |t: &String| {
+            self.idp
+                .refresh
+                .get(t)
+                .is_some_and(|t| t.claimed_at >= known.claimed_at)
+        };
+        stored.iter().any(|t| t == token) || since.iter().any(later)
     }
 
     fn judge_margin(&mut self, key: &Key, old: &Object, new: &Object) {
@@ -257,21 +277,42 @@ impl World {
         if self.stormy() || !operators {
             self.trouble();
         }
+        if self.is_troubled() || !operators {
+            self.book.troubled_at = now;
+        }
         let keys: Vec<_> = self.api.credentials.keys().cloned().collect();
         for key in keys {
-            self.judge_one(&key, now);
+            let (obtainable, wanting) = (self.is_obtainable(&key), self.wanting(&key));
+            self.judge_entries(&key, obtainable, &wanting, now);
+            self.judge_one(&key, obtainable, &wanting, now);
         }
     }
 
-    fn judge_one(&mut self, key: &Key, now: i64) {
-        if !self.is_obtainable(key) || self.wanting(key).is_empty() {
+    /// An entry that the provider grants is on time, whatever its siblings, the login and the status meet.
+    fn judge_entries(&mut self, key: &Key, obtainable: bool, wanting: &[String], now: i64) {
+        let names = self.api.credential(key).map(|c| c.spec.tokens).unwrap_or_default();
+        for name in names.iter().map(|t| &t.secret_name) {
+            let at = Key::new(&key.namespace, name);
+            if !obtainable || self.is_concerned(name) || !wanting.contains(name) {
+                self.book.concerned_at.insert(at, now);
+                continue;
+            }
+            let since = *self.book.concerned_at.entry(at).or_insert(now);
+            if now - self.book.troubled_at > PATIENCE && now - since > PATIENCE {
+                self.broken(4, format!("{name} is wanting ({:?}, {:?})", self.spell, self.idp.weather));
+            }
+        }
+    }
+
+    fn judge_one(&mut self, key: &Key, obtainable: bool, wanting: &[String], now: i64) {
+        if !obtainable || wanting.is_empty() {
             self.book.blocked_at.insert(key.clone(), now);
             return;
         }
         let since = self.book.blocked_at.get(key).copied().unwrap_or(now);
         self.book.blocked_at.entry(key.clone()).or_insert(now);
         if self.is_quiet(PATIENCE) && now - since > PATIENCE {
-            let what = self.wanting(key).join(", ");
+            let what = wanting.join(", ");
             self.broken(4, format!("nothing is in the way of {}, but: {what}", key.name));
         }
     }
@@ -302,7 +343,7 @@ impl World {
                 && tenant_guid(&b.tenant) == tenant_guid(spec.tenant.as_deref().unwrap_or_default())
         });
         let ours = object.controller.as_ref().is_some_and(|c| c.uid == resource.uid);
-        let open_to_us = !resource.deleting && !spec.suspend && !object.immutable && ours;
+        let open_to_us = !resource.deleting && !object.deleting && !spec.suspend && !object.immutable && ours;
         let client = self.has_client_credential(key, spec.client_credential.as_ref());
         open_to_us && alive && !opened.dead && bound && client && spec.authority.as_deref() != Some("gone")
     }
@@ -323,12 +364,15 @@ impl World {
             return Vec::new();
         };
         // A token outlives the refresh token that it came with.
-        let account = self.session_of(key).session.map(|s| s.account.home_account_id);
+        let account = self.session_of(key).account();
         let lacks = |t: &&entra_operator::api::TokenSpec| {
             let key = credential.sibling(&t.secret_name);
             let Some(object) = self.api.secrets.get(&key) else {
                 return true;
             };
+            if object.deleting {
+                return false;
+            }
             let ours = object
                 .controller
                 .as_ref()

@@ -12,6 +12,7 @@ use entra_operator::reconcile::ports::{Controller, Key};
 use super::api::{Object, foreign, login};
 use super::book::session_key;
 use super::idp::User;
+use super::words;
 use super::world::{NAMESPACE, World};
 
 /// The persons' own memory: passwords they used, and their backups.
@@ -24,7 +25,6 @@ pub struct People {
     returning: Vec<(Key, EntraCredentialSpec)>,
     /// Credentials whose Secrets were orphaned: the garbage collector is about to let go of them.
     orphaned: Vec<(Key, EntraCredentialSpec)>,
-    requests: u64,
 }
 
 /// Puts a Secret of that type with these keys in the place of what was there.
@@ -122,6 +122,9 @@ impl People {
             let leave = ANNOTATION_ALLOW_IDENTITY_CHANGE.to_owned();
             object.annotations.insert(leave, "true".to_owned());
         }
+        if allows(&object) || world.api.secrets.get(&at).is_some_and(allows) {
+            world.changes_answers(credential);
+        }
         world.api.put(&at, object);
         world.note_leave(&at);
     }
@@ -133,6 +136,7 @@ impl People {
         self.let_go(world);
         world.note(|| format!("DEED {deed} on {}", who.name));
         world.trouble();
+        world.book.troubled_at = world.now();
         world.counts.events += 1;
         match deed {
             0..=3 => self.put_login(world, &who, &format!("user-{}", who.name), true),
@@ -143,7 +147,7 @@ impl People {
             9..=13 => self.edit_spec(world, &who),
             14..=17 => Self::spoil_token(world, &who),
             18 => Self::spoil_session(world, &who),
-            19 | 20 => self.request(world, &who),
+            19 | 20 => Self::request(world, &who),
             21 => self.delete_credential(world, &who),
             22 => self.restore(world, &who),
             23 | 24 => world.idp.revoke(&format!("id-user-{}", who.name)),
@@ -166,6 +170,9 @@ impl People {
 
     fn edit_spec(&mut self, world: &mut World, who: &Key) {
         let (what, which, name) = (world.rng.below(10), world.rng.below(3), who.name.clone());
+        if matches!(what, 0..=2 | 9) {
+            world.changes_answers(who);
+        }
         world.note(|| format!("spec edit {what}/{which}"));
         world.api.edit_credential(who, |r| match what {
             0 => toggle_scope(&mut r.spec, which),
@@ -185,7 +192,7 @@ impl People {
     fn spoil_token(world: &mut World, who: &Key) {
         let letter = world.rng.pick(&['a', 'b', 'c']);
         let at = key(format!("{}-{letter}", who.name));
-        match world.rng.below(7) {
+        match world.rng.below(8) {
             0 | 1 => drop(world.api.remove(&at)),
             2 => world.api.edit(&at, |o| {
                 drop(o.data.insert("access_token".to_owned(), b"edited".to_vec()));
@@ -195,6 +202,10 @@ impl People {
                 .api
                 .edit(&at, |o| o.annotations.retain(|k, _| !k.starts_with(GROUP))),
             5 => world.api.edit(&at, |o| o.immutable = true),
+            6 => {
+                world.api.edit(&at, |o| o.finalizer = true);
+                world.api.remove(&at);
+            }
             _ => {
                 world.api.remove(&at);
                 world.api.put(&at, foreign("Opaque"));
@@ -204,9 +215,14 @@ impl People {
 
     fn spoil_session(world: &mut World, who: &Key) {
         let (at, now) = (session_key(who), world.now());
-        match world.rng.below(3) {
+        match world.rng.below(4) {
             0 => drop(world.api.remove(&at)),
             1 => {
+                return world.api.edit(&at, |o| {
+                    drop(o.annotations.insert(annotation::ACCOUNT.to_owned(), "edited".to_owned()));
+                });
+            }
+            2 => {
                 world.api.remove(&at);
                 world.api.put(&at, foreign(REFRESH_TOKEN_TYPE));
             }
@@ -215,9 +231,10 @@ impl People {
         world.book.reset(who, now);
     }
 
-    fn request(&mut self, world: &mut World, who: &Key) {
-        self.requests += 1;
-        let text = format!("2026-01-01T00:00:00.{:06}Z", self.requests);
+    fn request(world: &mut World, who: &Key) {
+        let now = world.seconds();
+        let text = words::written(&mut world.rng, now);
+        world.note(|| format!("word: {text}"));
         world.api.edit_credential(who, |r| r.request = Some(text));
         *world.book.requests.entry(who.clone()).or_default() += 1;
     }
@@ -297,6 +314,7 @@ impl People {
         let secret_name = at.name.clone();
         let credential = match world.rng.below(4) {
             0 => {
+                world.changes_answers(who);
                 world.api.remove(&at);
                 return;
             }
@@ -313,6 +331,7 @@ impl People {
                 service_account_name: who.name.clone(),
             }),
         };
+        world.changes_answers(who);
         world.api.edit_credential(who, |r| {
             let given_up = r.spec.client_credential.as_ref() == Some(&credential);
             r.spec.client_credential = (!given_up).then_some(credential);
@@ -322,9 +341,12 @@ impl People {
     /// A person puts all specs in order and removes what is in the way.
     pub fn repair(&mut self, world: &mut World) {
         world.note(|| "REPAIR".to_owned());
+        world.api.let_all_go();
+        world.book.troubled_at = world.now();
         self.let_go(world);
         self.return_credentials(world);
         for who in self.keys.clone() {
+            world.changes_answers(&who);
             world.api.edit_credential(&who, |r| {
                 r.spec.suspend = false;
                 r.spec.authority = None;
@@ -341,6 +363,7 @@ impl People {
     /// A person logs in again where that is needed.
     pub fn log_in(&mut self, world: &mut World) {
         world.note(|| "LOG IN".to_owned());
+        world.book.troubled_at = world.now();
         for who in self.keys.clone() {
             if !world.is_obtainable(&who) {
                 self.log_in_one(world, &who);
@@ -381,7 +404,16 @@ impl People {
     }
 }
 
+fn allows(login: &Object) -> bool {
+    login.annotations.contains_key(ANNOTATION_ALLOW_IDENTITY_CHANGE)
+}
+
 impl World {
+    /// A person changes something that decides how a login is answered: that sends what was kept.
+    fn changes_answers(&mut self, credential: &Key) {
+        self.book.changed_at.insert(credential.clone(), self.now());
+    }
+
     /// A Secret is removed by somebody else than the operator.
     pub fn collect(&mut self, at: &Key) {
         let now = self.now();

@@ -14,6 +14,7 @@ use super::book::Book;
 use super::faults::Faults;
 use super::idp::Idp;
 use super::rng::Rng;
+use super::spells::Spell;
 
 /// When every history begins: 2026-01-01, in milliseconds.
 pub const START: i64 = 1_767_225_600_000;
@@ -35,6 +36,7 @@ pub struct World {
     pub api: Api,
     pub idp: Idp,
     pub faults: Faults,
+    pub spell: Option<Spell>,
     pub turn: Option<Turn>,
     pub sleep_until: Option<i64>,
     pub book: Book,
@@ -66,6 +68,8 @@ pub struct Counts {
     pub crashes: u64,
     pub faults: u64,
     pub events: u64,
+    /// Most calls of one credential in a minute that brought nothing new.
+    pub fruitless: u64,
     pub seconds: i64,
 }
 
@@ -80,6 +84,7 @@ impl Counts {
         self.crashes += other.crashes;
         self.faults += other.faults;
         self.events += other.events;
+        self.fruitless = self.fruitless.max(other.fruitless);
         self.seconds += other.seconds;
     }
 }
@@ -103,6 +108,7 @@ impl World {
             api: Api::default(),
             idp: Idp::new(life),
             faults: Faults::default(),
+            spell: None,
             turn: None,
             sleep_until: None,
             book: Book::default(),
@@ -147,7 +153,7 @@ impl World {
 
     /// A fault happened, or a person did something: the operator may need a while from here.
     pub fn trouble(&mut self) {
-        self.book.trouble_at = self.now();
+        self.book.trouble_at = self.book.trouble_at.max(self.now());
     }
 }
 
