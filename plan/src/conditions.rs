@@ -49,7 +49,9 @@ fn withheld(s: &Snapshot, now: Time) -> Option<(Reason, String)> {
     let long = held.until.since(now) >= WITHHELD_TOLD;
     let waits = |t: &Token| {
         let due = t.due(s);
-        due <= now && (long || (due > Time::ALWAYS && now.since(due) >= WITHHELD_TOLD))
+        let expired = t.published.as_ref().is_some_and(|p| p.expires_at <= now);
+        let lasts = due > Time::ALWAYS && now.since(due) >= WITHHELD_TOLD;
+        due <= now && (long || lasts || expired)
     };
     s.tokens.iter().any(waits).then(|| {
         (

@@ -113,10 +113,9 @@ pub fn status_held(
         Trouble::Moved | Trouble::Gone | Trouble::Immutable => (write_refused("the object moved"), None),
     };
     let mut next = failure::next(previous, refusal, now, spread, None);
-    if matches!(trouble, Trouble::Away(..)) {
-        let at = crate::schedule::retry_status(now, next.consecutive, spread, after);
-        next.next_attempt_at = Some(at);
-    }
+    // A refused one too: it must be there soon after the API server takes writes again.
+    let at = crate::schedule::retry_status(now, next.consecutive, spread, after);
+    next.next_attempt_at = Some(at);
     next
 }
 

@@ -292,7 +292,8 @@ impl Trial {
             let events = self.place.events(credential).await;
             events.iter().any(|e| e.reason.as_deref() == Some(reason))
         };
-        self.place.until("there is an Event", has_event).await;
+        let what = format!("an Event {reason} of {credential} in {}", self.place.namespace);
+        self.place.until(&what, has_event).await;
         let url = format!("{}/metrics", self.operator.metrics().unwrap());
         let metrics = self.operator.get(&url).await.unwrap();
         let ready = format!("name=\"{credential}\"}} 0");
