@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use super::failure;
 use crate::api::Reason;
 use crate::plan::Time;
-use crate::plan::answer::{Effect, Refusal};
+use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::reconcile::material::{ClientCertificate, Secret};
 use crate::reconcile::stamp;
 
@@ -66,8 +66,14 @@ impl Unusable {
             | Self::Signature => Effect::Person,
         };
         let message = format!("{self} Nothing was sent.");
+        let deed = if effect == Effect::Person {
+            Deed::ClientCredential
+        } else {
+            Deed::Wait
+        };
         Refusal {
             remedy: self.remedy().to_owned(),
+            deed,
             ..failure::unsent(effect, Reason::AppMisconfigured, message)
         }
     }

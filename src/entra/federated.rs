@@ -27,7 +27,7 @@ use super::wire::{Outgoing, Reply};
 use super::wstrust::{self, Answer, Assertion, Endpoint, Envelope, Fault, Unsuitable, Version};
 use super::{Client, Grant};
 use crate::api::Reason;
-use crate::plan::answer::{Effect, Refusal};
+use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::reconcile::ports::Tokens;
 
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
@@ -206,7 +206,7 @@ fn not_used(attempt: &Attempt<'_>, barred: &Barred) -> Refusal {
             ),
             &format!(
                 "If that is your organisation's federation server, ask the operator's administrator to add {host} to \
-                 federation.allowedHosts, then ask for another try."
+                 federation.allowedHosts."
             ),
         ),
     }
@@ -218,16 +218,20 @@ fn no_endpoint(attempt: &Attempt<'_>) -> Refusal {
         Reason::AppMisconfigured,
         "The account's federation server offers no endpoint for user name and password; the password was not sent."
             .to_owned(),
-        "Enable its WS-Trust endpoint usernamemixed, version 13 or 2005, then ask for another try.",
+        "Enable its WS-Trust endpoint usernamemixed, version 13 or 2005.",
     )
 }
 
 fn unwritable(attempt: &Attempt<'_>) -> Refusal {
-    attempt.told(
+    let refusal = attempt.told(
         Effect::Person,
         Reason::InvalidLoginSecret,
         "User name or password holds a control character, which WS-Trust cannot carry; the password was not sent."
             .to_owned(),
         "Look for stray characters in the login Secret.",
-    )
+    );
+    Refusal {
+        deed: Deed::NewLogin,
+        ..refusal
+    }
 }

@@ -96,8 +96,13 @@ pub fn refusal(answer: &[u8]) {
     else {
         return;
     };
-    assert!(grant == Grant::Password || !matches!(effect, Effect::Condemned | Effect::Unanswered));
-    assert!(grant == Grant::Refresh || !matches!(effect, Effect::Dead | Effect::Suspect));
+    assert!(
+        grant == Grant::Password
+            || !matches!(effect, Effect::Condemned | Effect::Doubtful | Effect::Unanswered)
+    );
+    assert!(
+        grant == Grant::Refresh || !matches!(effect, Effect::Dead | Effect::Suspect | Effect::Unreadable)
+    );
     assert!(message.is_ascii() && message.len() < 256);
     assert!(remedy.is_ascii() && remedy.len() < 768);
 }

@@ -21,6 +21,8 @@ pub(super) enum AccountRealm {
     Unknown,
     /// The service for personal accounts.
     Personal,
+    /// The authority has no realm service: it checks the password itself, unless it asks somebody else behind its back.
+    Absent,
 }
 
 /// A federation server, as the realm service describes it. Nothing of it is checked yet.

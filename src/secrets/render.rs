@@ -116,6 +116,8 @@ mod tests {
             }),
             has_refresh_token: true,
             clock_skew: None,
+            unusable: None,
+            refresh_token_life: None,
         }
     }
 

@@ -107,6 +107,7 @@ mod tests {
             object_id: "o".to_owned(),
             tenant_id: "t".to_owned(),
             username: "n".to_owned(),
+            ..Account::default()
         };
         StoredSession {
             refresh_token: Secret::new("r\"t".to_owned()),

@@ -258,14 +258,14 @@ async fn after_password(answer: Act) -> Refusal {
 
 #[tokio::test]
 async fn every_fault_has_its_effect() {
-    use Effect::{Condemned, Person, Unanswered};
+    use Effect::{Doubtful, Person, Unanswered};
     for (code, subcode, expected) in [
         (
             "s:Sender",
             "a:FailedAuthentication",
-            (Condemned, Reason::WrongPassword),
+            (Doubtful, Reason::WrongPassword),
         ),
-        ("s:Sender", "a:SomethingNew", (Condemned, Reason::WrongPassword)),
+        ("s:Sender", "a:SomethingNew", (Doubtful, Reason::WrongPassword)),
         (
             "s:Sender",
             "a:InvalidSecurity",
@@ -302,7 +302,7 @@ async fn answers_that_are_no_soap_use_up_a_send_unless_a_gateway_gave_them() {
     for (status, expected) in [
         (200, (Effect::Unanswered, Reason::UnexpectedResponse)),
         (302, (Effect::Unanswered, Reason::UnexpectedResponse)),
-        (401, (Effect::Condemned, Reason::WrongPassword)),
+        (401, (Effect::Doubtful, Reason::WrongPassword)),
         (403, (Effect::Unanswered, Reason::UnexpectedResponse)),
         (404, (Effect::Unanswered, Reason::UnexpectedResponse)),
         (500, (Effect::Unanswered, Reason::UnexpectedResponse)),

@@ -151,7 +151,7 @@ async fn a_wrong_password_is_condemned_whatever_the_kind_says() {
         let refusal = refused(Setup::of_kind(kind, &url, &server.ca_pem, tenant).login().await);
         assert_eq!(
             (refusal.effect, refusal.reason),
-            (Effect::Condemned, Reason::WrongPassword)
+            (Effect::Doubtful, Reason::WrongPassword)
         );
         let shown = format!("{refusal:?}");
         assert!(!shown.contains("marker") && !shown.contains("MSIS"), "{shown}");

@@ -19,6 +19,8 @@ pub(super) struct ErrorBody {
     pub(super) codes: Vec<u32>,
     /// Code of Azure AD B2C, if there is none of AADSTS.
     pub(super) b2c: Option<u32>,
+    /// Whether a claims challenge came with it (`claims`): what the token lacks is named there.
+    pub(super) challenge: bool,
     /// The provider's trace id, if it looks like one.
     pub(super) trace_id: Option<String>,
 }
@@ -33,6 +35,7 @@ impl ErrorBody {
             suberror: text(&body, "suberror").to_ascii_lowercase(),
             b2c: b2c(&body).filter(|_| codes.is_empty()),
             codes,
+            challenge: challenge(&body),
             trace_id: guid_like(text(&body, "trace_id")),
         })
     }
@@ -41,6 +44,15 @@ impl ErrorBody {
     /// some providers say it with 403.
     pub(super) fn may_be_anybodys(&self) -> bool {
         self.codes.is_empty() && self.b2c.is_none() && self.error != "invalid_grant"
+    }
+}
+
+/// Entra ID writes the challenge as text that holds JSON; `{}` asks for nothing.
+fn challenge(body: &Value) -> bool {
+    match body.get("claims") {
+        Some(Value::String(text)) => !matches!(text.trim(), "" | "{}" | "null"),
+        Some(Value::Object(members)) => !members.is_empty(),
+        _ => false,
     }
 }
 

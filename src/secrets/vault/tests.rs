@@ -259,6 +259,8 @@ fn nothing_secret_is_printed() {
         account: None,
         has_refresh_token: false,
         clock_skew: None,
+        unusable: None,
+        refresh_token_life: None,
     };
     let data = ring.render(&keys, &granted, &Secret::new("q7Zk-access".to_owned()));
     let shown = format!(

@@ -70,7 +70,7 @@ fn no_fault_lets_a_password_be_sent_for_ever() {
         let judgement = fault.judgement();
         let bounded = matches!(
             judgement.effect,
-            Effect::Condemned | Effect::Person | Effect::Unanswered
+            Effect::Doubtful | Effect::Person | Effect::Unanswered
         );
         assert!(bounded, "{fault:?}");
         assert!(
@@ -79,7 +79,7 @@ fn no_fault_lets_a_password_be_sent_for_ever() {
         );
     }
     for fault in [Fault::Authentication, Fault::Unclear] {
-        assert_eq!(fault.judgement().effect, Effect::Condemned);
+        assert_eq!(fault.judgement().effect, Effect::Doubtful);
     }
     assert_eq!(Fault::Security.judgement().effect, Effect::Person);
 }
