@@ -88,7 +88,7 @@ async fn answered(kind: Kind, path: &str, tenant: Option<&str>, body: Value) -> 
 
 #[tokio::test]
 async fn an_answer_of_b2c_is_read() {
-    let claims = json!({"sub": "0b8c2f7e-0000-4000-8000-000000000001", "tfp": "B2C_1_ropc", "name": "Alice"});
+    let claims = json!({"iss": "https://b2c", "sub": "0b8c2f7e-0000-4000-8000-000000000001", "tfp": "B2C_1_ropc", "name": "Alice"});
     let body = json!({
         "access_token": "marker-access-token", "token_type": "Bearer", "expires_in": "3600",
         "refresh_token": "marker-new-refresh-token", "id_token": unsigned(&claims), "not_before": 1_700_000_000,
@@ -96,7 +96,8 @@ async fn an_answer_of_b2c_is_read() {
     });
     let (life, scopes, account) = answered(Kind::B2c, "/B2C_1_ropc", Some(TENANT), body).await;
     assert_eq!((life, scopes), (3600, vec!["api://x/.default".to_owned()]));
-    assert_eq!(account.home_account_id, "0b8c2f7e-0000-4000-8000-000000000001");
+    assert_eq!(account.subject, "0b8c2f7e-0000-4000-8000-000000000001");
+    assert_eq!(account.home_account_id, "");
     assert_eq!(
         (account.username.as_str(), account.tenant_id.as_str()),
         ("Alice", "")
@@ -105,7 +106,7 @@ async fn an_answer_of_b2c_is_read() {
 
 #[tokio::test]
 async fn an_answer_of_adfs_is_read() {
-    let claims = json!({"sub": "4Rg+h/0bQ4Q5xA==", "upn": "alice@contoso.example", "iat": 1_700_000_000});
+    let claims = json!({"iss": "https://fs/adfs", "sub": "4Rg+h/0bQ4Q5xA==", "upn": "alice@contoso.example", "iat": 1_700_000_000});
     let body = json!({
         "access_token": "marker-access-token", "token_type": "bearer", "expires_in": 3600, "resource": "api://x",
         "refresh_token": "marker-new-refresh-token", "refresh_token_expires_in": 604_800, "scope": "openid",
@@ -113,7 +114,10 @@ async fn an_answer_of_adfs_is_read() {
     });
     let (life, scopes, account) = answered(Kind::Adfs, "/adfs", None, body).await;
     assert_eq!((life, scopes), (3600, vec!["openid".to_owned()]));
-    assert_eq!(account.home_account_id, "4Rg+h/0bQ4Q5xA==");
+    assert_eq!(
+        (account.issuer.as_str(), account.subject.as_str()),
+        ("https://fs/adfs", "4Rg+h/0bQ4Q5xA==")
+    );
     assert_eq!(account.username, "alice@contoso.example");
 }
 
@@ -122,19 +126,23 @@ async fn an_answer_of_a_v1_endpoint_is_read() {
     let claims = json!({"oid": "oid-1", "tid": "tid-1", "sub": "pairwise", "upn": "alice@contoso.example"});
     let body = json!({
         "access_token": "opaque+/==", "token_type": "Bearer", "expires_in": "4294", "ext_expires_in": "4294",
-        "expires_on": "1700004294", "not_before": "1700000000", "resource": "api://x", "scope": "access",
+        "expires_on": "4102444800", "not_before": "1700000000", "resource": "api://x", "scope": "access",
         "refresh_token": "marker-new-refresh-token", "id_token": unsigned(&claims)
     });
     let (life, scopes, account) = answered(Kind::Entra, "", Some(TENANT), body).await;
     assert_eq!((life, scopes), (4294, vec!["access".to_owned()]));
     assert_eq!(
-        account.home_account_id, "oid-1.tid-1",
-        "without client_info, the id_token tells"
+        (account.object_id.as_str(), account.tenant_id.as_str()),
+        ("oid-1", "tid-1")
+    );
+    assert_eq!(
+        account.home_account_id, "",
+        "only client_info names the home account"
     );
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_condemned_whatever_the_kind_says() {
+async fn a_refused_password_is_a_doubt_whatever_the_kind_says() {
     for (kind, path, tenant, error, text) in [
         (
             Kind::B2c,

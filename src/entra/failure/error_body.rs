@@ -28,7 +28,10 @@ pub(super) struct ErrorBody {
 impl ErrorBody {
     /// Reads a body; `None` unless it is a JSON object with a text `error`.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let body: Value = serde_json::from_slice(body).ok()?;
+        let body: Value = serde_json::Deserializer::from_slice(body)
+            .into_iter()
+            .next()?
+            .ok()?;
         let codes = codes(&body);
         Some(Self {
             error: body.get("error")?.as_str()?.to_ascii_lowercase(),
@@ -84,7 +87,7 @@ fn codes(body: &Value) -> Vec<u32> {
 }
 
 fn code(value: &Value) -> Option<u32> {
-    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
+    let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())?;
     u32::try_from(number).ok()
 }
 

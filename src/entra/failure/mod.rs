@@ -27,6 +27,7 @@ use error_body::ErrorBody;
 
 use super::Grant;
 use super::authority::Authority;
+use super::response::Odd;
 use super::retry_after::RETRY_AFTER_DEFAULT;
 use super::wire::{Cause, Departure, Lost, Reply};
 use crate::api::{MORE, Reason};
@@ -128,6 +129,30 @@ impl<'a> Attempt<'a> {
                 .or_else(|| reply.trace_id.clone()),
             retry_after: pause(verdict, reply.retry_after),
             ..self.refusal(verdict)
+        }
+    }
+
+    /// A success without tokens: a refusal by a server that says so with 200, else nothing that can be used.
+    pub(super) fn refused_with_success(&self, reply: &Reply) -> Refusal {
+        let body = reply.body.as_deref().and_then(|body| ErrorBody::read(body));
+        let refusal = body.filter(|body| !body.may_be_anybodys());
+        refusal.map_or_else(
+            || self.unusable(reply),
+            |body| Refusal {
+                trace_id: body.trace_id.clone().or_else(|| reply.trace_id.clone()),
+                ..self.refusal(by_body(self.grant, &body))
+            },
+        )
+    }
+
+    /// A success whose refresh token is kept, though nothing can be published for the entry.
+    pub(super) fn entry_unusable(&self, reply: &Reply, odd: Odd) -> Refusal {
+        let remedy = "The refresh token of the answer is kept. Look at how the identity provider issues access tokens for \
+                      these scopes.";
+        let message = format!("{} answered with success, but {odd}.", self.host);
+        Refusal {
+            trace_id: reply.trace_id.clone(),
+            ..self.told(Effect::Entry, Reason::UnexpectedResponse, message, remedy)
         }
     }
 
