@@ -62,8 +62,9 @@ pub fn realm(body: &[u8]) {
 ///
 /// If an endpoint without an address is found.
 pub fn metadata(body: &[u8]) {
-    if let Ok(endpoint) = wstrust::endpoint(body) {
-        assert!(!endpoint.address.is_empty());
+    if let Ok(endpoints) = wstrust::endpoints(body) {
+        assert!(!endpoints.is_empty());
+        assert!(endpoints.iter().all(|endpoint| !endpoint.address.is_empty()));
     }
 }
 

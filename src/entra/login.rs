@@ -6,13 +6,12 @@
 //!   is asked at that moment.
 //! - The realm, the server's metadata, its assertion and the token: all of them end within one deadline.
 
-use url::Url;
-
 use super::authority::Authority;
 use super::client::always;
 use super::deadline::SignInDeadline;
+use super::discovery::TokenEndpoint;
 use super::failure::{Attempt, Class};
-use super::grant::{Form, Proof};
+use super::grant::{Form, Proof, authorize};
 use super::headers::{Anchor, headers};
 use super::limits::{Caller, Permit};
 use super::realm::{self, AccountRealm, Server};
@@ -30,7 +29,7 @@ pub(super) struct SignIn<'a> {
     pub(super) content: &'a LoginContent,
     pub(super) still_valid: &'a (dyn Fn() -> bool + Send + Sync),
     pub(super) authority: Authority,
-    token_endpoint: Url,
+    token_endpoint: TokenEndpoint,
     /// What proves the client at the token endpoint: made before anything is sent.
     proof: Option<Proof>,
     /// One for all requests.
@@ -81,8 +80,8 @@ impl Client {
             request,
             content,
             still_valid,
+            proof: self.proof(request, &authority, &token_endpoint)?,
             authority,
-            proof: self.proof(request, &token_endpoint)?,
             token_endpoint,
             correlation_id: self.correlation_id(),
             deadline,
@@ -104,6 +103,7 @@ impl Client {
         let found = self.realm(sign_in).await?;
         let attempt = sign_in.attempt(Grant::Discovery);
         match found {
+            AccountRealm::Federated(server) if server.saml => Err(no_ws_trust(&attempt).into()),
             AccountRealm::Federated(server) => Ok(Checker::Server(server)),
             AccountRealm::Managed | AccountRealm::Absent if realm == Realm::Federated => {
                 Err(not_federated(&attempt).into())
@@ -182,12 +182,15 @@ impl Client {
         permit: Permit,
         may_leave: &'a (dyn Fn() -> bool + Send + Sync),
     ) -> Departing<'a> {
+        let (client_id, proof) = (&sign_in.request.binding.client_id, sign_in.proof.as_ref());
+        let mut headers = headers(&sign_in.correlation_id, anchor);
+        authorize(&mut headers, client_id, proof);
         Departing {
             http: self.connections.to(&sign_in.authority),
             outgoing: Outgoing {
-                url: sign_in.token_endpoint.clone(),
-                headers: headers(&sign_in.correlation_id, anchor),
-                payload: Some(form.proven(sign_in.proof.as_ref()).into_payload()),
+                url: sign_in.token_endpoint.url.clone(),
+                headers,
+                payload: Some(form.proven(proof).into_payload()),
                 deadline: sign_in.deadline.for_grant(self.clock.monotonic()),
             },
             permit,
@@ -238,6 +241,20 @@ fn not_federated(attempt: &Attempt<'_>) -> Refusal {
         deed: Deed::Spec,
         ..refusal
     }
+}
+
+/// The server of a SAML federation signs in browsers alone: there is nothing to switch on.
+fn no_ws_trust(attempt: &Attempt<'_>) -> Refusal {
+    attempt.told(
+        Effect::Person,
+        Reason::AppMisconfigured,
+        "The account's domain is federated by SAML, which has no endpoint for user name and password; the password was not \
+         sent."
+            .to_owned(),
+        "Use an account of a domain that is not federated; or have the tenant allow cloud password validation (password \
+         hash synchronisation and a home realm policy with AllowCloudPasswordValidation), and set spec.login.realm to \
+         Managed.",
+    )
 }
 
 fn nobody(attempt: &Attempt<'_>) -> Refusal {

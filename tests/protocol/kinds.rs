@@ -2,7 +2,8 @@
 
 use entra_operator::api::Reason;
 use entra_operator::entra::Kind;
-use entra_operator::plan::answer::{Account, Effect};
+use entra_operator::plan::answer::{Account, Deed, Effect};
+use entra_operator::reconcile::material::{ClientAuthentication, Secret};
 use serde_json::{Value, json};
 
 use crate::client::{CLIENT_ID, Setup, TENANT, granted, refused, tokens};
@@ -27,8 +28,8 @@ async fn both(kind: Kind, path: &str, tenant: Option<&str>) -> [Received; 2] {
 }
 
 #[tokio::test]
-async fn external_id_is_spoken_to_like_entra_id() {
-    let [login, redemption] = both(Kind::ExternalId, "", Some(TENANT)).await;
+async fn entra_id_has_its_tenant_in_the_path_and_takes_the_hint() {
+    let [login, redemption] = both(Kind::Entra, "", Some(TENANT)).await;
     assert_eq!(login.line(), "POST /contoso.example/oauth2/v2.0/token HTTP/1.1");
     assert!(login.body.contains("&client_info=1&") && redemption.body.contains("&client_info=1&"));
     assert!(login.header("x-anchormailbox").is_some());
@@ -75,6 +76,43 @@ async fn adfs_has_no_tenant_and_no_resource() {
 async fn organizations_is_a_tenant_of_entra_id() {
     let [login, _] = both(Kind::Entra, "", Some("organizations")).await;
     assert_eq!(login.line(), "POST /organizations/oauth2/v2.0/token HTTP/1.1");
+}
+
+/// Whoever gets the token of a workload identity can redeem it at Entra ID.
+#[tokio::test]
+async fn the_token_of_a_workload_identity_goes_to_entra_id_alone() {
+    for (kind, path, tenant) in [
+        (Kind::B2c, "/B2C_1_ropc", Some(TENANT)),
+        (Kind::Adfs, "/adfs", None),
+        (Kind::Oidc, "", None),
+    ] {
+        let server = Server::start([]).await;
+        let url = format!("https://{}{path}", server.host());
+        let document = json!({"issuer": url, "token_endpoint": format!("{url}/token")}).to_string();
+        if kind == Kind::Oidc {
+            server.then(say(200, &[], &document));
+        }
+        let mut setup = Setup::of_kind(kind, &url, &server.ca_pem, tenant);
+        let token = Secret::new("marker-service-account".to_owned());
+        setup.client_auth = Some(ClientAuthentication::Assertion(token));
+        for outcome in [setup.login().await, setup.redeem().await] {
+            let refusal = refused(outcome);
+            assert_eq!(
+                (refusal.effect, refusal.reason, refusal.deed),
+                (Effect::Person, Reason::AppMisconfigured, Deed::Spec),
+                "{kind:?}"
+            );
+            assert!(
+                refusal.message.contains("nothing was sent"),
+                "{}",
+                refusal.message
+            );
+        }
+        assert!(
+            server.journal().iter().all(|request| request.body.is_empty()),
+            "{kind:?}"
+        );
+    }
 }
 
 async fn answered(kind: Kind, path: &str, tenant: Option<&str>, body: Value) -> (i64, Vec<String>, Account) {
@@ -170,7 +208,7 @@ async fn a_refused_password_is_a_doubt_whatever_the_kind_says() {
 async fn redirects_are_not_followed_by_any_kind() {
     let elsewhere = Server::start([]).await;
     for (kind, path, tenant) in [
-        (Kind::ExternalId, "", Some(TENANT)),
+        (Kind::Entra, "", Some(TENANT)),
         (Kind::B2c, "/B2C_1_ropc", Some(TENANT)),
         (Kind::Adfs, "/adfs", None),
     ] {

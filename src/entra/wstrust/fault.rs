@@ -46,6 +46,22 @@ impl Fault {
         codes.last().copied().unwrap_or(Self::Unclear)
     }
 
+    /// Reads a `Fault` element of SOAP 1.1 (§4.4.1), as servers before 2007 and some gateways write it: its code may be a
+    /// list that narrows from dot to dot. Its `Server` is no word of a failing server: some say so of a password.
+    pub(super) fn of_11(fault: Node<'_, '_>) -> Self {
+        let code = fault
+            .children()
+            .find(|child| child.local_name() == Some("faultcode"));
+        let text = code.and_then(Node::text).unwrap_or_default();
+        let name = text.rsplit([':', '.']).next().unwrap_or_default();
+        if name == "Authentication" {
+            return Self::Authentication;
+        }
+        named(name)
+            .filter(|fault| *fault != Self::Server)
+            .unwrap_or(Self::Unclear)
+    }
+
     /// What it means for the login.
     ///
     /// - [`Fault::Security`] condemns nothing, since the password was not judged. It is no passing failure either: tried
@@ -104,7 +120,10 @@ impl Fault {
 /// What a code means, by its local name: the names are distinct over the specifications.
 fn known(code: Node<'_, '_>) -> Option<Fault> {
     let value = code.descend(&[(Soap, "Value")])?.text()?;
-    let name = value.rsplit_once(':').map_or(value.as_str(), |(_, name)| name);
+    named(value.rsplit_once(':').map_or(value.as_str(), |(_, name)| name))
+}
+
+fn named(name: &str) -> Option<Fault> {
     match name {
         "FailedAuthentication" => Some(Fault::Authentication),
         "InvalidSecurity" | "MessageExpired" | "ExpiredData" | "InvalidTimeRange" => Some(Fault::Security),
