@@ -33,8 +33,12 @@ pub(super) struct Identity {
     client_info: Value,
 }
 
+/// Longest `iss` that is believed: a URL (OpenID Connect Core 1.0 §2).
+const ISSUER_MAX: usize = 512;
+
 impl Identity {
-    /// Decodes both; neither is required.
+    /// Decodes both; neither is required. `client_info` is to be given only where it was asked for: elsewhere nobody
+    /// says what it means.
     pub(super) fn new(id_token: Option<&str>, client_info: Option<&str>) -> Self {
         Self {
             id_token: id_token.and_then(payload).unwrap_or_default(),
@@ -47,32 +51,39 @@ impl Identity {
         self.id_token.get("iat").and_then(Value::as_i64).map(Time)
     }
 
-    /// The account, unless the answer names none.
+    /// The account, by each kind of identifier that the answer gives; `None` if it gives none. No kind stands in for
+    /// another: one answer has this, the next one that, and what is compared must mean the same.
     pub(super) fn account(&self) -> Option<Account> {
-        let object_id = self.object_id()?;
-        let tenant_id = self
-            .claim("tid")
-            .or_else(|| self.info("utid"))
-            .unwrap_or_default();
+        let (home, user, subject) = (self.home(), self.user(), self.subject());
+        if home.is_none() && user.is_none() && subject.is_none() {
+            return None;
+        }
+        let (object_id, tenant_id) = user.unwrap_or_default();
+        let (issuer, subject) = subject.unwrap_or_default();
         Some(Account {
-            home_account_id: self.home().unwrap_or_else(|| joined(&object_id, &tenant_id)),
-            username: self.username(),
+            home_account_id: home.unwrap_or_default(),
             object_id,
             tenant_id,
-            ..Account::default()
+            issuer,
+            subject,
+            username: self.username(),
         })
-    }
-
-    /// `oid`, else `sub`, else the home account's own id.
-    fn object_id(&self) -> Option<String> {
-        self.claim("oid")
-            .or_else(|| subject(self.id_token.get("sub")?))
-            .or_else(|| self.info("uid"))
     }
 
     /// `uid.utid`, MSAL's account key. For a guest both differ from `oid` and `tid`.
     fn home(&self) -> Option<String> {
-        Some(joined(&self.info("uid")?, &self.info("utid")?))
+        Some(format!("{}.{}", self.info("uid")?, self.info("utid")?))
+    }
+
+    /// `oid` and `tid`: the user in the tenant that issued the token.
+    fn user(&self) -> Option<(String, String)> {
+        Some((self.claim("oid")?, self.claim("tid")?))
+    }
+
+    /// `iss` and `sub`: a subject is unique at its issuer only (OpenID Connect Core 1.0 §2).
+    fn subject(&self) -> Option<(String, String)> {
+        let issuer = visible(self.id_token.get("iss")?, ISSUER_MAX)?;
+        Some((issuer, visible(self.id_token.get("sub")?, SUBJECT_MAX)?))
     }
 
     fn username(&self) -> String {
@@ -92,16 +103,8 @@ impl Identity {
     }
 }
 
-fn joined(user: &str, tenant: &str) -> String {
-    if tenant.is_empty() {
-        user.to_owned()
-    } else {
-        format!("{user}.{tenant}")
-    }
-}
-
 /// Payload of a JWT in compact form.
-fn payload(jwt: &str) -> Option<Value> {
+pub(super) fn payload(jwt: &str) -> Option<Value> {
     json(jwt.split('.').nth(1)?)
 }
 
@@ -109,10 +112,10 @@ fn json(base64url: &str) -> Option<Value> {
     serde_json::from_slice(&BASE64URL.decode(base64url).ok()?).ok()
 }
 
-/// Any visible ASCII: AD FS writes base64, other providers a name of the user's source before it.
-fn subject(value: &Value) -> Option<String> {
+/// Any visible ASCII: as subjects, AD FS writes base64, other providers a name of the user's source before it.
+fn visible(value: &Value, most: usize) -> Option<String> {
     let text = value.as_str()?;
-    let well_formed = (1..=SUBJECT_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
+    let well_formed = (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
     well_formed.then(|| text.to_owned())
 }
 
@@ -164,15 +167,37 @@ mod tests {
     }
 
     #[test]
-    fn either_part_suffices() {
-        let only_token = Identity::new(Some(&jwt(&json!({"sub": "s", "tid": "t"}))), None);
-        assert_eq!(only_token.account().unwrap().home_account_id, "s.t");
-        let only_info = Identity::new(None, Some(&encoded(&json!({"uid": "u", "utid": "t"}))));
-        let account = only_info.account().unwrap();
+    fn each_kind_of_identifier_stands_for_itself_alone() {
+        let kinds = |id_token: Value, client_info: Value| {
+            let identity = Identity::new(Some(&jwt(&id_token)), Some(&encoded(&client_info)));
+            identity.account().map(|a| {
+                let user = format!("{}/{}", a.object_id, a.tenant_id);
+                (a.home_account_id, user, format!("{}/{}", a.issuer, a.subject))
+            })
+        };
+        let some = |home: &str, user: &str, subject: &str| {
+            Some((home.to_owned(), user.to_owned(), subject.to_owned()))
+        };
+        let (nothing, name) = (json!({}), json!({"upn": "u@x"}));
+        let info = json!({"uid": "u", "utid": "t"});
+        assert_eq!(kinds(nothing.clone(), info.clone()), some("u.t", "/", "/"));
         assert_eq!(
-            (account.home_account_id.as_str(), account.object_id.as_str()),
-            ("u.t", "u")
+            kinds(json!({"oid": "o", "tid": "t"}), nothing.clone()),
+            some("", "o/t", "/")
         );
+        assert_eq!(
+            kinds(json!({"iss": "i", "sub": "s"}), nothing.clone()),
+            some("", "/", "i/s")
+        );
+        let all = json!({"oid": "o", "tid": "t", "iss": "i", "sub": "s"});
+        assert_eq!(kinds(all, info), some("u.t", "o/t", "i/s"));
+        for half in [
+            json!({"oid": "o", "sub": "s"}),
+            json!({"tid": "t", "iss": "i"}),
+            name,
+        ] {
+            assert_eq!(kinds(half, json!({"uid": "u"})), None);
+        }
         assert!(Identity::new(None, None).account().is_none());
     }
 
@@ -202,7 +227,7 @@ mod tests {
             json!(null),
         ] {
             assert!(
-                Identity::new(Some(&jwt(&json!({"oid": bad}))), None)
+                Identity::new(Some(&jwt(&json!({"oid": bad, "tid": "t"}))), None)
                     .account()
                     .is_none()
             );
@@ -211,9 +236,9 @@ mod tests {
 
     #[test]
     fn subjects_are_visible_and_short() {
-        let account = |sub: &str| Identity::new(Some(&jwt(&json!({"sub": sub}))), None).account();
+        let account = |sub: &str| Identity::new(Some(&jwt(&json!({"iss": "i", "sub": sub}))), None).account();
         for good in ["4Rg+h/0bQ4Q5xA==", "auth0|a.b:c@d", &"x".repeat(255)] {
-            assert_eq!(account(good).unwrap().home_account_id, good);
+            assert_eq!(account(good).unwrap().subject, good);
         }
         for bad in ["", "a b", "a\nb", "\u{e4}", &"x".repeat(256)] {
             assert!(account(bad).is_none(), "{bad:?}");

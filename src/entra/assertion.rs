@@ -10,7 +10,7 @@ use std::fmt;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{KeyPair as _, RSA_PSS_SHA256, RsaKeyPair};
+use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256, RSA_PSS_SHA256, RsaEncoding, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rustls::pki_types::pem::PemObject as _;
@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use super::failure;
 use crate::api::Reason;
 use crate::plan::Time;
-use crate::plan::answer::{Effect, Refusal};
+use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::reconcile::material::{ClientCertificate, Secret};
 use crate::reconcile::stamp;
 
@@ -66,8 +66,14 @@ impl Unusable {
             | Self::Signature => Effect::Person,
         };
         let message = format!("{self} Nothing was sent.");
+        let deed = if effect == Effect::Person {
+            Deed::ClientCredential
+        } else {
+            Deed::Wait
+        };
         Refusal {
             remedy: self.remedy().to_owned(),
+            deed,
             ..failure::unsent(effect, Reason::AppMisconfigured, message)
         }
     }
@@ -93,6 +99,24 @@ impl Unusable {
     }
 }
 
+/// How an assertion is signed, and how it names the certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Algorithm {
+    /// RSASSA-PSS and a SHA-256 thumbprint: what Microsoft's page on certificate credentials asks for.
+    Ps256,
+    /// RSASSA-PKCS1-v1_5 and a SHA-1 thumbprint: what MSAL sends to AD FS and to generic issuers.
+    Rs256,
+}
+
+impl Algorithm {
+    fn padding(self) -> &'static dyn RsaEncoding {
+        match self {
+            Self::Ps256 => &RSA_PSS_SHA256,
+            Self::Rs256 => &RSA_PKCS1_SHA256,
+        }
+    }
+}
+
 /// What an assertion says besides who signed it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Claims<'a> {
@@ -109,7 +133,9 @@ pub(super) struct Claims<'a> {
 /// A certificate that is valid now, and its key.
 pub(super) struct Signer {
     key: RsaKeyPair,
+    /// SHA-256 and SHA-1 of the certificate (RFC 7515 §4.1.8, §4.1.7).
     thumbprint: String,
+    old_thumbprint: String,
     /// When the certificate ends.
     pub(super) expires_at: Time,
 }
@@ -132,14 +158,22 @@ impl Signer {
         Ok(Self {
             key,
             thumbprint: encoded(digest::digest(&digest::SHA256, &der)),
+            old_thumbprint: encoded(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &der)),
             expires_at: valid_until(&certificate, now)?,
         })
     }
 
+    fn header(&self, algorithm: Algorithm) -> Value {
+        match algorithm {
+            Algorithm::Ps256 => json!({"alg": "PS256", "typ": "JWT", "x5t#S256": self.thumbprint}),
+            Algorithm::Rs256 => json!({"alg": "RS256", "typ": "JWT", "x5t": self.old_thumbprint}),
+        }
+    }
+
     /// A new assertion. Integers for times, and padding nowhere: that is what RFC 7519 §2 and RFC 7515 §2 ask for, where
     /// some MSALs deviate.
-    pub(super) fn sign(&self, claims: &Claims<'_>) -> Result<Secret, Unusable> {
-        let header = json!({"alg": "PS256", "typ": "JWT", "x5t#S256": self.thumbprint});
+    pub(super) fn sign(&self, claims: &Claims<'_>, algorithm: Algorithm) -> Result<Secret, Unusable> {
+        let header = self.header(algorithm);
         let now = claims.now.0;
         let claims = json!({
             "aud": claims.audience, "iss": claims.client_id, "sub": claims.client_id, "jti": claims.id,
@@ -149,7 +183,7 @@ impl Signer {
         let mut signature = vec![0; self.key.public_modulus_len()];
         self.key
             .sign(
-                &RSA_PSS_SHA256,
+                algorithm.padding(),
                 &SystemRandom::new(),
                 statement.as_bytes(),
                 &mut signature,

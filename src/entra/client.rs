@@ -4,16 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
-use url::Url;
 use uuid::{Builder, Uuid};
 
 use super::assertion::{Claims, Signer, Unusable};
 use super::authority::{Authorities, Authority};
 use super::deadline;
-use super::discovery::{Discovered, as_guid};
+use super::discovery::{Discovered, TokenEndpoint, as_guid};
 use super::failure::{self, Attempt};
 use super::federation::Federation;
-use super::grant::{Form, Proof};
+use super::grant::{Form, Proof, authorize};
 use super::headers::{Anchor, headers};
 use super::limits::{Caller, Gate, Limits};
 use super::observe::Observer;
@@ -22,7 +21,7 @@ use super::wire::{Connections, Outgoing};
 use super::{BuildError, Grant, Peer};
 use crate::api::{Realm, Reason};
 use crate::plan::Time;
-use crate::plan::answer::{Effect, Refusal};
+use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::plan::snapshot::Binding;
 use crate::reconcile::material::{ClientAuthentication, ClientCertificate, LoginContent, StoredSession};
 use crate::reconcile::ports::{AuthorityRefused, Clock, Outcome, Provider, Request, Tokens, Wanted};
@@ -98,26 +97,38 @@ impl Client {
             .map_err(not_offered)
     }
 
-    /// What proves the client in a request to `url`. A certificate signs an assertion for it alone.
-    pub(super) fn proof(&self, request: &Request<'_>, url: &Url) -> Result<Option<Proof>, Box<Refusal>> {
+    /// What proves the client in a request to the authority's endpoint. A certificate signs an assertion for it alone.
+    pub(super) fn proof(
+        &self,
+        request: &Request<'_>,
+        authority: &Authority,
+        endpoint: &TokenEndpoint,
+    ) -> Result<Option<Proof>, Box<Refusal>> {
         let signed = |certificate| {
             let claims = Claims {
-                audience: url.as_str(),
+                audience: endpoint.url.as_str(),
                 client_id: &request.binding.client_id,
                 id: &self.clock.nonce(),
                 now: request.now,
             };
-            let assertion = Signer::new(certificate, request.now)?.sign(&claims)?;
+            let assertion =
+                Signer::new(certificate, request.now)?.sign(&claims, endpoint.manners.algorithm)?;
             Ok(Proof::Assertion(assertion))
         };
         let proof = request.client.map(|client| match client {
+            ClientAuthentication::Secret(secret) if endpoint.manners.basic => {
+                Ok(Proof::Basic(secret.duplicate()))
+            }
             ClientAuthentication::Secret(secret) => Ok(Proof::Secret(secret.duplicate())),
-            ClientAuthentication::Assertion(token) => Ok(Proof::Assertion(token.duplicate())),
-            ClientAuthentication::Certificate(certificate) => signed(certificate),
+            ClientAuthentication::Assertion(token) if authority.traits().takes_workload_identity => {
+                Ok(Proof::Assertion(token.duplicate()))
+            }
+            ClientAuthentication::Assertion(_) => Err(Box::new(not_for_entra(authority))),
+            ClientAuthentication::Certificate(certificate) => {
+                signed(certificate).map_err(|unusable: Unusable| Box::new(unusable.refusal()))
+            }
         });
-        proof
-            .transpose()
-            .map_err(|unusable: Unusable| Box::new(unusable.refusal()))
+        proof.transpose()
     }
 
     /// Redeems a refresh token.
@@ -125,17 +136,19 @@ impl Client {
         let authority = self.authority_of(request)?;
         let traits = authority.traits();
         let deadline = deadline::of_request(request.life);
-        let url = self.token_endpoint(request, &authority, deadline).await?;
-        let proof = self.proof(request, &url)?;
+        let endpoint = self.token_endpoint(request, &authority, deadline).await?;
+        let proof = self.proof(request, &authority, &endpoint)?;
         let form = Form::refresh(request, traits, &session.refresh_token).proven(proof.as_ref());
         let permit = self.admit(Caller::of(request))?;
         let correlation_id = self.correlation_id();
         let anchor = Anchor::Account(&session.pin.account.home_account_id).of(traits);
+        let mut headers = headers(&correlation_id, anchor);
+        authorize(&mut headers, &request.binding.client_id, proof.as_ref());
         let departing = Departing {
             http: self.connections.to(&authority),
             outgoing: Outgoing {
-                url,
-                headers: headers(&correlation_id, anchor),
+                url: endpoint.url,
+                headers,
                 payload: Some(form.into_payload()),
                 deadline,
             },
@@ -210,6 +223,21 @@ pub(super) fn not_offered(refused: AuthorityRefused) -> Stop {
 
 pub(super) const fn always() -> bool {
     true
+}
+
+/// Whoever gets the token of a workload identity can redeem it at Entra ID, for all that the application may.
+fn not_for_entra(authority: &Authority) -> Refusal {
+    let message = format!(
+        "The token of a workload identity is good at Entra ID, and {} is none; nothing was sent.",
+        authority.host()
+    );
+    Refusal {
+        remedy:
+            "Use a client secret or a certificate in spec.clientCredential, or an authority of kind Entra."
+                .to_owned(),
+        deed: Deed::Spec,
+        ..failure::unsent(Effect::Person, Reason::AppMisconfigured, message)
+    }
 }
 
 fn no_single_tenant() -> Refusal {

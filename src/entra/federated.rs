@@ -27,14 +27,14 @@ use super::wire::{Outgoing, Reply};
 use super::wstrust::{self, Answer, Assertion, Endpoint, Envelope, Fault, Unsuitable, Version};
 use super::{Client, Grant};
 use crate::api::Reason;
-use crate::plan::answer::{Effect, Refusal};
+use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::reconcile::ports::Tokens;
 
 const SOAP_ACTION: HeaderName = HeaderName::from_static("soapaction");
 
-/// An endpoint, and how far the server's clock is ahead if that is known.
+/// The endpoints of a server, the preferred first, and how far its clock is ahead if that is known.
 struct Found {
-    endpoint: Endpoint,
+    endpoints: Vec<Endpoint>,
     skew: i64,
 }
 
@@ -42,19 +42,23 @@ impl Client {
     /// Signs in at the account's federation server, and with its assertion at the authority.
     pub(super) async fn by_federation(&self, sign_in: &SignIn<'_>, server: &Server) -> Result<Tokens, Stop> {
         let found = Box::pin(self.find(sign_in, server)).await?;
-        let url = self.checked(sign_in, &found.endpoint.address)?;
+        let (version, url) = self.usable(sign_in, &found.endpoints)?;
         let at_server = self.admit(Caller::of_host(sign_in.request, &host(&url)))?;
         let at_authority = at_server
             .followed_by(Caller::of(sign_in.request))
             .map_err(Stop::Later)?;
-        let assertion = Box::pin(self.assertion(sign_in, server, &found, url, at_server)).await?;
-        let form = Form::assertion(sign_in.request, sign_in.authority.traits(), &assertion);
-        let departing = self.token_request(sign_in, form, Anchor::Nobody, at_authority, &always);
+        let assertion =
+            Box::pin(self.assertion(sign_in, server, (version, found.skew), url, at_server)).await?;
+        let traits = sign_in.authority.traits();
+        let form = Form::assertion(sign_in.request, traits, &assertion);
+        let anchor = Anchor::User(sign_in.content.username.expose()).of(traits);
+        let departing = self.token_request(sign_in, form, anchor, at_authority, &always);
         let attempt = sign_in.attempt(assertion.grant);
         self.tokens(&attempt, departing, sign_in.request.scopes).await
     }
 
-    /// The endpoint that the metadata names. Without metadata it is the one that the realm service named.
+    /// The endpoints that the metadata names. Without metadata it is the one that the realm service named, if its path
+    /// tells the version: a message in the wrong one is refused in words that may mean the password.
     async fn find(&self, sign_in: &SignIn<'_>, server: &Server) -> Result<Found, Stop> {
         let without = match &server.metadata {
             None => Stop::from(no_endpoint(&sign_in.attempt(Grant::Discovery))),
@@ -63,11 +67,27 @@ impl Client {
                 decided => return decided,
             },
         };
-        let active = server.active.as_deref().ok_or(without)?;
+        let active = server.active.as_deref().and_then(Endpoint::at);
         Ok(Found {
-            endpoint: Endpoint::at(active),
+            endpoints: vec![active.ok_or(without)?],
             skew: 0,
         })
+    }
+
+    /// The first endpoint that may be talked to; else why the best of them may not: being forbidden can be mended by a
+    /// line of configuration.
+    fn usable(&self, sign_in: &SignIn<'_>, endpoints: &[Endpoint]) -> Result<(Version, Url), Stop> {
+        let mut why = None;
+        for endpoint in endpoints {
+            match self.federation.check(&endpoint.address) {
+                Ok(url) => return Ok((endpoint.version, url)),
+                Err(barred @ Barred::NotAllowed(_)) => why = Some(barred),
+                Err(barred @ Barred::NotHttps) => why = why.or(Some(barred)),
+            }
+        }
+        let attempt = sign_in.attempt(Grant::Discovery);
+        let refusal = why.map_or_else(|| no_endpoint(&attempt), |barred| not_used(&attempt, &barred));
+        Err(refusal.into())
     }
 
     /// Asks for the metadata. A refusal is transient if the document did not come or cannot be read.
@@ -95,18 +115,17 @@ impl Client {
         &self,
         sign_in: &SignIn<'_>,
         server: &Server,
-        found: &Found,
+        (version, skew): (Version, i64),
         url: Url,
         permit: Permit,
     ) -> Result<Assertion, Stop> {
-        let version = found.endpoint.version;
         let attempt = sign_in.attempt(Grant::WsTrust).at(host(&url));
         let envelope = Envelope {
             version,
             to: url.as_str(),
             audience: &server.audience,
             id: &sign_in.correlation_id,
-            created: self.clock.now().plus(found.skew),
+            created: self.clock.now().plus(skew),
             username: sign_in.content.username.expose(),
             password: sign_in.content.password.expose(),
         };
@@ -150,9 +169,9 @@ fn read_metadata(attempt: &Attempt<'_>, reply: &Reply) -> Result<Found, Box<Refu
         return Err(Box::new(attempt.status(Class::of_status(reply.status), reply)));
     }
     let body = reply.body.as_deref().map(Vec::as_slice).unwrap_or_default();
-    match wstrust::endpoint(body) {
-        Ok(endpoint) => Ok(Found {
-            endpoint,
+    match wstrust::endpoints(body) {
+        Ok(endpoints) => Ok(Found {
+            endpoints,
             skew: reply.started.skew.unwrap_or(0),
         }),
         Err(Unsuitable::NotOffered) => Err(Box::new(no_endpoint(attempt))),
@@ -206,7 +225,7 @@ fn not_used(attempt: &Attempt<'_>, barred: &Barred) -> Refusal {
             ),
             &format!(
                 "If that is your organisation's federation server, ask the operator's administrator to add {host} to \
-                 federation.allowedHosts, then ask for another try."
+                 federation.allowedHosts."
             ),
         ),
     }
@@ -218,16 +237,20 @@ fn no_endpoint(attempt: &Attempt<'_>) -> Refusal {
         Reason::AppMisconfigured,
         "The account's federation server offers no endpoint for user name and password; the password was not sent."
             .to_owned(),
-        "Enable its WS-Trust endpoint usernamemixed, version 13 or 2005, then ask for another try.",
+        "Enable its WS-Trust endpoint usernamemixed, version 13 or 2005.",
     )
 }
 
 fn unwritable(attempt: &Attempt<'_>) -> Refusal {
-    attempt.told(
+    let refusal = attempt.told(
         Effect::Person,
         Reason::InvalidLoginSecret,
         "User name or password holds a control character, which WS-Trust cannot carry; the password was not sent."
             .to_owned(),
         "Look for stray characters in the login Secret.",
-    )
+    );
+    Refusal {
+        deed: Deed::NewLogin,
+        ..refusal
+    }
 }

@@ -4,14 +4,15 @@
 
 use zeroize::Zeroizing;
 
+use super::Grant;
 use super::authority::Authorities;
 use super::clock::Started;
 use super::failure::Attempt;
 use super::federation::TEXT_MAX;
 use super::realm::{self, AccountRealm};
+use super::response::{self, Asked};
 use super::wire::Reply;
 use super::wstrust::{self, Answer, Version};
-use super::{Grant, response};
 use crate::plan::Time;
 use crate::plan::answer::{Effect, Refusal};
 use crate::plan::snapshot::Binding;
@@ -23,8 +24,16 @@ use crate::plan::snapshot::Binding;
 /// If a token that was accepted has no life left or cannot stand in a header.
 pub fn token(body: &[u8]) {
     let started = Started::new(Time(1_700_000_000), Time(1_700_000_001), None);
-    if let Ok(tokens) = response::read(body, started, &[]) {
-        assert!(tokens.granted.expires_at > tokens.granted.issued_at);
+    let asked = Asked {
+        scopes: &[],
+        client_info: true,
+    };
+    if let Ok((tokens, odd)) = response::read(body, started, asked) {
+        assert_eq!(
+            odd.is_none(),
+            tokens.granted.expires_at > tokens.granted.issued_at && !tokens.access_token.expose().is_empty()
+        );
+        assert!(odd.is_none() || tokens.refresh_token.is_some());
         assert!(
             tokens
                 .access_token
@@ -53,8 +62,9 @@ pub fn realm(body: &[u8]) {
 ///
 /// If an endpoint without an address is found.
 pub fn metadata(body: &[u8]) {
-    if let Ok(endpoint) = wstrust::endpoint(body) {
-        assert!(!endpoint.address.is_empty());
+    if let Ok(endpoints) = wstrust::endpoints(body) {
+        assert!(!endpoints.is_empty());
+        assert!(endpoints.iter().all(|endpoint| !endpoint.address.is_empty()));
     }
 }
 
@@ -96,8 +106,13 @@ pub fn refusal(answer: &[u8]) {
     else {
         return;
     };
-    assert!(grant == Grant::Password || !matches!(effect, Effect::Condemned | Effect::Unanswered));
-    assert!(grant == Grant::Refresh || !matches!(effect, Effect::Dead | Effect::Suspect));
+    assert!(
+        grant == Grant::Password
+            || !matches!(effect, Effect::Condemned | Effect::Doubtful | Effect::Unanswered)
+    );
+    assert!(
+        grant == Grant::Refresh || !matches!(effect, Effect::Dead | Effect::Suspect | Effect::Unreadable)
+    );
     assert!(message.is_ascii() && message.len() < 256);
     assert!(remedy.is_ascii() && remedy.len() < 768);
 }

@@ -6,9 +6,11 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use url::form_urlencoded::Serializer;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use url::form_urlencoded::{Serializer, byte_serialize};
 use zeroize::Zeroizing;
 
+use super::assertion::Algorithm;
 use super::authority::Traits;
 use super::body::Payload;
 use super::wstrust::Assertion;
@@ -62,6 +64,8 @@ impl Grant {
 pub(super) enum Proof {
     /// `client_secret`.
     Secret(Secret),
+    /// `Authorization: Basic`.
+    Basic(Secret),
     /// `client_assertion`.
     Assertion(Secret),
 }
@@ -70,11 +74,36 @@ impl Proof {
     fn parameters(&self) -> Vec<(&str, &str)> {
         match self {
             Self::Secret(secret) => vec![("client_secret", secret.expose())],
+            Self::Basic(_) => Vec::new(),
             Self::Assertion(assertion) => vec![
                 ("client_assertion_type", ASSERTION_TYPE),
                 ("client_assertion", assertion.expose()),
             ],
         }
+    }
+}
+
+/// How a token endpoint wants its clients to prove themselves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Manners {
+    /// How assertions are signed.
+    pub(super) algorithm: Algorithm,
+    /// A secret goes into the header `Authorization` and not into the form (`client_secret_basic`).
+    pub(super) basic: bool,
+}
+
+/// Adds what proves the client to the headers, if it goes there: client id and secret, each form-encoded (RFC 6749
+/// §2.3.1).
+pub(super) fn authorize(headers: &mut HeaderMap, client_id: &str, proof: Option<&Proof>) {
+    let Some(Proof::Basic(secret)) = proof else {
+        return;
+    };
+    let encoded = |text: &str| Zeroizing::new(byte_serialize(text.as_bytes()).collect::<String>());
+    let pair = Zeroizing::new(format!("{}:{}", *encoded(client_id), *encoded(secret.expose())));
+    let text = Zeroizing::new(format!("Basic {}", *Zeroizing::new(STANDARD.encode(&*pair))));
+    if let Ok(mut value) = HeaderValue::from_str(&text) {
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
     }
 }
 
@@ -108,7 +137,7 @@ impl Form {
     }
 
     fn encode(request: &Request<'_>, traits: &Traits, grant: Grant, parameters: &[(&str, &str)]) -> Self {
-        let scope = scope_parameter(request.scopes, traits.reserved_scopes);
+        let scope = scope_parameter(request.scopes, traits);
         let client_info = traits.client_info.then_some(("client_info", "1"));
         let held: usize = parameters.iter().map(|(_, value)| value.len()).sum();
         let mut form = Serializer::new(String::with_capacity(CAPACITY.saturating_add(3 * held)));
@@ -147,12 +176,18 @@ impl fmt::Debug for Form {
     }
 }
 
-/// The entry's scopes and the reserved ones, sorted and without duplicates, compared without case (MSAL.NET, Go and
-/// Java merge them so).
-fn scope_parameter(entry: &[String], reserved: &[&str]) -> String {
+/// The entry's scopes and the reserved ones, sorted and without duplicates; compared without case where that is how the
+/// authority compares them (MSAL.NET, Go and Java merge them so).
+fn scope_parameter(entry: &[String], traits: &Traits) -> String {
     let mut scopes = BTreeMap::new();
-    for scope in entry.iter().map(String::as_str).chain(reserved.iter().copied()) {
-        scopes.entry(scope.to_lowercase()).or_insert(scope);
+    let reserved = traits.reserved_scopes.iter().copied();
+    for scope in entry.iter().map(String::as_str).chain(reserved) {
+        let key = if traits.folds_scopes {
+            scope.to_lowercase()
+        } else {
+            scope.to_owned()
+        };
+        scopes.entry(key).or_insert(scope);
     }
     scopes.into_values().collect::<Vec<_>>().join(" ")
 }
@@ -220,9 +255,28 @@ mod tests {
     fn scopes_are_merged_without_case() {
         let entry = ["User.Read", "user.read", "OPENID", "a.b"].map(str::to_owned);
         assert_eq!(
-            scope_parameter(&entry, Kind::Entra.traits().reserved_scopes),
+            scope_parameter(&entry, Kind::Entra.traits()),
             "a.b offline_access OPENID profile User.Read"
         );
+        assert_eq!(
+            scope_parameter(&entry, Kind::Oidc.traits()),
+            "OPENID User.Read a.b offline_access openid profile user.read"
+        );
+    }
+
+    #[test]
+    fn a_secret_in_the_header_is_form_encoded_and_hidden() {
+        let mut headers = HeaderMap::new();
+        let proof = Proof::Basic(Secret::new("s:e c~+".to_owned()));
+        assert!(proof.parameters().is_empty());
+        authorize(&mut headers, "id/1", Some(&proof));
+        let value = headers.get(AUTHORIZATION).unwrap();
+        let pair = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
+        assert_eq!(STANDARD.decode(pair).unwrap(), b"id%2F1:s%3Ae+c%7E%2B");
+        assert!(!format!("{headers:?}").contains(pair));
+        let mut none = HeaderMap::new();
+        authorize(&mut none, "id", Some(&Proof::Secret(Secret::new("s".to_owned()))));
+        assert!(none.is_empty());
     }
 
     #[test]

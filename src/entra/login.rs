@@ -6,13 +6,12 @@
 //!   is asked at that moment.
 //! - The realm, the server's metadata, its assertion and the token: all of them end within one deadline.
 
-use url::Url;
-
 use super::authority::Authority;
 use super::client::always;
 use super::deadline::SignInDeadline;
+use super::discovery::TokenEndpoint;
 use super::failure::{Attempt, Class};
-use super::grant::{Form, Proof};
+use super::grant::{Form, Proof, authorize};
 use super::headers::{Anchor, headers};
 use super::limits::{Caller, Permit};
 use super::realm::{self, AccountRealm, Server};
@@ -20,7 +19,7 @@ use super::send::{Departing, Stop, read_token};
 use super::wire::{Outgoing, Reply};
 use super::{Client, Grant};
 use crate::api::{Realm, Reason};
-use crate::plan::answer::{Effect, Refusal};
+use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::reconcile::material::LoginContent;
 use crate::reconcile::ports::{Request, Tokens};
 
@@ -30,12 +29,31 @@ pub(super) struct SignIn<'a> {
     pub(super) content: &'a LoginContent,
     pub(super) still_valid: &'a (dyn Fn() -> bool + Send + Sync),
     pub(super) authority: Authority,
-    token_endpoint: Url,
+    token_endpoint: TokenEndpoint,
     /// What proves the client at the token endpoint: made before anything is sent.
     proof: Option<Proof>,
     /// One for all requests.
     pub(super) correlation_id: String,
     pub(super) deadline: SignInDeadline,
+}
+
+/// Who checks a password.
+enum Checker {
+    /// The authority itself.
+    Authority(Known),
+    /// The organisation's own server.
+    Server(Server),
+}
+
+/// How it is known that the authority checks a password itself.
+#[derive(Clone, Copy)]
+enum Known {
+    /// Its realm service says so.
+    Said,
+    /// It has no realm service.
+    Assumed,
+    /// The spec says so.
+    Unasked,
 }
 
 impl SignIn<'_> {
@@ -62,38 +80,69 @@ impl Client {
             request,
             content,
             still_valid,
+            proof: self.proof(request, &authority, &token_endpoint)?,
             authority,
-            proof: self.proof(request, &token_endpoint)?,
             token_endpoint,
             correlation_id: self.correlation_id(),
             deadline,
         };
-        match Box::pin(self.server(&sign_in, realm)).await? {
-            None => Box::pin(self.by_password(&sign_in)).await,
-            Some(server) => Box::pin(self.by_federation(&sign_in, &server)).await,
+        match Box::pin(self.checker(&sign_in, realm)).await? {
+            Checker::Authority(known) => {
+                let outcome = Box::pin(self.by_password(&sign_in)).await;
+                Box::pin(self.certain(&sign_in, known, outcome)).await
+            }
+            Checker::Server(server) => Box::pin(self.by_federation(&sign_in, &server)).await,
         }
     }
 
-    /// The federation server of the account; `None` if the authority checks its password.
-    async fn server(&self, sign_in: &SignIn<'_>, realm: Realm) -> Result<Option<Server>, Stop> {
+    /// Who checks the password of the account.
+    async fn checker(&self, sign_in: &SignIn<'_>, realm: Realm) -> Result<Checker, Stop> {
         if realm == Realm::Managed {
-            return Ok(None);
+            return Ok(Checker::Authority(Known::Unasked));
         }
         let found = self.realm(sign_in).await?;
         let attempt = sign_in.attempt(Grant::Discovery);
         match found {
-            AccountRealm::Federated(server) => Ok(Some(server)),
-            AccountRealm::Managed if realm == Realm::Federated => Err(not_federated(&attempt).into()),
-            AccountRealm::Managed => Ok(None),
+            AccountRealm::Federated(server) if server.saml => Err(no_ws_trust(&attempt).into()),
+            AccountRealm::Federated(server) => Ok(Checker::Server(server)),
+            AccountRealm::Managed | AccountRealm::Absent if realm == Realm::Federated => {
+                Err(not_federated(&attempt).into())
+            }
+            AccountRealm::Managed => Ok(Checker::Authority(Known::Said)),
+            AccountRealm::Absent => Ok(Checker::Authority(Known::Assumed)),
             AccountRealm::Unknown => Err(nobody(&attempt).into()),
             AccountRealm::Personal => Err(personal(&attempt).into()),
         }
     }
 
-    /// Asks the realm service. An authority without one checks passwords itself.
+    /// A password is condemned only where the realm service says that Entra ID itself checks it. Where the spec says so,
+    /// the service is asked now, once, with a password that is refused anyhow.
+    async fn certain(
+        &self,
+        sign_in: &SignIn<'_>,
+        known: Known,
+        outcome: Result<Tokens, Stop>,
+    ) -> Result<Tokens, Stop> {
+        let refusal = match outcome {
+            Err(Stop::Refused(refusal)) if refusal.effect == Effect::Condemned => refusal,
+            other => return other,
+        };
+        let said = match known {
+            Known::Said => true,
+            Known::Assumed => false,
+            Known::Unasked => matches!(self.realm(sign_in).await, Ok(AccountRealm::Managed)),
+        };
+        if said {
+            Err(refusal.into())
+        } else {
+            Err(sign_in.attempt(Grant::Password).doubted(*refusal).into())
+        }
+    }
+
+    /// Asks the realm service.
     async fn realm(&self, sign_in: &SignIn<'_>) -> Result<AccountRealm, Stop> {
         let Some(url) = sign_in.authority.user_realm(sign_in.content.username.expose()) else {
-            return Ok(AccountRealm::Managed);
+            return Ok(AccountRealm::Absent);
         };
         let departing = Departing {
             http: self.connections.to(&sign_in.authority),
@@ -133,12 +182,15 @@ impl Client {
         permit: Permit,
         may_leave: &'a (dyn Fn() -> bool + Send + Sync),
     ) -> Departing<'a> {
+        let (client_id, proof) = (&sign_in.request.binding.client_id, sign_in.proof.as_ref());
+        let mut headers = headers(&sign_in.correlation_id, anchor);
+        authorize(&mut headers, client_id, proof);
         Departing {
             http: self.connections.to(&sign_in.authority),
             outgoing: Outgoing {
-                url: sign_in.token_endpoint.clone(),
-                headers: headers(&sign_in.correlation_id, anchor),
-                payload: Some(form.proven(sign_in.proof.as_ref()).into_payload()),
+                url: sign_in.token_endpoint.url.clone(),
+                headers,
+                payload: Some(form.proven(proof).into_payload()),
                 deadline: sign_in.deadline.for_grant(self.clock.monotonic()),
             },
             permit,
@@ -164,24 +216,44 @@ impl Client {
     }
 }
 
-/// 404: there is no realm service, and the authority checks passwords itself. Whatever else is not an answer passes.
+/// 404 of a declared host: there is no realm service, and the authority checks passwords itself. That of a cloud never
+/// says so: a gateway did. Whatever else is not an answer passes, too.
 fn read_realm(attempt: &Attempt<'_>, reply: &Reply) -> Result<AccountRealm, Box<Refusal>> {
     match reply.status {
         200 => {
             let body = reply.body.as_deref().map(Vec::as_slice).unwrap_or_default();
             realm::read(body).ok_or_else(|| Box::new(attempt.unusable(reply)))
         }
-        404 => Ok(AccountRealm::Managed),
+        404 if attempt.authority.name().is_some() => Ok(AccountRealm::Absent),
+        404 => Err(Box::new(attempt.status(Class::Transient, reply))),
         status => Err(Box::new(attempt.status(Class::of_status(status), reply))),
     }
 }
 
 fn not_federated(attempt: &Attempt<'_>) -> Refusal {
-    attempt.told(
+    let refusal = attempt.told(
         Effect::Person,
         Reason::AppMisconfigured,
         "spec.login.realm asks for a federation server, but Entra ID names none for this account; the password was not sent.".to_owned(),
         "Remove spec.login.realm, or set it to Managed.",
+    );
+    Refusal {
+        deed: Deed::Spec,
+        ..refusal
+    }
+}
+
+/// The server of a SAML federation signs in browsers alone: there is nothing to switch on.
+fn no_ws_trust(attempt: &Attempt<'_>) -> Refusal {
+    attempt.told(
+        Effect::Person,
+        Reason::AppMisconfigured,
+        "The account's domain is federated by SAML, which has no endpoint for user name and password; the password was not \
+         sent."
+            .to_owned(),
+        "Use an account of a domain that is not federated; or have the tenant allow cloud password validation (password \
+         hash synchronisation and a home realm policy with AllowCloudPasswordValidation), and set spec.login.realm to \
+         Managed.",
     )
 }
 
@@ -195,10 +267,14 @@ fn nobody(attempt: &Attempt<'_>) -> Refusal {
 }
 
 fn personal(attempt: &Attempt<'_>) -> Refusal {
-    attempt.told(
+    let refusal = attempt.told(
         Effect::Person,
         Reason::UserNotFound,
         "This is a personal Microsoft account; the password was not sent.".to_owned(),
         "Use a work or school account: personal accounts cannot use this grant.",
-    )
+    );
+    Refusal {
+        deed: Deed::NewLogin,
+        ..refusal
+    }
 }

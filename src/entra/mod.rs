@@ -39,6 +39,7 @@ mod body;
 mod client;
 mod clock;
 mod deadline;
+mod decode;
 mod discovery;
 mod federated;
 #[cfg(fuzzing)]

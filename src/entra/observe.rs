@@ -16,9 +16,10 @@ impl<F: Fn(Grant, &'static str, f64) + Send + Sync> Observer for F {
 }
 
 /// Every value of `result`.
-pub const RESULTS: [&str; 8] = [
+pub const RESULTS: [&str; 9] = [
     "granted",
     "condemned",
+    "doubtful",
     "entry",
     "person",
     "dead",

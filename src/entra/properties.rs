@@ -44,15 +44,18 @@ proptest! {
 
     #[test]
     fn whatever_is_claimed_an_account_is_bounded_and_printable(
-        id_token in prop::collection::btree_map("oid|sub|tid|iat|upn|email|name|preferred_username", claim(), 0..6),
+        id_token in prop::collection::btree_map("oid|sub|iss|tid|iat|upn|email|name|preferred_username", claim(), 0..6),
         client_info in prop::collection::btree_map("uid|utid", claim(), 0..3),
     ) {
         let jwt = format!("e30.{}.signature", encoded(&id_token));
         let identity = Identity::new(Some(&jwt), Some(&encoded(&client_info)));
         if let Some(account) = identity.account() {
-            prop_assert!(!account.object_id.is_empty() && !account.home_account_id.is_empty());
-            let ids = [&account.object_id, &account.tenant_id, &account.home_account_id];
-            prop_assert!(ids.iter().all(|id| id.len() <= 257 && id.bytes().all(|byte| byte.is_ascii_graphic())));
+            prop_assert_eq!(account.object_id.is_empty(), account.tenant_id.is_empty());
+            prop_assert_eq!(account.issuer.is_empty(), account.subject.is_empty());
+            let ids = [&account.object_id, &account.home_account_id, &account.subject];
+            prop_assert!(ids.iter().any(|id| !id.is_empty()));
+            let ids = [ids[0], ids[1], ids[2], &account.tenant_id, &account.issuer];
+            prop_assert!(ids.iter().all(|id| id.len() <= 512 && id.bytes().all(|byte| byte.is_ascii_graphic())));
             prop_assert!(account.username.chars().count() <= 256);
             prop_assert!(!account.username.contains(char::is_control));
         }

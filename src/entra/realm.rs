@@ -21,6 +21,8 @@ pub(super) enum AccountRealm {
     Unknown,
     /// The service for personal accounts.
     Personal,
+    /// The authority has no realm service: it checks the password itself, unless it asks somebody else behind its back.
+    Absent,
 }
 
 /// A federation server, as the realm service describes it. Nothing of it is checked yet.
@@ -32,6 +34,8 @@ pub(super) struct Server {
     pub(super) active: Option<String>,
     /// `cloud_audience_urn`.
     pub(super) audience: String,
+    /// `federation_protocol` is SAML and not WS-Trust.
+    pub(super) saml: bool,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +45,7 @@ struct Body {
     federation_metadata_url: Option<String>,
     federation_active_auth_url: Option<String>,
     cloud_audience_urn: Option<String>,
+    federation_protocol: Option<String>,
 }
 
 /// Reads an answer; `None` if it names no type of account that is known.
@@ -65,7 +70,9 @@ pub(super) fn read(body: &[u8]) -> Option<AccountRealm> {
 }
 
 fn server(body: Body) -> Server {
+    let protocol = body.federation_protocol.unwrap_or_default();
     Server {
+        saml: protocol.to_ascii_lowercase().starts_with("saml"),
         metadata: believed(body.federation_metadata_url),
         active: believed(body.federation_active_auth_url),
         audience: believed(body.cloud_audience_urn).unwrap_or_else(|| AUDIENCE.to_owned()),
@@ -108,6 +115,7 @@ mod tests {
             "federation_active_auth_url": "https://sts.fed.example/2005/usernamemixed",
             "cloud_audience_urn": "urn:federation:Other"});
         let expected = Server {
+            saml: false,
             metadata: Some("https://sts.fed.example/mex".to_owned()),
             active: Some("https://sts.fed.example/2005/usernamemixed".to_owned()),
             audience: "urn:federation:Other".to_owned(),
@@ -120,6 +128,7 @@ mod tests {
         let body = json!({"account_type": "Federated", "federation_metadata_url": "",
             "federation_active_auth_url": "a".repeat(TEXT_MAX + 1), "cloud_audience_urn": null});
         let expected = Server {
+            saml: false,
             metadata: None,
             active: None,
             audience: "urn:federation:MicrosoftOnline".to_owned(),

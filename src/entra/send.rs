@@ -4,7 +4,7 @@ use super::Client;
 use super::failure::Attempt;
 use super::limits::{Experience, Permit};
 use super::observe;
-use super::response;
+use super::response::{self, Asked};
 use super::retry_after::RETRY_AFTER_DEFAULT;
 use super::wire::{self, Cause, Lost, Outgoing, Reply};
 use crate::plan::answer::{Effect, Refusal};
@@ -82,7 +82,7 @@ impl Client {
     }
 }
 
-/// The tokens of an answer of the token endpoint.
+/// The tokens of an answer of the token endpoint. What is odd about the access token costs it, and not the session.
 pub(super) fn read_token(
     attempt: &Attempt<'_>,
     reply: &Reply,
@@ -92,10 +92,20 @@ pub(super) fn read_token(
         return Err(Box::new(attempt.refused(reply)));
     }
     let body = reply.body.as_deref().map(Vec::as_slice).unwrap_or_default();
-    response::read(body, reply.started, requested).map_err(|unusable| {
-        tracing::debug!(error = %unusable, correlation_id = attempt.correlation_id, "token response is not usable");
-        Box::new(attempt.unusable(reply))
-    })
+    let asked = Asked {
+        scopes: requested,
+        client_info: attempt.authority.traits().client_info,
+    };
+    match response::read(body, reply.started, asked) {
+        Ok((mut tokens, odd)) => {
+            tokens.granted.unusable = odd.map(|odd| Box::new(attempt.entry_unusable(reply, odd)));
+            Ok(tokens)
+        }
+        Err(odd) => {
+            tracing::debug!(error = %odd, correlation_id = attempt.correlation_id, "token response is not usable");
+            Err(Box::new(attempt.refused_with_success(reply)))
+        }
+    }
 }
 
 /// What the limits learn from an answer. A verdict is none of a failing host, though a SOAP fault has status 500.

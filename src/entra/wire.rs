@@ -4,7 +4,8 @@
 //!
 //! - No redirect is followed, no cookie kept, no request repeated by a library; https only, TLS 1.2 or newer.
 //! - [`Lost`] says exactly whether any byte of the body may have left.
-//! - At most [`BODY_MAX`] bytes of an answer are read, and the whole ends within the deadline.
+//! - At most [`BODY_MAX`] bytes of an answer are read, and no more come out of its content coding; the whole ends within
+//!   the deadline.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -13,7 +14,7 @@ use std::io;
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
-use reqwest::header::{self, HeaderMap};
+use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Certificate, redirect, retry, tls};
 use url::Url;
 use zeroize::Zeroizing;
@@ -21,6 +22,7 @@ use zeroize::Zeroizing;
 use super::authority::{Authorities, Authority};
 use super::body::{Door, Payload, guarded};
 use super::clock::Started;
+use super::decode::{self, Coding};
 use super::failure::guid_like;
 use super::retry_after::{parse_http_date, parse_retry_after};
 use super::{BuildError, Peer, USER_AGENT};
@@ -106,6 +108,7 @@ fn roots(pem: &[u8]) -> Option<Vec<Certificate>> {
 fn builder() -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(USER_AGENT)
+        .default_headers(uncoded())
         .https_only(true)
         .tls_version_min(tls::Version::TLS_1_2)
         .redirect(redirect::Policy::none())
@@ -113,6 +116,11 @@ fn builder() -> reqwest::ClientBuilder {
         .retry(retry::never())
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_idle_timeout(POOL_IDLE)
+}
+
+/// Without the header, any content coding would be welcome (RFC 9110 §12.5.3). Some come all the same.
+fn uncoded() -> HeaderMap {
+    HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))])
 }
 
 fn build(builder: reqwest::ClientBuilder) -> Result<reqwest::Client, BuildError> {
@@ -147,7 +155,7 @@ pub(super) struct Reply {
     pub(super) retry_after: Option<i64>,
     /// `x-ms-request-id`, which equals the trace id.
     pub(super) trace_id: Option<String>,
-    /// `None` if it was longer than [`BODY_MAX`].
+    /// In UTF-8 and without its content coding; `None` if it was longer than [`BODY_MAX`], or has an unknown coding.
     pub(super) body: Option<Zeroizing<Vec<u8>>>,
 }
 
@@ -253,8 +261,9 @@ async fn converse(
 async fn receive(request: reqwest::RequestBuilder) -> Result<Answer, Cause> {
     let response = request.send().await.map_err(|error| cause(&error))?;
     let head = Head::of(&response);
+    let coding = Coding::of(response.headers());
     let body = read_body(response).await?;
-    Ok((head, body))
+    Ok((head, body.and_then(|body| decode::text(coding, body))))
 }
 
 /// Reads the body piece by piece; `None` as soon as it is too long.

@@ -9,6 +9,7 @@ use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Lim
 use entra_operator::operator::SystemClock;
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Account, Refusal};
+use entra_operator::plan::identity::Pin;
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::material::{
     ClientAuthentication, ClientCertificate, LoginContent, Secret, StoredSession,
@@ -93,9 +94,12 @@ impl Ours {
     pub(crate) async fn redeem(&self, refresh_token: &str, account: &str) -> Result<Tokens, Box<Refusal>> {
         let session = StoredSession {
             refresh_token: Secret::new(refresh_token.to_owned()),
-            account: Account {
-                home_account_id: account.to_owned(),
-                ..Account::default()
+            pin: Pin {
+                account: Account {
+                    home_account_id: account.to_owned(),
+                    ..Account::default()
+                },
+                ..Pin::default()
             },
             answered_at: Time(0),
         };

@@ -129,14 +129,15 @@ async fn every_form_of_429_is_understood() {
             (Effect::Transient, Reason::Throttled)
         );
         assert_eq!(refusal.retry_after, Some(seconds), "{headers:?}");
-        let Outcome::Later(until) = setup.redeem().await else {
+        let Outcome::Later(later) = setup.redeem().await else {
             panic!("the pause holds for every grant")
         };
         let now = entra_operator::reconcile::ports::Clock::now(&*setup.clock);
         assert!(
-            (seconds - 3..=seconds + 1).contains(&until.since(now)),
+            (seconds - 3..=seconds + 1).contains(&later.until.since(now)),
             "{headers:?}"
         );
+        assert_eq!(later.reason, Reason::Throttled);
         assert_eq!(server.journal().len(), 1);
     }
 }

@@ -2,11 +2,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_lc_rs::digest::{SHA256, digest};
-use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use aws_lc_rs::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaParameters, UnparsedPublicKey,
+};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use entra_operator::api::Reason;
+use entra_operator::entra::Kind;
 use entra_operator::plan::answer::Effect;
 use entra_operator::reconcile::material::{ClientAuthentication, ClientCertificate, Secret};
 use entra_operator::reconcile::ports::{Clock, Provider};
@@ -73,8 +76,12 @@ fn decoded(part: &str) -> Vec<u8> {
 
 /// Header and claims of an assertion whose signature is good.
 fn verified(assertion: &str, key: &KeyPair) -> (Value, Value) {
+    verified_as(&RSA_PSS_2048_8192_SHA256, assertion, key)
+}
+
+fn verified_as(algorithm: &'static RsaParameters, assertion: &str, key: &KeyPair) -> (Value, Value) {
     let (statement, signature) = assertion.rsplit_once('.').unwrap();
-    UnparsedPublicKey::new(&RSA_PSS_2048_8192_SHA256, key.der_bytes())
+    UnparsedPublicKey::new(algorithm, key.der_bytes())
         .verify(statement.as_bytes(), &decoded(signature))
         .unwrap();
     let (header, claims) = statement.split_once('.').unwrap();
@@ -112,6 +119,75 @@ async fn a_certificate_signs_an_assertion_for_this_endpoint_and_this_moment() {
             "nbf": now, "iat": now, "exp": now + 600,
         })
     );
+}
+
+/// As every MSAL signs for AD FS and for generic issuers.
+#[tokio::test]
+async fn ad_fs_and_issuers_without_ps256_get_rs256_with_a_sha_1_thumbprint() {
+    for (kind, path, offered, old) in [
+        (Kind::Adfs, "/adfs", None, true),
+        (Kind::Oidc, "", None, true),
+        (Kind::Oidc, "", Some(json!(["RS256", "ES256"])), true),
+        (Kind::Oidc, "", Some(json!(["RS256", "PS256"])), false),
+    ] {
+        let server = Server::start([]).await;
+        let url = format!("https://{}{path}", server.host());
+        if kind == Kind::Oidc {
+            let mut document = json!({"issuer": url, "token_endpoint": format!("{url}/token")});
+            if let Some(list) = offered {
+                document["token_endpoint_auth_signing_alg_values_supported"] = list;
+            }
+            server.then(say(200, &[], &document.to_string()));
+        }
+        server.then(say(200, &[], &tokens()));
+        let mut setup = Setup::of_kind(kind, &url, &server.ca_pem, None);
+        let (key, certificate, material) = good();
+        setup.client_auth = Some(ClientAuthentication::Certificate(material));
+        granted(setup.login().await);
+        let assertion = parameter(&server.journal().pop().unwrap(), "client_assertion");
+        let old_thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA1_FOR_LEGACY_USE_ONLY, certificate.der()));
+        let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, certificate.der()));
+        let (header, expected) = if old {
+            let (header, _) = verified_as(&RSA_PKCS1_2048_8192_SHA256, &assertion, &key);
+            (
+                header,
+                json!({"alg": "RS256", "typ": "JWT", "x5t": old_thumbprint}),
+            )
+        } else {
+            let (header, _) = verified(&assertion, &key);
+            (
+                header,
+                json!({"alg": "PS256", "typ": "JWT", "x5t#S256": thumbprint}),
+            )
+        };
+        assert_eq!(header, expected, "{kind:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_issuer_gets_a_client_secret_where_its_document_wants_it() {
+    for (methods, basic) in [
+        (json!(["client_secret_basic", "private_key_jwt"]), true),
+        (json!(["client_secret_post", "client_secret_basic"]), false),
+    ] {
+        let server = Server::start([]).await;
+        let url = format!("https://{}", server.host());
+        let document = json!({"issuer": url, "token_endpoint": format!("{url}/token"),
+            "token_endpoint_auth_methods_supported": methods});
+        server.then(say(200, &[], &document.to_string()));
+        server.then(say(200, &[], &tokens()));
+        server.then(say(200, &[], &tokens()));
+        let mut setup = Setup::of_kind(Kind::Oidc, &url, &server.ca_pem, None);
+        setup.client_auth = Some(ClientAuthentication::Secret(Secret::new("marker s&1".to_owned())));
+        granted(setup.login().await);
+        granted(setup.redeem().await);
+        for request in server.journal().iter().skip(1) {
+            let pair = STANDARD.encode(format!("{CLIENT_ID}:marker+s%261"));
+            let header = basic.then(|| format!("Basic {pair}"));
+            assert_eq!(request.header("authorization"), header.as_deref());
+            assert_eq!(request.body.contains("client_secret="), !basic);
+        }
+    }
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use entra_operator::api::Realm;
 use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Account, Refusal};
+use entra_operator::plan::identity::Pin;
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::material::{ClientAuthentication, LoginContent, Secret, StoredSession};
 use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens, Wanted};
@@ -186,9 +187,12 @@ pub(crate) fn content() -> LoginContent {
 pub(crate) fn session() -> StoredSession {
     StoredSession {
         refresh_token: Secret::new(REFRESH_TOKEN.to_owned()),
-        account: Account {
-            home_account_id: "uid-1.utid-1".to_owned(),
-            ..Account::default()
+        pin: Pin {
+            account: Account {
+                home_account_id: "uid-1.utid-1".to_owned(),
+                ..Account::default()
+            },
+            ..Pin::default()
         },
         answered_at: Time(0),
     }

@@ -2,7 +2,8 @@
 
 use entra_operator::api::Reason;
 use entra_operator::entra::Kind;
-use entra_operator::plan::answer::{Account, Effect};
+use entra_operator::plan::answer::{Account, Deed, Effect};
+use entra_operator::reconcile::material::{ClientAuthentication, Secret};
 use serde_json::{Value, json};
 
 use crate::client::{CLIENT_ID, Setup, TENANT, granted, refused, tokens};
@@ -27,8 +28,8 @@ async fn both(kind: Kind, path: &str, tenant: Option<&str>) -> [Received; 2] {
 }
 
 #[tokio::test]
-async fn external_id_is_spoken_to_like_entra_id() {
-    let [login, redemption] = both(Kind::ExternalId, "", Some(TENANT)).await;
+async fn entra_id_has_its_tenant_in_the_path_and_takes_the_hint() {
+    let [login, redemption] = both(Kind::Entra, "", Some(TENANT)).await;
     assert_eq!(login.line(), "POST /contoso.example/oauth2/v2.0/token HTTP/1.1");
     assert!(login.body.contains("&client_info=1&") && redemption.body.contains("&client_info=1&"));
     assert!(login.header("x-anchormailbox").is_some());
@@ -77,6 +78,43 @@ async fn organizations_is_a_tenant_of_entra_id() {
     assert_eq!(login.line(), "POST /organizations/oauth2/v2.0/token HTTP/1.1");
 }
 
+/// Whoever gets the token of a workload identity can redeem it at Entra ID.
+#[tokio::test]
+async fn the_token_of_a_workload_identity_goes_to_entra_id_alone() {
+    for (kind, path, tenant) in [
+        (Kind::B2c, "/B2C_1_ropc", Some(TENANT)),
+        (Kind::Adfs, "/adfs", None),
+        (Kind::Oidc, "", None),
+    ] {
+        let server = Server::start([]).await;
+        let url = format!("https://{}{path}", server.host());
+        let document = json!({"issuer": url, "token_endpoint": format!("{url}/token")}).to_string();
+        if kind == Kind::Oidc {
+            server.then(say(200, &[], &document));
+        }
+        let mut setup = Setup::of_kind(kind, &url, &server.ca_pem, tenant);
+        let token = Secret::new("marker-service-account".to_owned());
+        setup.client_auth = Some(ClientAuthentication::Assertion(token));
+        for outcome in [setup.login().await, setup.redeem().await] {
+            let refusal = refused(outcome);
+            assert_eq!(
+                (refusal.effect, refusal.reason, refusal.deed),
+                (Effect::Person, Reason::AppMisconfigured, Deed::Spec),
+                "{kind:?}"
+            );
+            assert!(
+                refusal.message.contains("nothing was sent"),
+                "{}",
+                refusal.message
+            );
+        }
+        assert!(
+            server.journal().iter().all(|request| request.body.is_empty()),
+            "{kind:?}"
+        );
+    }
+}
+
 async fn answered(kind: Kind, path: &str, tenant: Option<&str>, body: Value) -> (i64, Vec<String>, Account) {
     let (_server, setup) = setup(kind, path, tenant, &[body]).await;
     let tokens = granted(setup.login().await);
@@ -88,7 +126,7 @@ async fn answered(kind: Kind, path: &str, tenant: Option<&str>, body: Value) -> 
 
 #[tokio::test]
 async fn an_answer_of_b2c_is_read() {
-    let claims = json!({"sub": "0b8c2f7e-0000-4000-8000-000000000001", "tfp": "B2C_1_ropc", "name": "Alice"});
+    let claims = json!({"iss": "https://b2c", "sub": "0b8c2f7e-0000-4000-8000-000000000001", "tfp": "B2C_1_ropc", "name": "Alice"});
     let body = json!({
         "access_token": "marker-access-token", "token_type": "Bearer", "expires_in": "3600",
         "refresh_token": "marker-new-refresh-token", "id_token": unsigned(&claims), "not_before": 1_700_000_000,
@@ -96,7 +134,8 @@ async fn an_answer_of_b2c_is_read() {
     });
     let (life, scopes, account) = answered(Kind::B2c, "/B2C_1_ropc", Some(TENANT), body).await;
     assert_eq!((life, scopes), (3600, vec!["api://x/.default".to_owned()]));
-    assert_eq!(account.home_account_id, "0b8c2f7e-0000-4000-8000-000000000001");
+    assert_eq!(account.subject, "0b8c2f7e-0000-4000-8000-000000000001");
+    assert_eq!(account.home_account_id, "");
     assert_eq!(
         (account.username.as_str(), account.tenant_id.as_str()),
         ("Alice", "")
@@ -105,7 +144,7 @@ async fn an_answer_of_b2c_is_read() {
 
 #[tokio::test]
 async fn an_answer_of_adfs_is_read() {
-    let claims = json!({"sub": "4Rg+h/0bQ4Q5xA==", "upn": "alice@contoso.example", "iat": 1_700_000_000});
+    let claims = json!({"iss": "https://fs/adfs", "sub": "4Rg+h/0bQ4Q5xA==", "upn": "alice@contoso.example", "iat": 1_700_000_000});
     let body = json!({
         "access_token": "marker-access-token", "token_type": "bearer", "expires_in": 3600, "resource": "api://x",
         "refresh_token": "marker-new-refresh-token", "refresh_token_expires_in": 604_800, "scope": "openid",
@@ -113,7 +152,10 @@ async fn an_answer_of_adfs_is_read() {
     });
     let (life, scopes, account) = answered(Kind::Adfs, "/adfs", None, body).await;
     assert_eq!((life, scopes), (3600, vec!["openid".to_owned()]));
-    assert_eq!(account.home_account_id, "4Rg+h/0bQ4Q5xA==");
+    assert_eq!(
+        (account.issuer.as_str(), account.subject.as_str()),
+        ("https://fs/adfs", "4Rg+h/0bQ4Q5xA==")
+    );
     assert_eq!(account.username, "alice@contoso.example");
 }
 
@@ -122,19 +164,23 @@ async fn an_answer_of_a_v1_endpoint_is_read() {
     let claims = json!({"oid": "oid-1", "tid": "tid-1", "sub": "pairwise", "upn": "alice@contoso.example"});
     let body = json!({
         "access_token": "opaque+/==", "token_type": "Bearer", "expires_in": "4294", "ext_expires_in": "4294",
-        "expires_on": "1700004294", "not_before": "1700000000", "resource": "api://x", "scope": "access",
+        "expires_on": "4102444800", "not_before": "1700000000", "resource": "api://x", "scope": "access",
         "refresh_token": "marker-new-refresh-token", "id_token": unsigned(&claims)
     });
     let (life, scopes, account) = answered(Kind::Entra, "", Some(TENANT), body).await;
     assert_eq!((life, scopes), (4294, vec!["access".to_owned()]));
     assert_eq!(
-        account.home_account_id, "oid-1.tid-1",
-        "without client_info, the id_token tells"
+        (account.object_id.as_str(), account.tenant_id.as_str()),
+        ("oid-1", "tid-1")
+    );
+    assert_eq!(
+        account.home_account_id, "",
+        "only client_info names the home account"
     );
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_condemned_whatever_the_kind_says() {
+async fn a_refused_password_is_a_doubt_whatever_the_kind_says() {
     for (kind, path, tenant, error, text) in [
         (
             Kind::B2c,
@@ -151,7 +197,7 @@ async fn a_wrong_password_is_condemned_whatever_the_kind_says() {
         let refusal = refused(Setup::of_kind(kind, &url, &server.ca_pem, tenant).login().await);
         assert_eq!(
             (refusal.effect, refusal.reason),
-            (Effect::Condemned, Reason::WrongPassword)
+            (Effect::Doubtful, Reason::WrongPassword)
         );
         let shown = format!("{refusal:?}");
         assert!(!shown.contains("marker") && !shown.contains("MSIS"), "{shown}");
@@ -162,7 +208,7 @@ async fn a_wrong_password_is_condemned_whatever_the_kind_says() {
 async fn redirects_are_not_followed_by_any_kind() {
     let elsewhere = Server::start([]).await;
     for (kind, path, tenant) in [
-        (Kind::ExternalId, "", Some(TENANT)),
+        (Kind::Entra, "", Some(TENANT)),
         (Kind::B2c, "/B2C_1_ropc", Some(TENANT)),
         (Kind::Adfs, "/adfs", None),
     ] {

@@ -19,6 +19,7 @@ mod http2;
 mod jwt;
 mod kinds;
 mod leaks;
+mod odd;
 mod oidc;
 mod pace;
 mod proxy;

@@ -192,14 +192,19 @@ async fn a_document_that_is_away_leaves_the_known_endpoint_in_use() {
 
 #[tokio::test]
 async fn a_subject_of_any_visible_text_is_an_account() {
-    let id_token = crate::jwt::unsigned(&json!({"sub": "auth0|alice.1:x", "email": "alice@contoso.example"}));
+    let id_token = crate::jwt::unsigned(
+        &json!({"iss": "https://sso", "sub": "auth0|alice.1:x", "email": "alice@contoso.example"}),
+    );
     let body = json!({"token_type": "Bearer", "expires_in": 60, "access_token": "a", "refresh_token": "r",
         "id_token": id_token});
     let (server, setup) = started([]).await;
     server.then(own(&server, "/token"));
     server.then(say(200, &[], &body.to_string()));
     let account = granted(setup.login().await).granted.account.unwrap();
-    assert_eq!(account.home_account_id, "auth0|alice.1:x");
+    assert_eq!(
+        (account.issuer.as_str(), account.subject.as_str()),
+        ("https://sso", "auth0|alice.1:x")
+    );
     assert_eq!(account.username, "alice@contoso.example");
 }
 

@@ -113,6 +113,7 @@ async fn every_request_is_observed_once() {
     let server = Server::start([
         say(200, &[], &tokens()),
         say(400, &[], r#"{"error":"invalid_grant","error_codes":[50126]}"#),
+        say(200, &[], r#"{"account_type":"Managed"}"#),
         say(400, &[], r#"{"error":"invalid_grant","error_codes":[50173]}"#),
         Act::Close,
     ])
@@ -137,6 +138,7 @@ async fn every_request_is_observed_once() {
         [
             (Grant::Refresh, "granted"),
             (Grant::Password, "condemned"),
+            (Grant::Discovery, "granted"),
             (Grant::Refresh, "dead"),
             (Grant::Password, "unanswered"),
         ]

@@ -1,7 +1,7 @@
 //! The question who checks an account's password, and that the password waits for the answer.
 
 use entra_operator::api::{Realm, Reason};
-use entra_operator::plan::answer::Effect;
+use entra_operator::plan::answer::{Deed, Effect};
 use entra_operator::reconcile::material::Secret;
 use entra_operator::reconcile::ports::Outcome;
 
@@ -161,4 +161,63 @@ async fn a_pause_that_the_realm_service_asks_for_holds() {
     assert_eq!(refused(setup.login().await).retry_after, Some(17));
     assert!(matches!(setup.login().await, Outcome::Later(_)));
     assert_eq!(server.journal().len(), 1);
+}
+
+const WRONG: &str = r#"{"error":"invalid_grant","error_codes":[50126]}"#;
+
+#[tokio::test]
+async fn a_wrong_password_is_condemned_only_where_the_realm_service_says_managed() {
+    let said = || realm("Managed", "contoso.example");
+    let wrong = || say(400, &[], WRONG);
+    let condemned = (Effect::Condemned, Deed::NewLogin);
+    let doubtful = (Effect::Doubtful, Deed::Word);
+    for (setting, script, expected) in [
+        (Realm::Auto, vec![said(), wrong()], condemned),
+        (Realm::Auto, vec![say(404, &[], ""), wrong()], doubtful),
+        (Realm::Managed, vec![wrong(), said()], condemned),
+        (
+            Realm::Managed,
+            vec![wrong(), realm("Federated", "contoso.example")],
+            doubtful,
+        ),
+        (
+            Realm::Managed,
+            vec![wrong(), realm("Unknown", "contoso.example")],
+            doubtful,
+        ),
+        (Realm::Managed, vec![wrong(), say(404, &[], "")], doubtful),
+        (Realm::Managed, vec![wrong(), say(503, &[], "")], doubtful),
+        (Realm::Managed, vec![wrong(), say(429, &[], "")], doubtful),
+        (Realm::Managed, vec![wrong(), say(200, &[], "<html>")], doubtful),
+        (Realm::Managed, vec![wrong(), Act::Close], doubtful),
+    ] {
+        let shown = format!("{setting:?} {script:?}");
+        let server = Server::start(script).await;
+        let refusal = refused(asking(&server, setting).login().await);
+        assert_eq!((refusal.effect, refusal.deed), expected, "{shown}");
+        assert_eq!(
+            (refusal.reason, refusal.code),
+            (Reason::WrongPassword, Some(50126)),
+            "{shown}"
+        );
+        let sends = server
+            .journal()
+            .iter()
+            .filter(|r| r.body.contains("grant_type=password"))
+            .count();
+        assert_eq!((sends, server.journal().len()), (1, 2), "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_asked_after_any_other_answer() {
+    for answer in [
+        say(400, &[], r#"{"error":"invalid_grant","error_codes":[50056]}"#),
+        say(400, &[], r#"{"error":"invalid_grant"}"#),
+        say(200, &[], &tokens()),
+    ] {
+        let server = Server::start([answer, realm("Managed", "contoso.example")]).await;
+        drop(asking(&server, Realm::Managed).login().await);
+        assert_eq!(server.journal().len(), 1);
+    }
 }

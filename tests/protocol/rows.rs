@@ -15,8 +15,8 @@ use crate::client::{PASSWORD, REFRESH_TOKEN, Setup, USER, refused};
 /// See the head of the file.
 const EXPECTED: &str = include_str!("aadsts.tsv");
 
-/// Codes without a public record: they have no row, and are judged by their error.
-const UNRECORDED: [u32; 2] = [130_500, 399_284];
+/// Codes without a public record: they have no row, and are judged by what they are like, else by their error.
+const UNRECORDED: [u32; 5] = [53_777, 130_500, 399_284, 500_349, 530_999];
 
 /// Text of the service that nobody may get to see.
 const MARKER: &str = "Marker text for alice@contoso.example";
@@ -63,6 +63,7 @@ fn expected() -> impl Iterator<Item = Line> {
 fn of_password(class: &str) -> (Reason, Effect, Retry) {
     match class {
         "WP" => (Reason::WrongPassword, Effect::Condemned, Retry::Person),
+        "WD" => (Reason::WrongPassword, Effect::Doubtful, Retry::Person),
         "RD" => (Reason::InteractionRequired, Effect::Person, Retry::Probe),
         other => of_either(other),
     }
@@ -70,9 +71,10 @@ fn of_password(class: &str) -> (Reason, Effect, Retry) {
 
 fn of_refresh(class: &str) -> (Reason, Effect, Retry) {
     match class {
-        "WP" => (Reason::InteractionRequired, Effect::Person, Retry::Probe),
+        "WP" | "WD" => (Reason::InteractionRequired, Effect::Person, Retry::Probe),
         "RD" => (Reason::LoginRequired, Effect::Dead, Retry::Person),
         "RS" => (Reason::LoginRequired, Effect::Suspect, Retry::Person),
+        "RU" => (Reason::LoginRequired, Effect::Unreadable, Retry::Person),
         other => of_either(other),
     }
 }
@@ -113,7 +115,8 @@ fn check(code: u32, refusal: &Refusal, (reason, effect, retry): (Reason, Effect,
 /// Something to do, and links: where to consent, and Microsoft's page about the code.
 fn check_remedy(code: u32, refusal: &Refusal) {
     let page = format!(" More: https://login.microsoftonline.com/error?code={code}");
-    let advice = refusal.remedy.strip_suffix(&page);
+    let advice = refusal.advice();
+    let advice = advice.strip_suffix(&page);
     let advice = advice.unwrap_or_else(|| panic!("{code}: {}", refusal.remedy));
     assert!(advice.split(' ').count() > 1, "{code}: {advice}");
     let links = advice.contains("/contoso.example/adminconsent?client_id=");

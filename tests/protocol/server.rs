@@ -190,11 +190,16 @@ async fn read_body(stream: &mut TlsStream<TcpStream>, state: &State, at: usize) 
 
 /// An HTTP/1.1 answer.
 pub(crate) fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Vec<u8> {
+    answer_bytes(status, headers, body.as_bytes())
+}
+
+/// The same with a body of any bytes.
+pub(crate) fn answer_bytes(status: u16, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut text = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
         write!(text, "{name}: {value}\r\n").unwrap();
     }
-    format!("{text}\r\n{body}").into_bytes()
+    [format!("{text}\r\n").as_bytes(), body].concat()
 }
 
 /// The same as an act.

@@ -1,9 +1,14 @@
 //! The kinds of authority, and everything in which they differ: one row each.
 //!
-//! Sources: entra-protocol §1.3, §3.2 and §5, which name the MSAL and the Microsoft page behind each value.
+//! Sources: entra-protocol §1.3, §3.2 and §5, which name the MSAL and the Microsoft page behind each value. External
+//! tenants have no row: Microsoft's page "Supported features in workforce and external tenants" lists this grant as
+//! unsupported there.
 
 use strum::{EnumIter, EnumString, IntoEnumIterator, IntoStaticStr};
 use url::Url;
+
+use crate::entra::assertion::Algorithm;
+use crate::entra::grant::Manners;
 
 /// What an identity provider is, and with it how it is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, EnumString, IntoStaticStr)]
@@ -12,8 +17,6 @@ pub enum Kind {
     Entra,
     /// Azure AD B2C with a resource-owner user flow. `https://contoso.b2clogin.com/B2C_1_ropc`.
     B2c,
-    /// Microsoft Entra External ID. `https://contoso.ciamlogin.com`.
-    ExternalId,
     /// AD FS 2019 or newer. `https://fs.contoso.example/adfs`.
     Adfs,
     /// Any other OpenID provider. The URL is its issuer.
@@ -36,6 +39,13 @@ pub(in crate::entra) struct Traits {
     pub(in crate::entra) reserved_scopes: &'static [&'static str],
     /// It answers `client_info=1` with the home account, and takes its routing hint.
     pub(in crate::entra) client_info: bool,
+    /// Scopes that differ in case only are one: Entra ID compares them so. To RFC 6749 §3.3 they are two.
+    pub(in crate::entra) folds_scopes: bool,
+    /// The token of a workload identity may go there: its audience is Entra ID's, and whoever has it can redeem it
+    /// there for all that the application may.
+    pub(in crate::entra) takes_workload_identity: bool,
+    /// How its clients prove themselves; where a discovery document names the endpoint, that document decides.
+    pub(in crate::entra) manners: Manners,
     /// `response_type` of a sign-in: B2C wants it on this grant, though RFC 6749 §4.3.2 has none.
     pub(in crate::entra) response_type: Option<&'static str>,
 }
@@ -78,12 +88,13 @@ const ENTRA: Traits = Traits {
     document: V2_DOCUMENT,
     reserved_scopes: MSAL_SCOPES,
     client_info: true,
+    folds_scopes: true,
+    takes_workload_identity: true,
+    manners: Manners {
+        algorithm: Algorithm::Ps256,
+        basic: false,
+    },
     response_type: None,
-};
-
-const EXTERNAL_ID: Traits = Traits {
-    tenancy: Tenancy::Named,
-    ..ENTRA
 };
 
 /// Microsoft's page "Set up a resource owner password credentials flow in Azure AD B2C" has this form; the home
@@ -93,23 +104,31 @@ const B2C: Traits = Traits {
     tenancy: Tenancy::Named,
     reserved_scopes: &["offline_access", "openid"],
     client_info: false,
+    takes_workload_identity: false,
     response_type: Some("token id_token"),
     ..ENTRA
 };
 
-/// Scopes name the resource, as `{resource}/{scope}`; there is no parameter `resource`.
+/// Scopes name the resource, as `{resource}/{scope}`; there is no parameter `resource`. Assertions are signed as every
+/// MSAL signs them for AD FS, which knows neither PSS nor SHA-256 thumbprints.
 const ADFS: Traits = Traits {
     path: Path::Adfs,
     tenancy: Tenancy::Absent,
     token: Some(&["oauth2", "token"]),
     document: DOCUMENT,
     client_info: false,
+    takes_workload_identity: false,
+    manners: Manners {
+        algorithm: Algorithm::Rs256,
+        basic: false,
+    },
     ..ENTRA
 };
 
 const OIDC: Traits = Traits {
     path: Path::Issuer,
     token: None,
+    folds_scopes: false,
     ..ADFS
 };
 
@@ -141,7 +160,6 @@ impl Kind {
         match self {
             Self::Entra => &ENTRA,
             Self::B2c => &B2C,
-            Self::ExternalId => &EXTERNAL_ID,
             Self::Adfs => &ADFS,
             Self::Oidc => &OIDC,
         }
@@ -208,7 +226,6 @@ mod tests {
         for (kind, good) in [
             (Kind::Entra, "https://localhost"),
             (Kind::Entra, "https://localhost:443/"),
-            (Kind::ExternalId, "https://contoso.ciamlogin.com"),
             (Kind::B2c, "https://contoso.b2clogin.com/B2C_1A_ropc-2"),
             (Kind::Adfs, "https://fs.contoso.example/adfs"),
             (Kind::Oidc, "https://sso.contoso.example"),
@@ -222,7 +239,7 @@ mod tests {
     fn every_kind_refuses_urls_of_another_shape() {
         for (kind, bad) in [
             (Kind::Entra, "https://localhost/adfs"),
-            (Kind::ExternalId, "https://contoso.ciamlogin.com/contoso.example"),
+            (Kind::Entra, "https://localhost/contoso.example"),
             (Kind::B2c, "https://contoso.b2clogin.com"),
             (
                 Kind::B2c,
@@ -257,7 +274,11 @@ mod tests {
 
     #[test]
     fn kinds_are_listed_as_the_configuration_writes_them() {
-        assert_eq!(Kind::names(), "Entra, B2c, ExternalId, Adfs, Oidc");
-        assert_eq!("ExternalId".parse(), Ok(Kind::ExternalId));
+        assert_eq!(Kind::names(), "Entra, B2c, Adfs, Oidc");
+        assert_eq!("Adfs".parse(), Ok(Kind::Adfs));
+        assert!(
+            "ExternalId".parse::<Kind>().is_err(),
+            "Microsoft offers this grant to no external tenant"
+        );
     }
 }

@@ -207,7 +207,7 @@ impl Authority {
     pub fn id(&self) -> String {
         match self.kind {
             Kind::Oidc => self.written.clone(),
-            Kind::Entra | Kind::ExternalId | Kind::B2c | Kind::Adfs => {
+            Kind::Entra | Kind::B2c | Kind::Adfs => {
                 format!("{}{}", self.host(), self.base.path().trim_end_matches('/'))
             }
         }

@@ -90,12 +90,6 @@ fn the_kind_says_what_a_binding_holds() {
     for (kind, url, tenant, id) in [
         (Kind::Entra, "https://localhost:8443/", TENANT, "localhost:8443"),
         (
-            Kind::ExternalId,
-            "https://contoso.ciamlogin.com",
-            TENANT,
-            "contoso.ciamlogin.com",
-        ),
-        (
             Kind::B2c,
             "https://contoso.b2clogin.com/B2C_1_ropc",
             TENANT,
@@ -174,11 +168,6 @@ fn tokens_come_from_where_the_kind_says() {
             at("https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token"),
         ),
         (
-            authority(Kind::ExternalId, "https://contoso.ciamlogin.com"),
-            "contoso.example",
-            at("https://contoso.ciamlogin.com/contoso.example/oauth2/v2.0/token"),
-        ),
-        (
             authority(Kind::B2c, "https://contoso.b2clogin.com/B2C_1_ropc"),
             "contoso.example",
             at("https://contoso.b2clogin.com/contoso.example/B2C_1_ropc/oauth2/v2.0/token"),
@@ -233,7 +222,6 @@ fn only_entra_id_has_a_realm_service() {
         "https://login.microsoftonline.com/common/userrealm/a%2Fb@contoso.example?api-version=1.0"
     );
     for (kind, url) in [
-        (Kind::ExternalId, "https://contoso.ciamlogin.com"),
         (Kind::B2c, "https://contoso.b2clogin.com/B2C_1_ropc"),
         (Kind::Adfs, "https://fs.contoso.example/adfs"),
         (Kind::Oidc, "https://sso.contoso.example"),

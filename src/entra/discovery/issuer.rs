@@ -14,6 +14,8 @@ use serde_json::Value;
 use url::Url;
 
 use super::CACHED_FOR;
+use crate::entra::assertion::Algorithm;
+use crate::entra::grant::Manners;
 
 /// Shortest time between two looks at one document.
 const AGAIN: Duration = Duration::from_mins(10);
@@ -32,18 +34,46 @@ pub(super) enum Mistrust {
     Endpoint,
 }
 
+/// Where tokens are issued, and how a client proves itself there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::entra) struct TokenEndpoint {
+    pub(in crate::entra) url: Url,
+    pub(in crate::entra) manners: Manners,
+}
+
 /// The token endpoint that the `document` of `issuer` names.
-pub(super) fn token_endpoint(document: &[u8], issuer: &str) -> Result<Url, Mistrust> {
+pub(super) fn token_endpoint(document: &[u8], issuer: &str) -> Result<TokenEndpoint, Mistrust> {
     let document: Value = serde_json::from_slice(document).map_err(|_| Mistrust::Shape)?;
     let field = |name: &str| document.get(name).and_then(Value::as_str).ok_or(Mistrust::Shape);
     if field("issuer")? != issuer {
         return Err(Mistrust::Issuer);
     }
-    let endpoint = Url::parse(field("token_endpoint")?).map_err(|_| Mistrust::Endpoint)?;
-    if is_at_home(&endpoint, issuer) {
-        Ok(endpoint)
+    let url = Url::parse(field("token_endpoint")?).map_err(|_| Mistrust::Endpoint)?;
+    let manners = manners(&document);
+    if is_at_home(&url, issuer) {
+        Ok(TokenEndpoint { url, manners })
     } else {
         Err(Mistrust::Endpoint)
+    }
+}
+
+/// PS256 only where it is offered: MSAL signs with RS256 for whoever is not Entra ID. A secret is posted, as MSAL does,
+/// unless the document leaves no room for it; without a list, it is sent in the header (OpenID Connect Discovery 1.0 §3:
+/// `client_secret_basic` is the default).
+fn manners(document: &Value) -> Manners {
+    let listed = |name: &str| document.get(name).and_then(Value::as_array);
+    let offers =
+        |name: &str, value: &str| listed(name).is_some_and(|list| list.iter().any(|item| item == value));
+    let algorithm = if offers("token_endpoint_auth_signing_alg_values_supported", "PS256") {
+        Algorithm::Ps256
+    } else {
+        Algorithm::Rs256
+    };
+    let methods = "token_endpoint_auth_methods_supported";
+    let basic = listed(methods).is_none() || offers(methods, "client_secret_basic");
+    Manners {
+        algorithm,
+        basic: basic && !offers(methods, "client_secret_post"),
     }
 }
 
@@ -61,20 +91,20 @@ pub(super) struct Endpoints(Mutex<HashMap<String, Known>>);
 
 #[derive(Debug)]
 struct Known {
-    endpoint: Url,
+    endpoint: TokenEndpoint,
     fresh_until: Duration,
     /// Not asked again before.
     again: Duration,
 }
 
 impl Endpoints {
-    pub(super) fn get(&self, issuer: &str, now: Duration) -> Option<Url> {
+    pub(super) fn get(&self, issuer: &str, now: Duration) -> Option<TokenEndpoint> {
         let known = self.lock();
         let found = known.get(issuer).filter(|known| known.fresh_until > now)?;
         Some(found.endpoint.clone())
     }
 
-    pub(super) fn insert(&self, issuer: &str, endpoint: Url, now: Duration) {
+    pub(super) fn insert(&self, issuer: &str, endpoint: TokenEndpoint, now: Duration) {
         let known = Known {
             endpoint,
             fresh_until: now.saturating_add(CACHED_FOR),
@@ -114,7 +144,32 @@ mod tests {
 
     fn read(issuer: &str, endpoint: &str) -> Result<Url, Mistrust> {
         let document = json!({"issuer": issuer, "token_endpoint": endpoint, "jwks_uri": "https://x.example"});
-        token_endpoint(document.to_string().as_bytes(), ISSUER)
+        token_endpoint(document.to_string().as_bytes(), ISSUER).map(|found| found.url)
+    }
+
+    #[test]
+    fn the_document_says_how_a_client_proves_itself() {
+        let manners = |member: &str, value: Value| {
+            let document =
+                json!({"issuer": ISSUER, "token_endpoint": format!("{ISSUER}/token"), member: value});
+            let found = token_endpoint(document.to_string().as_bytes(), ISSUER)
+                .unwrap()
+                .manners;
+            (found.algorithm, found.basic)
+        };
+        let algorithms = "token_endpoint_auth_signing_alg_values_supported";
+        assert_eq!(manners(algorithms, json!(["ES256", "PS256"])).0, Algorithm::Ps256);
+        assert_eq!(manners(algorithms, json!(["RS256"])).0, Algorithm::Rs256);
+        assert_eq!(manners("other", json!(1)), (Algorithm::Rs256, true));
+        let methods = "token_endpoint_auth_methods_supported";
+        for (list, basic) in [
+            (json!(["client_secret_basic"]), true),
+            (json!(["client_secret_post", "client_secret_basic"]), false),
+            (json!(["private_key_jwt"]), false),
+            (json!("client_secret_post"), true),
+        ] {
+            assert_eq!(manners(methods, list.clone()).1, basic, "{list}");
+        }
     }
 
     #[test]
@@ -164,7 +219,14 @@ mod tests {
 
     fn known() -> Endpoints {
         let known = Endpoints::default();
-        known.insert(ISSUER, Url::parse(ISSUER).unwrap(), Duration::ZERO);
+        let endpoint = TokenEndpoint {
+            url: Url::parse(ISSUER).unwrap(),
+            manners: Manners {
+                algorithm: Algorithm::Rs256,
+                basic: false,
+            },
+        };
+        known.insert(ISSUER, endpoint, Duration::ZERO);
         known
     }
 

@@ -19,6 +19,7 @@ use crate::api::Reason;
 use crate::plan::answer::{Effect, Refusal};
 use crate::reconcile::ports::Request;
 
+pub(super) use issuer::TokenEndpoint;
 pub(super) use tenant::as_guid;
 
 /// Entra ID's own `Cache-Control: max-age` for these documents.
@@ -52,17 +53,20 @@ impl Client {
         request: &Request<'_>,
         authority: &Authority,
         within: Duration,
-    ) -> Result<Url, Stop> {
+    ) -> Result<TokenEndpoint, Stop> {
         let tenant = &request.binding.tenant;
         match authority.token_endpoint(tenant).map_err(not_offered)? {
-            Endpoint::Known(url) => Ok(url),
+            Endpoint::Known(url) => Ok(TokenEndpoint {
+                url,
+                manners: authority.traits().manners,
+            }),
             Endpoint::Discovered(document) => {
                 let known = self
                     .discovered
                     .endpoints
                     .get(authority.issuer(), self.clock.monotonic());
                 match known {
-                    Some(url) => Ok(url),
+                    Some(found) => Ok(found),
                     None => {
                         self.discover_endpoint(request, authority, (document, within))
                             .await
@@ -77,7 +81,7 @@ impl Client {
         request: &Request<'_>,
         authority: &Authority,
         document: (Url, Duration),
-    ) -> Result<Url, Stop> {
+    ) -> Result<TokenEndpoint, Stop> {
         let (issuer, endpoints) = (authority.issuer(), &self.discovered.endpoints);
         let read = |attempt: &Attempt<'_>, reply: &Reply| {
             issuer::token_endpoint(success(attempt, reply)?, issuer)
@@ -85,7 +89,7 @@ impl Client {
         };
         let found = self.document(request, authority, document, read).await;
         match &found {
-            Ok(url) => endpoints.insert(issuer, url.clone(), self.clock.monotonic()),
+            Ok(endpoint) => endpoints.insert(issuer, endpoint.clone(), self.clock.monotonic()),
             Err(Stop::Refused(refusal)) if is_outage(refusal) => {
                 endpoints.postpone(issuer, self.clock.monotonic());
             }

@@ -4,13 +4,15 @@ use strum::{EnumIter, IntoStaticStr};
 
 use crate::api::Reason;
 use crate::entra::Grant;
-use crate::plan::answer::Effect;
+use crate::plan::answer::{Deed, Effect};
 
 /// What kind of failure it is (entra-protocol §7.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 pub enum Class {
-    /// User name or password is wrong.
+    /// User name or password is wrong, without doubt if Entra ID itself checks the password.
     WrongPassword,
+    /// User name or password was refused, which may be true for a while only, or by somebody who does not say why.
+    Doubtful,
     /// The account must do something interactive.
     UserAction,
     /// Consent to the scopes is missing.
@@ -29,8 +31,10 @@ pub enum Class {
     Policy,
     /// The refresh token is dead.
     Dead,
-    /// The refresh token could not be read: dead, if the same answer comes again.
+    /// The refresh token was not accepted: dead, if the same answer comes again and again.
     Suspect,
+    /// The refresh token could not be read: dead, if the same answer comes twice.
+    Unreadable,
     /// Too many requests.
     Throttled,
     /// The service is failing for a while.
@@ -52,11 +56,15 @@ impl Class {
     /// Reason to show for this class on this grant.
     pub const fn reason(self, grant: Grant) -> Reason {
         match (self, grant) {
-            (Self::WrongPassword, Grant::Password | Grant::WsTrust) => Reason::WrongPassword,
-            (Self::Dead | Self::Suspect, Grant::Refresh) => Reason::LoginRequired,
-            (Self::WrongPassword | Self::UserAction | Self::Dead, _) => Reason::InteractionRequired,
+            (Self::WrongPassword | Self::Doubtful, Grant::Password | Grant::WsTrust) => Reason::WrongPassword,
+            (Self::Dead | Self::Suspect | Self::Unreadable, Grant::Refresh) => Reason::LoginRequired,
+            (Self::WrongPassword | Self::Doubtful | Self::UserAction | Self::Dead, _) => {
+                Reason::InteractionRequired
+            }
             (Self::Consent, _) => Reason::ConsentMissing,
-            (Self::Scope | Self::Application | Self::Suspect, _) => Reason::AppMisconfigured,
+            (Self::Scope | Self::Application | Self::Suspect | Self::Unreadable, _) => {
+                Reason::AppMisconfigured
+            }
             (Self::UserUnknown, _) => Reason::UserNotFound,
             (Self::TenantUnknown, _) => Reason::TenantNotFound,
             (Self::Locked, _) => Reason::AccountLocked,
@@ -70,9 +78,11 @@ impl Class {
     /// Effect of this class on what was sent.
     pub const fn effect(self, grant: Grant) -> Effect {
         match (self, grant) {
-            (Self::WrongPassword, Grant::Password | Grant::WsTrust) => Effect::Condemned,
+            (Self::WrongPassword, Grant::Password) => Effect::Condemned,
+            (Self::WrongPassword | Self::Doubtful, Grant::Password | Grant::WsTrust) => Effect::Doubtful,
             (Self::Dead, Grant::Refresh) => Effect::Dead,
             (Self::Suspect, Grant::Refresh) => Effect::Suspect,
+            (Self::Unreadable, Grant::Refresh) => Effect::Unreadable,
             (Self::Unexpected, grant) if grant.signs_in() => Effect::Unanswered,
             (
                 Self::Consent | Self::Scope,
@@ -81,6 +91,7 @@ impl Class {
             (Self::Throttled | Self::Transient | Self::Unexpected, _) => Effect::Transient,
             (
                 Self::WrongPassword
+                | Self::Doubtful
                 | Self::UserAction
                 | Self::Consent
                 | Self::Scope
@@ -90,9 +101,39 @@ impl Class {
                 | Self::Locked
                 | Self::Policy
                 | Self::Dead
-                | Self::Suspect,
+                | Self::Suspect
+                | Self::Unreadable,
                 _,
             ) => Effect::Person,
+        }
+    }
+
+    /// What a person must do for another try: what a row asks for, where the effect leaves a choice.
+    pub const fn deed(self, grant: Grant, row: Option<Deed>) -> Deed {
+        match (self.effect(grant), row, self) {
+            (Effect::Entry | Effect::Person, Some(deed), _) => deed,
+            (Effect::Entry | Effect::Person, None, Self::Scope) => Deed::Spec,
+            (effect, _, _) => deed_after(effect),
+        }
+    }
+
+    /// The same, of an answer that nobody wrote down: it neither condemns nor kills.
+    pub(super) const fn in_doubt(self) -> Self {
+        match self {
+            Self::WrongPassword => Self::Doubtful,
+            Self::Dead | Self::Unreadable => Self::Suspect,
+            other => other,
+        }
+    }
+
+    /// The same, of an answer with a claims challenge: whoever could pass it would get the token, so that neither the
+    /// password nor the refresh token is at fault (entra-protocol §7.2).
+    pub(super) const fn challenged(self) -> Self {
+        match self {
+            Self::WrongPassword | Self::Doubtful | Self::Dead | Self::Suspect | Self::Unreadable => {
+                Self::Policy
+            }
+            other => other,
         }
     }
 
@@ -100,6 +141,9 @@ impl Class {
     pub(super) const fn message(self) -> &'static str {
         match self {
             Self::WrongPassword => "The identity provider refused the user name and password",
+            Self::Doubtful => {
+                "The identity provider refused the sign-in, most likely for user name or password"
+            }
             Self::UserAction => "The identity provider asks for an interactive sign-in of this account",
             Self::Consent => "Nobody has consented to the scopes for this application",
             Self::Scope => "The identity provider does not accept the scopes",
@@ -109,7 +153,7 @@ impl Class {
             Self::Locked => "The account is locked or disabled",
             Self::Policy => "A policy of the tenant blocks this sign-in",
             Self::Dead => "The refresh token has expired or was revoked",
-            Self::Suspect => "The identity provider does not accept the refresh token",
+            Self::Suspect | Self::Unreadable => "The identity provider does not accept the refresh token",
             Self::Throttled => "The identity provider asks to slow down",
             Self::Transient => "The identity provider is failing at the moment",
             Self::Unexpected => {
@@ -121,7 +165,11 @@ impl Class {
     /// What to do, when only the class is known.
     pub(super) const fn remedy(self) -> &'static str {
         match self {
-            Self::WrongPassword => "Check user name and password, then create the login Secret anew.",
+            Self::WrongPassword => "Check user name and password.",
+            Self::Doubtful => {
+                "Check user name and password; check also whether the account is locked, disabled, or asked for an \
+                 action of its user."
+            }
             Self::UserAction => {
                 "This grant cannot answer prompts: exclude the account from the requirement, or sign in interactively \
                  once if that settles it."
@@ -133,9 +181,23 @@ impl Class {
             Self::TenantUnknown => "Check spec.tenant and spec.cloud.",
             Self::Locked => "Unlock or enable the account; nothing is sent meanwhile but slow probes.",
             Self::Policy => "Look at the sign-in log of the tenant and adjust the policy for this account.",
-            Self::Dead | Self::Suspect => "Create a new login Secret.",
+            Self::Dead => "",
+            Self::Suspect | Self::Unreadable => {
+                "It is tried again by itself; if the answer stays the same, the refresh token counts as dead."
+            }
             Self::Throttled | Self::Transient => "Nothing to do: it is tried again by itself.",
             Self::Unexpected => "Check proxies and egress rules between the operator and the sign-in host.",
+        }
+    }
+}
+
+/// What a person must do, as far as the effect alone decides.
+pub(in crate::entra) const fn deed_after(effect: Effect) -> Deed {
+    match effect {
+        Effect::Condemned | Effect::Dead => Deed::NewLogin,
+        Effect::Doubtful | Effect::Entry | Effect::Person => Deed::Word,
+        Effect::Suspect | Effect::Unreadable | Effect::Transient | Effect::Withheld | Effect::Unanswered => {
+            Deed::Wait
         }
     }
 }
@@ -149,31 +211,26 @@ mod tests {
     #[test]
     fn only_a_password_is_condemned_and_only_a_refresh_token_dies() {
         for class in Class::iter() {
-            for grant in [Grant::Password, Grant::WsTrust] {
+            for grant in [Grant::Password, Grant::WsTrust, Grant::Saml11, Grant::Saml20] {
                 let effect = class.effect(grant);
                 assert!(
-                    !matches!(effect, Effect::Dead | Effect::Suspect),
+                    !matches!(effect, Effect::Dead | Effect::Suspect | Effect::Unreadable),
                     "{class:?} {grant:?}"
                 );
             }
-            for grant in [Grant::Saml11, Grant::Saml20] {
-                let effect = class.effect(grant);
-                assert!(
-                    !matches!(effect, Effect::Condemned | Effect::Dead | Effect::Suspect),
-                    "{class:?} {grant:?}"
-                );
+            for grant in [Grant::WsTrust, Grant::Saml11, Grant::Saml20] {
+                assert_ne!(class.effect(grant), Effect::Condemned, "{class:?} {grant:?}");
             }
             for grant in [Grant::Refresh, Grant::Discovery] {
                 let effect = class.effect(grant);
                 assert!(
-                    !matches!(effect, Effect::Condemned | Effect::Unanswered),
+                    !matches!(effect, Effect::Condemned | Effect::Doubtful | Effect::Unanswered),
                     "{class:?} {grant:?}"
                 );
             }
         }
-        for grant in [Grant::Password, Grant::WsTrust] {
-            assert_eq!(Class::WrongPassword.effect(grant), Effect::Condemned);
-        }
+        assert_eq!(Class::WrongPassword.effect(Grant::Password), Effect::Condemned);
+        assert_eq!(Class::Doubtful.effect(Grant::Password), Effect::Doubtful);
         assert_eq!(Class::Dead.effect(Grant::Refresh), Effect::Dead);
     }
 
@@ -192,7 +249,11 @@ mod tests {
                 !class.message().is_empty() && !class.message().ends_with('.'),
                 "{class:?}"
             );
-            assert!(class.remedy().ends_with('.'), "{class:?}");
+            assert_eq!(class.remedy().is_empty(), class == Class::Dead, "{class:?}");
+            assert!(
+                class.remedy().is_empty() || class.remedy().ends_with('.'),
+                "{class:?}"
+            );
         }
     }
 }

@@ -19,6 +19,8 @@ pub(super) struct ErrorBody {
     pub(super) codes: Vec<u32>,
     /// Code of Azure AD B2C, if there is none of AADSTS.
     pub(super) b2c: Option<u32>,
+    /// Whether a claims challenge came with it (`claims`): what the token lacks is named there.
+    pub(super) challenge: bool,
     /// The provider's trace id, if it looks like one.
     pub(super) trace_id: Option<String>,
 }
@@ -26,13 +28,17 @@ pub(super) struct ErrorBody {
 impl ErrorBody {
     /// Reads a body; `None` unless it is a JSON object with a text `error`.
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let body: Value = serde_json::from_slice(body).ok()?;
+        let body: Value = serde_json::Deserializer::from_slice(body)
+            .into_iter()
+            .next()?
+            .ok()?;
         let codes = codes(&body);
         Some(Self {
             error: body.get("error")?.as_str()?.to_ascii_lowercase(),
             suberror: text(&body, "suberror").to_ascii_lowercase(),
             b2c: b2c(&body).filter(|_| codes.is_empty()),
             codes,
+            challenge: challenge(&body),
             trace_id: guid_like(text(&body, "trace_id")),
         })
     }
@@ -41,6 +47,15 @@ impl ErrorBody {
     /// some providers say it with 403.
     pub(super) fn may_be_anybodys(&self) -> bool {
         self.codes.is_empty() && self.b2c.is_none() && self.error != "invalid_grant"
+    }
+}
+
+/// Entra ID writes the challenge as text that holds JSON; `{}` asks for nothing.
+fn challenge(body: &Value) -> bool {
+    match body.get("claims") {
+        Some(Value::String(text)) => !matches!(text.trim(), "" | "{}" | "null"),
+        Some(Value::Object(members)) => !members.is_empty(),
+        _ => false,
     }
 }
 
@@ -72,7 +87,7 @@ fn codes(body: &Value) -> Vec<u32> {
 }
 
 fn code(value: &Value) -> Option<u32> {
-    let number = value.as_u64().or_else(|| value.as_str()?.parse().ok())?;
+    let number = value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())?;
     u32::try_from(number).ok()
 }
 

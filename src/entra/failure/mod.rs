@@ -4,8 +4,10 @@
 //!
 //! - Message and remedy are our own sentences plus numbers, the authority's host and a link built from the spec; the
 //!   provider's text never gets in.
-//! - An unknown refusal of a password counts as a wrong password: it is never sent again.
+//! - A password is condemned by AADSTS50126 alone, and only where the realm service says that Entra ID checks it. Any
+//!   other refusal of credentials leaves a doubt.
 //! - Only what the provider says about the refresh token itself kills it; never a client error, policy, 429 or 5xx.
+//! - A new login Secret is asked for only where the same content would not be sent again: by the deed, never by a remedy.
 //!
 //! The order of judgement is that of entra-protocol §7.1: HTTP status, known codes, `suberror`, `error`, default.
 
@@ -15,7 +17,9 @@ mod error_body;
 mod table;
 
 pub use class::Class;
-pub use table::{ROWS, Row, find, page};
+pub use table::{ROWS, Row, find, kin, page};
+
+pub(super) use class::deed_after;
 
 pub(super) use error_body::guid_like;
 
@@ -23,6 +27,7 @@ use error_body::ErrorBody;
 
 use super::Grant;
 use super::authority::Authority;
+use super::response::Odd;
 use super::retry_after::RETRY_AFTER_DEFAULT;
 use super::wire::{Cause, Departure, Lost, Reply};
 use crate::api::{MORE, Reason};
@@ -53,6 +58,8 @@ struct Verdict {
     code: Option<u32>,
     message: &'static str,
     remedy: &'static str,
+    /// Deed of the row.
+    deed: Option<Deed>,
 }
 
 impl Verdict {
@@ -62,15 +69,31 @@ impl Verdict {
             code,
             message: class.message(),
             remedy: class.remedy(),
+            deed: None,
         }
     }
 
     const fn known(code: u32, row: &Row) -> Self {
+        Self::by_row(Some(code), row)
+    }
+
+    const fn by_row(code: Option<u32>, row: &Row) -> Self {
         Self {
             class: row.class,
-            code: Some(code),
+            code,
             message: row.message,
             remedy: row.remedy,
+            deed: row.deed,
+        }
+    }
+
+    /// The same, if a claims challenge came with it.
+    fn challenged(self) -> Self {
+        let class = self.class.challenged();
+        if class == self.class {
+            self
+        } else {
+            Self::of(class, self.code)
         }
     }
 }
@@ -106,6 +129,30 @@ impl<'a> Attempt<'a> {
                 .or_else(|| reply.trace_id.clone()),
             retry_after: pause(verdict, reply.retry_after),
             ..self.refusal(verdict)
+        }
+    }
+
+    /// A success without tokens: a refusal by a server that says so with 200, else nothing that can be used.
+    pub(super) fn refused_with_success(&self, reply: &Reply) -> Refusal {
+        let body = reply.body.as_deref().and_then(|body| ErrorBody::read(body));
+        let refusal = body.filter(|body| !body.may_be_anybodys());
+        refusal.map_or_else(
+            || self.unusable(reply),
+            |body| Refusal {
+                trace_id: body.trace_id.clone().or_else(|| reply.trace_id.clone()),
+                ..self.refusal(by_body(self.grant, &body))
+            },
+        )
+    }
+
+    /// A success whose refresh token is kept, though nothing can be published for the entry.
+    pub(super) fn entry_unusable(&self, reply: &Reply, odd: Odd) -> Refusal {
+        let remedy = "The refresh token of the answer is kept. Look at how the identity provider issues access tokens for \
+                      these scopes.";
+        let message = format!("{} answered with success, but {odd}.", self.host);
+        Refusal {
+            trace_id: reply.trace_id.clone(),
+            ..self.told(Effect::Entry, Reason::UnexpectedResponse, message, remedy)
         }
     }
 
@@ -156,6 +203,18 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// A refused password where the realm service did not say that Entra ID checks it: a directory elsewhere may hold
+    /// another one, or none.
+    pub(super) fn doubted(&self, refusal: Refusal) -> Refusal {
+        let class = Class::Doubtful;
+        Refusal {
+            effect: class.effect(self.grant),
+            remedy: self.advice(class, refusal.code, table::FEDERATED),
+            deed: class.deed(self.grant, None),
+            ..refusal
+        }
+    }
+
     /// A refusal in our own words.
     pub(super) fn told(&self, effect: Effect, reason: Reason, message: String, remedy: &str) -> Refusal {
         Refusal {
@@ -171,6 +230,7 @@ impl<'a> Attempt<'a> {
             code,
             message,
             remedy,
+            deed,
         } = self.fitting(verdict);
         Refusal {
             effect: class.effect(self.grant),
@@ -181,7 +241,7 @@ impl<'a> Attempt<'a> {
                 |code| format!("{message} (AADSTS{code})."),
             ),
             remedy: self.advice(class, code, remedy),
-            deed: Deed::Wait,
+            deed: class.deed(self.grant, deed),
             correlation_id: Some(self.correlation_id.to_owned()),
             trace_id: None,
             retry_after: None,
@@ -209,6 +269,7 @@ impl<'a> Attempt<'a> {
         });
         match consent.flatten() {
             Some(url) => format!("{remedy} An administrator can do so at {url} {more}"),
+            None if remedy.is_empty() => more,
             None => format!("{remedy} {more}"),
         }
     }
@@ -266,7 +327,7 @@ pub(super) const fn unsent(effect: Effect, reason: Reason, message: String) -> R
         code: None,
         message,
         remedy: String::new(),
-        deed: Deed::Wait,
+        deed: deed_after(effect),
         correlation_id: None,
         trace_id: None,
         retry_after: None,
@@ -293,16 +354,25 @@ fn by_status(class: Class, body: Option<&ErrorBody>) -> Verdict {
 }
 
 fn by_body(grant: Grant, body: &ErrorBody) -> Verdict {
-    if let Some(code) = body.b2c {
-        return b2c::verdict(code);
+    let verdict = match body.b2c {
+        Some(code) => b2c::verdict(code),
+        None => telling(&body.codes).unwrap_or_else(|| by_names(grant, body)),
+    };
+    if body.challenge {
+        verdict.challenged()
+    } else {
+        verdict
     }
-    telling(&body.codes).unwrap_or_else(|| {
-        let class = by_suberror(grant, &body.suberror).or_else(|| by_error(grant, &body.error));
-        Verdict::of(
-            class.unwrap_or_else(|| unheard_of(body)),
-            body.codes.last().copied(),
-        )
-    })
+}
+
+/// No code is known: what it is like, then `suberror`, then `error`.
+fn by_names(grant: Grant, body: &ErrorBody) -> Verdict {
+    let code = body.codes.last().copied();
+    let class = code
+        .and_then(kin)
+        .or_else(|| by_suberror(grant, &body.suberror))
+        .or_else(|| by_error(grant, &body.error));
+    Verdict::of(class.unwrap_or_else(|| unheard_of(body)), code)
 }
 
 /// What the most telling code says: the innermost known one. An outer code counts only if it is alone.
@@ -352,12 +422,12 @@ fn by_error(grant: Grant, error: &str) -> Option<Class> {
     }
 }
 
-/// `invalid_grant` without anything known: the worst is assumed of a password, a federation server's assertion says
-/// nothing against the password that it was issued for, and a 90-day refresh token is not given up for a single odd
-/// answer.
+/// `invalid_grant` without anything known: most likely the password, but it may be a locked account or an action that the
+/// provider asks of its user; a federation server's assertion says nothing against the password that it was issued for,
+/// and a refresh token is not given up for a single odd answer.
 const fn unknown_grant_error(grant: Grant) -> Class {
     match grant {
-        Grant::Password | Grant::WsTrust => Class::WrongPassword,
+        Grant::Password | Grant::WsTrust => Class::Doubtful,
         Grant::Saml11 | Grant::Saml20 => Class::Application,
         Grant::Refresh => Class::Suspect,
         Grant::Discovery => Class::Unexpected,

@@ -12,8 +12,9 @@ use crate::plan::Time;
 use crate::reconcile::ports::Wanted;
 
 const CORRELATION: &str = "0b8c2f7e-1c9d-4b7e-9d57-0d6a3c7a1f00";
-const GRANTS: [Grant; 5] = [
+const GRANTS: [Grant; 6] = [
     Grant::Password,
+    Grant::WsTrust,
     Grant::Saml11,
     Grant::Saml20,
     Grant::Refresh,
@@ -74,6 +75,7 @@ fn every_row_is_judged_by_its_code_whatever_the_error_says() {
             assert_eq!(refusal.code, Some(code));
             assert_eq!(refusal.effect, row.class.effect(grant), "{code} {grant:?}");
             assert_eq!(refusal.reason, row.class.reason(grant), "{code} {grant:?}");
+            assert_eq!(refusal.deed, row.class.deed(grant, row.deed), "{code} {grant:?}");
             assert!(
                 refusal.message.ends_with(&format!("(AADSTS{code}).")),
                 "{}",
@@ -97,18 +99,162 @@ fn what_kills_a_refresh_token_is_this_list_and_no_other() {
             50058, 50085, 50089, 50132, 50133, 50139, 50173, 70008, 70043, 70044, 700_082, 700_084
         ]
     );
-    assert_eq!(of(Effect::Suspect), [70000, 9_002_313]);
+    assert_eq!(of(Effect::Unreadable), [70000, 9_002_313]);
+    assert!(of(Effect::Suspect).is_empty());
 }
 
 #[test]
 fn what_condemns_a_password_is_this_list_and_no_other() {
-    let rows = ROWS
-        .iter()
-        .filter(|row| row.class.effect(Grant::Password) == Effect::Condemned);
-    assert_eq!(
-        rows.map(|row| row.first).collect::<Vec<_>>(),
-        [50052, 50056, 50064, 50126, 80007]
+    let of = |effect| -> Vec<u32> {
+        let rows = ROWS
+            .iter()
+            .filter(|row| row.class.effect(Grant::Password) == effect);
+        rows.map(|row| row.first).collect()
+    };
+    assert_eq!(of(Effect::Condemned), [50126]);
+    assert_eq!(of(Effect::Doubtful), [50052, 50056, 50064, 80007]);
+}
+
+/// What tells a person to create the login Secret anew.
+fn asks_for_a_login(text: &str) -> bool {
+    let text = text.to_lowercase();
+    [
+        "new login",
+        "login secret anew",
+        "create the login",
+        "create a login",
+        "another try",
+    ]
+    .iter()
+    .any(|words| text.contains(words))
+}
+
+/// The same content would not be sent again, or is there still: only the deed knows.
+#[test]
+fn no_remedy_asks_for_what_the_deed_decides() {
+    let rows = ROWS.iter().flat_map(|row| [row.first, row.last]);
+    let answers = rows.map(|code| codes("invalid_grant", &[code])).chain(
+        [
+            "invalid_grant",
+            "invalid_client",
+            "invalid_scope",
+            "interaction_required",
+            "consent_required",
+            "access_denied",
+        ]
+        .map(error),
     );
+    for body in answers {
+        for grant in GRANTS {
+            let refusal = answered(grant, 400, &body);
+            assert!(
+                !asks_for_a_login(&refusal.remedy),
+                "{body} {grant:?}: {}",
+                refusal.remedy
+            );
+            assert_eq!(
+                asks_for_a_login(&refusal.advice()),
+                matches!(refusal.deed, Deed::NewLogin | Deed::WordAndNewLogin),
+                "{body} {grant:?}: {}",
+                refusal.advice()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_effect_decides_the_deed_unless_a_row_knows_better() {
+    for row in ROWS {
+        for grant in GRANTS {
+            let deed = row.class.deed(grant, row.deed);
+            let fits = match row.class.effect(grant) {
+                Effect::Condemned | Effect::Dead => deed == Deed::NewLogin,
+                Effect::Doubtful => deed == Deed::Word,
+                Effect::Entry | Effect::Person => {
+                    matches!(deed, Deed::Word | Deed::Spec | Deed::ClientCredential)
+                }
+                Effect::Suspect
+                | Effect::Unreadable
+                | Effect::Transient
+                | Effect::Withheld
+                | Effect::Unanswered => deed == Deed::Wait,
+            };
+            assert!(fits, "{} {grant:?}: {deed:?}", row.first);
+        }
+    }
+    let deed = |code| answered(Grant::Password, 400, &codes("invalid_client", &[code])).deed;
+    assert_eq!(deed(7_000_222), Deed::ClientCredential);
+    assert_eq!((deed(70011), deed(90002)), (Deed::Spec, Deed::Spec));
+    assert_eq!(
+        (deed(65001), deed(500_011), deed(53003)),
+        (Deed::Word, Deed::Word, Deed::Word)
+    );
+}
+
+#[test]
+fn a_refused_password_is_doubtful_where_the_realm_service_did_not_say_managed() {
+    let refusal = answered(Grant::Password, 400, &codes("invalid_grant", &[50126]));
+    assert_eq!(
+        (refusal.effect, refusal.deed),
+        (Effect::Condemned, Deed::NewLogin)
+    );
+    let doubted = with_attempt(Grant::Password, |attempt| attempt.doubted(refusal.clone()));
+    assert_eq!(
+        (doubted.effect, doubted.reason, doubted.deed, doubted.code),
+        (Effect::Doubtful, Reason::WrongPassword, Deed::Word, Some(50126))
+    );
+    assert!(
+        doubted.remedy.contains("AllowCloudPasswordValidation"),
+        "{}",
+        doubted.remedy
+    );
+    assert!(!refusal.remedy.contains("federat"), "{}", refusal.remedy);
+}
+
+#[test]
+fn a_claims_challenge_is_never_a_wrong_password_nor_a_dead_token() {
+    for code in [50126, 50056, 70008, 70000, 123_456] {
+        for grant in [Grant::Password, Grant::Refresh] {
+            let mut body = codes("invalid_grant", &[code]);
+            body["claims"] = json!(r#"{"access_token":{"capolids":{"essential":true,"values":["x"]}}}"#);
+            let refusal = answered(grant, 400, &body);
+            assert_eq!(
+                (refusal.effect, refusal.reason),
+                (Effect::Person, Reason::BlockedByPolicy),
+                "{code}"
+            );
+            body["claims"] = json!("{}");
+            let empty = answered(grant, 400, &body);
+            body["claims"] = Value::Null;
+            assert_eq!(empty, answered(grant, 400, &body), "{code}");
+        }
+    }
+    let mut consent = codes("invalid_grant", &[65001]);
+    consent["claims"] = json!("{\"x\":1}");
+    assert_eq!(shown(Grant::Refresh, &consent).0, Effect::Entry);
+}
+
+#[test]
+fn longer_codes_are_like_the_shorter_ones_but_in_doubt() {
+    let of = |grant, code| shown(grant, &codes("invalid_grant", &[code]));
+    assert_eq!(of(Grant::Password, 501_269).0, Effect::Doubtful);
+    assert_eq!(
+        of(Grant::Refresh, 700_089),
+        (Effect::Suspect, Reason::LoginRequired)
+    );
+    assert_eq!(
+        of(Grant::Refresh, 500_349),
+        (Effect::Person, Reason::UserNotFound)
+    );
+    assert_eq!(
+        of(Grant::Password, 5_003_412),
+        (Effect::Person, Reason::UserNotFound)
+    );
+    assert_eq!(
+        of(Grant::Refresh, 650_019),
+        (Effect::Entry, Reason::ConsentMissing)
+    );
+    assert_eq!(of(Grant::Refresh, 99_999).0, Effect::Suspect);
 }
 
 #[test]
@@ -141,7 +287,7 @@ fn the_innermost_known_code_tells() {
     let unknown_inside = answered(Grant::Password, 400, &codes("invalid_grant", &[70002, 123]));
     assert_eq!(
         (unknown_inside.code, unknown_inside.effect),
-        (Some(123), Effect::Condemned)
+        (Some(123), Effect::Doubtful)
     );
 }
 
@@ -185,7 +331,7 @@ fn suberror_counts_by_grant() {
         );
         assert_eq!(
             sub(Grant::Password, suberror),
-            (Effect::Condemned, Reason::WrongPassword)
+            (Effect::Doubtful, Reason::WrongPassword)
         );
     }
 }
@@ -234,7 +380,7 @@ fn unknown_codes_are_judged_by_error() {
     }
     assert_eq!(
         shown(Grant::Password, &error("invalid_grant")),
-        (Effect::Condemned, Reason::WrongPassword)
+        (Effect::Doubtful, Reason::WrongPassword)
     );
     assert_eq!(
         shown(Grant::Refresh, &error("invalid_grant")),
@@ -315,7 +461,7 @@ fn what_is_no_answer_of_entra_is_unexpected() {
 #[test]
 fn refusals_of_other_providers_are_understood() {
     let described = |error: &str, text: &str| json!({"error": error, "error_description": text});
-    let condemned = (Effect::Condemned, Reason::WrongPassword);
+    let doubtful = (Effect::Doubtful, Reason::WrongPassword);
     for (status, error, text) in [
         (400, "access_denied", "AADB2C90225: MARKER"),
         (400, "invalid_grant", "MSIS9659: MARKER"),
@@ -323,7 +469,7 @@ fn refusals_of_other_providers_are_understood() {
         (403, "invalid_grant", "Wrong email or password."),
     ] {
         let refusal = answered(Grant::Password, status, &described(error, text));
-        assert_eq!((refusal.effect, refusal.reason), condemned, "{text}");
+        assert_eq!((refusal.effect, refusal.reason), doubtful, "{text}");
         assert_eq!(refusal.code, None, "{text}");
         assert!(!format!("{refusal:?}").contains("MARKER") && !format!("{refusal:?}").contains("MSIS"));
     }

@@ -46,25 +46,42 @@ impl Fault {
         codes.last().copied().unwrap_or(Self::Unclear)
     }
 
+    /// Reads a `Fault` element of SOAP 1.1 (§4.4.1), as servers before 2007 and some gateways write it: its code may be a
+    /// list that narrows from dot to dot. Its `Server` is no word of a failing server: some say so of a password.
+    pub(super) fn of_11(fault: Node<'_, '_>) -> Self {
+        let code = fault
+            .children()
+            .find(|child| child.local_name() == Some("faultcode"));
+        let text = code.and_then(Node::text).unwrap_or_default();
+        let name = text.rsplit([':', '.']).next().unwrap_or_default();
+        if name == "Authentication" {
+            return Self::Authentication;
+        }
+        named(name)
+            .filter(|fault| *fault != Self::Server)
+            .unwrap_or(Self::Unclear)
+    }
+
     /// What it means for the login.
     ///
     /// - [`Fault::Security`] condemns nothing, since the password was not judged. It is no passing failure either: tried
     ///   again by itself, a password could be sent for ever to a server that counts it. So a person is asked.
     /// - [`Fault::Server`] uses up a send: the server read the password and gave no verdict.
-    /// - [`Fault::Unclear`] is taken for a wrong password, because each repetition could lock the account.
+    /// - Nothing condemns: AD FS answers a locked, disabled or expired account in the words of a wrong password, and what
+    ///   is [`Fault::Unclear`] most likely is one.
     pub(in crate::entra) const fn judgement(self) -> Judgement {
         let (effect, reason, message, remedy) = match self {
             Self::Authentication => (
-                Effect::Condemned,
+                Effect::Doubtful,
                 Reason::WrongPassword,
                 "refused the user name and password",
-                "Check user name and password at the federation server, then create the login Secret anew.",
+                "Check both at the federation server, and whether the account is locked out, disabled or expired there.",
             ),
             Self::Security => (
                 Effect::Person,
                 Reason::AppMisconfigured,
                 "did not accept the security header of the message; mostly the clocks differ by more than five minutes",
-                "Set the clocks of the operator's node and of the federation server by NTP, then ask for another try.",
+                "Set the clocks of the operator's node and of the federation server by NTP.",
             ),
             Self::Refused => (
                 Effect::Person,
@@ -85,10 +102,10 @@ impl Fault {
                 "Look at the federation server's event log, and at its connection to the directory.",
             ),
             Self::Unclear => (
-                Effect::Condemned,
+                Effect::Doubtful,
                 Reason::WrongPassword,
-                "refused the sign-in without a clear cause, which counts as a wrong password so that no account gets locked",
-                "Look at the federation server's event log; check user name and password, then create the login Secret anew.",
+                "refused the sign-in without a clear cause, most likely for user name or password",
+                "Look at the federation server's event log; check user name and password.",
             ),
         };
         Judgement {
@@ -103,7 +120,10 @@ impl Fault {
 /// What a code means, by its local name: the names are distinct over the specifications.
 fn known(code: Node<'_, '_>) -> Option<Fault> {
     let value = code.descend(&[(Soap, "Value")])?.text()?;
-    let name = value.rsplit_once(':').map_or(value.as_str(), |(_, name)| name);
+    named(value.rsplit_once(':').map_or(value.as_str(), |(_, name)| name))
+}
+
+fn named(name: &str) -> Option<Fault> {
     match name {
         "FailedAuthentication" => Some(Fault::Authentication),
         "InvalidSecurity" | "MessageExpired" | "ExpiredData" | "InvalidTimeRange" => Some(Fault::Security),

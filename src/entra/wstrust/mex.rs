@@ -21,17 +21,20 @@ pub(in crate::entra) struct Endpoint {
 }
 
 impl Endpoint {
-    /// The endpoint of an address without metadata: the version is in its path, as in MSAL Python.
-    pub(in crate::entra) fn at(address: &str) -> Self {
-        let version = if address.to_ascii_lowercase().contains("/2005/") {
+    /// The endpoint of an address without metadata; `None` if its path does not tell the version, as in MSAL Python.
+    pub(in crate::entra) fn at(address: &str) -> Option<Self> {
+        let path = address.to_ascii_lowercase();
+        let version = if path.contains("/trust/2005/usernamemixed") {
             Version::V2005
-        } else {
+        } else if path.contains("/trust/13/usernamemixed") {
             Version::V13
+        } else {
+            return None;
         };
-        Self {
+        Some(Self {
             version,
             address: address.to_owned(),
-        }
+        })
     }
 }
 
@@ -46,18 +49,31 @@ pub(in crate::entra) enum Unsuitable {
     NotOffered,
 }
 
-/// The endpoint for user name and password: WS-Trust 1.3 if it is offered, else 2005.
-pub(in crate::entra) fn endpoint(body: &[u8]) -> Result<Endpoint, Unsuitable> {
+/// The endpoints for user name and password, at least one: those of WS-Trust 1.3 before those of 2005. The WSDL may stand
+/// in an answer of WS-MetadataExchange (`mex:Metadata`, with or without a SOAP envelope around it), in one section or
+/// several.
+pub(in crate::entra) fn endpoints(body: &[u8]) -> Result<Vec<Endpoint>, Unsuitable> {
     let document = Document::parse(body).map_err(|_| Unsuitable::Unreadable)?;
-    let definitions = document.root();
-    if !definitions.is(Wsdl, "definitions") {
-        return Err(Unsuitable::Unreadable);
-    }
-    let policies = policies(definitions);
-    let bindings = bindings(definitions, &policies);
-    let mut endpoints: Vec<Endpoint> = endpoints(definitions, &bindings).collect();
+    let sections = || {
+        document
+            .root()
+            .family()
+            .filter(|node| node.is(Wsdl, "definitions"))
+    };
+    sections().next().ok_or(Unsuitable::Unreadable)?;
+    let policies = sections().flat_map(policies).collect();
+    let bindings = sections()
+        .flat_map(|section| bindings(section, &policies))
+        .collect();
+    let mut endpoints: Vec<Endpoint> = sections()
+        .flat_map(|section| offered(section, &bindings))
+        .collect();
     endpoints.sort_by_key(|endpoint| endpoint.version);
-    endpoints.into_iter().next().ok_or(Unsuitable::NotOffered)
+    if endpoints.is_empty() {
+        Err(Unsuitable::NotOffered)
+    } else {
+        Ok(endpoints)
+    }
 }
 
 /// References to the policies that ask for user name and password over TLS.
@@ -137,7 +153,7 @@ fn version(binding: Node<'_, '_>) -> Option<Version> {
 }
 
 /// What the ports of these bindings offer.
-fn endpoints(
+fn offered(
     definitions: Node<'_, '_>,
     bindings: &BTreeMap<String, Version>,
 ) -> impl Iterator<Item = Endpoint> {

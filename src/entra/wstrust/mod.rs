@@ -21,7 +21,7 @@ mod response;
 mod xml;
 
 pub(super) use fault::Fault;
-pub(super) use mex::{Endpoint, Unsuitable, endpoint};
+pub(super) use mex::{Endpoint, Unsuitable, endpoints};
 pub(super) use request::Envelope;
 pub(super) use response::{Answer, Assertion, read};
 

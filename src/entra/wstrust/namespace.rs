@@ -7,6 +7,8 @@ use strum::{EnumIter, IntoEnumIterator};
 pub(super) enum Namespace {
     /// SOAP 1.2 envelope.
     Soap,
+    /// SOAP 1.1 envelope.
+    Soap11,
     /// WS-Addressing 1.0.
     Addressing,
     /// WS-Security 1.0: `Security`, `UsernameToken`.
@@ -34,6 +36,7 @@ impl Namespace {
     pub(super) const fn uri(self) -> &'static str {
         match self {
             Self::Soap => "http://www.w3.org/2003/05/soap-envelope",
+            Self::Soap11 => "http://schemas.xmlsoap.org/soap/envelope/",
             Self::Addressing => "http://www.w3.org/2005/08/addressing",
             Self::Security => {
                 "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use super::Version;
 use super::fault::Fault;
-use super::namespace::Namespace::Soap;
+use super::namespace::Namespace::{Soap, Soap11};
 use super::xml::{Document, Node};
 use crate::entra::Grant;
 
@@ -64,13 +64,17 @@ pub(in crate::entra) fn read(body: &[u8], version: Version) -> Answer {
         return Answer::NotSoap;
     };
     let envelope = document.root();
-    if !envelope.is(Soap, "Envelope") {
+    let Some(soap) = [Soap, Soap11]
+        .into_iter()
+        .find(|soap| envelope.is(*soap, "Envelope"))
+    else {
         return Answer::NotSoap;
-    }
-    let Some(body) = envelope.descend(&[(Soap, "Body")]) else {
+    };
+    let Some(body) = envelope.descend(&[(soap, "Body")]) else {
         return Answer::Unusable;
     };
-    match body.named(Soap, "Fault").next() {
+    match body.named(soap, "Fault").next() {
+        Some(fault) if soap == Soap11 => Answer::Fault(Fault::of_11(fault)),
         Some(fault) => Answer::Fault(Fault::of(fault)),
         None => assertion(body, version).map_or(Answer::Unusable, Answer::Issued),
     }

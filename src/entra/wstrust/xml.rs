@@ -197,6 +197,11 @@ impl<'d, 't> Node<'d, 't> {
             .is_some_and(|element| element.namespace == Some(namespace) && element.local_name() == name)
     }
 
+    /// Its name without the prefix.
+    pub(super) fn local_name(self) -> Option<&'t str> {
+        self.element().map(Element::local_name)
+    }
+
     /// Its child elements.
     pub(super) fn children(self) -> impl Iterator<Item = Self> + use<'d, 't> {
         let end = self.next();

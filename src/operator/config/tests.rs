@@ -198,15 +198,15 @@ fn wrong_authorities_say_what_to_write() {
     let cases = [
         ("kind: Entra".to_owned(), "`authorities[0].name` is missing: write a name that spec.authority can use: lower-case letters, digits and dashes, for example lab".to_owned()),
         ("name: Lab".to_owned(), "`authorities[0].name` must be a name that spec.authority can use: lower-case letters, digits and dashes, for example lab, but is \"Lab\"".to_owned()),
-        ("name: lab".to_owned(), "`authorities[0].kind` is missing: write one of Entra, B2c, ExternalId, Adfs, Oidc".to_owned()),
-        ("name: lab, kind: Saml".to_owned(), "`authorities[0].kind` must be one of Entra, B2c, ExternalId, Adfs, Oidc, but is \"Saml\"".to_owned()),
+        ("name: lab".to_owned(), "`authorities[0].kind` is missing: write one of Entra, B2c, Adfs, Oidc".to_owned()),
+        ("name: lab, kind: Saml".to_owned(), "`authorities[0].kind` must be one of Entra, B2c, Adfs, Oidc, but is \"Saml\"".to_owned()),
         (name.to_owned(), format!("`authorities[0].url` is missing: write {wanted}")),
         (format!("{name}, url: 8"), format!("`authorities[0].url` must be {wanted}, but is 8")),
         (format!("{name}, url: a.example"), format!("`authorities[0].url` must be {wanted}")),
         (format!("{name}, url: \"http://a.example\""), "`authorities[0].url` must begin with https://, because passwords are sent there".to_owned()),
         (format!("{name}, url: \"https://u:p@a.example\""), "`authorities[0].url` must not hold a user name or password: write the host alone".to_owned()),
         (format!("{name}, url: \"https://a.example/tenant\""), "`authorities[0].url` must end after the host and port: the tenant comes from spec.tenant".to_owned()),
-        ("name: lab, kind: ExternalId, url: \"https://a.ciamlogin.com/tenant\"".to_owned(), "`authorities[0].url` must end after the host and port: the tenant comes from spec.tenant".to_owned()),
+        ("name: lab, kind: Entra, url: \"https://a.example/tenant\"".to_owned(), "`authorities[0].url` must end after the host and port: the tenant comes from spec.tenant".to_owned()),
         ("name: lab, kind: B2c, url: \"https://a.b2clogin.com\"".to_owned(), "`authorities[0].url` must end after the user flow, for example https://contoso.b2clogin.com/B2C_1_ropc: the tenant comes from spec.tenant".to_owned()),
         ("name: lab, kind: Adfs, url: \"https://fs.a.example\"".to_owned(), "`authorities[0].url` must end in /adfs, for example https://fs.contoso.example/adfs".to_owned()),
         ("name: lab, kind: Oidc, url: \"https://a.example?x=1\"".to_owned(), "`authorities[0].url` must be the issuer as its discovery document writes it, without ? and #".to_owned()),
@@ -224,7 +224,6 @@ fn every_kind_is_taken_with_its_url_as_written() {
     for (kind, url) in [
         (Kind::Entra, "https://login.a.example:8443"),
         (Kind::B2c, "https://a.b2clogin.com/B2C_1_ropc"),
-        (Kind::ExternalId, "https://a.ciamlogin.com"),
         (Kind::Adfs, "https://fs.a.example/adfs"),
         (Kind::Oidc, "https://SSO.a.example/realms/a"),
     ] {

@@ -1,7 +1,7 @@
 //! Every kind of authority: a wrong password that is final, and a sign-in that is renewed.
 
 use entra_lab::simulator::world::{PUBLIC_CLIENT, TENANT};
-use entra_lab::stage::{ADFS, B2C, EXTERNAL_ID, OIDC, OperatorOptions};
+use entra_lab::stage::{ADFS, B2C, OIDC, OperatorOptions};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -18,13 +18,7 @@ struct Kind {
     endpoint: &'static str,
 }
 
-const KINDS: [Kind; 4] = [
-    Kind {
-        authority: EXTERNAL_ID,
-        tenant: Some(TENANT),
-        scope: "api://orders/.default",
-        endpoint: "/11111111-2222-3333-4444-555555555555/oauth2/v2.0/token",
-    },
+const KINDS: [Kind; 3] = [
     Kind {
         authority: B2C,
         tenant: Some(TENANT),

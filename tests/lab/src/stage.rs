@@ -22,8 +22,6 @@ pub const OPERATOR: &str = "entra-operator";
 
 /// Name of the authority under which the operator's configuration declares the simulator.
 pub const AUTHORITY: &str = "lab";
-/// The same, as an External ID tenant.
-pub const EXTERNAL_ID: &str = "lab-external";
 /// The user flow `B2C_1_ropc` that it has beside itself.
 pub const B2C: &str = "lab-b2c";
 /// The AD FS that it has beside itself.

@@ -46,7 +46,22 @@ proptest! {
     ) {
         let refusal = refused(grant, status, &bytes);
         prop_assert!(grant == Grant::Password || refusal.effect != Effect::Condemned);
-        prop_assert!(grant == Grant::Refresh || refusal.effect != Effect::Dead);
+        prop_assert!(grant == Grant::Refresh || !matches!(refusal.effect, Effect::Dead | Effect::Suspect | Effect::Unreadable));
+    }
+
+    /// 53000 to 53999, and what refines them.
+    #[test]
+    fn conditional_access_neither_condemns_nor_kills(
+        code in prop_oneof![53_000_u32..54_000, 530_000_u32..531_000, 530_000_u32..540_000, 5_300_000_u32..5_400_000],
+        outer in prop::option::of(Just(70000_u32)),
+        suberror in prop::option::of("bad_token|token_expired|[a-z_]{1,9}"),
+        name in "invalid_grant|access_denied|interaction_required|[a-z_]{1,9}",
+        grant in prop::sample::select(GRANTS.to_vec()),
+    ) {
+        let listed: Vec<u32> = outer.into_iter().chain([code]).collect();
+        let refusal = answered(grant, 400, &json!({"error": name, "error_codes": listed, "suberror": suberror}));
+        prop_assert_eq!(refusal.effect, Effect::Person, "{}", code);
+        prop_assert!(matches!(refusal.reason, Reason::BlockedByPolicy | Reason::InteractionRequired));
     }
 
     #[test]
@@ -54,6 +69,7 @@ proptest! {
         for grant in GRANTS {
             let refusal = answered(grant, 400, &codes(&name, &[code]));
             prop_assert_eq!(refusal.code, Some(code));
+            prop_assert!(refusal.effect != Effect::Condemned || code == 50126);
         }
     }
 }

@@ -5,6 +5,7 @@ use strum::IntoEnumIterator;
 
 use super::*;
 use crate::entra::wstrust::xml::Document;
+use crate::entra::wstrust::{Answer, Version};
 
 fn fault(code: &str) -> Fault {
     let text = format!("<s:Fault xmlns:s=\"http://www.w3.org/2003/05/soap-envelope\">{code}</s:Fault>");
@@ -65,12 +66,47 @@ fn a_fault_without_a_code_is_unclear() {
 }
 
 #[test]
+fn faults_of_soap_1_1_are_read() {
+    let fault = |code: &str| {
+        let document = format!(
+            "<s:Envelope xmlns:s=\"http://schemas.xmlsoap.org/soap/envelope/\"><s:Body><s:Fault>{code}\
+             <faultstring>marker</faultstring></s:Fault></s:Body></s:Envelope>"
+        );
+        match crate::entra::wstrust::read(document.as_bytes(), Version::V2005) {
+            Answer::Fault(fault) => fault,
+            other => panic!("{other:?}"),
+        }
+    };
+    for (code, expected) in [
+        (
+            "<faultcode>a:FailedAuthentication</faultcode>",
+            Fault::Authentication,
+        ),
+        (
+            "<faultcode>Client.Authentication</faultcode>",
+            Fault::Authentication,
+        ),
+        (
+            "<faultcode xmlns=\"\">wst:RequestFailed</faultcode>",
+            Fault::Refused,
+        ),
+        ("<s:faultcode>wsse:InvalidSecurity</s:faultcode>", Fault::Security),
+        ("<faultcode>s:Client</faultcode>", Fault::Unclear),
+        ("<faultcode>s:Server</faultcode>", Fault::Unclear),
+        ("<faultcode>Receiver</faultcode>", Fault::Unclear),
+        ("", Fault::Unclear),
+    ] {
+        assert_eq!(fault(code), expected, "{code}");
+    }
+}
+
+#[test]
 fn no_fault_lets_a_password_be_sent_for_ever() {
     for fault in Fault::iter() {
         let judgement = fault.judgement();
         let bounded = matches!(
             judgement.effect,
-            Effect::Condemned | Effect::Person | Effect::Unanswered
+            Effect::Doubtful | Effect::Person | Effect::Unanswered
         );
         assert!(bounded, "{fault:?}");
         assert!(
@@ -79,7 +115,7 @@ fn no_fault_lets_a_password_be_sent_for_ever() {
         );
     }
     for fault in [Fault::Authentication, Fault::Unclear] {
-        assert_eq!(fault.judgement().effect, Effect::Condemned);
+        assert_eq!(fault.judgement().effect, Effect::Doubtful);
     }
     assert_eq!(Fault::Security.judgement().effect, Effect::Person);
 }

@@ -70,7 +70,7 @@ fn adfs() -> String {
 }
 
 fn chosen(document: &str) -> Result<(Version, String), Unsuitable> {
-    endpoint(document.as_bytes()).map(|endpoint| (endpoint.version, endpoint.address))
+    endpoints(document.as_bytes()).map(|found| (found[0].version, found[0].address.clone()))
 }
 
 #[test]
@@ -139,35 +139,65 @@ fn what_is_no_metadata_is_unreadable() {
     ] {
         assert_eq!(chosen(bad), Err(Unsuitable::Unreadable), "{bad}");
     }
-    assert_eq!(endpoint(&[0xff, 0xfe, b'<', 0]), Err(Unsuitable::Unreadable));
+    assert_eq!(endpoints(&[0xff, 0xfe, b'<', 0]), Err(Unsuitable::Unreadable));
 }
 
 #[test]
 fn an_address_alone_tells_its_version() {
-    let version = |address: &str| Endpoint::at(address).version;
+    let version = |address: &str| Endpoint::at(address).map(|endpoint| endpoint.version);
     assert_eq!(
         version("https://a.example/adfs/services/trust/2005/usernamemixed"),
-        Version::V2005
+        Some(Version::V2005)
     );
     assert_eq!(
-        version("https://a.example/adfs/services/trust/13/usernamemixed"),
-        Version::V13
+        version("https://a.example/adfs/services/Trust/13/UsernameMixed"),
+        Some(Version::V13)
     );
-    assert_eq!(version("https://a.example/sts"), Version::V13);
+    for untold in ["https://a.example/sts", "https://a.example/2005/sso/wsfed/active"] {
+        assert_eq!(version(untold), None, "{untold}");
+    }
+}
+
+/// As MSAL.NET's own tests have it: an answer of WS-MetadataExchange, in an envelope or bare, in one section or several.
+#[test]
+fn the_wsdl_may_stand_inside_of_something_else() {
+    let whole = adfs();
+    let wsdl = whole.split_once("?>").unwrap().1;
+    let section =
+        |inner: &str| format!("<mex:MetadataSection Dialect=\"wsdl\">{inner}</mex:MetadataSection>");
+    let metadata = |inner: &str| {
+        format!(
+            "<mex:Metadata xmlns:mex=\"http://schemas.xmlsoap.org/ws/2004/09/mex\">{inner}</mex:Metadata>"
+        )
+    };
+    let envelope = |uri: &str, inner: &str| {
+        format!("<s:Envelope xmlns:s=\"{uri}\"><s:Header/><s:Body>{inner}</s:Body></s:Envelope>")
+    };
+    let bare = metadata(&section(wsdl));
+    let empty = "<w:definitions xmlns:w=\"http://schemas.xmlsoap.org/wsdl/\"/>";
+    let apart = metadata(&[section(empty), section(wsdl)].concat());
+    for document in [
+        bare.clone(),
+        apart,
+        envelope("http://www.w3.org/2003/05/soap-envelope", &bare),
+        envelope("http://schemas.xmlsoap.org/soap/envelope/", wsdl),
+    ] {
+        assert_eq!(chosen(&document), chosen(&whole), "{document}");
+    }
 }
 
 proptest! {
     #[test]
     fn bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        let _seen = endpoint(&bytes);
+        let _seen = endpoints(&bytes);
     }
 
     /// Real documents with holes, repetitions and foreign bytes in them.
     #[test]
     fn damaged_documents_never_panic(at in 0_usize..5000, length in 0_usize..200, with in "[<>&/\"'=a: ]{0,6}") {
         let damaged = crate::entra::wstrust::damaged(adfs(), at, length, &with);
-        if let Ok(found) = endpoint(&damaged) {
-            prop_assert!(found.address.len() <= damaged.len());
+        if let Ok(found) = endpoints(&damaged) {
+            prop_assert!(found.iter().all(|endpoint| endpoint.address.len() <= damaged.len()));
         }
     }
 }

@@ -1,6 +1,5 @@
 //! The kinds of authority that one simulator plays side by side, told apart by the path.
 //!
-//! Entra ID and External ID are the same here: what differs is the host, and a simulator has any host.
 
 /// Whom a request is addressed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use super::authority::{Authority, Endpoint};
-use super::client_assertion;
+use super::client_assertion::{self, Dialect};
 use super::directory::Directory;
 use super::error::Refusal;
 use super::form::{Form, percent_decode};
@@ -95,7 +95,8 @@ impl Credentials {
             Some(Proof::Secret(secret)) => verify(secret, application, request.now).map(|()| true),
             Some(Proof::Assertion(kind, text)) if kind == JWT_BEARER => {
                 let is_us = |audience: &str| is_token_endpoint(audience, directory, request);
-                client_assertion::check(text, application, &is_us, request.now).map(|()| true)
+                let dialect = Dialect::of(request.authority);
+                client_assertion::check(text, application, &is_us, (request.now, dialect)).map(|()| true)
             }
             Some(Proof::Assertion(..)) => {
                 Err(Refusal::of(90100).text("client_assertion_type is not supported."))

@@ -10,6 +10,7 @@ use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde_json::Value;
 
+use super::authority::Authority;
 use super::certificate::Certificate;
 use super::error::Refusal;
 use super::signing::any_base64;
@@ -18,8 +19,29 @@ use super::world::{Application, FederatedCredential};
 /// Tolerated difference of clocks, in seconds.
 const SKEW: f64 = 300.0;
 
-/// Signatures that Entra takes from a certificate.
-const OF_CERTIFICATES: &[Algorithm] = &[Algorithm::PS256, Algorithm::RS256];
+/// What a server takes from a certificate.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dialect {
+    algorithms: &'static [Algorithm],
+    /// It knows thumbprints of SHA-256.
+    sha256: bool,
+}
+
+impl Dialect {
+    /// Entra ID and issuers of today take both. AD FS takes what MSAL sends it: RS256 and a thumbprint of SHA-1.
+    pub(crate) fn of(authority: Authority<'_>) -> Self {
+        match authority {
+            Authority::Adfs => Self {
+                algorithms: &[Algorithm::RS256],
+                sha256: false,
+            },
+            Authority::Entra(_) | Authority::B2c { .. } | Authority::Oidc(_) => Self {
+                algorithms: &[Algorithm::PS256, Algorithm::RS256],
+                sha256: true,
+            },
+        }
+    }
+}
 
 /// Signatures that tokens of other issuers come with.
 const OF_ISSUERS: &[Algorithm] = &[
@@ -34,14 +56,14 @@ pub(crate) fn check(
     text: &str,
     application: &Application,
     is_us: &dyn Fn(&str) -> bool,
-    now: Timestamp,
+    (now, dialect): (Timestamp, Dialect),
 ) -> Result<(), Refusal> {
     let assertion = Assertion::read(text).ok_or_else(|| Refusal::of(50027))?;
     // An application calls itself by its GUID; other issuers are URLs.
     if assertion.claim("iss").starts_with("https://") {
         check_issuer(&assertion, application)?;
     } else {
-        check_certificate(&assertion, application, is_us, now)?;
+        check_certificate(&assertion, application, is_us, (now, dialect))?;
     }
     assertion.check_time(now)
 }
@@ -50,18 +72,18 @@ fn check_certificate(
     assertion: &Assertion<'_>,
     application: &Application,
     is_us: &dyn Fn(&str) -> bool,
-    now: Timestamp,
+    (now, dialect): (Timestamp, Dialect),
 ) -> Result<(), Refusal> {
     let certificate = application
         .certificates
         .iter()
         .filter_map(|pem| Certificate::read(pem))
-        .find(|certificate| assertion.names(certificate))
+        .find(|certificate| assertion.names(certificate, dialect))
         .ok_or_else(|| unsigned("The key was not found by its thumbprint"))?;
     if now >= certificate.until {
         return Err(unsigned("The certificate has expired"));
     }
-    assertion.verify(&certificate.key(), OF_CERTIFICATES)?;
+    assertion.verify(&certificate.key(), dialect.algorithms)?;
     let issuer = assertion.claim("iss");
     if issuer != assertion.claim("sub") {
         return Err(Refusal::of(50048));
@@ -140,9 +162,9 @@ impl<'a> Assertion<'a> {
     }
 
     /// By SHA-256 thumbprint, else by SHA-1, else by the certificate itself.
-    fn names(&self, certificate: &Certificate) -> bool {
+    fn names(&self, certificate: &Certificate, dialect: Dialect) -> bool {
         let bytes = |name| self.header(name).map(any_base64);
-        if let Some(thumbprint) = bytes("x5t#S256") {
+        if let Some(thumbprint) = bytes("x5t#S256").filter(|_| dialect.sha256) {
             return thumbprint == Some(certificate.sha256());
         }
         if let Some(thumbprint) = bytes("x5t") {

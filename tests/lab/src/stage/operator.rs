@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
-use super::{ADFS, AUTHORITY, B2C, EXTERNAL_ID, Error, OIDC, OPERATOR, Stage};
+use super::{ADFS, AUTHORITY, B2C, Error, OIDC, OPERATOR, Stage};
 use crate::controlplane::guard::{DIRECTORY_PREFIX, Guard};
 
 /// Life of the ServiceAccount token: the API server's shortest is 600 s.
@@ -59,9 +59,8 @@ impl Default for OperatorOptions {
 }
 
 /// What the simulator is to the operator: names, kinds and paths.
-const KINDS: [(&str, &str, &str); 5] = [
+const KINDS: [(&str, &str, &str); 4] = [
     (AUTHORITY, "Entra", ""),
-    (EXTERNAL_ID, "ExternalId", ""),
     (B2C, "B2c", "/B2C_1_ropc"),
     (ADFS, "Adfs", "/adfs"),
     (OIDC, "Oidc", "/oidc/a"),

@@ -356,3 +356,27 @@ async fn other_authorities_take_assertions_for_their_own_endpoint() {
         );
     }
 }
+
+/// AD FS knows neither PSS nor thumbprints of SHA-256.
+#[tokio::test]
+async fn ad_fs_takes_rs256_with_a_sha_1_thumbprint_alone() {
+    let lab = lab().await;
+    let claims = with_members(claims(&lab), &json!({"aud": lab.url("/adfs/oauth2/token")}));
+    let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, &der(&CERTIFICATE));
+    let old = URL_SAFE_NO_PAD.encode(sha1);
+    for (header, status) in [
+        (json!({"alg": "RS256", "x5t": old}), 200),
+        (json!({"alg": "PS256", "x5t": old}), 401),
+        (
+            json!({"alg": "RS256", "x5t#S256": URL_SAFE_NO_PAD.encode(sha256(&CERTIFICATE))}),
+            401,
+        ),
+        (header(), 401),
+    ] {
+        let assertion = jwt(&header, &claims, &CERTIFICATE);
+        let answer = lab
+            .post_path("/adfs/oauth2/token", &form(CLIENT, &assertion))
+            .await;
+        assert_eq!(answer.status, status, "{header}: {}", answer.body);
+    }
+}

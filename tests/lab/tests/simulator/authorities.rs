@@ -1,4 +1,4 @@
-//! ADFS, B2C, External ID and generic issuers beside Entra ID.
+//! ADFS, B2C and generic issuers beside Entra ID.
 
 use entra_lab::simulator::world::{CONFIDENTIAL_CLIENT, PUBLIC_CLIENT, TENANT, password, user_name};
 use entra_lab::simulator::{Fault, Issuer, Lifetime, Options, Rotation, World};
