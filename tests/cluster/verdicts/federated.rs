@@ -50,14 +50,17 @@ async fn a_federated_account_signs_in_at_its_own_server_and_is_renewed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_federation_server_s_refusal_is_final() {
+async fn a_federation_server_s_refusal_is_kept_and_not_sent_again() {
     let place = Place::new("federated").await;
     let _operator = place.operator(OperatorOptions::default()).await;
     let (name, _) = federated_user().await;
     place.apply("one", spec("one")).await;
     place.login("one-login", &name, "PWMARK-wrong").await;
-    place.gone("one-login").await;
     place.expect("one", "LoggedIn", "False/WrongPassword").await;
+    // It answers a lock-out in the words of a wrong password.
+    assert_eq!(place.status("one").await["login"]["verdict"], "Kept");
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert!(place.secret("one-login").await.is_some());
     assert_eq!(sends(&name).await, 1);
 }
 
