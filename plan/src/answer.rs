@@ -110,18 +110,8 @@ impl Refusal {
     /// Whether it is about the resource whose scopes were sent, and no other entry is concerned: Conditional Access and
     /// multi-factor authentication may be asked for one resource only.
     pub fn concerns_entry(&self) -> bool {
-        match self.effect {
-            Effect::Entry => true,
-            Effect::Person => matches!(self.reason, Reason::InteractionRequired | Reason::BlockedByPolicy),
-            Effect::Condemned
-            | Effect::Doubtful
-            | Effect::Dead
-            | Effect::Suspect
-            | Effect::Unreadable
-            | Effect::Transient
-            | Effect::Withheld
-            | Effect::Unanswered => false,
-        }
+        let for_one_resource = matches!(self.reason, Reason::InteractionRequired | Reason::BlockedByPolicy);
+        self.effect == Effect::Entry || (self.effect == Effect::Person && for_one_resource)
     }
 
     /// Whether the answer proves that user name and password are right: they were checked before consent, policies and
@@ -131,18 +121,8 @@ impl Refusal {
             self.reason,
             Reason::InteractionRequired | Reason::BlockedByPolicy | Reason::ConsentMissing
         );
-        match self.effect {
-            Effect::Entry => self.reason == Reason::ConsentMissing,
-            Effect::Person => checked_later || self.code == Some(NOT_ASSIGNED),
-            Effect::Condemned
-            | Effect::Doubtful
-            | Effect::Dead
-            | Effect::Suspect
-            | Effect::Unreadable
-            | Effect::Transient
-            | Effect::Withheld
-            | Effect::Unanswered => false,
-        }
+        let a_person_ends_it = matches!(self.effect, Effect::Entry | Effect::Person);
+        a_person_ends_it && (checked_later || self.code == Some(NOT_ASSIGNED))
     }
 
     /// What happened and what to do, as one text.

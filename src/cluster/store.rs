@@ -25,7 +25,7 @@ use super::watch::{Change, Selects, Watch};
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
 
 /// Deletions that are remembered against late events.
-const GRAVES: usize = 4096;
+const TOMBSTONES: usize = 4096;
 
 /// Metadata of the Secrets that the watches select.
 #[derive(Debug)]
@@ -44,7 +44,7 @@ pub struct Altered {
 struct State {
     entries: BTreeMap<Key, Entry>,
     lists: BTreeMap<Watch, List>,
-    graves: Graves,
+    tombstones: Tombstones,
     writes: u64,
 }
 
@@ -73,7 +73,7 @@ struct OpenList {
 
 /// Until which resourceVersion events about a uid are history.
 #[derive(Debug, Default)]
-struct Graves {
+struct Tombstones {
     dead_at: HashMap<String, Death>,
     order: VecDeque<String>,
 }
@@ -102,7 +102,7 @@ impl SecretStore {
         Self(RwLock::new(State {
             entries: BTreeMap::new(),
             lists: lists.collect(),
-            graves: Graves::default(),
+            tombstones: Tombstones::default(),
             writes: 0,
         }))
     }
@@ -137,7 +137,7 @@ impl SecretStore {
     /// Takes in our own deletion of what was `seen`. A Secret that a finalizer holds comes back as being deleted.
     pub fn deleted(&self, key: &Key, seen: &SecretMeta) {
         let mut state = self.write();
-        state.graves.bury(seen, false);
+        state.tombstones.put(seen, false);
         let same = |entry: &Entry| entry.meta.uid == seen.uid && !is_older(seen, &entry.meta);
         if state.entries.get(key).is_some_and(same) {
             state.entries.remove(key);
@@ -234,7 +234,7 @@ impl State {
     }
 
     fn upsert(&mut self, key: &Key, meta: SecretMeta, selects: Selects, source: Source) -> Option<Altered> {
-        if self.graves.covers(&meta, source) {
+        if self.tombstones.covers(&meta, source) {
             return None;
         }
         match self.entries.get_mut(key) {
@@ -257,7 +257,7 @@ impl State {
         let altered = self.altered(key);
         if self.entries.get(key).is_some_and(|e| e.shown_by.is_empty()) {
             self.entries.remove(key);
-            self.graves.bury(last, true);
+            self.tombstones.put(last, true);
         }
         altered
     }
@@ -305,10 +305,10 @@ impl Entry {
     }
 }
 
-// === impl Graves ===
+// === impl Tombstones ===
 
-impl Graves {
-    fn bury(&mut self, last: &SecretMeta, unseen: bool) {
+impl Tombstones {
+    fn put(&mut self, last: &SecretMeta, unseen: bool) {
         let Some(version) = number(&last.version) else {
             return;
         };
@@ -319,7 +319,7 @@ impl Graves {
         }
         self.dead_at.insert(last.uid.clone(), death);
         self.order.push_back(last.uid.clone());
-        if self.order.len() > GRAVES
+        if self.order.len() > TOMBSTONES
             && let Some(oldest) = self.order.pop_front()
         {
             self.dead_at.remove(&oldest);

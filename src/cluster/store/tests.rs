@@ -315,9 +315,9 @@ fn what_a_credential_controls_is_found_in_its_namespace_only() {
 }
 
 #[test]
-fn graves_are_bounded() {
+fn tombstones_are_bounded() {
     let store = store();
-    for number in 0..=GRAVES {
+    for number in 0..=TOMBSTONES {
         let uid = format!("u{number}");
         feed(&store, [applied("a", &uid, "5"), deleted("a", &uid, "6")]);
     }
