@@ -36,6 +36,7 @@ pub mod limits;
 mod account;
 mod assertion;
 mod body;
+mod bundle;
 mod client;
 mod clock;
 mod deadline;

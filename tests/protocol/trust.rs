@@ -62,3 +62,15 @@ async fn federation_servers_have_certificates_of_their_own_that_change_as_well()
     granted(scene.setup.login().await);
     assert_eq!(scene.passwords(), 1);
 }
+
+/// A gateway's root glued behind another one, and a broken one between them.
+#[tokio::test]
+async fn a_bundle_is_used_as_it_is_handed_out() {
+    let server = Server::start(answers()).await;
+    let other = certificate().1;
+    let bad = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
+    let setup = Setup::trusting(&server.host(), &other);
+    let glued = format!("{}{bad}{}", other.trim_end(), server.ca_pem.trim_end());
+    setup.client.trust(&lab(), glued.as_bytes()).unwrap();
+    granted(setup.login().await);
+}

@@ -573,7 +573,15 @@ fn lost_answers_cost_a_send_only_if_bytes_left() {
         assert_eq!(refusal.reason, Reason::ServiceUnavailable);
         refusal.effect
     };
-    for cause in [Cause::Connect, Cause::Certificate, Cause::Deadline, Cause::Broken] {
+    for cause in [
+        Cause::Connect,
+        Cause::Certificate,
+        Cause::Name,
+        Cause::Version,
+        Cause::Tls,
+        Cause::Deadline,
+        Cause::Broken,
+    ] {
         assert_eq!(lost(Grant::Password, Departure::Left, cause), Effect::Unanswered);
         assert_eq!(
             lost(Grant::Password, Departure::Waiting, cause),

@@ -49,6 +49,7 @@ fn caller(namespace: &str, authority: &str, tenant: &str) -> Caller {
     Caller {
         namespace: namespace.to_owned(),
         authority: authority.to_owned(),
+        circuit: authority.to_owned(),
         tenant: tenant.to_owned(),
         client: "c".to_owned(),
         life: None,
