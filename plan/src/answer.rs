@@ -58,14 +58,14 @@ impl Deed {
     /// The deed as a sentence.
     pub const fn sentence(self) -> &'static str {
         match self {
-            Self::NewLogin => "Then create the login Secret anew with the right user name and password.",
+            Self::NewLogin => "Create the login Secret anew, with the right user name and password.",
             Self::WordAndNewLogin => {
                 "If user name and password are right all the same: annotate this resource with \
                  entra-operator.dev/refresh-requested-at=<now, RFC 3339>, and create the login Secret anew."
             }
             Self::Word => {
-                "Once that is mended, annotate this resource with entra-operator.dev/refresh-requested-at=<now, RFC 3339>: \
-                 it is tried again at once."
+                "Mend the cause, then annotate this resource with entra-operator.dev/refresh-requested-at=<now, RFC 3339>: it \
+                 is tried again at once."
             }
             Self::Spec => "A changed spec is tried at once.",
             Self::ClientCredential => "A new content of the client credential's Secret is tried at once.",
@@ -130,7 +130,7 @@ impl Refusal {
         told(&self.message, &self.advice())
     }
 
-    /// What to do: the remedy for the cause, then the deed.
+    /// What to do: the deed, then the remedy for the cause, which ends in a link.
     pub fn advice(&self) -> String {
         let sentence = self.deed.sentence();
         match (self.remedy.is_empty(), sentence.is_empty()) {

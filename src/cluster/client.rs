@@ -82,6 +82,9 @@ async fn from_file(path: &Path) -> Result<Config, KubeconfigError> {
 }
 
 fn tighten(config: &mut Config) {
+    // A kubeconfig takes the proxy of the environment, which is meant for the identity providers. The library refuses it,
+    // and its refusal prints the proxy's password.
+    config.proxy_url = None;
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT);
     config.read_timeout = Some(SILENCE);
@@ -315,7 +318,12 @@ pub(super) mod tests {
     #[test]
     fn the_client_neither_retries_nor_waits_for_ever() {
         let mut config = Config::new("https://127.0.0.1:1".parse().unwrap());
+        config.proxy_url = Some("http://user:marker@proxy.example:3128".parse().unwrap());
         tighten(&mut config);
+        assert_eq!(
+            config.proxy_url, None,
+            "the API server is reached without the proxy"
+        );
         assert!(!config.default_retry);
         assert!(config.read_timeout.is_some_and(|t| t > Duration::from_secs(295)));
         assert!(config.connect_timeout.is_some_and(|t| t < DEADLINE));

@@ -6,7 +6,10 @@
 //!   the password of a federated account only to a federation server that the configuration lists.
 //! - Nothing is ever sent twice by this module or a library below it. A caller learns whether bytes of a password may
 //!   have left ([`Effect::Unanswered`](crate::plan::answer::Effect::Unanswered)) or not.
-//! - No error, log line, header or `Debug` output holds a secret, a user name or the provider's own text.
+//! - No error, log line or `Debug` output holds a secret, a user name or the provider's own text. Of the headers, one names
+//!   the user, to Entra ID alone, and one may hold a client secret where an issuer wants it there.
+//! - What an answer brings is read in every wrapping that servers and gateways are known to use: a refresh token that came is
+//!   not lost, and a wrong password is not sent again because its refusal could not be read.
 //! - No pass ever waits for a permit.
 //!
 //! # Layout
@@ -20,7 +23,8 @@
 //! | `grant`, `headers` | what is sent? |
 //! | `assertion` | how does a certificate prove the client? |
 //! | `body` | may it leave now? |
-//! | `wire`, `send` | what came back, and had anything left? |
+//! | `wire`, `send`, `bundle` | what came back from whom, and had anything left? |
+//! | `decode` | what does it say without its content coding and charset? |
 //! | `deadline` | how long may it take? |
 //! | `response`, `account`, `clock` | which tokens came, for whom, until when? |
 //! | [`failure`] | what does a refusal mean? |
@@ -36,6 +40,7 @@ pub mod limits;
 mod account;
 mod assertion;
 mod body;
+mod bundle;
 mod client;
 mod clock;
 mod deadline;
@@ -58,6 +63,7 @@ mod wire;
 mod wstrust;
 
 pub use authority::{Authorities, DeclarationError, Declared, Kind, UrlError};
+pub use bundle::usable_roots;
 pub use client::Client;
 pub use clock::SKEW_MIN;
 pub use federation::Federation;

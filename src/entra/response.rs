@@ -98,12 +98,12 @@ impl Body {
     /// The shortest life that is stated, from `started` on.
     fn life(&self, started: Time) -> i64 {
         let until = |end: Option<i64>| end.map(|end| Time(end).since(started));
-        let stated = [
+        let lives = [
             self.seconds("expires_in"),
             until(self.0.get("expires_on").and_then(moment)),
             until(self.text("access_token").and_then(expiry)),
         ];
-        let shortest = stated.into_iter().flatten().min();
+        let shortest = lives.into_iter().flatten().min();
         shortest.unwrap_or(LIFE_UNTOLD).min(LIFE_MAX)
     }
 }

@@ -129,7 +129,8 @@ fn experience(answer: &Result<Reply, Lost>, refusal: Option<&Refusal>) -> Experi
             },
         ) => Experience::Nothing,
         Err(Lost {
-            cause: Cause::Connect | Cause::Certificate | Cause::Deadline,
+            cause:
+                Cause::Connect | Cause::Certificate | Cause::Name | Cause::Version | Cause::Tls | Cause::Deadline,
             ..
         }) => Experience::Failing,
     }

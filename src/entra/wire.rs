@@ -21,6 +21,7 @@ use zeroize::Zeroizing;
 
 use super::authority::{Authorities, Authority};
 use super::body::{Door, Payload, guarded};
+use super::bundle::{self, Bundle};
 use super::clock::Started;
 use super::decode::{self, Coding};
 use super::failure::guid_like;
@@ -89,19 +90,26 @@ fn current(known: &RwLock<reqwest::Client>) -> reqwest::Client {
 
 /// A client that trusts an authority's own certificates and no others.
 fn only(name: &str, pem: &[u8]) -> Result<reqwest::Client, BuildError> {
-    let client = roots(pem).and_then(|roots| builder().tls_certs_only(roots).build().ok());
+    let client = roots(name, pem).and_then(|roots| builder().tls_certs_only(roots).build().ok());
     client.ok_or_else(|| BuildError::Certificates(name.to_owned()))
 }
 
 /// A client that trusts these certificates beside those of the system.
 fn beside(pem: &[u8]) -> Result<reqwest::Client, BuildError> {
-    let client = roots(pem).and_then(|roots| builder().tls_certs_merge(roots).build().ok());
+    let client = roots("federation", pem).and_then(|roots| builder().tls_certs_merge(roots).build().ok());
     client.ok_or(BuildError::FederationCertificates)
 }
 
-fn roots(pem: &[u8]) -> Option<Vec<Certificate>> {
-    Certificate::from_pem_bundle(pem)
-        .ok()
+/// The certificates of a file that can be trusted, if there is one. How many, and which not, is told.
+fn roots(peer: &str, file: &[u8]) -> Option<Vec<Certificate>> {
+    let Bundle { good, bad } = bundle::read(file);
+    if !bad.is_empty() {
+        tracing::warn!(peer, places = ?bad, "certificates that cannot be read are left out");
+    }
+    tracing::info!(peer, certificates = good.len(), "certificates were read");
+    let roots = good.iter().map(|der| Certificate::from_der(der).ok());
+    roots
+        .collect::<Option<Vec<_>>>()
         .filter(|roots| !roots.is_empty())
 }
 
@@ -175,8 +183,14 @@ pub(super) enum Departure {
 pub(super) enum Cause {
     /// No connection.
     Connect,
-    /// The peer's certificate is not trusted, or TLS failed otherwise.
+    /// The peer's certificate is not trusted.
     Certificate,
+    /// It is for another name.
+    Name,
+    /// No version of TLS or no cipher in common.
+    Version,
+    /// TLS failed otherwise.
+    Tls,
     /// The deadline passed.
     Deadline,
     /// The connection broke.
@@ -284,8 +298,8 @@ async fn read_body(mut response: reqwest::Response) -> Result<Option<Zeroizing<V
 
 /// Tells causes apart. The error itself is dropped: its text names URLs.
 fn cause(error: &reqwest::Error) -> Cause {
-    if is_tls(error) {
-        Cause::Certificate
+    if let Some(tls) = tls_error(error) {
+        tls_cause(tls)
     } else if error.is_connect() {
         Cause::Connect
     } else if error.is_timeout() {
@@ -295,8 +309,25 @@ fn cause(error: &reqwest::Error) -> Cause {
     }
 }
 
-fn is_tls(error: &(dyn Error + 'static)) -> bool {
-    error.is::<rustls::Error>() || wrapped(error).is_some_and(is_tls)
+fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let own = error.downcast_ref();
+    own.or_else(|| wrapped(error).and_then(tls_error))
+}
+
+/// A server that offers nothing of what we know says so by an alert (RFC 8446 §6.2), or rustls notices it by itself.
+fn tls_cause(error: &rustls::Error) -> Cause {
+    use rustls::{AlertDescription as Alert, CertificateError};
+    match error {
+        rustls::Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => Cause::Name,
+        rustls::Error::InvalidCertificate(_) => Cause::Certificate,
+        rustls::Error::PeerIncompatible(_)
+        | rustls::Error::AlertReceived(
+            Alert::HandshakeFailure | Alert::ProtocolVersion | Alert::InsufficientSecurity,
+        ) => Cause::Version,
+        rustls::Error::AlertReceived(_) | _ => Cause::Tls,
+    }
 }
 
 /// The next error inside. An `io::Error` does not name its content as its source, but the source of that.

@@ -1,7 +1,7 @@
 //! Reads a login Secret. An error says which key is wrong and what to write, and never repeats a value.
 //!
-//! Exactly one trailing newline is dropped, because editors and `--from-file` add it; a password may hold any other
-//! white space, so nothing else is touched.
+//! Exactly one trailing newline is dropped, because editors and `--from-file` add it; a password may hold spaces, so nothing
+//! else is touched. What nobody can have typed is refused before it is sent.
 
 use crate::reconcile::material::{LoginContent, Secret, SecretData};
 
@@ -29,6 +29,12 @@ fn addressee(name: &str, data: &SecretData) -> Result<(), String> {
 
 fn secret(data: &SecretData, key: &str) -> Result<Secret, String> {
     let text = text(data, key)?;
+    if let Some(stray) = stray(text) {
+        return Err(format!(
+            "key {key} {stray}: write only the {} into it",
+            meaning(key)
+        ));
+    }
     match text.chars().take(LONGEST + 1).count() {
         0 => Err(format!("key {key} is empty: write the {} into it", meaning(key))),
         1..=LONGEST => Ok(Secret::new(text.to_owned())),
@@ -36,6 +42,19 @@ fn secret(data: &SecretData, key: &str) -> Result<Secret, String> {
             "key {key} is longer than {LONGEST} characters: write only the {} into it",
             meaning(key)
         )),
+    }
+}
+
+/// What no keyboard writes into a password, and an editor, a terminal or `--from-file` does: it would be sent and refused.
+fn stray(text: &str) -> Option<&'static str> {
+    if text.starts_with('\u{feff}') {
+        Some("begins with a byte order mark")
+    } else if text.contains('\0') {
+        Some("holds a NUL character; was it written as UTF-16?")
+    } else if text.contains(char::is_control) {
+        Some("holds a control character, such as a tab or a line break")
+    } else {
+        None
     }
 }
 
@@ -80,14 +99,35 @@ mod tests {
             ("pass", "pass"),
             ("pass\n", "pass"),
             ("pass\r\n", "pass"),
-            ("pass\n\n", "pass\n"),
-            ("pass\r\n\r\n", "pass\r\n"),
-            ("pass\r", "pass\r"),
-            ("pass\n\r", "pass\n\r"),
-            (" pa\nss\t", " pa\nss\t"),
-            ("\u{feff}p\u{a0}", "\u{feff}p\u{a0}"),
+            (" pa ss ", " pa ss "),
+            ("p\u{feff}\u{a0}\n", "p\u{feff}\u{a0}"),
         ] {
             assert_eq!(password(value.as_bytes()).as_deref(), Ok(expected), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_types_is_refused_unsent() {
+        for (value, why) in [
+            ("pass\n\n", "holds a control character"),
+            ("pass\r", "holds a control character"),
+            ("pa\tss", "holds a control character"),
+            ("pass\u{7f}", "holds a control character"),
+            ("pa\u{85}ss", "holds a control character"),
+            ("p\0a\0", "holds a NUL character"),
+            ("\u{feff}pass", "begins with a byte order mark"),
+            ("\u{feff}", "begins with a byte order mark"),
+        ] {
+            let error = password(value.as_bytes()).unwrap_err();
+            assert!(
+                error.starts_with(&format!("key password {why}")),
+                "{value:?}: {error}"
+            );
+            let name = read(
+                "reporting",
+                &data(&[("username", value.as_bytes()), ("password", b"p")]),
+            );
+            assert!(name.unwrap_err().starts_with(&format!("key username {why}")));
         }
     }
 

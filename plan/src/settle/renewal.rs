@@ -141,6 +141,10 @@ pub fn entry_failed(known: &mut Known, s: &Snapshot, name: &str, refusal: Refusa
 }
 
 fn dead(known: &mut Known, s: &Snapshot, refusal: Refusal, now: Time) -> Refused {
+    let refusal = Refusal {
+        deed: Deed::NewLogin,
+        ..refusal
+    };
     known.failure = None;
     known.login_failure = Some(Failure {
         refusal,

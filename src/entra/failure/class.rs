@@ -119,22 +119,23 @@ impl Class {
 
     /// The same, of an answer that nobody wrote down: it neither condemns nor kills.
     pub(super) const fn in_doubt(self) -> Self {
-        match self {
-            Self::WrongPassword => Self::Doubtful,
-            Self::Dead | Self::Unreadable => Self::Suspect,
-            other => other,
+        if matches!(self, Self::WrongPassword) {
+            Self::Doubtful
+        } else if matches!(self, Self::Dead | Self::Unreadable) {
+            Self::Suspect
+        } else {
+            self
         }
     }
 
     /// The same, of an answer with a claims challenge: whoever could pass it would get the token, so that neither the
     /// password nor the refresh token is at fault (entra-protocol §7.2).
     pub(super) const fn challenged(self) -> Self {
-        match self {
-            Self::WrongPassword | Self::Doubtful | Self::Dead | Self::Suspect | Self::Unreadable => {
-                Self::Policy
-            }
-            other => other,
-        }
+        let blamed = matches!(
+            self,
+            Self::WrongPassword | Self::Doubtful | Self::Dead | Self::Suspect | Self::Unreadable
+        );
+        if blamed { Self::Policy } else { self }
     }
 
     /// What happened, when only the class is known.

@@ -286,6 +286,7 @@ fn silence(lost: Lost, host: &str) -> (String, &'static str) {
     const REACH: &str = "It is tried again by itself; check DNS, proxies and egress rules between the operator and the sign-in host.";
     const TRUST: &str =
         "Check for a proxy that intercepts TLS, and the certificates that the operator trusts.";
+    const CIPHERS: &str = "Enable TLS 1.3, or TLS 1.2 with ECDHE and AES-GCM or ChaCha20, on that server or on the proxy in front of it.";
     const LATE: &str = "The login was not sent: too much time had passed when the connection was ready.";
     match (lost.departure, lost.cause) {
         (Departure::Withheld, _) => (LATE.to_owned(), Class::Transient.remedy()),
@@ -293,6 +294,19 @@ fn silence(lost: Lost, host: &str) -> (String, &'static str) {
             format!("The certificate of {host} is not trusted; nothing was sent there."),
             TRUST,
         ),
+        (Departure::Waiting, Cause::Name) => (
+            format!("The certificate of {host} is for another name; nothing was sent there."),
+            TRUST,
+        ),
+        (Departure::Waiting, Cause::Version) => (
+            format!(
+                "{host} offers no version of TLS and no cipher that the operator knows; nothing was sent there."
+            ),
+            CIPHERS,
+        ),
+        (Departure::Waiting, Cause::Tls) => {
+            (format!("TLS with {host} failed; nothing was sent there."), TRUST)
+        }
         (Departure::Waiting, _) => (
             format!("{host} cannot be reached; nothing was sent there."),
             REACH,

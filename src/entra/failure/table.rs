@@ -296,9 +296,10 @@ pub fn find(code: u32) -> Option<&'static Row> {
     ROWS.get(at).filter(|row| row.first <= code)
 }
 
-/// What a code without a row is like. Codes of Conditional Access are 53000 to 53999, and longer ones refine shorter
-/// ones by more digits: 500341 is a 50034. That nobody wrote the longer one down is a reason for doubt, so it neither
-/// condemns nor kills.
+/// What a code without a row is like.
+///
+/// Codes of Conditional Access are 53000 to 53999, and longer ones refine shorter ones by more digits: 500341 is a 50034.
+/// That nobody wrote the longer one down is a reason for doubt, so it neither condemns nor kills.
 pub fn kin(code: u32) -> Option<Class> {
     let shorter = [code, code / 10, code / 100];
     let base = shorter.into_iter().find(|code| BASE.contains(code))?;

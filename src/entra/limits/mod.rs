@@ -54,6 +54,8 @@ impl Default for Limits {
 pub(super) struct Caller {
     pub(super) namespace: String,
     pub(super) authority: String,
+    /// Whose circuit it is: two declared authorities of one host may differ in the certificates that they trust.
+    pub(super) circuit: String,
     pub(super) tenant: String,
     pub(super) client: String,
     /// Seconds of life; the shorter, the more urgent. `None`: nothing is published, or it is unknown.
@@ -65,6 +67,7 @@ impl Caller {
         Self {
             namespace: request.namespace.to_owned(),
             authority: request.binding.authority.clone(),
+            circuit: circuit(request),
             tenant: request.binding.tenant.to_ascii_lowercase(),
             client: request.binding.client_id.to_ascii_lowercase(),
             life: request.life,
@@ -75,11 +78,20 @@ impl Caller {
     pub(super) fn of_host(request: &Request<'_>, host: &str) -> Self {
         Self {
             authority: host.to_owned(),
+            circuit: host.to_owned(),
             tenant: String::new(),
             client: String::new(),
             ..Self::of(request)
         }
     }
+}
+
+/// A name holds no space, so that it cannot run into the host.
+fn circuit(request: &Request<'_>) -> String {
+    let authority = &request.binding.authority;
+    request
+        .authority
+        .map_or_else(|| authority.clone(), |name| format!("{name} {authority}"))
 }
 
 /// What came of a permitted request, as far as limits go.
@@ -184,7 +196,7 @@ impl State {
             self.slots.give_back(caller);
             return Err(Held::by(Reason::Throttled)(wait));
         }
-        self.circuits.begin(&caller.authority, now);
+        self.circuits.begin(&caller.circuit, now);
         Ok(())
     }
 
@@ -194,7 +206,7 @@ impl State {
         self.tenants
             .check(caller, now)
             .map_err(Held::by(Reason::Throttled))?;
-        self.circuits.begin(&caller.authority, now);
+        self.circuits.begin(&caller.circuit, now);
         Ok(())
     }
 
@@ -203,19 +215,19 @@ impl State {
         self.pauses
             .check(caller, now)
             .map_err(Held::by(Reason::Throttled))?;
-        let failing = self.circuits.check(&caller.authority, now);
+        let failing = self.circuits.check(&caller.circuit, now);
         failing.map_err(Held::by(Reason::ServiceUnavailable))
     }
 
     fn finish(&mut self, caller: &Caller, experience: Experience, now: Duration) {
         match experience {
-            Experience::Answered => self.circuits.succeeded(&caller.authority),
-            Experience::Failing => self.circuits.failed(&caller.authority, now),
+            Experience::Answered => self.circuits.succeeded(&caller.circuit),
+            Experience::Failing => self.circuits.failed(&caller.circuit, now),
             Experience::Throttled(seconds) => {
-                self.circuits.succeeded(&caller.authority);
+                self.circuits.succeeded(&caller.circuit);
                 self.pauses.pause(caller, now, seconds);
             }
-            Experience::Nothing => self.circuits.abandoned(&caller.authority),
+            Experience::Nothing => self.circuits.abandoned(&caller.circuit),
         }
     }
 }

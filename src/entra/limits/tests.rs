@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::snapshot::Binding;
 
 /// Wall and monotonic clock in milliseconds.
 #[derive(Default)]
@@ -49,6 +50,7 @@ fn caller(namespace: &str, authority: &str, tenant: &str) -> Caller {
     Caller {
         namespace: namespace.to_owned(),
         authority: authority.to_owned(),
+        circuit: authority.to_owned(),
         tenant: tenant.to_owned(),
         client: "c".to_owned(),
         life: None,
@@ -149,6 +151,47 @@ fn a_429_pauses_its_own_client_only() {
     assert_eq!(gate.admit(one()).unwrap_err().until, Time(17));
     hand.forward(1);
     assert!(gate.admit(one()).is_ok());
+}
+
+/// They may trust different certificates.
+#[test]
+fn two_authorities_of_one_host_have_a_circuit_each() {
+    let (gate, _hand) = gate(32, 1000);
+    let named = |name: &str| Caller {
+        circuit: format!("{name} a"),
+        ..one()
+    };
+    for _ in 0..circuit::TRIPS {
+        gate.admit(named("wrong-ca")).unwrap().finish(Experience::Failing);
+    }
+    assert!(gate.admit(named("wrong-ca")).is_err());
+    assert!(gate.admit(named("right-ca")).is_ok());
+}
+
+#[test]
+fn a_circuit_belongs_to_the_declaration_and_a_pause_to_the_host() {
+    let binding = Binding {
+        authority: "a:8443".to_owned(),
+        tenant: String::new(),
+        client_id: String::new(),
+    };
+    let of = |authority| {
+        Caller::of(&Request {
+            namespace: "n",
+            authority,
+            binding: &binding,
+            client: None,
+            scopes: &[],
+            life: None,
+            now: Time(0),
+        })
+    };
+    assert_eq!(
+        (of(None).circuit, of(None).authority),
+        ("a:8443".to_owned(), "a:8443".to_owned())
+    );
+    assert_ne!(of(Some("one")).circuit, of(Some("two")).circuit);
+    assert_eq!(of(Some("one")).authority, "a:8443");
 }
 
 #[test]

@@ -5,9 +5,6 @@ use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 use url::{Host, Url};
 
 use super::document::{Node, Section};
@@ -15,7 +12,7 @@ use super::{
     Authority, CaBundle, Config, ConfigError, Federation, Http, LeaderElection, Limits, Metrics, ReadFile,
     Scope, Sealing,
 };
-use crate::entra::Kind;
+use crate::entra::{Kind, usable_roots};
 
 const TOP: &[&str] = &[
     "watch",
@@ -148,19 +145,12 @@ fn ca_file(section: &mut Section, read: ReadFile<'_>) -> Result<Option<CaBundle>
 fn ca_bundle(node: &Node, read: ReadFile<'_>) -> Result<CaBundle, ConfigError> {
     let file = node.absolute_path("/etc/entra-operator/ca.pem")?;
     let pem = read(&file).map_err(|e| node.invalid(format!("cannot be read: {e}; mount the file there")))?;
-    if !holds_certificates(&pem) {
+    if usable_roots(&pem) == 0 {
         return Err(node.invalid(
             "must name a file with one or more certificates in PEM form (-----BEGIN CERTIFICATE-----)",
         ));
     }
     Ok(CaBundle { file, pem })
-}
-
-/// Whether a PEM text holds at least one certificate, and none that cannot be trusted.
-fn holds_certificates(pem: &[u8]) -> bool {
-    let mut store = RootCertStore::empty();
-    let added = CertificateDer::pem_slice_iter(pem).all(|one| one.is_ok_and(|one| store.add(one).is_ok()));
-    added && !store.is_empty()
 }
 
 fn authority_namespaces(node: Node) -> Result<Scope, ConfigError> {

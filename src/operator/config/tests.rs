@@ -317,6 +317,12 @@ fn a_certificate_file_is_read_and_checked() {
     });
     assert!(federation.is_ok_and(|config| config.federation.ca.is_some()));
 
+    let among = format!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----{CERTIFICATE}");
+    assert!(
+        Config::parse(text, &|_| Ok(among.as_bytes().to_vec())).is_ok(),
+        "a bad one costs no good one"
+    );
+
     for garbage in [
         "",
         "not PEM",

@@ -18,8 +18,17 @@ fn row(row: &Row) -> [String; 5] {
         plain(row.message),
         answer(row, Grant::Password),
         answer(row, Grant::Refresh),
-        plain(row.remedy),
+        remedy(row),
     ]
+}
+
+/// What mends the cause; where nothing is to be mended, a new login is all.
+fn remedy(row: &Row) -> String {
+    if row.remedy.is_empty() {
+        "Create the login Secret anew.".to_owned()
+    } else {
+        plain(row.remedy)
+    }
 }
 
 /// The number with a link to Microsoft's page about it; a range has none.

@@ -335,20 +335,22 @@ async fn other_authorities_take_assertions_for_their_own_endpoint() {
     let lab = lab().await;
     lab.simulator
         .change(|world| world.issuers.push(Issuer::new("sso", Rotation::Kept)));
-    for (path, audiences) in [
-        ("/adfs/oauth2/token", ["/adfs/oauth2/token", "/adfs"]),
-        ("/oidc/sso/token", ["/oidc/sso/token", "/oidc/sso"]),
+    let sha1 = digest(&SHA1_FOR_LEGACY_USE_ONLY, &der(&CERTIFICATE));
+    let old = json!({"alg": "RS256", "x5t": URL_SAFE_NO_PAD.encode(sha1)});
+    for (path, audiences, header) in [
+        ("/adfs/oauth2/token", ["/adfs/oauth2/token", "/adfs"], old),
+        ("/oidc/sso/token", ["/oidc/sso/token", "/oidc/sso"], header()),
     ] {
         for audience in audiences {
             let claims = with_members(claims(&lab), &json!({"aud": lab.url(audience)}));
-            let assertion = jwt(&header(), &claims, &CERTIFICATE);
+            let assertion = jwt(&header, &claims, &CERTIFICATE);
             assert_eq!(
                 lab.post_path(path, &form(CLIENT, &assertion)).await.status,
                 200,
                 "{audience}"
             );
         }
-        let elsewhere = jwt(&header(), &claims(&lab), &CERTIFICATE);
+        let elsewhere = jwt(&header, &claims(&lab), &CERTIFICATE);
         assert_eq!(
             lab.post_path(path, &form(CLIENT, &elsewhere)).await.status,
             401,
