@@ -1,4 +1,4 @@
-//! Whose token an answer brings: `client_info` and the payload of the id_token (entra-protocol §5).
+//! Whose token an answer brings: `client_info` and the payload of the id_token.
 //!
 //! The id_token's signature is not checked: it comes straight from the token endpoint over TLS (OpenID Connect Core
 //! 1.0 §3.1.3.7 item 6), as in every MSAL.

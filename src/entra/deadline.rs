@@ -8,14 +8,14 @@ const REQUEST_MAX: Duration = Duration::from_secs(30);
 /// Shortest, for tokens that live for seconds.
 const REQUEST_MIN: Duration = Duration::from_secs(2);
 
-/// A part of a token's life that one request may take (product §5: life/8).
+/// A part of a token's life that one request may take (docs/contract.md, "Timing": life/8).
 const LIFE_PART: u32 = 8;
 
-/// Longest time for a sign-in with all its requests (product §3.1): another process takes it over after 60 s.
+/// Longest time for a sign-in with all its requests (docs/contract.md, "The login, step by step"): another process takes it over after 60 s.
 const SIGN_IN_MAX: Duration = Duration::from_secs(45);
 
 /// Longest time for a document on the way: two of them and a connection fit into the ten seconds within which the
-/// password must leave (product §3.1).
+/// password must leave (docs/contract.md, "The login, step by step").
 const DOCUMENT_MAX: Duration = Duration::from_secs(4);
 
 /// min(30 s, life/8), at least 2 s; 30 s while the life is unknown or over.

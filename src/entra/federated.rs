@@ -1,5 +1,5 @@
 //! The way of a federated account: the server's metadata, its assertion for user name and password (WS-Trust), and the
-//! tokens for the assertion (entra-protocol §4).
+//! tokens for the assertion.
 //!
 //! # Guarantees
 //!

@@ -1,5 +1,4 @@
-//! The form bodies of the grants, and the scopes that go with them (RFC 6749 §4.3.2, §6; RFC 7522 §2.1; entra-protocol
-//! §3, §4.3, §6).
+//! The form bodies of the grants, and the scopes that go with them (RFC 6749 §4.3.2, §6; RFC 7522 §2.1).
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! Headers of a request, as MSAL sends them and under our own name (entra-protocol §3.5).
+//! Headers of a request, as MSAL sends them and under our own name.
 
 use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue};
 

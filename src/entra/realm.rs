@@ -1,4 +1,4 @@
-//! User realm discovery: who checks an account's password (entra-protocol §2).
+//! User realm discovery: who checks an account's password.
 
 use serde::Deserialize;
 

@@ -1,4 +1,4 @@
-//! A successful token response (RFC 6749 §5.1), read as tolerantly as the most tolerant MSAL does (entra-protocol §5).
+//! A successful token response (RFC 6749 §5.1), read as tolerantly as the most tolerant MSAL does.
 //!
 //! # Guarantees
 //!

@@ -59,7 +59,7 @@ fn expected() -> impl Iterator<Item = Line> {
     lines.map(Line::read)
 }
 
-/// What a user sees and what the operator does, for a class of the list: product §2 and §3.2.
+/// What a user sees and what the operator does, for a class of the list: docs/contract.md, "What an answer means".
 fn of_password(class: &str) -> (Reason, Effect, Retry) {
     match class {
         "WP" => (Reason::WrongPassword, Effect::Condemned, Retry::Person),

@@ -1,6 +1,6 @@
 //! The kinds of authority, and everything in which they differ: one row each.
 //!
-//! Sources: entra-protocol §1.3, §3.2 and §5, which name the MSAL and the Microsoft page behind each value. External
+//! Sources: MSAL's authorities, and Microsoft's pages of each kind of service. External
 //! tenants have no row: Microsoft's page "Supported features in workforce and external tenants" lists this grant as
 //! unsupported there.
 

@@ -247,7 +247,7 @@ impl Authority {
     }
 
     /// `https://{host}/common/userrealm/{user}`, the user name as one segment whatever it holds; `None` where there is
-    /// no realm service: all kinds but Entra ID check passwords themselves (entra-protocol §2).
+    /// no realm service: all kinds but Entra ID check passwords themselves.
     pub(super) fn user_realm(&self, username: &str) -> Option<Url> {
         let mut url = (self.kind == Kind::Entra).then(|| self.base.clone())?;
         url.path_segments_mut()

@@ -1,4 +1,4 @@
-//! The GUID of a tenant, from its discovery document (OpenID Connect Discovery 1.0 §4.2; entra-protocol §1.3).
+//! The GUID of a tenant, from its discovery document (OpenID Connect Discovery 1.0 §4.2).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};

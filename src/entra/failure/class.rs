@@ -6,7 +6,7 @@ use crate::api::Reason;
 use crate::entra::Grant;
 use crate::plan::answer::{Deed, Effect};
 
-/// What kind of failure it is (entra-protocol §7.3).
+/// What kind of failure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumIter, IntoStaticStr)]
 pub enum Class {
     /// User name or password is wrong, without doubt if Entra ID itself checks the password.
@@ -129,7 +129,7 @@ impl Class {
     }
 
     /// The same, of an answer with a claims challenge: whoever could pass it would get the token, so that neither the
-    /// password nor the refresh token is at fault (entra-protocol §7.2).
+    /// password nor the refresh token is at fault.
     pub(super) const fn challenged(self) -> Self {
         let blamed = matches!(
             self,

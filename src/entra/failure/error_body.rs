@@ -1,4 +1,4 @@
-//! An error answer of the token endpoint (RFC 6749 §5.2, with Entra ID's additions; entra-protocol §7.1).
+//! An error answer of the token endpoint (RFC 6749 §5.2, with Entra ID's additions).
 
 use serde_json::Value;
 

@@ -9,7 +9,7 @@
 //! - Only what the provider says about the refresh token itself kills it; never a client error, policy, 429 or 5xx.
 //! - A new login Secret is asked for only where the same content would not be sent again: by the deed, never by a remedy.
 //!
-//! The order of judgement is that of entra-protocol §7.1: HTTP status, known codes, `suberror`, `error`, default.
+//! The order of judgement: HTTP status, known codes, `suberror`, `error`, default.
 
 mod b2c;
 mod class;

@@ -1,7 +1,7 @@
 //! AADSTS codes that the password and refresh grants can meet: what each means and what to do about it.
 //!
 //! Codes and meanings: Microsoft's page "Microsoft Entra authentication and authorization error codes", its page of
-//! breaking changes, and answers seen in recordings (entra-protocol §7.3 marks which is which). Codes may change;
+//! breaking changes, and answers seen in recordings. Codes may change;
 //! unknown ones are classified by `suberror` and `error`.
 
 use std::ops::RangeInclusive;
@@ -315,7 +315,7 @@ const BASE: RangeInclusive<u32> = 10_000..=99_999;
 /// Microsoft's page of error codes: every documented one of these is a policy or asks for a user's action.
 const CONDITIONAL_ACCESS: RangeInclusive<u32> = 53_000..=53_999;
 
-/// Microsoft's own page about `code`, known to us or not: it is the `error_uri` of the answers (entra-protocol §7.1).
+/// Microsoft's own page about `code`, known to us or not: it is the `error_uri` of the answers.
 pub fn page(code: u32) -> String {
     format!("https://login.microsoftonline.com/error?code={code}")
 }

@@ -31,7 +31,7 @@ use crate::api::Reason;
 use crate::plan::Time;
 use crate::reconcile::ports::{Clock, Later, Request};
 
-/// How much may go to the identity provider (product §5).
+/// How much may go to the identity provider (docs/contract.md, "Timing").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Requests at the same time; 0 counts as 1.

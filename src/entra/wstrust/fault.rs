@@ -1,5 +1,5 @@
 //! What a SOAP fault says about the password that was sent (SOAP 1.2 part 1 §5.4; WS-Security 1.1 §12; WS-Trust 1.3
-//! §11; entra-protocol §4.4).
+//! §11).
 
 use super::namespace::Namespace::Soap;
 use super::xml::Node;

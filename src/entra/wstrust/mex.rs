@@ -1,5 +1,5 @@
 //! Where a federation server takes user name and password, from its metadata: a WSDL 1.1 document that names policies,
-//! bindings that follow one of them, and ports that offer a binding (entra-protocol §4.1).
+//! bindings that follow one of them, and ports that offer a binding.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,4 +1,4 @@
-//! WS-Trust: a federation server's token for a user name and password (entra-protocol §4).
+//! WS-Trust: a federation server's token for a user name and password.
 //!
 //! # Guarantees
 //!

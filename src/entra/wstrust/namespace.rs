@@ -1,4 +1,4 @@
-//! The XML namespaces that WS-Trust exchanges are made of (entra-protocol §4.1, §4.2).
+//! The XML namespaces that WS-Trust exchanges are made of.
 
 use strum::{EnumIter, IntoEnumIterator};
 

@@ -1,4 +1,4 @@
-//! The request for a token (RST): a SOAP 1.2 envelope with user name and password (entra-protocol §4.2).
+//! The request for a token (RST): a SOAP 1.2 envelope with user name and password.
 
 use std::fmt;
 use std::io;

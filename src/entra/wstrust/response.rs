@@ -1,4 +1,4 @@
-//! The answer to a request for a token (RSTR): an assertion, exactly as it was signed, or a fault (entra-protocol §4.3).
+//! The answer to a request for a token (RSTR): an assertion, exactly as it was signed, or a fault.
 
 use std::collections::BTreeMap;
 use std::fmt;

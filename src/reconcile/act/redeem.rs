@@ -89,7 +89,9 @@ impl<P: Ports> Pass<'_, P> {
             Outcome::Refused(refusal) => (true, self.take_refused(s, token, brought, refusal)),
             Outcome::Later(later) => {
                 // The limits count by the machine's own clock.
-                let until = later.until.plus(self.memory.correction.seconds(self.ports.clock()));
+                let until = later
+                    .until
+                    .plus(self.memory.correction.seconds(self.ports.clock()));
                 settle::renewal::withheld(&mut self.memory.known, s, until, later.reason);
                 (false, ControlFlow::Break(()))
             }

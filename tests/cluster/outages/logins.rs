@@ -81,8 +81,6 @@ async fn lost_three_times() {
     );
     // A word asks for one more, but it lifts no limit: the account has had its three sends.
     trial.request().await;
-    place
-        .expect_within(90, "c", "LoggedIn", "False/LoggingIn")
-        .await;
+    place.expect_within(90, "c", "LoggedIn", "False/LoggingIn").await;
     assert_eq!(trial.password_sends().await, 3);
 }
