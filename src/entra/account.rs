@@ -186,7 +186,7 @@ mod tests {
             some("", "o/t", "/")
         );
         assert_eq!(
-            kinds(json!({"iss": "i", "sub": "s"}), nothing.clone()),
+            kinds(json!({"iss": "i", "sub": "s"}), nothing),
             some("", "/", "i/s")
         );
         let all = json!({"oid": "o", "tid": "t", "iss": "i", "sub": "s"});

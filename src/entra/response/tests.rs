@@ -88,7 +88,7 @@ fn numbers_come_in_every_form() {
     }
 }
 
-fn token_until(exp: Value) -> Value {
+fn token_until(exp: &Value) -> Value {
     use base64::Engine as _;
     let claims = json!({"exp": exp}).to_string();
     let payload = base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(claims);
@@ -106,10 +106,10 @@ fn the_shortest_life_counts() {
     ] {
         assert_eq!(life(&with(field, value)), seconds, "{field}");
     }
-    assert_eq!(life(&token_until(json!(1300))), 300);
-    assert_eq!(life(&token_until(json!(1300.5))), 300);
-    assert_eq!(life(&token_until(json!("soon"))), 4294);
-    let mut over = token_until(json!(999));
+    assert_eq!(life(&token_until(&json!(1300))), 300);
+    assert_eq!(life(&token_until(&json!(1300.5))), 300);
+    assert_eq!(life(&token_until(&json!("soon"))), 4294);
+    let mut over = token_until(&json!(999));
     assert_eq!(odd(&over), Some(Odd::Life));
     over["refresh_token"] = json!(null);
     assert_eq!(parse(&over).unwrap_err(), Odd::Life);
