@@ -77,6 +77,7 @@ const WS_TRUST: &[Difference] = &[("content-length", Both, "other prefixes and n
 const SAML: &[Difference] = &[
     ("assertion", Both, "the server issues a new one each time; base64 as MSAL.NET, Go and Java write it"),
     ("content-length", Both, "another assertion"),
+    ("x-anchormailbox", Ours, "routes to the account's own region, as MSAL.NET says"),
 ];
 
 /// Everything that a request says, by name.
