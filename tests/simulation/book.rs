@@ -18,6 +18,9 @@ use super::world::World;
 /// A login content as the provider sees it.
 pub type Content = (String, String, Binding);
 
+/// When a token was published, milliseconds, with which labels of the spec, and under which tag.
+pub type Published = (i64, BTreeMap<String, String>, Option<String>);
+
 /// What is remembered between events.
 #[derive(Debug, Default)]
 pub struct Book {
@@ -46,13 +49,15 @@ pub struct Book {
     /// When a refresh token was recorded as dead, milliseconds.
     pub dead_at: BTreeMap<Key, i64>,
     /// When the operator published in a Secret last, milliseconds, with which labels of the spec, and under which tag.
-    pub published: BTreeMap<Key, (i64, BTreeMap<String, String>, Option<String>)>,
+    pub published: BTreeMap<Key, Published>,
     /// What was sent, by credential and content hash.
     pub contents: BTreeMap<(Key, String), Sent>,
     /// When a person last changed something that decides how a login is answered, milliseconds.
     pub changed_at: BTreeMap<Key, i64>,
     /// When the API server failed last, milliseconds.
     pub api_trouble_at: i64,
+    /// When a status could not be written last, milliseconds.
+    pub status_kept_at: i64,
     /// When something was wrong last that concerns more than an entry, a login or a status, milliseconds.
     pub troubled_at: i64,
     /// When a token Secret had trouble of its own last, milliseconds.

@@ -179,6 +179,7 @@ impl History {
     /// What the processes that lead say, and what the status says where one process alone writes it.
     fn judge_ready(&self) {
         let mut world = self.lock();
+        world.watch_status();
         if !world.is_a_new_second() {
             return;
         }
@@ -194,7 +195,11 @@ impl History {
                 let Some(memory) = &known.memory else { continue };
                 world.judge_ready(Says::Process(r.number), seen, Some(memory.decided()));
                 if world.alone && world.status_gets_through() {
-                    let status = world.api.credentials.get(&known.credential.key).and_then(|r| r.status.clone());
+                    let status = world
+                        .api
+                        .credentials
+                        .get(&known.credential.key)
+                        .and_then(|r| r.status.clone());
                     world.judge_ready(Says::Status, seen, status.as_ref());
                 }
             }
@@ -422,7 +427,11 @@ impl History {
         }
         world.storm(crashes);
         let hours = world.spell.is_some();
-        let top = world.rng.pick(if hours { &[60, 180, 360, 720] } else { &[2, 10, 60, 180] });
+        let top = world.rng.pick(if hours {
+            &[60, 180, 360, 720]
+        } else {
+            &[2, 10, 60, 180]
+        });
         let ends = world.now() + world.rng.range(1, top * 60) * 1000;
         drop(world);
         self.storm_ends = Some(ends);

@@ -114,7 +114,9 @@ impl Process {
             return Err(away("the connection was refused"));
         }
         if fate.refused {
-            return Err(ClusterError::Refused("the resource quota q is exceeded".to_owned()));
+            return Err(ClusterError::Refused(
+                "the resource quota q is exceeded".to_owned(),
+            ));
         }
         let w = &mut *self.lock();
         if let Some(error) = w.spell.and_then(|spell| spell.ends(call)) {
@@ -127,7 +129,6 @@ impl Process {
         let done = act(w)?;
         Ok((done, w.brought_news(call, before)))
     }
-
 }
 
 impl Cluster for Process {
@@ -201,7 +202,8 @@ impl Cluster for Process {
     }
 
     async fn service_account(&self, key: &Key) -> Result<Option<ServiceAccount>, ClusterError> {
-        self.call(Verb::Ask, key, |w| Ok(w.api.service_account(key))).await
+        self.call(Verb::Ask, key, |w| Ok(w.api.service_account(key)))
+            .await
     }
 
     async fn service_account_token(
@@ -308,7 +310,8 @@ impl Process {
     async fn arrive(&self, trip: &Trip, answer: Option<Answer>, deadline: i64) -> Outcome {
         if !(trip.arrives && trip.returns) {
             self.gate(deadline * 1000).await;
-            self.lock().count_fruitless(|| "the provider, unanswered".to_owned());
+            self.lock()
+                .count_fruitless(|| "the provider, unanswered".to_owned());
             return Outcome::Refused(Self::unanswered());
         }
         self.gate(trip.after).await;

@@ -1,11 +1,11 @@
-//! Rules about passwords and refresh tokens: what may be sent, stored and deleted (product §4: 1, 2, 3, 6, 7, 10).
+//! Rules about passwords and refresh tokens: what may be sent, stored and deleted (docs/contract.md, rules 1, 2, 3, 6, 7, 10).
 
 use entra_operator::api::{ANNOTATION_ALLOW_IDENTITY_CHANGE, EntraCredentialSpec, LOGIN_TYPE, annotation};
 use entra_operator::cluster::SecretStore;
 use entra_operator::plan::record::{Record, Verdict};
 use entra_operator::plan::snapshot::Binding;
-use entra_operator::reconcile::annotations;
 use entra_operator::reconcile::ports::{Key, Vault};
+use entra_operator::reconcile::{Credential, annotations};
 
 use super::api::Object;
 use super::book::{OpenedSession, session_key};
@@ -43,14 +43,9 @@ impl World {
         self.judge_due(asked, store);
     }
 
-    /// Nothing is renewed that is known to be whole and younger than half of its life.
-    fn judge_due(&mut self, asked: &Asked, store: &SecretStore) {
-        let credential = self.turn.as_ref().unwrap().credential.clone();
-        let word = credential
-            .request
-            .as_deref()
-            .and_then(|text| word(text, asked.wall));
-        let before = if self.alone {
+    /// Whether a status said, before this pass, that the word has led to a renewal.
+    fn was_handled(&mut self, credential: &Credential, word: Option<i64>) -> bool {
+        if self.alone {
             let handled = self.book.handled.get(&credential.key).cloned();
             handled.is_some_and(|(value, at)| word <= stamp(&value) && at < self.tally().began)
         } else {
@@ -58,7 +53,17 @@ impl World {
             let status = credential.status.as_ref();
             let handled = status.and_then(|s| s.last_handled_refresh_request.as_deref());
             word <= handled.and_then(stamp)
-        };
+        }
+    }
+
+    /// Nothing is renewed that is known to be whole and younger than half of its life.
+    fn judge_due(&mut self, asked: &Asked, store: &SecretStore) {
+        let credential = self.turn.as_ref().unwrap().credential.clone();
+        let word = credential
+            .request
+            .as_deref()
+            .and_then(|text| word(text, asked.wall));
+        let before = self.was_handled(&credential, word);
         // A process measures its clock by the answers: it errs until the first one after a jump.
         let jumped = self.now() - self.book.jumped_at < 2 * 3_600_000;
         let off = jumped || (asked.at - asked.wall).abs() > 60;

@@ -1,4 +1,4 @@
-//! Rules about whole passes: what they may cost (product §4: 10, 11), and what may stay at the end (2).
+//! Rules about whole passes: what they may cost (docs/contract.md, rules 10, 11), and what may stay at the end (2).
 
 use entra_operator::api::{LOGIN_TYPE, Realm};
 use entra_operator::plan::record::Verdict;

@@ -1,4 +1,4 @@
-//! Rules about what cannot go on (product §3.3): Ready is true of the published tokens and the clock, and nothing spins.
+//! Rules about what cannot go on (docs/contract.md, "When something cannot go on"): Ready is true of the published tokens and the clock, and nothing spins.
 
 use entra_operator::api::EntraCredentialStatus;
 use entra_operator::cluster::SecretStore;
@@ -6,7 +6,7 @@ use entra_operator::reconcile::ports::Key;
 use entra_operator::reconcile::{Credential, Passed, annotations};
 
 use super::rules_passes::headline;
-use super::spells::{Call, Verb};
+use super::spells::{Call, Target, Verb};
 use super::world::World;
 
 /// What §3.3 is called among the rules.
@@ -65,7 +65,10 @@ impl World {
         let since = *self.book.untrue.entry(at).or_insert(now);
         if now - since > UNTRUE {
             let name = &seen.credential.key.name;
-            self.broken(SECTION, format!("{says:?} says that {name} is Ready ({reason}) over {what}"));
+            self.broken(
+                SECTION,
+                format!("{says:?} says that {name} is Ready ({reason}) over {what}"),
+            );
         }
     }
 
@@ -102,21 +105,41 @@ impl World {
         let of_ours = |t: &entra_operator::api::TokenSpec| {
             let key = credential.sibling(&t.secret_name);
             let object = self.api.secrets.get(&key).filter(|_| seen.was_told(self, &key))?;
-            let ours = object.controller.as_ref().is_some_and(|c| c.uid == credential.uid);
-            annotations::published(&object.meta()).filter(|_| ours).map(|p| p.expires_at.0)
+            let ours = object
+                .controller
+                .as_ref()
+                .is_some_and(|c| c.uid == credential.uid);
+            annotations::published(&object.meta())
+                .filter(|_| ours)
+                .map(|p| p.expires_at.0)
         };
         let expiries = credential.spec.tokens.iter().filter_map(of_ours);
         let Some(next) = expiries.filter(|at| *at > now + 1).min() else {
             return;
         };
         if passed.wake.is_none_or(|wake| wake.0 > next + 1) {
-            self.broken(SECTION, format!("the wake time {:?} is behind the expiry at {next}", passed.wake));
+            self.broken(
+                SECTION,
+                format!("the wake time {:?} is behind the expiry at {next}", passed.wake),
+            );
         }
     }
 
-    /// Whether the status has been writable for long enough.
+    /// Notes whether a status may be refused now.
+    pub fn watch_status(&mut self) {
+        let f = &self.faults;
+        let failing = f.refused_connection + f.lost_answer + f.slow + f.refused_write;
+        let by_spell = self
+            .spell
+            .is_some_and(|s| matches!(s.on, Target::Status | Target::All));
+        if failing > 0 || by_spell {
+            self.book.status_kept_at = self.now();
+        }
+    }
+
+    /// Whether the status has been writable for as long as its back-off may take.
     pub fn status_gets_through(&self) -> bool {
-        self.now() - self.book.api_trouble_at > 2 * UNTRUE
+        self.now() - self.book.status_kept_at > UNTRUE
     }
 
     /// Whether a call to the API server brought something new: a change, or a version that was not read before.
@@ -141,7 +164,13 @@ impl World {
         let (n, spell) = (times.len(), self.spell);
         self.counts.fruitless = self.counts.fruitless.max(u64::try_from(n).unwrap());
         if n > FRUITLESS {
-            self.broken(SECTION, format!("{n} calls in a minute brought nothing new ({spell:?}), now {}", what()));
+            self.broken(
+                SECTION,
+                format!(
+                    "{n} calls in a minute brought nothing new ({spell:?}), now {}",
+                    what()
+                ),
+            );
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Rules about sends: which content may leave when, and how often (product §3.1, §3.2 and rule 1).
+//! Rules about sends: which content may leave when, and how often (docs/contract.md, "The login, step by step", §3.2 and rule 1).
 
 use entra_operator::api::Realm;
 use entra_operator::plan::answer::Effect;

@@ -1,4 +1,4 @@
-//! Rules about token Secrets, foreign objects and liveness (product §4: 3, 4, 5, 6, 8, 11).
+//! Rules about token Secrets, foreign objects and liveness (docs/contract.md, rules 3, 4, 5, 6, 8, 11).
 
 use std::collections::BTreeMap;
 
@@ -290,7 +290,11 @@ impl World {
 
     /// An entry that the provider grants is on time, whatever its siblings, the login and the status meet.
     fn judge_entries(&mut self, key: &Key, obtainable: bool, wanting: &[String], now: i64) {
-        let names = self.api.credential(key).map(|c| c.spec.tokens).unwrap_or_default();
+        let names = self
+            .api
+            .credential(key)
+            .map(|c| c.spec.tokens)
+            .unwrap_or_default();
         for name in names.iter().map(|t| &t.secret_name) {
             let at = Key::new(&key.namespace, name);
             if !obtainable || self.is_concerned(name) || !wanting.contains(name) {
@@ -299,7 +303,10 @@ impl World {
             }
             let since = *self.book.concerned_at.entry(at).or_insert(now);
             if now - self.book.troubled_at > PATIENCE && now - since > PATIENCE {
-                self.broken(4, format!("{name} is wanting ({:?}, {:?})", self.spell, self.idp.weather));
+                self.broken(
+                    4,
+                    format!("{name} is wanting ({:?}, {:?})", self.spell, self.idp.weather),
+                );
             }
         }
     }

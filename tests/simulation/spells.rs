@@ -130,7 +130,8 @@ impl World {
     pub fn meddle(&mut self, call: Call<'_>) {
         if self.spell.is_some_and(|spell| spell.meddles(call)) {
             let nonce = self.nonce();
-            self.api.edit(call.key, |o| drop(o.labels.insert("meddled".to_owned(), nonce)));
+            self.api
+                .edit(call.key, |o| drop(o.labels.insert("meddled".to_owned(), nonce)));
         }
     }
 
@@ -147,7 +148,9 @@ impl World {
     /// Whether the entry's own trouble may keep this token Secret from being what it should be.
     pub fn is_concerned(&self, secret: &str) -> bool {
         let of_first = [Weather::FirstPolicy, Weather::FirstScope];
-        let by_spell = self.spell.is_some_and(|s| matches!(s.on, Target::Token(l) if secret.ends_with(l)));
+        let by_spell = self
+            .spell
+            .is_some_and(|s| matches!(s.on, Target::Token(l) if secret.ends_with(l)));
         by_spell || (secret.ends_with('a') && of_first.contains(&self.idp.weather))
     }
 }

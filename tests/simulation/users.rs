@@ -219,7 +219,10 @@ impl People {
             0 => drop(world.api.remove(&at)),
             1 => {
                 return world.api.edit(&at, |o| {
-                    drop(o.annotations.insert(annotation::ACCOUNT.to_owned(), "edited".to_owned()));
+                    drop(
+                        o.annotations
+                            .insert(annotation::ACCOUNT.to_owned(), "edited".to_owned()),
+                    );
                 });
             }
             2 => {
