@@ -80,13 +80,13 @@ pub struct LastLogin {
     pub last_sent_at: Option<Time>,
     /// When it may be sent again; `None`: not before something changes.
     pub next_attempt_at: Option<Time>,
-    /// [`super::record::Entry::inputs`] of that attempt.
+    /// [`crate::record::Entry::inputs`] of that attempt.
     pub inputs: Option<Inputs>,
-    /// [`super::record::Entry::word`] of that attempt.
+    /// [`crate::record::Entry::word`] of that attempt.
     pub word: Option<Word>,
 }
 
-/// A [`super::record::Verdict`] without its reason.
+/// A [`crate::record::Verdict`] without its reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EnumString, IntoStaticStr)]
 pub enum LastVerdict {
     /// No complete answer yet.
