@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! rule: A condemned password is never sent again.
-//! tests: --test plan
+//! tests: -p entra-plan --test plan
 //! expect: a_condemned_password
 //! diff --git a/plan/src/login.rs b/plan/src/login.rs
 //! …
 //! ```
 //!
-//! `tests:` are arguments of `cargo test` (without it: `--test plan`); `expect:` is part of the name of a test that
+//! `tests:` are arguments of `cargo test` (without it: `-p entra-plan --test plan`); `expect:` is part of the name of a test that
 //! must be among those that fail. Lines that begin otherwise continue the line before.
 
 use std::fs;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use super::Error;
 
 /// Tests that are run if the header names none.
-const TESTS: &str = "--test plan";
+const TESTS: &str = "-p entra-plan --test plan";
 
 /// What a sabotage may edit, as a diff names it.
 const SOURCES: [&str; 3] = ["b/src/", "b/plan/src/", "b/deploy/"];
