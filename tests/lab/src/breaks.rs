@@ -12,6 +12,7 @@ mod error;
 mod judge;
 mod patch;
 mod report;
+mod shard;
 mod tree;
 
 use std::fs::{self, File};
@@ -25,6 +26,7 @@ use cargo::Cargo;
 pub(crate) use error::Error;
 use judge::Judge;
 use patch::Sabotage;
+use shard::Shard;
 use tree::Tree;
 
 /// Where the patches are, below the root of the repository.
@@ -36,6 +38,9 @@ pub(crate) struct Command {
     /// Try only the sabotages whose name contains this (may be repeated)
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
+    /// Of those, try only every n-th, from the k-th on: n machines that share the work
+    #[arg(long, value_name = "K/N")]
+    shard: Option<Shard>,
     /// Print the sabotages and the promises that they break, and do nothing
     #[arg(long)]
     list: bool,
@@ -59,6 +64,10 @@ impl Command {
         let wanted =
             |s: &Sabotage| self.only.is_empty() || self.only.iter().any(|name| s.name.contains(name));
         let selected: Vec<_> = all.into_iter().filter(wanted).collect();
+        let selected = match self.shard {
+            Some(shard) => shard.of(selected),
+            None => selected,
+        };
         if selected.is_empty() {
             return Err(Error::NothingSelected(self.only.join(", ")));
         }
