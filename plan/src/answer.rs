@@ -182,7 +182,7 @@ impl Account {
 /// A successful answer without its secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Granted {
-    /// When the request was started, on the corrected wall clock.
+    /// When the request was started, by the provider's clock.
     pub issued_at: Time,
     /// `issued_at + expires_in`.
     pub expires_at: Time,
@@ -196,8 +196,6 @@ pub struct Granted {
     pub account: Option<Account>,
     /// Whether a refresh token came with it.
     pub has_refresh_token: bool,
-    /// Seconds by which the provider's clock is ahead of ours, if more than 60.
-    pub clock_skew: Option<i64>,
     /// Why the access token cannot be used, if it cannot: nothing is published for it, and the refresh token is kept.
     pub unusable: Option<Box<Refusal>>,
     /// Seconds that the refresh token lives, if the answer said so (`refresh_token_expires_in`).

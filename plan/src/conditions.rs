@@ -138,7 +138,7 @@ fn all_well(s: &Snapshot, now: Time) -> (Reason, String) {
         );
         return (Reason::CertificateExpiring, message);
     }
-    if s.object.clock_skewed {
+    if s.object.ahead != 0 {
         let message = "the node's clock differs from the identity provider's by more than a minute; set the node's time (NTP)";
         return (Reason::ClockSkew, message.to_owned());
     }

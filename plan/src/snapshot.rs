@@ -73,7 +73,6 @@ pub struct Withheld {
 }
 
 /// Facts of the custom resource.
-#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Object {
     /// `metadata.generation`.
@@ -92,8 +91,9 @@ pub struct Object {
     pub said: Option<Said>,
     /// What decides how an answer turns out; the leave is the login Secret's.
     pub inputs: Inputs,
-    /// The node's clock differs from the identity provider's by more than a minute.
-    pub clock_skewed: bool,
+    /// Seconds by which the authority's clock is ahead of the node's, if by more than a minute. All times of the facts are
+    /// the node's; a token's own are written by its authority's.
+    pub ahead: i64,
     /// Whether tokens were published before.
     pub was_ready: bool,
 }

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, CONTENT_TYPE, DATE};
 use kube::api::{DeleteParams, GetParams, Patch, PatchParams, PostParams};
 use kube::client::Body;
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
@@ -74,6 +74,16 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> 
     };
     tighten(&mut config);
     Client::try_from(config).map_err(|e| ConnectError::Client(Box::new(e)))
+}
+
+/// The header `Date` of an answer of the API server, if one comes in time: any answer tells it, a refusal too.
+pub async fn date(client: &Client) -> Option<String> {
+    let request = http::Request::get("/version").body(Body::empty()).ok()?;
+    let answer = tokio::time::timeout(DEADLINE, client.send(request))
+        .await
+        .ok()?
+        .ok()?;
+    answer.headers().get(DATE)?.to_str().ok().map(str::to_owned)
 }
 
 async fn from_file(path: &Path) -> Result<Config, KubeconfigError> {

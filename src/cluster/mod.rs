@@ -30,7 +30,7 @@ mod store;
 mod watch;
 
 pub use adapter::KubeCluster;
-pub use client::{ConnectError, DEADLINE, connect};
+pub use client::{ConnectError, DEADLINE, connect, date};
 pub use events::Reporter;
 pub use lean::{Lean, Undecodable};
 pub use metadata::SeenSecret;

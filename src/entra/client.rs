@@ -8,6 +8,7 @@ use uuid::{Builder, Uuid};
 
 use super::assertion::{Claims, Signer, Unusable};
 use super::authority::{Authorities, Authority};
+use super::clock::{Clocks, Timing};
 use super::deadline;
 use super::discovery::{Discovered, TokenEndpoint, as_guid};
 use super::failure::{self, Attempt};
@@ -34,6 +35,7 @@ pub struct Client {
     pub(super) gate: Arc<Gate>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) clocks: Clocks,
     pub(super) discovered: Discovered,
 }
 
@@ -59,6 +61,7 @@ impl Client {
             federation: Federation::default(),
             clock,
             observer: Arc::new(|_: Grant, _: &'static str, _: f64| {}),
+            clocks: Clocks::default(),
             discovered: Discovered::default(),
         })
     }
@@ -90,6 +93,11 @@ impl Client {
         self.connections.trust(peer, ca_pem)
     }
 
+    /// Takes the time of another server for that of every authority that has not answered yet.
+    pub fn estimate_time(&self, timing: &Timing) {
+        self.clocks.estimate(timing, &*self.clock);
+    }
+
     /// Whom a request reaches, checked against the configuration before anything else happens.
     pub(super) fn authority_of(&self, request: &Request<'_>) -> Result<Authority, Stop> {
         self.authorities
@@ -104,15 +112,15 @@ impl Client {
         authority: &Authority,
         endpoint: &TokenEndpoint,
     ) -> Result<Option<Proof>, Box<Refusal>> {
+        let now = self.clock.now().plus(self.ahead_of_us(request.binding));
         let signed = |certificate| {
             let claims = Claims {
                 audience: endpoint.url.as_str(),
                 client_id: &request.binding.client_id,
                 id: &self.clock.nonce(),
-                now: request.now,
+                now,
             };
-            let assertion =
-                Signer::new(certificate, request.now)?.sign(&claims, endpoint.manners.algorithm)?;
+            let assertion = Signer::new(certificate, now)?.sign(&claims, endpoint.manners.algorithm)?;
             Ok(Proof::Assertion(assertion))
         };
         let proof = request.client.map(|client| match client {
@@ -156,7 +164,7 @@ impl Client {
             may_leave: &always,
         };
         let attempt = Attempt::new(Grant::Refresh, &authority, request.binding, &correlation_id);
-        self.tokens(&attempt, departing, request.scopes).await
+        self.tokens(&attempt, departing, request).await
     }
 
     fn held_back(&self, until: Time) -> Refusal {
@@ -171,6 +179,10 @@ impl Client {
 impl Provider for Client {
     fn binding(&self, wanted: &Wanted<'_>) -> Result<Binding, AuthorityRefused> {
         self.authorities.binding(wanted)
+    }
+
+    fn ahead(&self, binding: &Binding) -> i64 {
+        self.ahead_of_us(binding)
     }
 
     fn certificate(&self, certificate: &ClientCertificate, now: Time) -> Result<Time, Box<Refusal>> {

@@ -15,6 +15,7 @@ use url::Url;
 use super::authority::host;
 use super::body::Payload;
 use super::client::always;
+use super::clock::beyond_flight;
 use super::failure::{Attempt, Class};
 use super::federation::Barred;
 use super::grant::Form;
@@ -52,9 +53,9 @@ impl Client {
         let traits = sign_in.authority.traits();
         let form = Form::assertion(sign_in.request, traits, &assertion);
         let anchor = Anchor::User(sign_in.content.username.expose()).of(traits);
-        let departing = self.token_request(sign_in, form, anchor, at_authority, &always);
+        let departing = self.token_request(sign_in, form, anchor, at_authority, &always)?;
         let attempt = sign_in.attempt(assertion.grant);
-        self.tokens(&attempt, departing, sign_in.request.scopes).await
+        self.tokens(&attempt, departing, sign_in.request).await
     }
 
     /// The endpoints that the metadata names. Without metadata it is the one that the realm service named, if its path
@@ -172,7 +173,7 @@ fn read_metadata(attempt: &Attempt<'_>, reply: &Reply) -> Result<Found, Box<Refu
     match wstrust::endpoints(body) {
         Ok(endpoints) => Ok(Found {
             endpoints,
-            skew: reply.started.skew.unwrap_or(0),
+            skew: reply.timing.ahead().and_then(beyond_flight).unwrap_or(0),
         }),
         Err(Unsuitable::NotOffered) => Err(Box::new(no_endpoint(attempt))),
         Err(Unsuitable::Unreadable) => Err(Box::new(attempt.unusable(reply))),

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::Grant;
 use super::authority::Authorities;
-use super::clock::Started;
+use super::clock::{Started, Timing};
 use super::failure::Attempt;
 use super::federation::TEXT_MAX;
 use super::realm::{self, AccountRealm};
@@ -23,7 +23,10 @@ use crate::plan::snapshot::Binding;
 ///
 /// If a token that was accepted has no life left or cannot stand in a header.
 pub fn token(body: &[u8]) {
-    let started = Started::new(Time(1_700_000_000), Time(1_700_000_001), None);
+    let started = Started {
+        at: Time(1_700_000_000),
+        answered_at: Time(1_700_000_001),
+    };
     let asked = Asked {
         scopes: &[],
         client_info: true,
@@ -128,7 +131,11 @@ fn refused(grant: Grant, status: u16, body: &[u8]) -> Option<Refusal> {
     };
     let reply = Reply {
         status,
-        started: Started::new(Time(0), Time(1), None),
+        timing: Timing {
+            start: Time(0),
+            end: Time(1),
+            date: None,
+        },
         retry_after: None,
         trace_id: None,
         body: Some(Zeroizing::new(body.to_vec())),

@@ -195,7 +195,6 @@ fn scope_parameter(entry: &[String], traits: &Traits) -> String {
 mod tests {
     use super::*;
     use crate::entra::Kind;
-    use crate::plan::Time;
     use crate::plan::snapshot::Binding;
 
     fn text(form: Form) -> String {
@@ -218,7 +217,6 @@ mod tests {
             client: None,
             scopes,
             life: None,
-            now: Time(0),
         }
     }
 

@@ -11,11 +11,11 @@ use super::client::always;
 use super::deadline::SignInDeadline;
 use super::discovery::TokenEndpoint;
 use super::failure::{Attempt, Class};
-use super::grant::{Form, Proof, authorize};
+use super::grant::{Form, authorize};
 use super::headers::{Anchor, headers};
 use super::limits::{Caller, Permit};
 use super::realm::{self, AccountRealm, Server};
-use super::send::{Departing, Stop, read_token};
+use super::send::{Departing, Stop};
 use super::wire::{Outgoing, Reply};
 use super::{Client, Grant};
 use crate::api::{Realm, Reason};
@@ -30,8 +30,6 @@ pub(super) struct SignIn<'a> {
     pub(super) still_valid: &'a (dyn Fn() -> bool + Send + Sync),
     pub(super) authority: Authority,
     token_endpoint: TokenEndpoint,
-    /// What proves the client at the token endpoint: made before anything is sent.
-    proof: Option<Proof>,
     /// One for all requests.
     pub(super) correlation_id: String,
     pub(super) deadline: SignInDeadline,
@@ -80,7 +78,6 @@ impl Client {
             request,
             content,
             still_valid,
-            proof: self.proof(request, &authority, &token_endpoint)?,
             authority,
             token_endpoint,
             correlation_id: self.correlation_id(),
@@ -168,12 +165,13 @@ impl Client {
         let form = Form::password(request, traits, &content.username, &content.password);
         let anchor = Anchor::User(content.username.expose()).of(traits);
         let permit = self.admit(Caller::of(request))?;
-        let departing = self.token_request(sign_in, form, anchor, permit, sign_in.still_valid);
-        self.tokens(&sign_in.attempt(Grant::Password), departing, request.scopes)
+        let departing = self.token_request(sign_in, form, anchor, permit, sign_in.still_valid)?;
+        self.tokens(&sign_in.attempt(Grant::Password), departing, request)
             .await
     }
 
-    /// A request to the authority's token endpoint.
+    /// A request to the authority's token endpoint. What proves the client is made last: the answers before it have told
+    /// the authority's time.
     pub(super) fn token_request<'a>(
         &'a self,
         sign_in: &'a SignIn<'_>,
@@ -181,33 +179,22 @@ impl Client {
         anchor: Anchor<'_>,
         permit: Permit,
         may_leave: &'a (dyn Fn() -> bool + Send + Sync),
-    ) -> Departing<'a> {
-        let (client_id, proof) = (&sign_in.request.binding.client_id, sign_in.proof.as_ref());
+    ) -> Result<Departing<'a>, Stop> {
+        let (request, endpoint) = (sign_in.request, &sign_in.token_endpoint);
+        let proof = self.proof(request, &sign_in.authority, endpoint)?;
         let mut headers = headers(&sign_in.correlation_id, anchor);
-        authorize(&mut headers, client_id, proof);
-        Departing {
+        authorize(&mut headers, &request.binding.client_id, proof.as_ref());
+        Ok(Departing {
             http: self.connections.to(&sign_in.authority),
             outgoing: Outgoing {
-                url: sign_in.token_endpoint.url.clone(),
+                url: endpoint.url.clone(),
                 headers,
-                payload: Some(form.proven(proof).into_payload()),
+                payload: Some(form.proven(proof.as_ref()).into_payload()),
                 deadline: sign_in.deadline.for_grant(self.clock.monotonic()),
             },
             permit,
             may_leave,
-        }
-    }
-
-    /// The tokens that the authority grants.
-    pub(super) async fn tokens(
-        &self,
-        attempt: &Attempt<'_>,
-        departing: Departing<'_>,
-        requested: &[String],
-    ) -> Result<Tokens, Stop> {
-        let read = |reply: &Reply| read_token(attempt, reply, requested);
-        let answer = self.send(attempt, departing, read).await;
-        Ok(answer.inspect_err(|refusal| self.doubt_endpoint(attempt.authority, refusal))?)
+        })
     }
 
     /// A permit, before anything secret is sent.

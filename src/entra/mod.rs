@@ -65,12 +65,12 @@ mod wstrust;
 pub use authority::{Authorities, DeclarationError, Declared, Kind, UrlError};
 pub use bundle::usable_roots;
 pub use client::Client;
-pub use clock::SKEW_MIN;
+pub use clock::{Clocks, SKEW_MIN, Timing};
 pub use federation::Federation;
 pub use grant::Grant;
 pub use limits::Limits;
 pub use observe::{Observer, RESULTS};
-pub use retry_after::{RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX};
+pub use retry_after::{RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX, parse_http_date};
 pub use wire::BODY_MAX;
 
 /// Product name and version, for `User-Agent`.

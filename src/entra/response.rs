@@ -125,7 +125,6 @@ pub(super) fn read(body: &[u8], started: Started, asked: Asked<'_>) -> Result<(T
         scopes: body.scopes().unwrap_or_else(|| asked.scopes.to_vec()),
         account: identity.account(),
         has_refresh_token: refresh_token.is_some(),
-        clock_skew: started.skew,
         unusable: None,
         refresh_token_life: body.seconds("refresh_token_expires_in").filter(|s| *s > 0),
     };

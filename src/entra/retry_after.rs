@@ -27,7 +27,7 @@ fn parse_seconds(value: &str) -> Option<i64> {
 }
 
 /// An HTTP date in any of its three forms.
-pub(super) fn parse_http_date(value: &str) -> Option<Time> {
+pub fn parse_http_date(value: &str) -> Option<Time> {
     let moment = httpdate::parse_http_date(value.trim()).ok()?;
     let since_epoch = moment.duration_since(UNIX_EPOCH).ok()?;
     i64::try_from(since_epoch.as_secs()).ok().map(Time)

@@ -1,14 +1,18 @@
 //! One permitted request: sent, read, and told to limits, metrics and log.
 
 use super::Client;
+use super::clock::Started;
 use super::failure::Attempt;
 use super::limits::{Experience, Permit};
 use super::observe;
 use super::response::{self, Asked};
 use super::retry_after::RETRY_AFTER_DEFAULT;
 use super::wire::{self, Cause, Lost, Outgoing, Reply};
+use crate::api::Reason;
 use crate::plan::answer::{Effect, Refusal};
-use crate::reconcile::ports::{Later, Outcome, Tokens};
+use crate::plan::snapshot::Binding;
+use crate::reconcile::material::ClientAuthentication;
+use crate::reconcile::ports::{Later, Outcome, Request, Tokens};
 
 /// Why no tokens came.
 #[derive(Debug)]
@@ -64,6 +68,9 @@ impl Client {
         } = departing;
         let start = self.clock.monotonic();
         let answer = wire::exchange(&http, outgoing, &*self.clock, may_leave).await;
+        if let Ok(reply) = &answer {
+            self.learn_time(attempt, reply);
+        }
         let status = answer.as_ref().map_or(0, |reply| reply.status);
         let outcome = match &answer {
             Ok(reply) => read(reply),
@@ -82,10 +89,77 @@ impl Client {
     }
 }
 
+impl Client {
+    /// The tokens that the authority grants.
+    pub(super) async fn tokens(
+        &self,
+        attempt: &Attempt<'_>,
+        departing: Departing<'_>,
+        request: &Request<'_>,
+    ) -> Result<Tokens, Stop> {
+        let believed = self.ahead_of_us(request.binding);
+        let read = |reply: &Reply| {
+            let started = reply.timing.by(self.ahead_of_us(request.binding));
+            read_token(attempt, reply, started, request.scopes)
+        };
+        let answer = self.send(attempt, departing, read).await;
+        let learnt = self.ahead_of_us(request.binding);
+        answer.map_err(|refusal| {
+            self.doubt_endpoint(attempt.authority, &refusal);
+            if learnt != believed && blames_the_clock(request, &refusal) {
+                misdated(attempt, *refusal, learnt.saturating_sub(believed)).into()
+            } else {
+                refusal.into()
+            }
+        })
+    }
+
+    /// Seconds by which the clock of a request's authority is ahead.
+    pub(super) fn ahead_of_us(&self, binding: &Binding) -> i64 {
+        self.clocks.ahead(&binding.authority, &*self.clock)
+    }
+
+    /// Every answer tells its authority's time; that of a federation server is another's.
+    fn learn_time(&self, attempt: &Attempt<'_>, reply: &Reply) {
+        if attempt.is_at_authority() {
+            self.clocks
+                .heard(&attempt.binding.authority, &reply.timing, &*self.clock);
+        }
+    }
+}
+
+/// Whether the answer that corrects our clock refuses the client whose certificate signed by it.
+fn blames_the_clock(request: &Request<'_>, refusal: &Refusal) -> bool {
+    let signed = matches!(request.client, Some(ClientAuthentication::Certificate(_)));
+    signed && refusal.effect == Effect::Person && refusal.reason == Reason::AppMisconfigured
+}
+
+/// The refusal of a client whose certificate signed by a clock that was so far behind: the next request is dated right.
+fn misdated(attempt: &Attempt<'_>, refusal: Refusal, behind: i64) -> Refusal {
+    let sense = if behind > 0 { "behind" } else { "ahead of" };
+    let message = format!(
+        "The client was refused while this node's clock was taken to be right, which is {} s {sense} that of {}. From now on \
+         assertions are dated by the authority's clock.",
+        behind.saturating_abs(),
+        attempt.host
+    );
+    Refusal {
+        code: refusal.code,
+        trace_id: refusal.trace_id,
+        ..attempt.told(
+            Effect::Transient,
+            Reason::ServiceUnavailable,
+            message,
+            "It is tried again by itself. Set the node's time (NTP).",
+        )
+    }
+}
+
 /// The tokens of an answer of the token endpoint. What is odd about the access token costs it, and not the session.
 pub(super) fn read_token(
     attempt: &Attempt<'_>,
     reply: &Reply,
+    started: Started,
     requested: &[String],
 ) -> Result<Tokens, Box<Refusal>> {
     if reply.status != 200 {
@@ -96,7 +170,7 @@ pub(super) fn read_token(
         scopes: requested,
         client_info: attempt.authority.traits().client_info,
     };
-    match response::read(body, reply.started, asked) {
+    match response::read(body, started, asked) {
         Ok((mut tokens, odd)) => {
             tokens.granted.unusable = odd.map(|odd| Box::new(attempt.entry_unusable(reply, odd)));
             Ok(tokens)

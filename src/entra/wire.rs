@@ -22,7 +22,7 @@ use zeroize::Zeroizing;
 use super::authority::{Authorities, Authority};
 use super::body::{Door, Payload, guarded};
 use super::bundle::{self, Bundle};
-use super::clock::Started;
+use super::clock::Timing;
 use super::decode::{self, Coding};
 use super::failure::guid_like;
 use super::retry_after::{parse_http_date, parse_retry_after};
@@ -158,7 +158,7 @@ impl fmt::Debug for Outgoing {
 #[derive(Debug)]
 pub(super) struct Reply {
     pub(super) status: u16,
-    pub(super) started: Started,
+    pub(super) timing: Timing,
     /// Seconds, if the answer asks to wait.
     pub(super) retry_after: Option<i64>,
     /// `x-ms-request-id`, which equals the trace id.
@@ -350,17 +350,22 @@ impl Head {
         let text = |name: &str| response.headers().get(name)?.to_str().ok();
         Self {
             status: response.status().as_u16(),
-            date: text("date").and_then(parse_http_date),
+            date: text("date")
+                .filter(|_| text("age").is_none())
+                .and_then(parse_http_date),
             retry_after: text("retry-after").map(str::to_owned),
             trace_id: text("x-ms-request-id").and_then(guid_like),
         }
     }
 
     fn reply(self, start: Time, end: Time, body: Option<Zeroizing<Vec<u8>>>) -> Reply {
-        let started = Started::new(start, end, self.date);
         Reply {
             status: self.status,
-            started,
+            timing: Timing {
+                start,
+                end,
+                date: self.date,
+            },
             retry_after: self
                 .retry_after
                 .and_then(|value| parse_retry_after(&value, self.date.unwrap_or(end))),

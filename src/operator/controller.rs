@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 use super::queue::Queue;
 use crate::api::{ClientCredential, refresh_token_secret};
 use crate::plan::Time;
-use crate::reconcile::correction::Footing;
+use crate::reconcile::footing::Footing;
 use crate::reconcile::ports::{Clock, Key, Ports};
 use crate::reconcile::{Credential, Memory, Shared, pass, stamp};
 

@@ -203,6 +203,7 @@ impl Base {
         };
         self.health.met(KEYS);
         let ports = Arc::new(self.ports(authorities, keyring.clone())?);
+        self.estimate_time(&ports.provider).await;
         let trusting = {
             let ports = Arc::clone(&ports);
             let trust = move |peer: &Peer, pem: &[u8]| ports.provider.trust(peer, pem);
@@ -230,6 +231,17 @@ impl Base {
             view: StoreView::new(Arc::clone(&self.store)),
             clock: self.clock,
         })
+    }
+
+    /// Until an authority has answered, the API server's time stands for its.
+    async fn estimate_time(&self, provider: &entra::Client) {
+        let start = self.clock.now();
+        let date = cluster::date(&self.client).await;
+        provider.estimate_time(&entra::Timing {
+            start,
+            end: self.clock.now(),
+            date: date.as_deref().and_then(entra::parse_http_date),
+        });
     }
 
     /// Waits for the watches, then for the keys; `None` when it is time to stop.

@@ -7,12 +7,10 @@ mod session;
 mod tokens;
 
 use super::Shared;
-use super::correction::Correction;
 use super::credential::Credential;
 use super::look::Look;
 use super::memory::{Hand, Memory};
-use super::ports::{Cluster, ClusterError, Key, Kind, NewSecret, Ports, Request, SecretMeta, View};
-use crate::plan::answer::Granted;
+use super::ports::{Clock, Cluster, ClusterError, Key, Kind, NewSecret, Ports, Request, SecretMeta, View};
 use crate::plan::settle::{self, trouble::Trouble};
 use crate::plan::snapshot::{Binding, Snapshot};
 use crate::plan::{Object, Step, Time};
@@ -64,12 +62,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     pub(super) fn now(&self) -> Time {
-        self.memory.correction.now(self.ports.clock())
-    }
-
-    fn learn_time(&mut self, granted: &Granted) {
-        let skew = granted.clock_skew.unwrap_or_default();
-        self.memory.correction = Correction::learnt(skew, self.ports.clock());
+        self.ports.clock().now()
     }
 
     /// Hands what the API server did instead to the plan.
@@ -162,7 +155,6 @@ impl<P: Ports> Pass<'_, P> {
             client: self.hand.client.as_ref(),
             scopes,
             life,
-            now: self.now(),
         }
     }
 }

@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use super::correction::Correction;
 use super::material::{ClientAuthentication, LoginContent, Secret, StoredSession};
 use super::pocket::Pocket;
 use crate::api::EntraCredentialStatus;
@@ -32,8 +31,6 @@ pub struct Memory {
     pub restored: bool,
     /// Generation at the last pass.
     pub generation: Option<i64>,
-    /// How wrong the node's clock is, if it is by more than a minute.
-    pub correction: Correction,
     /// Since when this process has seen a login Secret wait.
     pub login_waiting_since: Option<Time>,
 }

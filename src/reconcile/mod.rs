@@ -21,12 +21,12 @@
 //! | `marks` | keyed hashes on our objects |
 //! | [`material`] | secrets on their way through |
 //! | [`annotations`], [`stamp`] | facts and times in text |
-//! | [`correction`] | the wall clock, corrected by the identity provider's |
+//! | [`footing`] | whether the wall clock was set |
 
 mod act;
 pub mod annotations;
-pub mod correction;
 pub mod credential;
+pub mod footing;
 mod look;
 mod marks;
 pub mod material;

@@ -28,11 +28,12 @@ pub(super) fn observe<P: Ports>(
     now: Time,
 ) -> Snapshot {
     let target = target(ports, credential, memory);
+    let ahead = ahead(ports, look, &target);
     let client = client(credential, look, memory);
     let session = session(ports, credential, look, memory);
     let known = &memory.known;
     let mut snapshot = Snapshot {
-        object: object(ports, credential, look, memory),
+        object: object(ports, credential, look, memory, ahead),
         login: login(credential, look, memory, &target, now),
         target,
         client,
@@ -59,13 +60,13 @@ pub(super) fn observe<P: Ports>(
         .iter()
         .map(|spec| {
             let wanted = wanted(ports, &snapshot, &account, spec);
-            token(ports, credential, look, memory, wanted, spec)
+            token(ports, credential, look, memory, (wanted, ahead), spec)
         })
         .collect();
     snapshot
 }
 
-fn object<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &Memory) -> Object {
+fn object<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &Memory, ahead: i64) -> Object {
     Object {
         generation: credential.generation,
         observed_generation: memory.written.observed_generation.unwrap_or_default(),
@@ -79,7 +80,7 @@ fn object<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &Me
             client: client_input(credential, look, memory),
             leave: false,
         },
-        clock_skewed: memory.correction.differs(ports.clock()),
+        ahead,
         was_ready: memory.written.expires_at.is_some(),
     }
 }
@@ -112,6 +113,22 @@ fn client_input(credential: &Credential, look: &Look, memory: &Memory) -> Client
             }
         }
     }
+}
+
+/// How far the clock is ahead by which the tokens are dated: the authority's that the spec names, else that of the stored
+/// session.
+fn ahead<P: Ports>(ports: &P, look: &Look, target: &Target) -> i64 {
+    let stored = || look.session.as_ref().and_then(annotations::binding);
+    let binding = match target {
+        Target::Known { binding, .. } => Some(binding.clone()),
+        Target::Refused { .. } => stored(),
+    };
+    binding.map_or(0, |binding| ports.provider().ahead(&binding))
+}
+
+/// The same at the beginning of a pass.
+pub(super) fn first_ahead<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &Memory) -> i64 {
+    ahead(ports, look, &target(ports, credential, memory))
 }
 
 fn target<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Target {
@@ -300,7 +317,7 @@ fn token<P: Ports>(
     credential: &Credential,
     look: &Look,
     memory: &Memory,
-    wanted: Wanted,
+    (wanted, ahead): (Wanted, i64),
     spec: &TokenSpec,
 ) -> Token {
     let name = &spec.secret_name;
@@ -315,10 +332,14 @@ fn token<P: Ports>(
         shape: marks::shape(ports, spec),
         published: meta
             .filter(|_| ownership == Ownership::Ours)
-            .map(|meta| published(meta, &note)),
-        held: memory.pocket.tokens.get(name).map(|h| h.held.clone()),
+            .map(|meta| published(meta, &note).earlier(ahead)),
+        held: memory
+            .pocket
+            .tokens
+            .get(name)
+            .map(|h| h.held.clone().earlier(ahead)),
         failure: note.failure,
-        deferred_until: note.deferred_until.filter(|at| due_before(meta, *at)),
+        deferred_until: note.deferred_until.filter(|at| due_before(meta, at.plus(ahead))),
         reduced: meta.is_some_and(|meta| reduced(meta, &spec.scopes)),
         repairs: note.repairs,
         deleting: meta.is_some_and(|meta| meta.deleting),

@@ -8,7 +8,7 @@ use super::act::Pass;
 use super::credential::Credential;
 use super::look::Look;
 use super::memory::{Hand, Memory};
-use super::observe::observe;
+use super::observe::{first_ahead, observe};
 use super::ports::{Clock, Ports};
 use super::report;
 use crate::api::Reason;
@@ -97,17 +97,18 @@ pub async fn pass<P: Ports>(
     report::report(ports, credential, memory, &rested).await;
     let took = ports.clock().monotonic().saturating_sub(start);
     shared.observer.passed(&rested.decision.step, took);
-    conclude(ports, memory, &rested)
+    conclude(memory, &rested)
 }
 
 fn begin<P: Ports>(ports: &P, credential: &Credential, memory: &mut Memory) {
     let first = !memory.restored;
-    memory.restore(credential);
+    let look = Look::take(ports, credential);
+    memory.restore(credential, first_ahead(ports, credential, &look, memory));
     let before = memory.generation.replace(credential.generation);
     let edited = before.is_some_and(|generation| generation != credential.generation);
     let new = first && credential.status.is_none();
-    let now = memory.correction.now(ports.clock());
-    let facts = observe(ports, credential, &Look::take(ports, credential), memory, now);
+    let now = ports.clock().now();
+    let facts = observe(ports, credential, &look, memory, now);
     settle::begins(&mut memory.known, &facts, new || edited, first && !new, now);
 }
 
@@ -166,13 +167,10 @@ fn drop_stale(memory: &mut Memory, rested: &Rested) {
         .retain(|name, _| s.tokens.iter().any(|t| t.name == *name && wanted(t)));
 }
 
-/// Decisions are made on the corrected clock, wake times are kept by the machine's own.
-fn conclude<P: Ports>(ports: &P, memory: &Memory, rested: &Rested) -> Passed {
-    let ahead = memory.correction.seconds(ports.clock());
+fn conclude(memory: &Memory, rested: &Rested) -> Passed {
     let unwritten = memory.unwritten.as_ref().and_then(|u| u.failure.next_attempt_at);
-    let wake = rested.decision.wake.into_iter().chain(unwritten).min();
     Passed {
-        wake: wake.map(|at| at.plus(-ahead)),
+        wake: rested.decision.wake.into_iter().chain(unwritten).min(),
         reason: rested.decision.reason,
         steps: memory.known.taken.len(),
         reported: memory.unwritten.is_none(),

@@ -262,8 +262,6 @@ pub struct Request<'a> {
     pub scopes: &'a [String],
     /// When the published token expires: permits go by it, and the deadline shrinks with short lives.
     pub life: Option<i64>,
-    /// Time on the corrected wall clock: what a client assertion is dated with.
-    pub now: Time,
 }
 
 /// Tokens from a successful answer.
@@ -302,7 +300,11 @@ pub trait Provider: Send + Sync {
     /// The binding of a credential that wants its tokens from there. The kind of the authority says whether a tenant is
     /// needed: without one, the binding's tenant is empty.
     fn binding(&self, wanted: &Wanted<'_>) -> Result<Binding, AuthorityRefused>;
-    /// Until when this certificate can prove a client. The error says why it cannot at `now`; nothing is sent then.
+    /// Seconds by which the clock of the binding's authority is ahead of ours, if by more than a minute: its tokens are
+    /// dated by its clock.
+    fn ahead(&self, binding: &Binding) -> i64;
+    /// Until when this certificate can prove a client. The error says why it cannot at `now`, by the authority's clock;
+    /// nothing is sent then.
     fn certificate(&self, certificate: &ClientCertificate, now: Time) -> Result<Time, Box<Refusal>>;
     /// Signs in with user name and password. `still_valid` is asked as the request with the password is written:
     /// nothing is sent if it says no, and the outcome is a transient refusal.
@@ -394,7 +396,7 @@ pub trait Vault: Send + Sync {
     fn render(&self, keys: &[TokenKey], tokens: &Granted, access_token: &Secret) -> SecretData;
 }
 
-/// The two clocks: corrected wall time for people and expiry, monotonic time for short deadlines.
+/// The two clocks: wall time for people and expiry, monotonic time for short deadlines.
 pub trait Clock: Send + Sync {
     /// Wall-clock time, whole seconds.
     fn now(&self) -> Time;

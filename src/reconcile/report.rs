@@ -233,10 +233,15 @@ fn refresh_token(s: &Snapshot) -> Option<RefreshTokenStatus> {
     })
 }
 
+/// What is said of a token is said by the clock of whoever issued it.
+fn by_authority(s: &Snapshot, at: Time) -> KubeTime {
+    to_kube(at.plus(s.object.ahead))
+}
+
 /// When the renewal is planned, back-off included.
 fn planned(s: &Snapshot, t: &Token, now: Time) -> Option<KubeTime> {
     match t.need(s, now) {
-        Need::RedeemAt(at) if s.redeemable() => at.map(to_kube),
+        Need::RedeemAt(at) if s.redeemable() => at.map(|at| by_authority(s, at)),
         Need::Redeem(_)
         | Need::RedeemAt(_)
         | Need::Foreign
@@ -256,9 +261,9 @@ fn token_status(s: &Snapshot, t: &Token, now: Time) -> TokenStatus {
         secret_name: t.name.clone(),
         secret_resource_version: p.filter(|p| p.verified).map(|p| p.version.clone()),
         scopes: p.map(|p| p.scopes.clone()).unwrap_or_default(),
-        expires_at: p.map(|p| to_kube(p.expires_at)),
+        expires_at: p.map(|p| by_authority(s, p.expires_at)),
         refresh_at: p.and_then(|_| planned(s, t, now)),
-        refreshed_at: p.map(|p| to_kube(p.issued_at)),
+        refreshed_at: p.map(|p| by_authority(s, p.issued_at)),
         failure: s.failure_of_token(t, now).map(failure),
     }
 }

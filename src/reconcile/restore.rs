@@ -13,8 +13,8 @@ use crate::plan::word::Word;
 use crate::plan::{Object, settle};
 
 impl Memory {
-    /// Takes the status in.
-    pub fn restore(&mut self, credential: &Credential) {
+    /// Takes the status in. What it says of tokens is by the clock of their authority, which is so far ahead.
+    pub fn restore(&mut self, credential: &Credential, ahead: i64) {
         if let Some(word) = handled(credential.status.as_ref()) {
             settle::pass::word_was_handled(&mut self.known, word);
         }
@@ -22,7 +22,7 @@ impl Memory {
             return;
         }
         if let Some(status) = credential.status.clone() {
-            restore(&mut self.known, &status);
+            restore(&mut self.known, &status, ahead);
             self.written = status;
         }
     }
@@ -39,7 +39,7 @@ fn handled(status: Option<&EntraCredentialStatus>) -> Option<Word> {
     stamp::from_text(text).map(Word)
 }
 
-fn restore(known: &mut Known, status: &EntraCredentialStatus) {
+fn restore(known: &mut Known, status: &EntraCredentialStatus, ahead: i64) {
     if let Some(failure) = &status.failure {
         restore_failure(known, status, failure);
     }
@@ -50,7 +50,7 @@ fn restore(known: &mut Known, status: &EntraCredentialStatus) {
         .map(stamp::from_kube);
     known.account = status.account.as_ref().map(account_from);
     for token in &status.tokens {
-        restore_token(known, token);
+        restore_token(known, token, ahead);
     }
 }
 
@@ -87,7 +87,7 @@ fn is_hold(failure: &Failure) -> bool {
     )
 }
 
-fn restore_token(known: &mut Known, token: &TokenStatus) {
+fn restore_token(known: &mut Known, token: &TokenStatus, ahead: i64) {
     let failure = token.failure.as_ref().map(failure_from);
     let (hold, failure) = match failure {
         Some(f) if is_hold(&f) => (Some(f), None),
@@ -97,7 +97,10 @@ fn restore_token(known: &mut Known, token: &TokenStatus) {
     known.holds.extend(hold.map(|f| (object, f)));
     let note = Note {
         failure,
-        deferred_until: token.refresh_at.as_ref().map(stamp::from_kube),
+        deferred_until: token
+            .refresh_at
+            .as_ref()
+            .map(|at| stamp::from_kube(at).plus(-ahead)),
         verified: token.secret_resource_version.clone(),
         ..Note::default()
     };

@@ -24,7 +24,6 @@ const AUTHORITY: &str = "lab";
 /// The client and what it says about itself.
 pub(crate) struct Ours {
     client: Client,
-    clock: Arc<SystemClock>,
     binding: Binding,
     authentication: Option<ClientAuthentication>,
     scopes: Vec<String>,
@@ -56,13 +55,11 @@ impl Ours {
             allowed_hosts: [binding.authority.clone()].into(),
             ca_pem: Some(simulator.ca_pem().into_bytes()),
         };
-        let clock = Arc::new(SystemClock::start());
-        let port: Arc<dyn Clock> = Arc::<SystemClock>::clone(&clock);
-        let client = Client::new(authorities, limits, port).unwrap();
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+        let client = Client::new(authorities, limits, clock).unwrap();
         let client = client.federated(federation).unwrap();
         Self {
             client,
-            clock,
             binding,
             authentication: authentication(registration),
             scopes: vec![SCOPE.to_owned()],
@@ -77,7 +74,6 @@ impl Ours {
             client: self.authentication.as_ref(),
             scopes: &self.scopes,
             life: None,
-            now: self.clock.now(),
         }
     }
 

@@ -143,7 +143,6 @@ impl Setup {
             client: self.client_auth.as_ref(),
             scopes: &self.scopes,
             life: self.life,
-            now: self.clock.now(),
         }
     }
 
@@ -158,7 +157,16 @@ impl Setup {
     }
 
     pub(crate) async fn redeem(&self) -> Outcome {
-        self.client.redeem(self.request(), &session()).await
+        self.redeem_of(&session()).await
+    }
+
+    pub(crate) async fn redeem_of(&self, session: &StoredSession) -> Outcome {
+        self.client.redeem(self.request(), session).await
+    }
+
+    /// Seconds by which the authority's clock is taken to be ahead.
+    pub(crate) fn ahead(&self) -> i64 {
+        self.client.ahead(&self.binding)
     }
 
     pub(crate) async fn resolve(&self) -> Result<String, Refusal> {

@@ -298,7 +298,6 @@ fn granted(rng: &mut Rng, asked: &Asked, account: &str, life: i64) -> Granted {
             identity::some(rng, account, &tenant)
         },
         has_refresh_token: false,
-        clock_skew: (skew.abs() > 60).then_some(skew),
         unusable: None,
         refresh_token_life: rng.chance(300).then_some(90 * 86_400),
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use entra_operator::api::{EntraCredentialStatus, Realm, Reason};
 use entra_operator::cluster::{SecretStore, Selects};
+use entra_operator::entra::{Clocks, Timing};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Effect, Refusal};
 use entra_operator::plan::schedule::DAY;
@@ -39,6 +40,8 @@ pub struct Process {
     pub ticks: Ticks,
     /// How far the node's wall clock is ahead of the true time, seconds.
     pub offset: Arc<AtomicI64>,
+    /// What the answers taught about that.
+    pub clocks: Clocks,
 }
 
 /// Waits until a moment of virtual time.
@@ -307,7 +310,7 @@ impl Process {
         refusal(Effect::Unanswered, Reason::ServiceUnavailable, None)
     }
 
-    async fn arrive(&self, trip: &Trip, answer: Option<Answer>, deadline: i64) -> Outcome {
+    async fn arrive(&self, trip: &Trip, asked: &Asked, answer: Option<Answer>, deadline: i64) -> Outcome {
         if !(trip.arrives && trip.returns) {
             self.gate(deadline * 1000).await;
             self.lock()
@@ -315,6 +318,12 @@ impl Process {
             return Outcome::Refused(Self::unanswered());
         }
         self.gate(trip.after).await;
+        let timing = Timing {
+            start: Time(asked.wall),
+            end: Time(self.wall()),
+            date: Some(Time(asked.at)),
+        };
+        self.clocks.heard(&asked.binding.authority, &timing, self);
         if !matches!(answer, Some(Ok(_))) {
             self.lock().count_fruitless(|| "the provider".to_owned());
         }
@@ -343,6 +352,10 @@ impl Provider for Process {
             tenant: tenant.to_owned(),
             client_id: wanted.client_id.to_owned(),
         })
+    }
+
+    fn ahead(&self, binding: &Binding) -> i64 {
+        self.clocks.ahead(&binding.authority, self)
     }
 
     /// Every certificate is a good one that ends soon: what may be wrong with one is the concern of the protocol tests.
@@ -376,7 +389,7 @@ impl Provider for Process {
             let w = &mut *self.lock();
             w.idp.login(&mut w.rng, &asked, user, password)
         });
-        let outcome = self.arrive(&trip, answer, 45).await;
+        let outcome = self.arrive(&trip, &asked, answer, 45).await;
         self.lock().judge_answer(send, &outcome);
         outcome
     }
@@ -396,7 +409,7 @@ impl Provider for Process {
             let w = &mut *self.lock();
             w.idp.redeem(&mut w.rng, &asked, session)
         });
-        let outcome = self.arrive(&trip, answer, deadline).await;
+        let outcome = self.arrive(&trip, &asked, answer, deadline).await;
         self.lock()
             .note(|| format!("redeemed {token}: {}", told(&outcome)));
         outcome

@@ -15,6 +15,7 @@ use super::api::Notice;
 use super::feed::{Feed, SecretFeeds, watch};
 use super::ports::Process;
 use super::world::{NAMESPACE, Shared, World, keyring};
+use entra_operator::entra::Clocks;
 
 /// A place where a process runs.
 #[derive(Debug)]
@@ -77,6 +78,7 @@ impl Running {
             keys: keyring(&ticks),
             ticks,
             offset: Arc::clone(offset),
+            clocks: Clocks::default(),
         };
         Self {
             ports: Arc::new(ports),

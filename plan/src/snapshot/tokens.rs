@@ -91,6 +91,31 @@ pub struct Published {
     pub scopes: Vec<String>,
 }
 
+impl Token {
+    /// The same by a clock that is so many seconds behind.
+    #[must_use]
+    pub fn earlier(self, seconds: i64) -> Self {
+        Self {
+            published: self.published.map(|p| p.earlier(seconds)),
+            ..self
+        }
+    }
+}
+
+impl Published {
+    /// The same by a clock that is so many seconds behind the one that it is written by.
+    #[must_use]
+    pub fn earlier(self, seconds: i64) -> Self {
+        let earlier = |at: Time| at.plus(seconds.saturating_neg());
+        Self {
+            issued_at: earlier(self.issued_at),
+            expires_at: earlier(self.expires_at),
+            refresh_at: earlier(self.refresh_at),
+            ..self
+        }
+    }
+}
+
 /// A token in the pocket, without the token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
@@ -98,6 +123,19 @@ pub struct Held {
     pub request: String,
     /// The answer.
     pub granted: Granted,
+}
+
+impl Held {
+    /// The same by a clock that is so many seconds behind the authority's.
+    #[must_use]
+    pub fn earlier(mut self, seconds: i64) -> Self {
+        let earlier = |at: Time| at.plus(seconds.saturating_neg());
+        let granted = &mut self.granted;
+        granted.issued_at = earlier(granted.issued_at);
+        granted.expires_at = earlier(granted.expires_at);
+        granted.refresh_at = granted.refresh_at.map(earlier);
+        self
+    }
 }
 
 /// A token Secret of ours that the spec no longer names.

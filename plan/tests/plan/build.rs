@@ -261,7 +261,6 @@ pub fn granted(at: Time, life: i64) -> Granted {
         scopes: Vec::new(),
         account: Some(account()),
         has_refresh_token: true,
-        clock_skew: None,
         unusable: None,
         refresh_token_life: None,
     }

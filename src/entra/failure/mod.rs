@@ -47,7 +47,7 @@ pub(super) struct Attempt<'a> {
     /// Where it goes.
     pub(super) host: String,
     pub(super) authority: &'a Authority,
-    binding: &'a Binding,
+    pub(super) binding: &'a Binding,
     pub(super) correlation_id: &'a str,
 }
 
@@ -117,6 +117,10 @@ impl<'a> Attempt<'a> {
     /// The same at a host that is not the authority's.
     pub(super) fn at(self, host: String) -> Self {
         Self { host, ..self }
+    }
+
+    pub(super) fn is_at_authority(&self) -> bool {
+        self.host == self.authority.host()
     }
 
     /// The refusal behind an answer that is not a success.

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::*;
 use crate::entra::authority::Authorities;
-use crate::entra::clock::Started;
+use crate::entra::clock::Timing;
 use crate::plan::Time;
 use crate::reconcile::ports::Wanted;
 
@@ -25,7 +25,11 @@ const GRANTS: [Grant; 6] = [
 fn reply(status: u16, body: &[u8]) -> Reply {
     Reply {
         status,
-        started: Started::new(Time(0), Time(1), None),
+        timing: Timing {
+            start: Time(0),
+            end: Time(1),
+            date: None,
+        },
         retry_after: None,
         trace_id: None,
         body: Some(Zeroizing::new(body.to_vec())),

@@ -183,7 +183,6 @@ fn a_circuit_belongs_to_the_declaration_and_a_pause_to_the_host() {
             client: None,
             scopes: &[],
             life: None,
-            now: Time(0),
         })
     };
     assert_eq!(

@@ -8,7 +8,6 @@ use super::*;
 const STARTED: Started = Started {
     at: Time(1000),
     answered_at: Time(1002),
-    skew: None,
 };
 
 fn good() -> Value {

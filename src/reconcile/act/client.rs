@@ -43,7 +43,7 @@ impl<P: Ports> Pass<'_, P> {
     pub(super) async fn read_client(&mut self, s: &Snapshot) -> bool {
         self.forget_others();
         let now = self.now();
-        match self.proof().await {
+        match self.proof(s.object.ahead).await {
             Ok(Ok(proof)) => {
                 self.client_read(proof);
                 true
@@ -60,10 +60,10 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    async fn proof(&mut self) -> Read<Proof> {
+    async fn proof(&mut self, ahead: i64) -> Read<Proof> {
         match &self.credential.spec.client_credential {
             Some(ClientCredential::Secret(reference)) => self.client_secret(reference).await,
-            Some(ClientCredential::Certificate(reference)) => self.certificate(reference).await,
+            Some(ClientCredential::Certificate(reference)) => self.certificate(reference, ahead).await,
             Some(ClientCredential::WorkloadIdentity(reference)) => self.workload_identity(reference).await,
             None => Ok(Err(not_needed())),
         }
@@ -105,12 +105,16 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     /// A certificate that cannot sign is found here, before a request is even built.
-    async fn certificate(&self, reference: &ClientCertificateRef) -> Read<Proof> {
+    async fn certificate(&self, reference: &ClientCertificateRef, ahead: i64) -> Read<Proof> {
         let object = self.read_of_type(&reference.secret_name, TLS_TYPE).await?;
         let Some((object, certificate)) = object.and_then(|o| certificate(&o).map(|c| (o, c))) else {
             return Ok(Err(no_certificate(&reference.secret_name)));
         };
-        let expires_at = match self.ports.provider().certificate(&certificate, self.now()) {
+        let expires_at = match self
+            .ports
+            .provider()
+            .certificate(&certificate, self.now().plus(ahead))
+        {
             Ok(expires_at) => expires_at,
             Err(refusal) => return Ok(Err(*refusal)),
         };

@@ -147,7 +147,7 @@ impl<P: Ports> Pass<'_, P> {
             return false;
         };
         let user = marks::user(self.ports, binding, login);
-        let now = self.ports.clock().now();
+        let now = self.now();
         self.give_turn_back();
         match self
             .shared
@@ -159,7 +159,6 @@ impl<P: Ports> Pass<'_, P> {
                 true
             }
             Err(until) => {
-                let until = until.plus(self.memory.correction.seconds(self.ports.clock()));
                 settle::login::waits_for_turn(&mut self.memory.known, until);
                 false
             }
@@ -262,13 +261,9 @@ impl<P: Ports> Pass<'_, P> {
             .record()
             .and_then(|r| r.entry(content))
             .and_then(|e| e.last_sent_at);
-        let (clock, start, correction) = (
-            self.ports.clock(),
-            self.memory.recorded_at,
-            self.memory.correction,
-        );
+        let (clock, start) = (self.ports.clock(), self.memory.recorded_at);
         let in_time = move || {
-            let wall = recorded.map_or(i64::MAX, |at| correction.now(clock).since(at).abs());
+            let wall = recorded.map_or(i64::MAX, |at| clock.now().since(at).abs());
             let mono = clock.monotonic().saturating_sub(start).as_secs();
             wall <= schedule::SEND_WITHIN && mono <= schedule::SEND_WITHIN.unsigned_abs()
         };

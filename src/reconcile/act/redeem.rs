@@ -88,17 +88,14 @@ impl<P: Ports> Pass<'_, P> {
             Outcome::Granted(tokens) => (true, self.take_granted(s, token, session, brought, *tokens)),
             Outcome::Refused(refusal) => (true, self.take_refused(s, token, brought, refusal)),
             Outcome::Later(later) => {
-                // The limits count by the machine's own clock.
-                let until = later
-                    .until
-                    .plus(self.memory.correction.seconds(self.ports.clock()));
-                settle::renewal::withheld(&mut self.memory.known, s, until, later.reason);
+                settle::renewal::withheld(&mut self.memory.known, s, later.until, later.reason);
                 (false, ControlFlow::Break(()))
             }
         }
     }
 
-    /// An answer for another account is discarded whole: neither its access token nor its refresh token is kept.
+    /// An answer for another account is discarded whole: neither its access token nor its refresh token is kept. It may have
+    /// taught by how much its authority's clock is ahead: what is published is compared with it by the same clock.
     fn take_granted(
         &mut self,
         s: &Snapshot,
@@ -107,14 +104,16 @@ impl<P: Ports> Pass<'_, P> {
         brought: &mut Brought,
         mut tokens: Tokens,
     ) -> ControlFlow<()> {
-        self.learn_time(&tokens.granted);
         let now = self.now();
         let (answered_at, refresh_token) = (tokens.granted.answered_at, tokens.refresh_token.take());
         let Some(mut held) = self.held(s, &token.name, &session.pin, tokens) else {
             return ControlFlow::Break(());
         };
+        let ahead = s.binding().map_or(0, |b| self.ports.provider().ahead(b));
+        let token = &token.clone().earlier(ahead.saturating_sub(s.object.ahead));
+        let answer = held.held.clone().earlier(ahead);
         let (go_on, kept) =
-            settle::renewal::granted(&mut self.memory.known, s, token, &session.pin, &held.held, now);
+            settle::renewal::granted(&mut self.memory.known, s, token, &session.pin, &answer, now);
         if kept.token {
             held.held.granted.account = kept.pin.as_ref().map(|pin| pin.account.clone());
             self.memory.pocket.tokens.insert(token.name.clone(), held);

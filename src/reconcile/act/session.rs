@@ -210,7 +210,6 @@ impl<P: Ports> Pass<'_, P> {
         self.hand.session = None;
         if let Some(tokens) = &pending.tokens {
             let pin = self.pin_of(s, &pending.outcome.user, tokens.granted.account.as_ref());
-            self.learn_time(&tokens.granted);
             self.memory.pocket.tokens.clear();
             if let Some(tokens) = pending.tokens {
                 self.pocket_token(s, &pending.outcome.entry, &pin, *tokens);

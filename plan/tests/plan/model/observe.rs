@@ -72,7 +72,7 @@ impl World {
                 scopes: format!("{:?}", self.spec.entries),
                 ..crate::build::inputs()
             },
-            clock_skewed: false,
+            ahead: 0,
             was_ready: self.cluster.status.was_ready,
         }
     }
