@@ -116,7 +116,6 @@ impl Book {
         self.sends.retain(|(key, _), _| key != credential);
         self.recorded.retain(|(key, _), _| key != credential);
         self.contents.retain(|(key, _), _| key != credential);
-        self.stored.remove(credential);
         self.reset_at.insert(credential.clone(), now);
     }
 

@@ -100,12 +100,14 @@ impl World {
                 _ => f.watch_delay = self.rng.pick(&[2000, 20_000, 120_000]),
             }
         }
-        if self.rng.chance(400) {
-            self.spell = Some(self.rng.pick(&Spell::ALL));
-        } else {
-            self.faults = f;
+        match self.rng.below(10) {
+            0..=3 => self.spell = Some(self.rng.pick(&Spell::ALL)),
+            // One entry alone is refused, and nothing else goes wrong: its siblings must be on time.
+            4 => self.idp.weather = self.rng.pick(&[Weather::FirstPolicy, Weather::FirstScope]),
+            _ => self.faults = f,
         }
-        if self.rng.chance(if self.spell.is_some() { 200 } else { 600 }) {
+        let more = if self.faults.is_calm() { 100 } else { 600 };
+        if self.rng.chance(more) {
             self.idp.weather = self.rng.pick(&Weather::BAD);
         }
         self.idp.paused_until = self.seconds() + 3600;

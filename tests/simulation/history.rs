@@ -426,7 +426,7 @@ impl History {
             return;
         }
         world.storm(crashes);
-        let hours = world.spell.is_some();
+        let hours = world.faults.is_calm();
         let top = world.rng.pick(if hours {
             &[60, 180, 360, 720]
         } else {
