@@ -202,6 +202,13 @@ pub struct Granted {
     pub refresh_token_life: Option<i64>,
 }
 
+impl Granted {
+    /// Until when the refresh token is good, if the answer said so.
+    pub fn refresh_token_ends_at(&self) -> Option<Time> {
+        self.refresh_token_life.map(|life| self.answered_at.plus(life))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::told;

@@ -213,7 +213,8 @@ fn condition(kind: &'static str, status: bool, reason: Reason, message: String) 
 
 fn logged_in(s: &Snapshot, decision: &Decision) -> Condition {
     if s.redeemable() {
-        return condition("LoggedIn", true, Reason::RefreshTokenStored, String::new());
+        let message = s.session.good_until().unwrap_or_default().to_owned();
+        return condition("LoggedIn", true, Reason::RefreshTokenStored, message);
     }
     let (reason, message) = match () {
         () if s.session.token.as_ref().is_some_and(|t| t.dead_since.is_some()) => (

@@ -91,11 +91,12 @@ fn untouchable(s: &Snapshot, now: Time) -> Option<Decision> {
     }
     let wake = next_expiry(s, now);
     s.object.suspended.then(|| {
-        blocked(
-            Reason::Suspended,
-            "spec.suspend is set: no call and no write until it is unset",
-            wake,
-        )
+        let until = s.session.good_until().map(|until| format!("; {until}"));
+        let message = format!(
+            "spec.suspend is set: no call and no write until it is unset{}",
+            until.unwrap_or_default()
+        );
+        blocked(Reason::Suspended, message, wake)
     })
 }
 

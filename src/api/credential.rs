@@ -127,7 +127,8 @@ pub struct EntraCredentialSpec {
 
     /// Stops all calls and all writes but to status while `true`.
     ///
-    /// Default false. A refresh token dies after 90 idle days. Example: `true`.
+    /// Default false. At Entra ID a refresh token dies after 90 idle days, elsewhere perhaps sooner: see
+    /// `status.refreshToken.expiresAt`. Example: `true`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub suspend: bool,
 }

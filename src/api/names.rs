@@ -48,7 +48,8 @@ pub mod annotation {
     pub const CLAIMED_BY: &str = "entra-operator.dev/claimed-by";
     /// When the answer that the object holds was issued, RFC 3339.
     pub const ISSUED_AT: &str = "entra-operator.dev/issued-at";
-    /// Token Secret: when the access token expires, RFC 3339.
+    /// Token Secret: when the access token expires; refresh-token Secret: until when the token is good, if that is known.
+    /// RFC 3339.
     pub const EXPIRES_AT: &str = "entra-operator.dev/expires-at";
     /// Token Secret: when its renewal is due, RFC 3339.
     pub const REFRESH_AT: &str = "entra-operator.dev/refresh-at";

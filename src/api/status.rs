@@ -95,7 +95,11 @@ pub struct RefreshTokenStatus {
     /// When the stored refresh token was issued, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issued_at: Option<Time>,
-    /// When a refresh token was redeemed last, RFC 3339. It dies after 90 idle days.
+    /// Until when it is good, RFC 3339, if the identity provider says so: AD FS and Azure AD B2C do. Entra ID does not; there it
+    /// dies 90 days after it was redeemed last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Time>,
+    /// When a refresh token was redeemed last, RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_redeemed_at: Option<Time>,
 }

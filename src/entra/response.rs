@@ -19,6 +19,9 @@ use crate::reconcile::ports::Tokens;
 /// if it had this.
 const LIFE_MAX: i64 = 48 * 3600;
 
+/// Longest life of a refresh token that is told apart from longer ones: ten years.
+const REFRESH_TOKEN_LIFE_MAX: i64 = 10 * 365 * 86_400;
+
 /// Life of a token about which the answer says nothing: RFC 6749 §5.1 only recommends `expires_in`.
 const LIFE_UNTOLD: i64 = 600;
 
@@ -126,7 +129,10 @@ pub(super) fn read(body: &[u8], started: Started, asked: Asked<'_>) -> Result<(T
         account: identity.account(),
         has_refresh_token: refresh_token.is_some(),
         unusable: None,
-        refresh_token_life: body.seconds("refresh_token_expires_in").filter(|s| *s > 0),
+        refresh_token_life: body
+            .seconds("refresh_token_expires_in")
+            .filter(|s| *s > 0)
+            .map(|s| s.min(REFRESH_TOKEN_LIFE_MAX)),
     };
     let (access_token, odd) = match access_token(&mut body, life) {
         Ok(token) => (token, None),

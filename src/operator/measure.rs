@@ -109,10 +109,12 @@ fn row(seen: Seen, store: &SecretStore) -> Option<Row> {
         refresh_token_secret(&seen.key.name),
     ));
     let text = |name: &str| session.as_ref().and_then(|m| m.annotations.get(name)).cloned();
+    let time = |name: &str| text(name).as_deref().and_then(stamp::from_text);
     Some(Row {
         ready: ready.status == "True",
         reason: ready.reason.parse().ok()?,
-        refresh_token_issued_at: text(annotation::ISSUED_AT).as_deref().and_then(stamp::from_text),
+        refresh_token_issued_at: time(annotation::ISSUED_AT),
+        refresh_token_expires_at: time(annotation::EXPIRES_AT),
         sealing_key: text(annotation::KEY_ID),
         login_waiting_since: seen.login_waiting_since,
         certificate_expires_at: seen.certificate_expires_at,

@@ -97,6 +97,7 @@ pub fn stored_token(meta: &SecretMeta) -> Option<StoredToken> {
     let text = |key: &str| meta.annotations.get(key).cloned();
     Some(StoredToken {
         issued_at: time(meta, name::ISSUED_AT)?,
+        ends_at: time(meta, name::EXPIRES_AT),
         dead_since: time(meta, name::DEAD_SINCE),
         binding: binding(meta)?,
         tenant_id: text(name::TENANT_ID).unwrap_or_default(),
@@ -124,6 +125,7 @@ pub fn of_session(token: &StoredToken, key_id: &str) -> Changes {
     };
     Changes::from([
         (name::ISSUED_AT.to_owned(), Some(stamp::to_text(token.issued_at))),
+        (name::EXPIRES_AT.to_owned(), token.ends_at.map(stamp::to_text)),
         (name::DEAD_SINCE.to_owned(), token.dead_since.map(stamp::to_text)),
         (name::BINDING.to_owned(), serde_json::to_string(&binding).ok()),
         (name::TENANT_ID.to_owned(), Some(token.tenant_id.clone())),

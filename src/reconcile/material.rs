@@ -135,4 +135,6 @@ pub struct StoredSession {
     pub pin: Pin,
     /// Time of the answer that brought the token.
     pub answered_at: Time,
+    /// Until when the token is good, if the answer said so.
+    pub ends_at: Option<Time>,
 }

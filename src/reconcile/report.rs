@@ -229,6 +229,7 @@ fn refresh_token(s: &Snapshot) -> Option<RefreshTokenStatus> {
     let stored = s.session.token.as_ref()?;
     Some(RefreshTokenStatus {
         issued_at: Some(to_kube(stored.issued_at)),
+        expires_at: stored.ends_at.map(to_kube),
         last_redeemed_at: s.last_redeemed_at.map(to_kube),
     })
 }

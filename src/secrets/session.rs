@@ -20,6 +20,8 @@ struct Written<'a> {
     refresh_token: &'a str,
     account: WrittenAccount<'a>,
     answered_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ends_at: Option<i64>,
     user: &'a str,
     tag: &'a str,
 }
@@ -40,6 +42,8 @@ struct Read {
     refresh_token: Text,
     account: ReadAccount,
     answered_at: i64,
+    #[serde(default)]
+    ends_at: Option<i64>,
     #[serde(default)]
     user: String,
     #[serde(default)]
@@ -65,6 +69,7 @@ pub(super) fn write(session: &StoredSession) -> serde_json::Result<Zeroizing<Vec
         refresh_token: session.refresh_token.expose(),
         account: WrittenAccount::from(&session.pin.account),
         answered_at: session.answered_at.0,
+        ends_at: session.ends_at.map(|at| at.0),
         user: &session.pin.user,
         tag: &session.pin.tag.0,
     })
@@ -79,6 +84,7 @@ pub(super) fn read(json: &[u8]) -> Result<StoredSession, OpenError> {
     Ok(StoredSession {
         refresh_token: Secret::new(read.refresh_token.take()),
         answered_at: Time(read.answered_at),
+        ends_at: read.ends_at.map(Time),
         pin: pin(read.account, read.user, read.tag),
     })
 }
@@ -131,7 +137,7 @@ mod tests {
 
     use super::*;
 
-    const STORED: &str = r#"{"version":1,"refresh_token":"r\"t","account":{"home_account_id":"u.t","object_id":"o","tenant_id":"t","username":"n","issuer":"i","subject":"s"},"answered_at":12,"user":"svc","tag":"a"}"#;
+    const STORED: &str = r#"{"version":1,"refresh_token":"r\"t","account":{"home_account_id":"u.t","object_id":"o","tenant_id":"t","username":"n","issuer":"i","subject":"s"},"answered_at":12,"ends_at":28812,"user":"svc","tag":"a"}"#;
     /// As it was written before pins had a user name.
     const EARLIER: &str = r#"{"version":1,"refresh_token":"r","account":{"home_account_id":"u.t","object_id":"o","tenant_id":"t","username":"Svc"},"answered_at":12}"#;
 
@@ -152,6 +158,7 @@ mod tests {
                 tag: AccountTag("a".to_owned()),
             },
             answered_at: Time(12),
+            ends_at: Some(Time(28_812)),
         }
     }
 
@@ -164,7 +171,10 @@ mod tests {
     fn a_session_survives() {
         let back = read(STORED.as_bytes()).unwrap();
         assert_eq!(back.refresh_token.expose(), "r\"t");
-        assert_eq!((back.pin, back.answered_at), (session().pin, Time(12)));
+        assert_eq!(
+            (back.pin, back.answered_at, back.ends_at),
+            (session().pin, Time(12), Some(Time(28_812)))
+        );
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub struct Row {
     pub reason: Reason,
     /// When the stored refresh token was issued.
     pub refresh_token_issued_at: Option<Time>,
+    /// Until when it is good, if the provider said so.
+    pub refresh_token_expires_at: Option<Time>,
     /// Id of the key under which its refresh-token Secret is sealed.
     pub sealing_key: Option<String>,
     /// Since when its login Secret has been waiting, if there is one.
@@ -139,9 +141,16 @@ fn encode_objects(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Res
     gauges(
         encoder,
         "credential_refresh_token_issued_timestamp_seconds",
-        "When the stored refresh token was issued, in Unix seconds. It dies after 90 idle days: lift spec.suspend, or repair the renewal, before that.",
+        "When the stored refresh token was issued, in Unix seconds. Entra ID lets it die after 90 idle days: lift spec.suspend, or repair the renewal, before that.",
         rows.iter()
             .filter_map(|row| Some((object(row), row.refresh_token_issued_at?.0))),
+    )?;
+    gauges(
+        encoder,
+        "credential_refresh_token_expiry_timestamp_seconds",
+        "Until when the stored refresh token is good, in Unix seconds, where the provider says so: AD FS and B2C do, Entra ID does not. Close to it: lift spec.suspend, repair the renewal, or make a new login Secret.",
+        rows.iter()
+            .filter_map(|row| Some((object(row), row.refresh_token_expires_at?.0))),
     )?;
     gauges(
         encoder,

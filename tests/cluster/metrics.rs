@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use entra_lab::simulator::world::{Application, PUBLIC_CLIENT, TENANT};
 use entra_lab::simulator::{ClientCertificate, Fault, Refusal, Rule};
-use entra_lab::stage::{AUTHORITY, Operator, OperatorOptions};
+use entra_lab::stage::{ADFS, AUTHORITY, Operator, OperatorOptions};
 use entra_operator::telemetry::credentials::Observed;
 use entra_operator::telemetry::metrics::Metrics;
 use serde_json::{Value, json};
@@ -73,6 +73,18 @@ async fn waiting_for_a_person(place: &Place) {
     place.expect("two", "LoggedIn", "False/AccountLocked").await;
 }
 
+/// A credential `three` of AD FS, which says how long its refresh tokens are good.
+async fn signed_in_at_adfs(place: &Place) {
+    let (name, password) = user();
+    let mut at_adfs = spec("three", PUBLIC_CLIENT);
+    at_adfs["authority"] = json!(ADFS);
+    at_adfs.as_object_mut().unwrap().remove("tenant");
+    at_adfs["tokens"][0]["scopes"] = json!(["api://orders/read"]);
+    place.apply("three", at_adfs).await;
+    place.login("three-login", &name, &password).await;
+    place.expect("three", "Ready", "True/Fresh").await;
+}
+
 fn spec(name: &str, client: &str) -> Value {
     json!({
         "tenant": TENANT, "clientId": client, "authority": AUTHORITY,
@@ -91,6 +103,7 @@ async fn every_registered_metric_is_fed() {
     let place = Place::new("metrics").await;
     let operator = place.operator(OperatorOptions::default()).await;
     signed_in_with_a_certificate(&place).await;
+    signed_in_at_adfs(&place).await;
     waiting_for_a_person(&place).await;
     let families = registered();
     // Gauges come and go: a renewal that is due, a login that waits. Each must have been seen once.

@@ -97,6 +97,7 @@ impl Ours {
                 },
                 ..Pin::default()
             },
+            ends_at: None,
             answered_at: Time(0),
         };
         settled(Box::pin(self.client.redeem(self.request(), &session)).await)

@@ -203,6 +203,7 @@ pub(crate) fn session() -> StoredSession {
             ..Pin::default()
         },
         answered_at: Time(0),
+        ends_at: None,
     }
 }
 

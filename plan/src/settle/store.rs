@@ -69,6 +69,7 @@ mod tests {
 
     fn facts(issued_at: i64) -> Snapshot {
         let token = StoredToken {
+            ends_at: None,
             issued_at: Time(issued_at),
             dead_since: None,
             binding: Binding::default(),

@@ -45,6 +45,8 @@ pub struct Session {
 pub struct StoredToken {
     /// Time of the answer that brought it.
     pub issued_at: Time,
+    /// Until when it is good, if the answer said so; by the authority's clock.
+    pub ends_at: Option<Time>,
     /// When the provider declared it dead.
     pub dead_since: Option<Time>,
     /// Where it may go.
@@ -124,6 +126,12 @@ pub struct Pocket {
 }
 
 impl Session {
+    /// That the stored refresh token is good for a while only, if the provider said so.
+    pub fn good_until(&self) -> Option<&'static str> {
+        self.token.as_ref()?.ends_at?;
+        Some("the refresh token is good until status.refreshToken.expiresAt, the provider says")
+    }
+
     /// The record, if it was read.
     pub fn record(&self) -> Option<&Record> {
         match &self.opened {

@@ -121,6 +121,7 @@ pub fn session() -> Session {
 /// A living refresh token.
 pub fn stored(binding: Binding) -> StoredToken {
     StoredToken {
+        ends_at: None,
         issued_at: NOW.plus(-600),
         dead_since: None,
         binding,

@@ -198,10 +198,12 @@ pub fn refresh_token(c: &mut Choice<'_>) -> Option<StoredToken> {
         0 => Some(stored(binding())),
         1 => None,
         2 => Some(StoredToken {
+            ends_at: None,
             dead_since: Some(c.moment(&[-60])),
             ..stored(binding())
         }),
         _ => Some(StoredToken {
+            ends_at: None,
             tenant_id: "other".to_owned(),
             ..stored(other)
         }),

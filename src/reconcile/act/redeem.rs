@@ -14,10 +14,17 @@ use crate::reconcile::ports::{Outcome, Ports, Provider, Tokens};
 
 /// What the redemptions of one step brought for the stored session.
 struct Brought {
-    /// The newest refresh token that came back, with its answer's time.
-    newest: Option<(Time, Secret)>,
+    /// The newest refresh token that came back.
+    newest: Option<Newest>,
     /// The stored token was found dead.
     dead: Option<RefreshOutcome>,
+}
+
+/// A refresh token that came back.
+struct Newest {
+    refresh_token: Secret,
+    answered_at: Time,
+    ends_at: Option<Time>,
 }
 
 impl<P: Ports> Pass<'_, P> {
@@ -105,7 +112,9 @@ impl<P: Ports> Pass<'_, P> {
         mut tokens: Tokens,
     ) -> ControlFlow<()> {
         let now = self.now();
-        let (answered_at, refresh_token) = (tokens.granted.answered_at, tokens.refresh_token.take());
+        let granted = &tokens.granted;
+        let (answered_at, ends_at) = (granted.answered_at, granted.refresh_token_ends_at());
+        let refresh_token = tokens.refresh_token.take();
         let Some(mut held) = self.held(s, &token.name, &session.pin, tokens) else {
             return ControlFlow::Break(());
         };
@@ -122,11 +131,15 @@ impl<P: Ports> Pass<'_, P> {
         }
         if let Some(pin) = kept.pin {
             session.pin = pin;
-            let newer = |(at, _): &(Time, Secret)| *at > answered_at;
+            let newer = |newest: &Newest| newest.answered_at > answered_at;
             if !brought.newest.as_ref().is_some_and(newer)
                 && let Some(refresh_token) = refresh_token
             {
-                brought.newest = Some((answered_at, refresh_token));
+                brought.newest = Some(Newest {
+                    refresh_token,
+                    answered_at,
+                    ends_at,
+                });
             }
         }
         go_on
@@ -153,7 +166,7 @@ impl<P: Ports> Pass<'_, P> {
 
     /// What came back goes into the pocket, to be stored before anything is published.
     fn keep(&mut self, s: &Snapshot, session: StoredSession, brought: Brought, binding: &Binding) {
-        let newest = brought.newest.as_ref().map(|(at, _)| *at);
+        let newest = brought.newest.as_ref().map(|newest| newest.answered_at);
         let outcome = match brought.dead.filter(|_| newest.is_none()) {
             Some(dead) => Some(dead),
             None => settle::renewal::brought(s, newest, &session.pin),
@@ -199,11 +212,12 @@ impl<P: Ports> Pass<'_, P> {
     }
 }
 
-fn with_newest(session: StoredSession, newest: Option<(Time, Secret)>) -> StoredSession {
+fn with_newest(session: StoredSession, newest: Option<Newest>) -> StoredSession {
     match newest {
-        Some((answered_at, refresh_token)) => StoredSession {
-            refresh_token,
-            answered_at,
+        Some(newest) => StoredSession {
+            refresh_token: newest.refresh_token,
+            answered_at: newest.answered_at,
+            ends_at: newest.ends_at,
             ..session
         },
         None => session,

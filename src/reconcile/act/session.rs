@@ -163,6 +163,7 @@ impl<P: Ports> Pass<'_, P> {
             refresh_token: tokens.refresh_token.as_ref()?.duplicate(),
             pin: self.pin_of(s, &pending.outcome.user, tokens.granted.account.as_ref()),
             answered_at: tokens.granted.answered_at,
+            ends_at: tokens.granted.refresh_token_ends_at(),
         })
     }
 
@@ -192,6 +193,7 @@ impl<P: Ports> Pass<'_, P> {
         let sealed = self.ports.vault().seal_session(&key, binding, session);
         let token = StoredToken {
             issued_at: session.answered_at,
+            ends_at: session.ends_at,
             dead_since: None,
             binding: binding.clone(),
             tenant_id: session.pin.account.tenant().to_owned(),

@@ -88,6 +88,7 @@ fn session() -> StoredSession {
             tag: AccountTag("tag".to_owned()),
         },
         answered_at: Time(5),
+        ends_at: None,
     }
 }
 

@@ -10,6 +10,7 @@ fn row(name: &str, ready: bool, reason: Reason) -> Row {
         ready,
         reason,
         refresh_token_issued_at: Some(Time(500)),
+        refresh_token_expires_at: Some(Time(29_300)),
         sealing_key: Some("k2".to_owned()),
         login_waiting_since: None,
         certificate_expires_at: None,
@@ -25,6 +26,7 @@ fn observed() -> Observed {
     let mut awaiting = row("c", false, Reason::AwaitingLogin);
     awaiting.login_waiting_since = Some(Time(900));
     awaiting.refresh_token_issued_at = None;
+    awaiting.refresh_token_expires_at = None;
     awaiting.sealing_key = None;
     awaiting.tokens = vec![TokenRow {
         secret: "c-graph".to_owned(),
@@ -83,6 +85,7 @@ fn objects_are_reported_with_their_times() {
             r#"entra_credential_token_expiry_timestamp_seconds{namespace="etl",name="a",secret="a-graph"} 1600"#,
             r#"entra_credential_next_refresh_timestamp_seconds{namespace="etl",name="b",secret="b-graph"} 1300"#,
             r#"entra_credential_refresh_token_issued_timestamp_seconds{namespace="etl",name="a"} 500"#,
+            r#"entra_credential_refresh_token_expiry_timestamp_seconds{namespace="etl",name="a"} 29300"#,
             r#"entra_credential_client_certificate_expiry_timestamp_seconds{namespace="etl",name="a"} 9000"#,
         ],
     );

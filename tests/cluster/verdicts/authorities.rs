@@ -16,6 +16,8 @@ struct Kind {
     scope: &'static str,
     /// Where its tokens are asked for.
     endpoint: &'static str,
+    /// Seconds that its refresh tokens live, if it says so.
+    refresh_token_life: Option<i64>,
 }
 
 const KINDS: [Kind; 3] = [
@@ -24,18 +26,21 @@ const KINDS: [Kind; 3] = [
         tenant: Some(TENANT),
         scope: PUBLIC_CLIENT,
         endpoint: "/11111111-2222-3333-4444-555555555555/B2C_1_ropc/oauth2/v2.0/token",
+        refresh_token_life: Some(14 * 24 * 3600),
     },
     Kind {
         authority: ADFS,
         tenant: None,
         scope: "api://orders/read",
         endpoint: "/adfs/oauth2/token",
+        refresh_token_life: Some(8 * 3600),
     },
     Kind {
         authority: OIDC,
         tenant: None,
         scope: "api://orders/read",
         endpoint: "/oidc/a/token",
+        refresh_token_life: None,
     },
 ];
 
@@ -81,9 +86,29 @@ async fn plays(kind: Kind) {
         .await;
     place.expect("one", "Ready", "True/Fresh").await;
     assert_eq!(sends(&name).await, 2, "{}", kind.authority);
+    // B2C says it with a renewal only.
+    place
+        .until("the end of the refresh token is told", || async {
+            told_life(&place.status("one").await["refreshToken"]) == kind.refresh_token_life
+        })
+        .await;
     let journal = place.stage().await.simulator.journal();
     let asked = journal.matching(|e| e.grant().is_some() && e.user.as_deref() == Some(&*name));
     for entry in asked {
         assert_eq!(entry.path, kind.endpoint);
     }
+}
+
+/// Seconds that the stored refresh token lives, as the status says.
+fn told_life(refresh_token: &Value) -> Option<i64> {
+    let moment = |field: &str| {
+        Some(
+            refresh_token[field]
+                .as_str()?
+                .parse::<jiff::Timestamp>()
+                .unwrap()
+                .as_second(),
+        )
+    };
+    Some(moment("expiresAt")? - moment("issuedAt")?)
 }

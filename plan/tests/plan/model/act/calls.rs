@@ -63,6 +63,7 @@ impl World {
         SealedToken {
             id,
             stored: StoredToken {
+                ends_at: None,
                 issued_at: granted.answered_at,
                 tenant_id: self.tenant_id().to_owned(),
                 account: tag.clone(),
@@ -224,6 +225,7 @@ impl World {
         let session = SealedToken {
             id,
             stored: StoredToken {
+                ends_at: None,
                 issued_at,
                 dead_since: None,
                 binding: self.binding(),
