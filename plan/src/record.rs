@@ -35,11 +35,16 @@ pub struct Inputs {
     pub leave: bool,
 }
 
+/// Tells one content of a client credential from the next without reading it: uid and resourceVersion of its Secret, or
+/// what stands for a credential without one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ClientVersion(pub String);
+
 /// The client credential as an input.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClientInput {
-    /// Uid and resourceVersion of its Secret, or what stands for a credential without one.
-    pub version: String,
+    /// Its version.
+    pub version: ClientVersion,
     /// Keyed hash of its content, once it was read.
     pub content: Option<String>,
 }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::api::{EntraCredential, GROUP, LABEL_MANAGED_BY, MANAGED_BY};
+use crate::plan::metadata::Version;
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
 
 /// A Secret in a metadata watch.
@@ -106,7 +107,7 @@ pub(super) fn secret_meta(metadata: &Value) -> SecretMeta {
     let annotations = metadata.get("annotations").unwrap_or(&Value::Null);
     SecretMeta {
         uid: field("uid"),
-        version: field("resourceVersion"),
+        version: Version(field("resourceVersion")),
         deleting: metadata.get("deletionTimestamp").is_some_and(|t| !t.is_null()),
         controller: controller(metadata),
         managed: text(labels, LABEL_MANAGED_BY) == Some(MANAGED_BY),

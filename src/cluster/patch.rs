@@ -103,11 +103,11 @@ pub(super) fn set_keys(keys: &SecretData) -> impl Iterator<Item = Op<'_>> {
 ///
 /// Both must be known: an empty resourceVersion would switch the comparison off.
 pub(super) fn pin<'a>(seen: &SecretMeta) -> Result<Vec<Op<'a>>, ClusterError> {
-    if seen.uid.is_empty() || seen.version.is_empty() {
+    if seen.uid.is_empty() || seen.version.0.is_empty() {
         return Err(ClusterError::Conflict);
     }
     Ok(vec![
-        replace("/metadata/resourceVersion", &seen.version),
+        replace("/metadata/resourceVersion", &seen.version.0),
         replace("/metadata/uid", &seen.uid),
     ])
 }
@@ -168,6 +168,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::plan::metadata::Version;
 
     fn json_of(ops: &[Op<'_>]) -> Value {
         serde_json::to_value(ops).unwrap()
@@ -182,7 +183,7 @@ mod tests {
     fn a_write_is_pinned_to_version_and_uid() {
         let seen = SecretMeta {
             uid: "u".to_owned(),
-            version: "7".to_owned(),
+            version: Version("7".to_owned()),
             ..SecretMeta::default()
         };
         assert_eq!(

@@ -143,12 +143,12 @@ impl Secrets {
 
     /// Deletes a Secret that is still what was seen. What it owns, if anything, is left to the garbage collector.
     pub(super) async fn delete(&self, key: &Key, seen: &SecretMeta) -> Result<(), ClusterError> {
-        if seen.uid.is_empty() || seen.version.is_empty() {
+        if seen.uid.is_empty() || seen.version.0.is_empty() {
             return Err(ClusterError::Conflict);
         }
         let params = DeleteParams::background().preconditions(Preconditions {
             uid: Some(seen.uid.clone()),
-            resource_version: Some(seen.version.clone()),
+            resource_version: Some(seen.version.0.clone()),
         });
         self.0.delete(&collection(key), &key.name, &params).await
     }

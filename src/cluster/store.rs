@@ -22,6 +22,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::metadata::SeenSecret;
 use super::watch::{Change, Selects, Watch};
+use crate::plan::metadata::Version;
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
 
 /// Deletions that are remembered against late events.
@@ -351,8 +352,8 @@ fn is_older(one: &SecretMeta, other: &SecretMeta) -> bool {
     }
 }
 
-fn number(version: &str) -> Option<u64> {
-    version.parse().ok()
+fn number(version: &Version) -> Option<u64> {
+    version.0.parse().ok()
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use crate::api::{TokenSpec, annotation as name};
 use crate::plan::Time;
 use crate::plan::answer::Granted;
 use crate::plan::identity::AccountTag;
-use crate::plan::record::{ClientInput, Inputs};
+use crate::plan::metadata::Version;
+use crate::plan::record::{ClientInput, ClientVersion, Inputs};
 use crate::plan::snapshot::{Binding, LastLogin, Published, StoredToken};
 use crate::plan::word::Word;
 
@@ -53,7 +54,7 @@ impl LastLoginText {
         Some(Inputs {
             scopes: self.scopes.clone()?,
             client: ClientInput {
-                version: self.client_version.clone()?,
+                version: ClientVersion(self.client_version.clone()?),
                 content: self.client_content.clone(),
             },
             leave: self.leave,
@@ -143,7 +144,7 @@ pub fn last_login(meta: &SecretMeta) -> Option<LastLogin> {
         verdict: text.verdict.parse().ok(),
         inputs: text.inputs(),
         login_uid: text.login_uid,
-        login_version: text.login_version,
+        login_version: Version(text.login_version),
         sends: text.sends,
     })
 }
@@ -157,11 +158,11 @@ pub fn of_last_login(last: &LastLogin) -> Changes {
             .map_or_else(String::new, |v| <&str>::from(v).to_owned()),
         word: last.word.map(|w| stamp::to_text(w.0)),
         scopes: inputs.map(|i| i.scopes.clone()),
-        client_version: inputs.map(|i| i.client.version.clone()),
+        client_version: inputs.map(|i| i.client.version.0.clone()),
         client_content: inputs.and_then(|i| i.client.content.clone()),
         leave: inputs.is_some_and(|i| i.leave),
         login_uid: last.login_uid.clone(),
-        login_version: last.login_version.clone(),
+        login_version: last.login_version.0.clone(),
         sends: last.sends,
         last_sent_at: last.last_sent_at.map(stamp::to_text),
         next_attempt_at: last.next_attempt_at.map(stamp::to_text),

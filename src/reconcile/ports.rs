@@ -16,6 +16,7 @@ use super::material::{
 use crate::api::{Cloud, EntraCredentialStatus, Realm, Reason, TokenKey};
 use crate::plan::Time;
 use crate::plan::answer::{Granted, Refusal};
+use crate::plan::metadata::Version;
 use crate::plan::record::{ContentMac, Record};
 use crate::plan::snapshot::Binding;
 
@@ -56,7 +57,7 @@ pub struct SecretMeta {
     /// `metadata.uid`.
     pub uid: String,
     /// `metadata.resourceVersion`.
-    pub version: String,
+    pub version: Version,
     /// A deletion was asked for.
     pub deleting: bool,
     /// Controlling owner.

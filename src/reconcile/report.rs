@@ -254,7 +254,7 @@ fn token_status(s: &Snapshot, t: &Token, now: Time) -> TokenStatus {
     let p = t.published.as_ref().filter(|p| !p.edited);
     TokenStatus {
         secret_name: t.name.clone(),
-        secret_resource_version: p.filter(|p| p.verified).map(|p| p.version.clone()),
+        secret_resource_version: p.filter(|p| p.verified).map(|p| p.version.0.clone()),
         scopes: p.map(|p| p.scopes.clone()).unwrap_or_default(),
         expires_at: p.map(|p| to_kube(p.expires_at)),
         refresh_at: p.and_then(|_| planned(s, t, now)),

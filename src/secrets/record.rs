@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::wiped::to_json;
 use crate::api::Reason;
 use crate::plan::Time;
-use crate::plan::record::{Attempt, ClientInput, ContentMac, Entry, Inputs, Record, Verdict};
+use crate::plan::record::{Attempt, ClientInput, ClientVersion, ContentMac, Entry, Inputs, Record, Verdict};
 use crate::plan::word::Word;
 use crate::reconcile::ports::OpenError;
 
@@ -71,7 +71,7 @@ impl From<&Inputs> for StoredInputs {
     fn from(inputs: &Inputs) -> Self {
         Self {
             scopes: inputs.scopes.clone(),
-            client_version: inputs.client.version.clone(),
+            client_version: inputs.client.version.0.clone(),
             client_content: inputs.client.content.clone(),
             leave: inputs.leave,
         }
@@ -83,7 +83,7 @@ impl From<StoredInputs> for Inputs {
         Self {
             scopes: stored.scopes,
             client: ClientInput {
-                version: stored.client_version,
+                version: ClientVersion(stored.client_version),
                 content: stored.client_content,
             },
             leave: stored.leave,
@@ -242,7 +242,7 @@ mod tests {
             inputs: Some(Inputs {
                 scopes: "s".to_owned(),
                 client: ClientInput {
-                    version: "u/1".to_owned(),
+                    version: ClientVersion("u/1".to_owned()),
                     content: Some("c".to_owned()),
                 },
                 leave: true,

@@ -8,6 +8,7 @@ use entra_operator::api::{
     REFRESH_TOKEN_TYPE,
 };
 use entra_operator::cluster::{SeenSecret, Selects};
+use entra_operator::plan::metadata::Version;
 use entra_operator::reconcile::Credential;
 use entra_operator::reconcile::material::SecretData;
 use entra_operator::reconcile::ports::{
@@ -71,7 +72,7 @@ impl Object {
         let ours = |key: &str| key.split_once('/').is_some_and(|(domain, _)| domain == GROUP);
         SecretMeta {
             uid: self.uid.clone(),
-            version: self.version.to_string(),
+            version: Version(self.version.to_string()),
             deleting: self.deleting,
             controller: self.controller.clone(),
             managed: self.managed(),
@@ -245,7 +246,7 @@ impl Api {
 
     fn current(&self, key: &Key, seen: &SecretMeta) -> Result<Object, ClusterError> {
         let object = self.secrets.get(key).ok_or(ClusterError::NotFound)?;
-        let same = object.uid == seen.uid && object.version.to_string() == seen.version;
+        let same = object.uid == seen.uid && object.version.to_string() == seen.version.0;
         if same {
             Ok(object.clone())
         } else {

@@ -5,13 +5,14 @@ use crate::Time;
 use crate::answer::{Deed, Effect, Granted, Refusal};
 use crate::hold::Object;
 use crate::known::{Known, SessionSeen};
+use crate::metadata::Version;
 use crate::reason::Reason;
 use crate::record::{Entry, Record, Verdict};
 use crate::schedule;
 use crate::snapshot::{AttemptSeen, Failure, LastLogin, LastVerdict, Login, LoginOutcome, Opened, Snapshot};
 
 /// The attempt was recorded, in this version of the refresh-token Secret.
-pub fn recorded(known: &mut Known, s: &Snapshot, record: Record, version: String, now: Time) {
+pub fn recorded(known: &mut Known, s: &Snapshot, record: Record, version: Version, now: Time) {
     trouble::over(known, &Object::Login);
     known.attempt = record.attempt.as_ref().map(|a| AttemptSeen {
         id: a.id.clone(),
@@ -97,7 +98,7 @@ pub fn stored(
     s: &Snapshot,
     outcome: &LoginOutcome,
     record: Record,
-    version: String,
+    version: Version,
     now: Time,
 ) {
     known.attempt = None;

@@ -4,6 +4,7 @@ use strum::{EnumString, IntoStaticStr};
 
 use crate::Time;
 use crate::answer::{Granted, Refusal};
+use crate::metadata::Version;
 use crate::record::{ContentMac, Inputs};
 use crate::word::Word;
 
@@ -25,7 +26,7 @@ pub struct LoginSecret {
     /// `metadata.uid`.
     pub uid: String,
     /// `metadata.resourceVersion`.
-    pub version: String,
+    pub version: Version,
     /// It is being deleted.
     pub deleting: bool,
     /// The login itself allows the pinned account to change.
@@ -73,7 +74,7 @@ pub struct LastLogin {
     /// `uid` of the login Secret.
     pub login_uid: String,
     /// `resourceVersion` of the login Secret when the outcome was recorded.
-    pub login_version: String,
+    pub login_version: Version,
     /// Sends of that content.
     pub sends: u32,
     /// When it was sent last.

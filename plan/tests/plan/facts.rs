@@ -4,6 +4,7 @@ mod held;
 
 pub use held::{holds, withheld};
 
+use entra_plan::metadata::Version;
 use entra_plan::reason::Reason;
 
 use crate::build::CLIENT_SECRET_TYPE;
@@ -100,14 +101,13 @@ fn other_client() -> Binding {
 
 /// Client: public, with a credential, or with one that is missing.
 pub fn client(c: &mut Choice<'_>) -> Client {
-    let version = "1".to_owned();
     let secret = "client-secret".to_owned();
     let kind = CLIENT_SECRET_TYPE;
     let expires = Expiry::Unknown;
     c.of(&[
         Client::Public,
         Client::Missing { secret, kind },
-        Client::Credential { version, expires },
+        Client::Credential { expires },
     ])
 }
 
@@ -275,7 +275,7 @@ pub fn last_login(c: &mut Choice<'_>) -> Option<LastLogin> {
             LastVerdict::Kept,
         ])),
         login_uid: c.of(&["login-1", "login-0"]).to_owned(),
-        login_version: c.of(&["1", "0"]).to_owned(),
+        login_version: Version(c.of(&["1", "0"]).to_owned()),
         sends: 1,
         last_sent_at: Some(NOW.plus(-45)),
         next_attempt_at: if c.flag() { Some(c.moment(&[30, -5])) } else { None },

@@ -25,7 +25,7 @@ fn key(name: &str) -> Key {
 fn meta(uid: &str, version: &str) -> SecretMeta {
     SecretMeta {
         uid: uid.to_owned(),
-        version: version.to_owned(),
+        version: Version(version.to_owned()),
         ..SecretMeta::default()
     }
 }
@@ -44,7 +44,7 @@ fn deleted(name: &str, uid: &str, version: &str) -> Change<SeenSecret> {
 }
 
 fn version(store: &SecretStore, name: &str) -> Option<String> {
-    store.get(&key(name)).map(|m| m.version)
+    store.get(&key(name)).map(|m| m.version.0)
 }
 
 /// Feeds changes to the watch on token Secrets.
@@ -102,7 +102,7 @@ fn a_write_to_a_known_secret_updates_it() {
     assert_eq!(
         store
             .get_as(&key("l"), Selects::Logins)
-            .map(|m| m.version)
+            .map(|m| m.version.0)
             .as_deref(),
         Some("2")
     );
@@ -150,7 +150,7 @@ fn what_lost_its_label_is_known_again_from_an_answer() {
     feed(&store, [applied("a", "u", "10"), deleted("a", "u", "12")]);
     let known = |version: &str| {
         store.wrote(&key("a"), &meta("u", version), Some(Selects::Tokens));
-        store.get(&key("a")).map(|m| m.version)
+        store.get(&key("a")).map(|m| m.version.0)
     };
     assert_eq!(known("11"), None, "from before");
     assert_eq!(known("12").as_deref(), Some("12"), "it lives on in this version");

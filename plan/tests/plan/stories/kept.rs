@@ -46,7 +46,7 @@ fn what_decides_no_answer_sends_nothing() {
         assert!(step_in(&s, 100 * 86_400).is_final(), "{what}");
     }
     let touched = LoginSecret {
-        version: "9".to_owned(),
+        version: version("9"),
         ..login("A")
     };
     assert!(

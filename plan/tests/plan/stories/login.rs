@@ -100,7 +100,7 @@ fn after_a_restart_an_interrupted_attempt_is_looked_at_again() {
     let last = LastLogin {
         verdict: Some(LastVerdict::Open),
         login_uid: "login-1".to_owned(),
-        login_version: "1".to_owned(),
+        login_version: version("1"),
         sends: 1,
         last_sent_at: Some(NOW.plus(-5)),
         next_attempt_at: None,
@@ -258,7 +258,7 @@ fn last(verdict: LastVerdict) -> LastLogin {
     LastLogin {
         verdict: Some(verdict),
         login_uid: "login-1".to_owned(),
-        login_version: "1".to_owned(),
+        login_version: version("1"),
         sends: 1,
         last_sent_at: Some(NOW),
         next_attempt_at: None,
