@@ -7,7 +7,7 @@ use super::Time;
 use super::answer::Account;
 use super::hold::{Holds, Object};
 use super::looks::Search;
-use super::metadata::Version;
+use super::metadata::{Uid, Version};
 use super::record::ClientVersion;
 use super::snapshot::{AttemptSeen, Binding, Claim, Content, Failure, Opened, Repairs, Withheld};
 use super::step::Step;
@@ -62,7 +62,7 @@ pub struct Known {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginSeen {
     /// `metadata.uid`.
-    pub uid: String,
+    pub uid: Uid,
     /// `metadata.resourceVersion`.
     pub version: Version,
     /// What is in it.

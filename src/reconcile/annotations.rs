@@ -10,7 +10,7 @@ use crate::api::{TokenSpec, annotation as name};
 use crate::plan::Time;
 use crate::plan::answer::Granted;
 use crate::plan::identity::AccountTag;
-use crate::plan::metadata::Version;
+use crate::plan::metadata::{Uid, Version};
 use crate::plan::record::{ClientInput, ClientVersion, Inputs};
 use crate::plan::snapshot::{Binding, LastLogin, Published, StoredToken};
 use crate::plan::word::Word;
@@ -143,10 +143,14 @@ pub fn last_login(meta: &SecretMeta) -> Option<LastLogin> {
         word: time(&text.word).map(Word),
         verdict: text.verdict.parse().ok(),
         inputs: text.inputs(),
-        login_uid: text.login_uid,
-        login_version: Version(text.login_version),
+        login_uid: noted(text.login_uid).map(Uid),
+        login_version: noted(text.login_version).map(Version),
         sends: text.sends,
     })
+}
+
+fn noted(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// Annotation that describes the last login attempt.
@@ -161,8 +165,11 @@ pub fn of_last_login(last: &LastLogin) -> Changes {
         client_version: inputs.map(|i| i.client.version.0.clone()),
         client_content: inputs.and_then(|i| i.client.content.clone()),
         leave: inputs.is_some_and(|i| i.leave),
-        login_uid: last.login_uid.clone(),
-        login_version: last.login_version.0.clone(),
+        login_uid: last.login_uid.clone().map_or_else(String::new, |uid| uid.0),
+        login_version: last
+            .login_version
+            .clone()
+            .map_or_else(String::new, |version| version.0),
         sends: last.sends,
         last_sent_at: last.last_sent_at.map(stamp::to_text),
         next_attempt_at: last.next_attempt_at.map(stamp::to_text),
@@ -215,7 +222,7 @@ pub fn claimant(meta: &SecretMeta) -> Option<super::ports::Owner> {
     let (name, uid) = meta.annotations.get(name::CLAIMED_BY)?.split_once('/')?;
     Some(super::ports::Owner {
         name: name.to_owned(),
-        uid: uid.to_owned(),
+        uid: Uid(uid.to_owned()),
     })
 }
 

@@ -165,7 +165,7 @@ pub(super) fn client(credential: &Credential, look: &Look, memory: &Memory) -> C
 
 /// What tells one content of a client credential's Secret from the next.
 pub(super) fn client_version(meta: &SecretMeta) -> ClientVersion {
-    ClientVersion(format!("{}/{}", meta.uid, meta.version.0))
+    ClientVersion(format!("{}/{}", meta.uid.0, meta.version.0))
 }
 
 /// When the certificate of that version ends. As long as this process has read none, the status says whether that is

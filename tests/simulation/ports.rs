@@ -11,6 +11,7 @@ use entra_operator::api::{EntraCredentialStatus, Realm, Reason};
 use entra_operator::cluster::{SecretStore, Selects};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Effect, Refusal};
+use entra_operator::plan::metadata::Uid;
 use entra_operator::plan::schedule::DAY;
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::material::{ClientCertificate, LoginContent, Secret, StoredSession};
@@ -192,7 +193,7 @@ impl Cluster for Process {
             .await
     }
 
-    async fn lives(&self, key: &Key, uid: &str) -> Result<bool, ClusterError> {
+    async fn lives(&self, key: &Key, uid: &Uid) -> Result<bool, ClusterError> {
         self.call(Verb::Ask, key, |w| Ok(w.api.lives(key, uid))).await
     }
 
@@ -226,7 +227,7 @@ impl Cluster for Process {
     async fn write_status(
         &self,
         key: &Key,
-        uid: &str,
+        uid: &Uid,
         status: &EntraCredentialStatus,
     ) -> Result<(), ClusterError> {
         self.call(Verb::Status, key, |w| {
@@ -477,8 +478,8 @@ impl View for Process {
         self.store.wrote(key, &meta, Some(selects(kind)));
     }
 
-    fn gone(&self, _: Kind, key: &Key, uid: &str) {
-        if let Some(meta) = self.store.get(key).filter(|meta| meta.uid == uid) {
+    fn gone(&self, _: Kind, key: &Key, uid: &Uid) {
+        if let Some(meta) = self.store.get(key).filter(|meta| meta.uid == *uid) {
             self.store.deleted(key, &meta);
         }
     }

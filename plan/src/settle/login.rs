@@ -151,15 +151,11 @@ pub fn deleted(known: &mut Known, now: Time) {
 /// The clear description of the last attempt in `record`.
 pub fn described(known: &Known, record: &Record) -> LastLogin {
     let last = record.entries.last();
-    let (login_uid, login_version) = known
-        .login
-        .as_ref()
-        .map(|l| (l.uid.clone(), l.version.clone()))
-        .unwrap_or_default();
+    let login = known.login.as_ref();
     LastLogin {
         verdict: last.map(|e| e.verdict.without_reason()),
-        login_uid,
-        login_version,
+        login_uid: login.map(|l| l.uid.clone()),
+        login_version: login.map(|l| l.version.clone()),
         sends: last.map_or(0, |e| e.sends),
         last_sent_at: last.and_then(|e| e.last_sent_at),
         next_attempt_at: last.and_then(|e| e.next_attempt_at),

@@ -3,7 +3,7 @@
 use entra_plan::answer::{Account, Deed, Effect, Granted, Refusal};
 use entra_plan::client::Client;
 use entra_plan::identity::{AccountTag, Pin};
-use entra_plan::metadata::Version;
+use entra_plan::metadata::{Uid, Version};
 use entra_plan::reason::Reason;
 use entra_plan::record::{Attempt, ClientInput, ClientVersion, ContentMac, Entry, Inputs, Record, Verdict};
 use entra_plan::schedule::{self, Life};
@@ -96,6 +96,11 @@ pub fn mac(content: &str) -> ContentMac {
     ContentMac(content.to_owned())
 }
 
+/// A uid.
+pub fn uid(text: &str) -> Uid {
+    Uid(text.to_owned())
+}
+
 /// A resourceVersion.
 pub fn version(text: &str) -> Version {
     Version(text.to_owned())
@@ -104,7 +109,7 @@ pub fn version(text: &str) -> Version {
 /// A login Secret, claimed and read.
 pub fn login(content: &str) -> LoginSecret {
     LoginSecret {
-        uid: "login-1".to_owned(),
+        uid: uid("login-1"),
         version: version("1"),
         deleting: false,
         allows_identity_change: false,
@@ -304,7 +309,7 @@ pub fn tried(verdict: Verdict) -> Entry {
     Entry {
         verdict,
         sends: 1,
-        login_uid: "login-1".to_owned(),
+        login_uid: Some(uid("login-1")),
         last_sent_at: Some(NOW.plus(-3600)),
         inputs: Some(inputs()),
         ..Entry::new(mac("A"))

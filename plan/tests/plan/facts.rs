@@ -4,7 +4,7 @@ mod held;
 
 pub use held::{holds, withheld};
 
-use entra_plan::metadata::Version;
+use entra_plan::metadata::{Uid, Version};
 use entra_plan::reason::Reason;
 
 use crate::build::CLIENT_SECRET_TYPE;
@@ -233,7 +233,7 @@ pub fn history(c: &mut Choice<'_>) -> Entry {
         Verdict::Kept(Reason::InteractionRequired),
     ]);
     let open = verdict == Verdict::Open;
-    let uid = c.of(&["login-1", "login-0"]).to_owned();
+    let uid = Uid(c.of(&["login-1", "login-0"]).to_owned());
     let (inputs, word) = sent_under(c);
     Entry {
         unanswered: if open { c.of(&[0, 1, 3]) } else { c.of(&[0, 3]) },
@@ -250,7 +250,7 @@ pub fn history(c: &mut Choice<'_>) -> Entry {
         } else {
             Vec::new()
         },
-        login_uid: uid,
+        login_uid: Some(uid),
         ..tried(verdict)
     }
 }
@@ -274,8 +274,8 @@ pub fn last_login(c: &mut Choice<'_>) -> Option<LastLogin> {
             LastVerdict::Wrong,
             LastVerdict::Kept,
         ])),
-        login_uid: c.of(&["login-1", "login-0"]).to_owned(),
-        login_version: Version(c.of(&["1", "0"]).to_owned()),
+        login_uid: Some(Uid(c.of(&["login-1", "login-0"]).to_owned())),
+        login_version: Some(Version(c.of(&["1", "0"]).to_owned())),
         sends: 1,
         last_sent_at: Some(NOW.plus(-45)),
         next_attempt_at: if c.flag() { Some(c.moment(&[30, -5])) } else { None },

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use entra_plan::answer::Effect;
 use entra_plan::identity::Pin;
 use entra_plan::known::Note;
-use entra_plan::metadata::Version;
+use entra_plan::metadata::{Uid, Version};
 use entra_plan::record::{ContentMac, Record};
 use entra_plan::settle::pass::{self, Allowed};
 use entra_plan::snapshot::{
@@ -96,7 +96,7 @@ pub struct Status {
 /// A login Secret. Even passwords are right.
 #[derive(Clone, Debug)]
 pub struct LoginObject {
-    pub uid: u64,
+    pub uid: Uid,
     pub version: Version,
     pub password: u8,
     pub claimed: bool,
@@ -203,6 +203,11 @@ impl World {
     pub const fn id(&mut self) -> u64 {
         self.ids += 1;
         self.ids
+    }
+
+    /// Another uid.
+    pub fn uid(&mut self) -> Uid {
+        Uid(self.id().to_string())
     }
 
     /// Another resourceVersion.

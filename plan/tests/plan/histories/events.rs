@@ -177,7 +177,7 @@ impl Event {
 }
 
 fn create_login(world: &mut World, password: u8, leave: bool) {
-    let (uid, version) = (world.id(), world.version());
+    let (uid, version) = (world.uid(), world.version());
     world.cluster.login = Some(LoginObject {
         uid,
         version,

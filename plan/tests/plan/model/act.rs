@@ -63,7 +63,7 @@ impl World {
         }
         let login = self.cluster.login.as_ref().unwrap();
         let seen = LoginSeen {
-            uid: login.uid.to_string(),
+            uid: login.uid.clone(),
             version: login.version.clone(),
             content: Content::Valid {
                 mac: self.mac(login.password),

@@ -83,11 +83,10 @@ impl World {
             return Login::Absent;
         };
         let seen = self.known.login.as_ref().filter(|seen| {
-            (&seen.uid, &seen.version) == (&login.uid.to_string(), &login.version)
-                && seen.made_for == self.made_for()
+            (&seen.uid, &seen.version) == (&login.uid, &login.version) && seen.made_for == self.made_for()
         });
         Login::Present(LoginSecret {
-            uid: login.uid.to_string(),
+            uid: login.uid.clone(),
             version: login.version.clone(),
             deleting: false,
             allows_identity_change: login.leave,

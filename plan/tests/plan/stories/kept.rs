@@ -167,7 +167,7 @@ fn sent(entry: Entry, effect: Effect, reason: Reason, at: Time) -> Entry {
 /// The same content in a Secret that was created again.
 fn recreated(entry: Entry) -> Snapshot {
     let again = LoginSecret {
-        uid: "login-2".to_owned(),
+        uid: uid("login-2"),
         ..login("A")
     };
     Snapshot {
