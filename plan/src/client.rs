@@ -12,8 +12,6 @@ pub enum Client {
     Public,
     /// The client credential's Secret exists.
     Credential {
-        /// Its uid and resourceVersion.
-        version: String,
         /// When it ends, if it is a certificate.
         expires: Expiry,
     },

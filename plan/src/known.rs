@@ -7,6 +7,8 @@ use super::Time;
 use super::answer::Account;
 use super::hold::{Holds, Object};
 use super::looks::Search;
+use super::metadata::{Uid, Version};
+use super::record::ClientVersion;
 use super::snapshot::{AttemptSeen, Binding, Claim, Content, Failure, Opened, Repairs, Withheld};
 use super::step::Step;
 use super::word::Word;
@@ -19,7 +21,7 @@ pub struct Known {
     /// The refresh-token Secret, in the version that was read.
     pub session: Option<SessionSeen>,
     /// The refresh-token Secret is immutable in this version.
-    pub immutable_session: Option<String>,
+    pub immutable_session: Option<Version>,
     /// The attempt in flight.
     pub attempt: Option<AttemptSeen>,
     /// The client credential, in the version that was read.
@@ -60,9 +62,9 @@ pub struct Known {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LoginSeen {
     /// `metadata.uid`.
-    pub uid: String,
+    pub uid: Uid,
     /// `metadata.resourceVersion`.
-    pub version: String,
+    pub version: Version,
     /// What is in it.
     pub content: Content,
     /// What the claim on it is worth.
@@ -86,7 +88,7 @@ pub struct MadeFor {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SessionSeen {
     /// `metadata.resourceVersion`.
-    pub version: String,
+    pub version: Version,
     /// What is in it.
     pub opened: Opened,
 }
@@ -94,8 +96,8 @@ pub struct SessionSeen {
 /// A client credential that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientSeen {
-    /// Uid and resourceVersion of its Secret.
-    pub version: String,
+    /// Version that was read.
+    pub version: ClientVersion,
     /// Keyed hash of its content.
     pub content: String,
     /// When it ends, if it is a certificate that can sign.
@@ -112,11 +114,11 @@ pub struct Note {
     /// Repairs in a row.
     pub repairs: Option<Repairs>,
     /// Version that we wrote or verified last.
-    pub verified: Option<String>,
+    pub verified: Option<Version>,
     /// Version in which the data is not ours.
-    pub edited: Option<String>,
+    pub edited: Option<Version>,
     /// Version that cannot be written.
-    pub unwritable: Option<String>,
+    pub unwritable: Option<Version>,
     /// When a foreign Secret of that name was looked at last.
     pub looked_at: Option<Time>,
 }

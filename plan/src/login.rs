@@ -71,7 +71,7 @@ fn used_first(s: &Snapshot, login: &LoginSecret, flow: Flow) -> Flow {
         .session
         .last_login
         .as_ref()
-        .filter(|last| last.login_uid == login.uid);
+        .filter(|last| last.login_uid.as_ref() == Some(&login.uid));
     let used =
         last.is_some_and(|last| matches!(last.verdict, Some(LastVerdict::Accepted | LastVerdict::Wrong)));
     match flow {
@@ -162,8 +162,8 @@ fn settled_without_reading(s: &Snapshot, login: &LoginSecret, now: Time) -> Opti
         .last_login
         .as_ref()
         .filter(|_| login.content == Content::Unread)?;
-    let same = last.login_uid == login.uid
-        && last.login_version == login.version
+    let same = last.login_uid.as_ref() == Some(&login.uid)
+        && last.login_version.as_ref() == Some(&login.version)
         && inputs(s, login).changed_since(last.inputs.as_ref()) == Changed::No
         && s.word(now)
             .is_none_or(|word| last.word.is_some_and(|before| word <= before));
@@ -286,7 +286,7 @@ fn delete_accepted(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) 
 }
 
 fn delete(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
-    let recreated = entry.login_uid != login.uid;
+    let recreated = entry.login_uid.as_ref() != Some(&login.uid);
     let again = s.deleted_login_at.map(|at| at.plus(schedule::DELETED_AGAIN));
     match again.filter(|at| recreated && *at > now) {
         Some(at) => Flow::hold(
@@ -320,7 +320,7 @@ fn again_at(login: &LoginSecret, entry: &Entry, changed: bool, now: Time) -> Opt
         return None;
     }
     let spaced = entry.last_sent_at.unwrap_or(now).plus(schedule::SAME_CONTENT);
-    let occasion = changed || entry.login_uid != login.uid;
+    let occasion = changed || entry.login_uid.as_ref() != Some(&login.uid);
     let of_occasion = match (occasion, changed && entry.doubtful == 0) {
         (false, _) => None,
         (true, true) => Some(now),
@@ -442,7 +442,7 @@ impl Record {
         }
         e.unanswered += 1;
         e.sends += 1;
-        e.login_uid.clone_from(&login.uid);
+        e.login_uid = Some(login.uid.clone());
         e.last_sent_at = Some(now);
         e.next_attempt_at = None;
         e.inputs = Some(inputs);

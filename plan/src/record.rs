@@ -3,6 +3,7 @@
 //! It is sealed into the refresh-token Secret; this record alone decides whether a password may be sent.
 
 use super::Time;
+use super::metadata::Uid;
 use super::word::Word;
 use crate::reason::Reason;
 
@@ -35,11 +36,16 @@ pub struct Inputs {
     pub leave: bool,
 }
 
+/// Tells one content of a client credential from the next without reading it: uid and resourceVersion of its Secret, or
+/// what stands for a credential without one.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct ClientVersion(pub String);
+
 /// The client credential as an input.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClientInput {
-    /// Uid and resourceVersion of its Secret, or what stands for a credential without one.
-    pub version: String,
+    /// Its version.
+    pub version: ClientVersion,
     /// Keyed hash of its content, once it was read.
     pub content: Option<String>,
 }
@@ -105,8 +111,8 @@ pub struct Entry {
     pub unanswered: u32,
     /// All sends.
     pub sends: u32,
-    /// `uid` of the login Secret that held it last.
-    pub login_uid: String,
+    /// `uid` of the login Secret that held it when it was sent last.
+    pub login_uid: Option<Uid>,
     /// When it was recorded for sending last.
     pub last_sent_at: Option<Time>,
     /// Not to be sent before.
@@ -180,7 +186,7 @@ impl Entry {
             verdict: Verdict::Open,
             unanswered: 0,
             sends: 0,
-            login_uid: String::new(),
+            login_uid: None,
             last_sent_at: None,
             next_attempt_at: None,
             inputs: None,

@@ -14,7 +14,7 @@ use super::client::Client;
 use super::hold::Holds;
 use super::identity::AccountTag;
 use super::looks::Search;
-use super::record::Inputs;
+use super::record::{ClientVersion, Inputs};
 use super::word::{Said, Word};
 use crate::reason::Reason;
 
@@ -171,7 +171,7 @@ pub struct Circumstances {
     /// `metadata.generation`.
     pub generation: i64,
     /// Version of the client credential.
-    pub client: String,
+    pub client: ClientVersion,
 }
 
 impl Snapshot {

@@ -16,6 +16,7 @@ use super::status;
 use super::store::SecretStore;
 use super::watch::Selects;
 use crate::api::{EntraCredential, EntraCredentialStatus};
+use crate::plan::metadata::Uid;
 use crate::reconcile::material::SecretData;
 use crate::reconcile::ports::{
     Cluster, ClusterError, Event, IssuedToken, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject,
@@ -107,7 +108,7 @@ impl Cluster for KubeCluster {
         Ok(object.is_some_and(|o| names_login(&o, &claimant.uid, login)))
     }
 
-    async fn lives(&self, key: &Key, uid: &str) -> Result<bool, ClusterError> {
+    async fn lives(&self, key: &Key, uid: &Uid) -> Result<bool, ClusterError> {
         let collection = EntraCredential::url_path(&(), Some(&key.namespace));
         let object = self.metadata(&collection, &key.name).await?;
         Ok(object.is_some_and(|o| has_uid(&o, uid) && !is_deleting(&o)))
@@ -137,7 +138,7 @@ impl Cluster for KubeCluster {
     async fn write_status(
         &self,
         key: &Key,
-        uid: &str,
+        uid: &Uid,
         status: &EntraCredentialStatus,
     ) -> Result<(), ClusterError> {
         status::write(&self.calls, key, uid, status).await
@@ -153,12 +154,12 @@ fn by_label(meta: &SecretMeta) -> Option<Selects> {
 }
 
 /// Decoded leniently: whether a claim is void must not depend on the rest of the object.
-fn names_login(object: &Value, uid: &str, login: &str) -> bool {
+fn names_login(object: &Value, uid: &Uid, login: &str) -> bool {
     has_uid(object, uid) && text(object, "/spec/login/secretName") == Some(login)
 }
 
-fn has_uid(object: &Value, uid: &str) -> bool {
-    text(object, "/metadata/uid") == Some(uid)
+fn has_uid(object: &Value, uid: &Uid) -> bool {
+    text(object, "/metadata/uid") == Some(&uid.0)
 }
 
 fn is_deleting(object: &Value) -> bool {
@@ -189,11 +190,12 @@ mod tests {
 
     #[test]
     fn a_claim_holds_for_this_uid_and_this_login_only() {
+        let uid = |text: &str| Uid(text.to_owned());
         let object = json!({"metadata": {"uid": "u"}, "spec": {"login": {"secretName": "l"}}});
-        assert!(names_login(&object, "u", "l"));
-        assert!(!names_login(&object, "other", "l"));
-        assert!(!names_login(&object, "u", "other"));
-        assert!(!names_login(&json!({}), "u", "l"));
+        assert!(names_login(&object, &uid("u"), "l"));
+        assert!(!names_login(&object, &uid("other"), "l"));
+        assert!(!names_login(&object, &uid("u"), "other"));
+        assert!(!names_login(&json!({}), &uid("u"), "l"));
     }
 
     #[test]

@@ -24,6 +24,7 @@ use kube::Resource;
 
 use super::client::Calls;
 use crate::api::{EntraCredential, FIELD_MANAGER};
+use crate::plan::metadata::Uid;
 use crate::reconcile::ports::{ClusterError, Event, Key, Owner};
 
 /// Longest note, in bytes: validation of `events.k8s.io/v1`.
@@ -62,7 +63,7 @@ pub(super) struct Events {
 /// What makes two Events the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Subject {
-    uid: String,
+    uid: Uid,
     reason: &'static str,
     warning: bool,
     note: String,
@@ -187,13 +188,13 @@ fn collection(key: &Key) -> String {
     Object::url_path(&(), Some(&key.namespace))
 }
 
-fn regarding(key: &Key, uid: &str) -> ObjectReference {
+fn regarding(key: &Key, uid: &Uid) -> ObjectReference {
     ObjectReference {
         api_version: Some(EntraCredential::api_version(&()).into_owned()),
         kind: Some(EntraCredential::kind(&()).into_owned()),
         namespace: Some(key.namespace.clone()),
         name: Some(key.name.clone()),
-        uid: Some(uid.to_owned()),
+        uid: Some(uid.0.clone()),
         ..ObjectReference::default()
     }
 }
@@ -219,7 +220,7 @@ mod tests {
 
     fn subject(note: &str) -> Subject {
         Subject {
-            uid: "u".to_owned(),
+            uid: Uid("u".to_owned()),
             reason: Reason::WrongPassword.into(),
             warning: true,
             note: note.to_owned(),
@@ -273,7 +274,7 @@ mod tests {
     async fn an_unreachable_server_fails_nothing() {
         let owner = Owner {
             name: "reporting".to_owned(),
-            uid: "u".to_owned(),
+            uid: Uid("u".to_owned()),
         };
         let event = Event {
             reason: Reason::WrongPassword,

@@ -16,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use crate::api::{EntraCredential, GROUP, LABEL_MANAGED_BY, MANAGED_BY};
+use crate::plan::metadata::{Uid, Version};
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
 
 /// A Secret in a metadata watch.
@@ -105,8 +106,8 @@ pub(super) fn secret_meta(metadata: &Value) -> SecretMeta {
     let labels = metadata.get("labels").unwrap_or(&Value::Null);
     let annotations = metadata.get("annotations").unwrap_or(&Value::Null);
     SecretMeta {
-        uid: field("uid"),
-        version: field("resourceVersion"),
+        uid: Uid(field("uid")),
+        version: Version(field("resourceVersion")),
         deleting: metadata.get("deletionTimestamp").is_some_and(|t| !t.is_null()),
         controller: controller(metadata),
         managed: text(labels, LABEL_MANAGED_BY) == Some(MANAGED_BY),
@@ -130,7 +131,7 @@ fn controller(metadata: &Value) -> Option<Controller> {
     Some(Controller {
         ours: group == GROUP && field("kind") == EntraCredential::kind(&()),
         name: field("name").to_owned(),
-        uid: field("uid").to_owned(),
+        uid: Uid(field("uid").to_owned()),
     })
 }
 
@@ -193,7 +194,7 @@ mod tests {
         let controller = seen(token_secret()).meta().controller.clone().unwrap();
         assert!(controller.ours);
         assert_eq!(
-            (controller.name.as_str(), controller.uid.as_str()),
+            (controller.name.as_str(), controller.uid.0.as_str()),
             ("reporting", "cr")
         );
     }

@@ -103,12 +103,12 @@ pub(super) fn set_keys(keys: &SecretData) -> impl Iterator<Item = Op<'_>> {
 ///
 /// Both must be known: an empty resourceVersion would switch the comparison off.
 pub(super) fn pin<'a>(seen: &SecretMeta) -> Result<Vec<Op<'a>>, ClusterError> {
-    if seen.uid.is_empty() || seen.version.is_empty() {
+    if seen.uid.0.is_empty() || seen.version.0.is_empty() {
         return Err(ClusterError::Conflict);
     }
     Ok(vec![
-        replace("/metadata/resourceVersion", &seen.version),
-        replace("/metadata/uid", &seen.uid),
+        replace("/metadata/resourceVersion", &seen.version.0),
+        replace("/metadata/uid", &seen.uid.0),
     ])
 }
 
@@ -168,6 +168,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::plan::metadata::{Uid, Version};
 
     fn json_of(ops: &[Op<'_>]) -> Value {
         serde_json::to_value(ops).unwrap()
@@ -181,8 +182,8 @@ mod tests {
     #[test]
     fn a_write_is_pinned_to_version_and_uid() {
         let seen = SecretMeta {
-            uid: "u".to_owned(),
-            version: "7".to_owned(),
+            uid: Uid("u".to_owned()),
+            version: Version("7".to_owned()),
             ..SecretMeta::default()
         };
         assert_eq!(
@@ -197,7 +198,7 @@ mod tests {
     #[test]
     fn what_was_never_seen_cannot_be_written() {
         let unseen = SecretMeta {
-            uid: "u".to_owned(),
+            uid: Uid("u".to_owned()),
             ..SecretMeta::default()
         };
         assert_eq!(pin(&unseen).unwrap_err(), ClusterError::Conflict);

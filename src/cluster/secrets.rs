@@ -133,7 +133,7 @@ impl Secrets {
             return Err(ClusterError::Conflict);
         }
         let mut all = owners(&metadata).to_vec();
-        all.retain(|o| o.get("uid").and_then(Value::as_str) != Some(owner.uid.as_str()));
+        all.retain(|o| o.get("uid").and_then(Value::as_str) != Some(owner.uid.0.as_str()));
         all.push(owner_reference(owner));
         Ok(Op::Add {
             path: "/metadata/ownerReferences".to_owned(),
@@ -143,12 +143,12 @@ impl Secrets {
 
     /// Deletes a Secret that is still what was seen. What it owns, if anything, is left to the garbage collector.
     pub(super) async fn delete(&self, key: &Key, seen: &SecretMeta) -> Result<(), ClusterError> {
-        if seen.uid.is_empty() || seen.version.is_empty() {
+        if seen.uid.0.is_empty() || seen.version.0.is_empty() {
             return Err(ClusterError::Conflict);
         }
         let params = DeleteParams::background().preconditions(Preconditions {
-            uid: Some(seen.uid.clone()),
-            resource_version: Some(seen.version.clone()),
+            uid: Some(seen.uid.0.clone()),
+            resource_version: Some(seen.version.0.clone()),
         });
         self.0.delete(&collection(key), &key.name, &params).await
     }
@@ -164,7 +164,7 @@ fn owner_reference(owner: &Owner) -> Value {
         "apiVersion": EntraCredential::api_version(&()),
         "kind": EntraCredential::kind(&()),
         "name": owner.name,
-        "uid": owner.uid,
+        "uid": owner.uid.0,
         "controller": true,
         "blockOwnerDeletion": false,
     })
@@ -300,11 +300,12 @@ fn incomprehensible() -> ClusterError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::metadata::Uid;
 
     fn owner() -> Owner {
         Owner {
             name: "reporting".to_owned(),
-            uid: "cr".to_owned(),
+            uid: Uid("cr".to_owned()),
         }
     }
 
@@ -362,7 +363,7 @@ mod tests {
         let text = r#"{"metadata": {"uid": "u"}, "type": "x/y", "immutable": true, "data": {"a": "aGk=", "b": null}}"#;
         let object = decode_object(text.as_bytes()).unwrap();
         assert_eq!(
-            (object.meta.uid.as_str(), object.kind.as_str(), object.immutable),
+            (object.meta.uid.0.as_str(), object.kind.as_str(), object.immutable),
             ("u", "x/y", true)
         );
         assert_eq!(object.data.get("a"), Some(&b"hi"[..]));

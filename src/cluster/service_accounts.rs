@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::client::Calls;
 use super::failure::unavailable;
 use crate::api::ANNOTATION_CLIENT_ID;
+use crate::plan::metadata::Uid;
 use crate::reconcile::material::Secret;
 use crate::reconcile::ports::{ClusterError, IssuedToken, Key, ServiceAccount};
 use crate::reconcile::stamp;
@@ -37,7 +38,7 @@ pub(super) fn account(object: &Value) -> ServiceAccount {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     let annotations = metadata.get("annotations");
     ServiceAccount {
-        uid: text(metadata.get("uid")).unwrap_or_default(),
+        uid: Uid(text(metadata.get("uid")).unwrap_or_default()),
         client_id: text(annotations.and_then(|a| a.get(ANNOTATION_CLIENT_ID))),
     }
 }
@@ -76,7 +77,7 @@ mod tests {
     fn of_a_service_account_its_uid_and_application_are_kept() {
         let object = json!({"metadata": {"uid": "u", "annotations": {ANNOTATION_CLIENT_ID: "c", "x": "y"}}});
         let kept = account(&object);
-        assert_eq!((kept.uid.as_str(), kept.client_id.as_deref()), ("u", Some("c")));
+        assert_eq!((kept.uid.0.as_str(), kept.client_id.as_deref()), ("u", Some("c")));
         assert_eq!(account(&json!({"metadata": {"uid": "u"}})).client_id, None);
     }
 

@@ -10,6 +10,7 @@ use kube::Resource;
 use super::client::Calls;
 use super::patch::Op;
 use crate::api::{EntraCredential, EntraCredentialStatus};
+use crate::plan::metadata::Uid;
 use crate::reconcile::ports::{ClusterError, Key};
 
 /// A JSON patch of two operations: it is a cheap write for the API server (docs/contract.md, rule 11), and replacing
@@ -19,7 +20,7 @@ use crate::reconcile::ports::{ClusterError, Key};
 pub(super) async fn write(
     calls: &Calls,
     key: &Key,
-    uid: &str,
+    uid: &Uid,
     status: &EntraCredentialStatus,
 ) -> Result<(), ClusterError> {
     let collection = EntraCredential::url_path(&(), Some(&key.namespace));
@@ -28,13 +29,13 @@ pub(super) async fn write(
     calls.json_patch(&object, "status", &ops).await.map(drop)
 }
 
-fn operations<'a>(uid: &str, status: &EntraCredentialStatus) -> Result<[Op<'a>; 2], ClusterError> {
+fn operations<'a>(uid: &Uid, status: &EntraCredentialStatus) -> Result<[Op<'a>; 2], ClusterError> {
     let value = serde_json::to_value(status)
         .map_err(|_| ClusterError::Refused("the status cannot be written as JSON".to_owned()))?;
     Ok([
         Op::Test {
             path: "/metadata/uid".to_owned(),
-            value: uid.into(),
+            value: uid.0.as_str().into(),
         },
         Op::Add {
             path: "/status".to_owned(),
@@ -56,7 +57,7 @@ mod tests {
             ..EntraCredentialStatus::default()
         };
         assert_eq!(
-            serde_json::to_value(operations("u", &status).unwrap()).unwrap(),
+            serde_json::to_value(operations(&Uid("u".to_owned()), &status).unwrap()).unwrap(),
             json!([
                 {"op": "test", "path": "/metadata/uid", "value": "u"},
                 {"op": "add", "path": "/status", "value": {"observedGeneration": 3}},

@@ -22,6 +22,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::metadata::SeenSecret;
 use super::watch::{Change, Selects, Watch};
+use crate::plan::metadata::{Uid, Version};
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
 
 /// Deletions that are remembered against late events.
@@ -74,8 +75,8 @@ struct OpenList {
 /// Until which resourceVersion events about a uid are history.
 #[derive(Debug, Default)]
 struct Tombstones {
-    dead_at: HashMap<String, Death>,
-    order: VecDeque<String>,
+    dead_at: HashMap<Uid, Death>,
+    order: VecDeque<Uid>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,11 +163,11 @@ impl SecretStore {
     }
 
     /// Secrets of a namespace that `uid` controls, in the order of their names.
-    pub fn controlled_by(&self, namespace: &str, uid: &str) -> Vec<(Key, SecretMeta)> {
+    pub fn controlled_by(&self, namespace: &str, uid: &Uid) -> Vec<(Key, SecretMeta)> {
         let state = self.read();
         let inside = state.entries.range(Key::new(namespace, "")..);
         let inside = inside.take_while(|(key, _)| key.namespace == namespace);
-        let theirs = inside.filter(|(_, e)| e.meta.controller.as_ref().is_some_and(|c| c.uid == uid));
+        let theirs = inside.filter(|(_, e)| e.meta.controller.as_ref().is_some_and(|c| c.uid == *uid));
         theirs.map(|(key, e)| (key.clone(), e.meta.clone())).collect()
     }
 
@@ -351,8 +352,8 @@ fn is_older(one: &SecretMeta, other: &SecretMeta) -> bool {
     }
 }
 
-fn number(version: &str) -> Option<u64> {
-    version.parse().ok()
+fn number(version: &Version) -> Option<u64> {
+    version.0.parse().ok()
 }
 
 #[cfg(test)]

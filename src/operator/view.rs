@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::cluster::{SecretStore, Selects};
+use crate::plan::metadata::Uid;
 use crate::reconcile::ports::{Key, Kind, Owner, SecretMeta, View};
 
 /// What the watches saw last, with our own writes on top.
@@ -34,8 +35,8 @@ impl View for StoreView {
         self.0.wrote(key, &meta, Some(selects(kind)));
     }
 
-    fn gone(&self, _: Kind, key: &Key, uid: &str) {
-        if let Some(meta) = self.0.get(key).filter(|meta| meta.uid == uid) {
+    fn gone(&self, _: Kind, key: &Key, uid: &Uid) {
+        if let Some(meta) = self.0.get(key).filter(|meta| meta.uid == *uid) {
             self.0.deleted(key, &meta);
         }
     }

@@ -9,6 +9,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::controller::Controller;
 use crate::api::{ANNOTATION_REFRESH_REQUESTED, EntraCredential};
 use crate::cluster::{Altered, Change, CredentialChanges, Lean, SecretChanges, SecretStore};
+use crate::plan::metadata::Uid;
 use crate::reconcile::Credential;
 use crate::reconcile::ports::{Key, Ports};
 
@@ -95,7 +96,7 @@ fn credential(object: EntraCredential) -> Option<Credential> {
     let meta = object.metadata;
     Some(Credential {
         key: Key::new(meta.namespace?, meta.name?),
-        uid: meta.uid?,
+        uid: Uid(meta.uid?),
         generation: meta.generation.unwrap_or_default(),
         deleting: meta.deletion_timestamp.is_some(),
         request: meta

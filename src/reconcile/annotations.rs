@@ -10,7 +10,8 @@ use crate::api::{TokenSpec, annotation as name};
 use crate::plan::Time;
 use crate::plan::answer::Granted;
 use crate::plan::identity::AccountTag;
-use crate::plan::record::{ClientInput, Inputs};
+use crate::plan::metadata::{Uid, Version};
+use crate::plan::record::{ClientInput, ClientVersion, Inputs};
 use crate::plan::snapshot::{Binding, LastLogin, Published, StoredToken};
 use crate::plan::word::Word;
 
@@ -53,7 +54,7 @@ impl LastLoginText {
         Some(Inputs {
             scopes: self.scopes.clone()?,
             client: ClientInput {
-                version: self.client_version.clone()?,
+                version: ClientVersion(self.client_version.clone()?),
                 content: self.client_content.clone(),
             },
             leave: self.leave,
@@ -144,10 +145,14 @@ pub fn last_login(meta: &SecretMeta) -> Option<LastLogin> {
         word: time(&text.word).map(Word),
         verdict: text.verdict.parse().ok(),
         inputs: text.inputs(),
-        login_uid: text.login_uid,
-        login_version: text.login_version,
+        login_uid: noted(text.login_uid).map(Uid),
+        login_version: noted(text.login_version).map(Version),
         sends: text.sends,
     })
+}
+
+fn noted(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// Annotation that describes the last login attempt.
@@ -159,11 +164,14 @@ pub fn of_last_login(last: &LastLogin) -> Changes {
             .map_or_else(String::new, |v| <&str>::from(v).to_owned()),
         word: last.word.map(|w| stamp::to_text(w.0)),
         scopes: inputs.map(|i| i.scopes.clone()),
-        client_version: inputs.map(|i| i.client.version.clone()),
+        client_version: inputs.map(|i| i.client.version.0.clone()),
         client_content: inputs.and_then(|i| i.client.content.clone()),
         leave: inputs.is_some_and(|i| i.leave),
-        login_uid: last.login_uid.clone(),
-        login_version: last.login_version.clone(),
+        login_uid: last.login_uid.clone().map_or_else(String::new, |uid| uid.0),
+        login_version: last
+            .login_version
+            .clone()
+            .map_or_else(String::new, |version| version.0),
         sends: last.sends,
         last_sent_at: last.last_sent_at.map(stamp::to_text),
         next_attempt_at: last.next_attempt_at.map(stamp::to_text),
@@ -216,7 +224,7 @@ pub fn claimant(meta: &SecretMeta) -> Option<super::ports::Owner> {
     let (name, uid) = meta.annotations.get(name::CLAIMED_BY)?.split_once('/')?;
     Some(super::ports::Owner {
         name: name.to_owned(),
-        uid: uid.to_owned(),
+        uid: Uid(uid.to_owned()),
     })
 }
 

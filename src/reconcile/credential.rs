@@ -3,6 +3,7 @@
 use super::ports::{Key, Owner};
 use super::stamp;
 use crate::api::{EntraCredentialSpec, EntraCredentialStatus, Realm};
+use crate::plan::metadata::Uid;
 use crate::plan::word::{Said, Word};
 
 /// One `EntraCredential`, lean.
@@ -11,7 +12,7 @@ pub struct Credential {
     /// Namespace and name.
     pub key: Key,
     /// `metadata.uid`.
-    pub uid: String,
+    pub uid: Uid,
     /// `metadata.generation`.
     pub generation: i64,
     /// A deletion was asked for.
@@ -56,7 +57,7 @@ impl Credential {
 
     /// Stable number from the uid (FNV-1a): jitter and spread come from it.
     pub fn spread(&self) -> u32 {
-        self.uid.bytes().fold(0x811C_9DC5, |hash, byte| {
+        self.uid.0.bytes().fold(0x811C_9DC5, |hash, byte| {
             (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
         })
     }

@@ -7,6 +7,7 @@ use super::material::{ClientAuthentication, LoginContent, Secret, StoredSession}
 use super::pocket::Pocket;
 use crate::api::EntraCredentialStatus;
 use crate::plan::allowance::Ticket;
+use crate::plan::metadata::Uid;
 use crate::plan::snapshot::Failure;
 use crate::plan::{Known, Time};
 
@@ -55,7 +56,7 @@ impl Memory {
 #[derive(Debug)]
 pub struct AccountToken {
     /// `metadata.uid` of the ServiceAccount.
-    pub account: String,
+    pub account: Uid,
     /// The token.
     pub token: Secret,
     /// When another is asked for, by the machine's own clock.

@@ -12,7 +12,8 @@ use crate::plan::Time;
 use crate::plan::client::{Client, Expiry};
 use crate::plan::identity::AccountTag;
 use crate::plan::known::{MadeFor, Note};
-use crate::plan::record::{ClientInput, Inputs};
+use crate::plan::metadata::Version;
+use crate::plan::record::{ClientInput, ClientVersion, Inputs};
 use crate::plan::schedule::CLAIM_LOOK;
 use crate::plan::snapshot::{
     Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Published, Session, Snapshot,
@@ -89,7 +90,7 @@ fn object<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &Me
 fn client_input(credential: &Credential, look: &Look, memory: &Memory) -> ClientInput {
     let fixed = |text: String| ClientInput {
         content: Some(text.clone()),
-        version: text,
+        version: ClientVersion(text),
     };
     match (&credential.spec.client_credential, &look.client) {
         (None, _) => fixed("public".to_owned()),
@@ -97,7 +98,7 @@ fn client_input(credential: &Credential, look: &Look, memory: &Memory) -> Client
             fixed(format!("ServiceAccount/{}", w.service_account_name))
         }
         (Some(_), None) => ClientInput {
-            version: "missing".to_owned(),
+            version: ClientVersion("missing".to_owned()),
             content: None,
         },
         (Some(_), Some(meta)) => {
@@ -162,7 +163,6 @@ pub(super) fn client(credential: &Credential, look: &Look, memory: &Memory) -> C
         None => return Client::Public,
         Some(ClientCredential::WorkloadIdentity(_)) => {
             return Client::Credential {
-                version: "workload identity".to_owned(),
                 expires: Expiry::Unknown,
             };
         }
@@ -172,25 +172,24 @@ pub(super) fn client(credential: &Credential, look: &Look, memory: &Memory) -> C
     let Some(meta) = &look.client else {
         return Client::Missing { secret, kind };
     };
-    let version = client_version(meta);
     let expires = if kind == TLS_TYPE {
-        expiry(memory, &version)
+        expiry(memory, &client_version(meta))
     } else {
         Expiry::Unknown
     };
-    Client::Credential { version, expires }
+    Client::Credential { expires }
 }
 
 /// What tells one content of a client credential's Secret from the next.
-pub(super) fn client_version(meta: &SecretMeta) -> String {
-    format!("{}/{}", meta.uid, meta.version)
+pub(super) fn client_version(meta: &SecretMeta) -> ClientVersion {
+    ClientVersion(format!("{}/{}", meta.uid.0, meta.version.0))
 }
 
 /// When the certificate of that version ends. As long as this process has read none, the status says whether that is
 /// soon: a restart must not take the warning back and give it again.
-fn expiry(memory: &Memory, version: &str) -> Expiry {
+fn expiry(memory: &Memory, version: &ClientVersion) -> Expiry {
     match &memory.known.client {
-        Some(seen) if seen.version == version => seen.expires_at.map_or(Expiry::Unknown, Expiry::At),
+        Some(seen) if seen.version == *version => seen.expires_at.map_or(Expiry::Unknown, Expiry::At),
         None if report::warned_of_certificate(&memory.written) => Expiry::Soon,
         Some(_) | None => Expiry::Unknown,
     }
@@ -259,7 +258,7 @@ fn session<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &M
         last_login: annotations::last_login(meta),
         opened: seen.map_or(Opened::Unread, |s| s.opened.clone()),
         attempt: known.attempt.clone(),
-        version: meta.version.clone(),
+        version: Some(meta.version.clone()),
     }
 }
 
@@ -370,7 +369,7 @@ fn due_before(meta: Option<&SecretMeta>, at: Time) -> bool {
 
 /// A token Secret of ours; one whose annotations were stripped counts as edited.
 fn published(meta: &SecretMeta, note: &Note) -> Published {
-    let is = |version: &Option<String>| version.as_ref() == Some(&meta.version);
+    let is = |version: &Option<Version>| version.as_ref() == Some(&meta.version);
     let unwritable = is(&note.unwritable) || !meta.managed;
     match annotations::published(meta) {
         Some(p) => Published {
@@ -417,6 +416,10 @@ mod tests {
     use crate::plan::Known;
     use crate::plan::known::ClientSeen;
 
+    fn version(number: &str) -> ClientVersion {
+        ClientVersion(format!("u/{number}"))
+    }
+
     fn after_a_restart(reason: Reason) -> Memory {
         let condition = serde_json::json!({
             "type": "Ready", "status": "True", "reason": reason, "message": "",
@@ -432,8 +435,11 @@ mod tests {
     #[test]
     fn a_restart_takes_no_warning_about_a_certificate_back() {
         let warned = after_a_restart(Reason::CertificateExpiring);
-        assert_eq!(expiry(&warned, "u/1"), Expiry::Soon);
-        assert_eq!(expiry(&after_a_restart(Reason::Fresh), "u/1"), Expiry::Unknown);
+        assert_eq!(expiry(&warned, &version("1")), Expiry::Soon);
+        assert_eq!(
+            expiry(&after_a_restart(Reason::Fresh), &version("1")),
+            Expiry::Unknown
+        );
     }
 
     #[test]
@@ -441,7 +447,7 @@ mod tests {
         let memory = Memory {
             known: Known {
                 client: Some(ClientSeen {
-                    version: "u/1".to_owned(),
+                    version: version("1"),
                     content: String::new(),
                     expires_at: Some(Time(1000)),
                 }),
@@ -449,7 +455,7 @@ mod tests {
             },
             ..after_a_restart(Reason::CertificateExpiring)
         };
-        assert_eq!(expiry(&memory, "u/1"), Expiry::At(Time(1000)));
-        assert_eq!(expiry(&memory, "u/2"), Expiry::Unknown);
+        assert_eq!(expiry(&memory, &version("1")), Expiry::At(Time(1000)));
+        assert_eq!(expiry(&memory, &version("2")), Expiry::Unknown);
     }
 }

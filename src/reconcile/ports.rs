@@ -16,6 +16,7 @@ use super::material::{
 use crate::api::{Cloud, EntraCredentialStatus, Realm, Reason, TokenKey};
 use crate::plan::Time;
 use crate::plan::answer::{Granted, Refusal};
+use crate::plan::metadata::{Uid, Version};
 use crate::plan::record::{ContentMac, Record};
 use crate::plan::snapshot::Binding;
 
@@ -46,7 +47,7 @@ pub struct Controller {
     /// Name of the controller.
     pub name: String,
     /// Uid of the controller.
-    pub uid: String,
+    pub uid: Uid,
 }
 
 /// What the operator keeps of a Secret's metadata. Annotations other than ours are dropped on arrival.
@@ -54,9 +55,9 @@ pub struct Controller {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SecretMeta {
     /// `metadata.uid`.
-    pub uid: String,
+    pub uid: Uid,
     /// `metadata.resourceVersion`.
-    pub version: String,
+    pub version: Version,
     /// A deletion was asked for.
     pub deleting: bool,
     /// Controlling owner.
@@ -107,7 +108,7 @@ pub struct Owner {
     /// `metadata.name`.
     pub name: String,
     /// `metadata.uid`.
-    pub uid: String,
+    pub uid: Uid,
 }
 
 /// A change of an existing Secret; what is not named stays as it is.
@@ -155,7 +156,7 @@ pub enum ClusterError {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceAccount {
     /// `metadata.uid`.
-    pub uid: String,
+    pub uid: Uid,
     /// Value of the annotation `azure.workload.identity/client-id`: the application that may use its tokens.
     pub client_id: Option<String>,
 }
@@ -194,7 +195,7 @@ pub trait Cluster: Send + Sync {
         login: &str,
     ) -> impl Future<Output = Result<bool, ClusterError>> + Send;
     /// Whether the credential still exists under that uid and is not being deleted, asked live.
-    fn lives(&self, key: &Key, uid: &str) -> impl Future<Output = Result<bool, ClusterError>> + Send;
+    fn lives(&self, key: &Key, uid: &Uid) -> impl Future<Output = Result<bool, ClusterError>> + Send;
     /// Whether the namespace exists and is not being deleted.
     fn namespace_active(&self, namespace: &str) -> impl Future<Output = Result<bool, ClusterError>> + Send;
     /// Reads a ServiceAccount's metadata. `Ok(None)` if it does not exist.
@@ -214,7 +215,7 @@ pub trait Cluster: Send + Sync {
     fn write_status(
         &self,
         key: &Key,
-        uid: &str,
+        uid: &Uid,
         status: &EntraCredentialStatus,
     ) -> impl Future<Output = Result<(), ClusterError>> + Send;
     /// Publishes an Event about a credential. Best effort: failures are logged, never returned.
@@ -430,7 +431,7 @@ pub trait View: Send + Sync {
     /// Takes over what a write or a read of ours returned.
     fn wrote(&self, kind: Kind, key: &Key, meta: SecretMeta);
     /// Takes over that the object with this uid no longer exists.
-    fn gone(&self, kind: Kind, key: &Key, uid: &str);
+    fn gone(&self, kind: Kind, key: &Key, uid: &Uid);
 }
 
 /// The ports of one process.

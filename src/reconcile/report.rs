@@ -218,7 +218,7 @@ fn account(credential: &Credential, s: &Snapshot) -> Option<AccountStatus> {
 fn login(s: &Snapshot) -> Option<LoginStatus> {
     let last = s.session.last_login.as_ref()?;
     Some(LoginStatus {
-        secret_uid: Some(last.login_uid.clone()),
+        secret_uid: last.login_uid.as_ref().map(|uid| uid.0.clone()),
         sends: i32::try_from(last.sends).ok(),
         last_sent_at: last.last_sent_at.map(to_kube),
         verdict: last.verdict.map(|v| <&str>::from(v).to_owned()),
@@ -260,7 +260,7 @@ fn token_status(s: &Snapshot, t: &Token, now: Time) -> TokenStatus {
     let p = t.published.as_ref().filter(|p| !p.edited);
     TokenStatus {
         secret_name: t.name.clone(),
-        secret_resource_version: p.filter(|p| p.verified).map(|p| p.version.clone()),
+        secret_resource_version: p.filter(|p| p.verified).map(|p| p.version.0.clone()),
         scopes: p.map(|p| p.scopes.clone()).unwrap_or_default(),
         expires_at: p.map(|p| by_authority(s, p.expires_at)),
         refresh_at: p.and_then(|_| planned(s, t, now)),
@@ -366,6 +366,7 @@ fn note(condition: &KubeCondition, status: &EntraCredentialStatus) -> String {
 mod tests {
     use super::*;
     use crate::plan::Step;
+    use crate::plan::metadata::Uid;
     use crate::reconcile::ports::Key;
 
     fn credential() -> Credential {
@@ -373,7 +374,7 @@ mod tests {
             r#"{"tenant": "contoso.example", "clientId": "c", "login": {"secretName": "l"}, "tokens": []}"#;
         Credential {
             key: Key::new("etl", "reporting"),
-            uid: "u".to_owned(),
+            uid: Uid("u".to_owned()),
             generation: 1,
             deleting: false,
             spec: serde_json::from_str(spec).unwrap(),

@@ -7,6 +7,7 @@ use super::stamp;
 use crate::api::{AccountStatus, EntraCredentialStatus, FailureStatus, Phase, Retry, TokenStatus};
 use crate::plan::answer::{Account, Refusal};
 use crate::plan::known::{Known, Note};
+use crate::plan::metadata::Version;
 use crate::plan::settle::trouble::refusal;
 use crate::plan::snapshot::Failure;
 use crate::plan::word::Word;
@@ -101,7 +102,7 @@ fn restore_token(known: &mut Known, token: &TokenStatus, ahead: i64) {
             .refresh_at
             .as_ref()
             .map(|at| stamp::from_kube(at).plus(-ahead)),
-        verified: token.secret_resource_version.clone(),
+        verified: token.secret_resource_version.clone().map(Version),
         ..Note::default()
     };
     known.entries.insert(token.secret_name.clone(), note);

@@ -11,7 +11,8 @@ use zeroize::Zeroizing;
 use super::wiped::to_json;
 use crate::api::Reason;
 use crate::plan::Time;
-use crate::plan::record::{Attempt, ClientInput, ContentMac, Entry, Inputs, Record, Verdict};
+use crate::plan::metadata::Uid;
+use crate::plan::record::{Attempt, ClientInput, ClientVersion, ContentMac, Entry, Inputs, Record, Verdict};
 use crate::plan::word::Word;
 use crate::reconcile::ports::OpenError;
 
@@ -71,7 +72,7 @@ impl From<&Inputs> for StoredInputs {
     fn from(inputs: &Inputs) -> Self {
         Self {
             scopes: inputs.scopes.clone(),
-            client_version: inputs.client.version.clone(),
+            client_version: inputs.client.version.0.clone(),
             client_content: inputs.client.content.clone(),
             leave: inputs.leave,
         }
@@ -83,7 +84,7 @@ impl From<StoredInputs> for Inputs {
         Self {
             scopes: stored.scopes,
             client: ClientInput {
-                version: stored.client_version,
+                version: ClientVersion(stored.client_version),
                 content: stored.client_content,
             },
             leave: stored.leave,
@@ -166,7 +167,7 @@ impl From<&Entry> for StoredEntry {
             reason: reason.map(str::to_owned),
             unanswered: entry.unanswered,
             sends: entry.sends,
-            login_uid: entry.login_uid.clone(),
+            login_uid: entry.login_uid.clone().map_or_else(String::new, |uid| uid.0),
             last_sent_at: entry.last_sent_at.map(|t| t.0),
             next_attempt_at: entry.next_attempt_at.map(|t| t.0),
             inputs: entry.inputs.as_ref().map(StoredInputs::from),
@@ -187,7 +188,7 @@ impl From<StoredEntry> for Entry {
             content: ContentMac(stored.content),
             unanswered: stored.unanswered,
             sends: stored.sends,
-            login_uid: stored.login_uid,
+            login_uid: Some(stored.login_uid).filter(|uid| !uid.is_empty()).map(Uid),
             last_sent_at: stored.last_sent_at.map(Time),
             next_attempt_at: stored.next_attempt_at.map(Time),
             inputs: stored.inputs.map(Inputs::from),
@@ -236,13 +237,13 @@ mod tests {
             verdict: Verdict::Kept(Reason::ConsentMissing),
             unanswered: 1,
             sends: 2,
-            login_uid: "u".to_owned(),
+            login_uid: Some(Uid("u".to_owned())),
             last_sent_at: Some(Time(5)),
             next_attempt_at: None,
             inputs: Some(Inputs {
                 scopes: "s".to_owned(),
                 client: ClientInput {
-                    version: "u/1".to_owned(),
+                    version: ClientVersion("u/1".to_owned()),
                     content: Some("c".to_owned()),
                 },
                 leave: true,

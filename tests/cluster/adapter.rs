@@ -21,6 +21,7 @@ use std::sync::Arc;
 
 use entra_operator::api::{EntraCredential, LABEL_MANAGED_BY, MANAGED_BY};
 use entra_operator::cluster::{KubeCluster, Reporter, SecretStore, scopes, secret_watches};
+use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::material::SecretData;
 use entra_operator::reconcile::ports::{
     Cluster, ClusterError, Key, NewSecret, Owner, SecretChange, SecretMeta,
@@ -59,7 +60,7 @@ impl World {
         let cluster = KubeCluster::new(client.clone(), Arc::clone(&store), reporter, unheard);
         let owner = Owner {
             name: "keeper".to_owned(),
-            uid: credential(&client, &namespace, "keeper").await.uid().unwrap(),
+            uid: Uid(credential(&client, &namespace, "keeper").await.uid().unwrap()),
         };
         Self {
             client,

@@ -8,6 +8,7 @@ use entra_operator::api::{
     REFRESH_TOKEN_TYPE,
 };
 use entra_operator::cluster::{SeenSecret, Selects};
+use entra_operator::plan::metadata::{Uid, Version};
 use entra_operator::reconcile::Credential;
 use entra_operator::reconcile::material::SecretData;
 use entra_operator::reconcile::ports::{
@@ -18,7 +19,7 @@ use serde_json::json;
 /// A Secret as it is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Object {
-    pub uid: String,
+    pub uid: Uid,
     pub version: u64,
     pub kind: String,
     pub immutable: bool,
@@ -34,7 +35,7 @@ pub struct Object {
 /// A credential as it is stored.
 #[derive(Clone, Debug)]
 pub struct Resource {
-    pub uid: String,
+    pub uid: Uid,
     pub generation: i64,
     pub deleting: bool,
     pub spec: EntraCredentialSpec,
@@ -71,7 +72,7 @@ impl Object {
         let ours = |key: &str| key.split_once('/').is_some_and(|(domain, _)| domain == GROUP);
         SecretMeta {
             uid: self.uid.clone(),
-            version: self.version.to_string(),
+            version: Version(self.version.to_string()),
             deleting: self.deleting,
             controller: self.controller.clone(),
             managed: self.managed(),
@@ -111,12 +112,12 @@ impl Object {
                     "apps/v1"
                 };
                 let kind = if c.ours { "EntraCredential" } else { "Deployment" };
-                json!({"apiVersion": api, "kind": kind, "name": c.name, "uid": c.uid, "controller": true})
+                json!({"apiVersion": api, "kind": kind, "name": c.name, "uid": c.uid.0, "controller": true})
             })
             .collect();
         let deleted = self.deleting.then_some("2026-01-01T00:00:00Z");
         serde_json::from_value(json!({"metadata": {
-            "namespace": key.namespace, "name": key.name, "uid": self.uid,
+            "namespace": key.namespace, "name": key.name, "uid": self.uid.0,
             "resourceVersion": version.to_string(), "labels": self.labels,
             "annotations": self.annotations, "ownerReferences": owners,
             "deletionTimestamp": deleted,
@@ -152,9 +153,9 @@ impl Api {
         self.version
     }
 
-    fn new_uid(&mut self) -> String {
+    fn new_uid(&mut self) -> Uid {
         self.uids += 1;
-        format!("uid-{}", self.uids)
+        Uid(format!("uid-{}", self.uids))
     }
 
     fn notice(&mut self, key: &Key, old: Option<Object>, new: Option<Object>) {
@@ -168,10 +169,10 @@ impl Api {
     }
 
     /// Stores a Secret as it is, whatever was there: what a user or a restore does. Returns its uid.
-    pub fn put(&mut self, key: &Key, mut object: Object) -> String {
+    pub fn put(&mut self, key: &Key, mut object: Object) -> Uid {
         let old = self.secrets.remove(key);
         object.version = self.bump();
-        if object.uid.is_empty() {
+        if object.uid.0.is_empty() {
             object.uid = self.new_uid();
         }
         let uid = object.uid.clone();
@@ -245,7 +246,7 @@ impl Api {
 
     fn current(&self, key: &Key, seen: &SecretMeta) -> Result<Object, ClusterError> {
         let object = self.secrets.get(key).ok_or(ClusterError::NotFound)?;
-        let same = object.uid == seen.uid && object.version.to_string() == seen.version;
+        let same = object.uid == seen.uid && object.version.to_string() == seen.version.0;
         if same {
             Ok(object.clone())
         } else {
@@ -299,27 +300,27 @@ impl Api {
     pub fn service_account(&self, key: &Key) -> Option<ServiceAccount> {
         let resource = self.credentials.get(key)?;
         Some(ServiceAccount {
-            uid: format!("account-{}", resource.uid),
+            uid: Uid(format!("account-{}", resource.uid.0)),
             client_id: Some(resource.spec.client_id.clone()),
         })
     }
 
     /// Whether that credential exists and is not being deleted.
-    pub fn lives(&self, key: &Key, uid: &str) -> bool {
+    pub fn lives(&self, key: &Key, uid: &Uid) -> bool {
         self.credentials
             .get(key)
-            .is_some_and(|c| c.uid == uid && !c.deleting)
+            .is_some_and(|c| c.uid == *uid && !c.deleting)
     }
 
     /// Writes a status; it bumps no generation.
     pub fn write_status(
         &mut self,
         key: &Key,
-        uid: &str,
+        uid: &Uid,
         status: &EntraCredentialStatus,
     ) -> Result<(), ClusterError> {
         let resource = self.credentials.get_mut(key).ok_or(ClusterError::NotFound)?;
-        if resource.uid != uid {
+        if resource.uid != *uid {
             return Err(ClusterError::Conflict);
         }
         resource.status = Some(status.clone());

@@ -12,6 +12,7 @@ use entra_operator::cluster::{SecretStore, Selects};
 use entra_operator::entra::{Clocks, Timing};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Effect, Refusal};
+use entra_operator::plan::metadata::Uid;
 use entra_operator::plan::schedule::DAY;
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::material::{ClientCertificate, LoginContent, Secret, StoredSession};
@@ -195,7 +196,7 @@ impl Cluster for Process {
             .await
     }
 
-    async fn lives(&self, key: &Key, uid: &str) -> Result<bool, ClusterError> {
+    async fn lives(&self, key: &Key, uid: &Uid) -> Result<bool, ClusterError> {
         self.call(Verb::Ask, key, |w| Ok(w.api.lives(key, uid))).await
     }
 
@@ -229,7 +230,7 @@ impl Cluster for Process {
     async fn write_status(
         &self,
         key: &Key,
-        uid: &str,
+        uid: &Uid,
         status: &EntraCredentialStatus,
     ) -> Result<(), ClusterError> {
         self.call(Verb::Status, key, |w| {
@@ -490,8 +491,8 @@ impl View for Process {
         self.store.wrote(key, &meta, Some(selects(kind)));
     }
 
-    fn gone(&self, _: Kind, key: &Key, uid: &str) {
-        if let Some(meta) = self.store.get(key).filter(|meta| meta.uid == uid) {
+    fn gone(&self, _: Kind, key: &Key, uid: &Uid) {
+        if let Some(meta) = self.store.get(key).filter(|meta| meta.uid == *uid) {
             self.store.deleted(key, &meta);
         }
     }

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use entra_operator::api::{ClientCredential, refresh_token_secret};
 use entra_operator::cluster::{Altered, Change, SecretStore, Selects};
 use entra_operator::plan::Time;
+use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::ports::Key;
 use entra_operator::reconcile::{Credential, Memory, NoOp, Shared as Common};
 
@@ -267,9 +268,9 @@ impl Running {
     }
 
     /// A pass is over.
-    pub fn done(&mut self, key: &Key, uid: &str, wake: Option<Time>, memory: Memory) {
+    pub fn done(&mut self, key: &Key, uid: &Uid, wake: Option<Time>, memory: Memory) {
         self.catch_up();
-        if let Some(known) = self.known.get_mut(key).filter(|k| k.credential.uid == uid) {
+        if let Some(known) = self.known.get_mut(key).filter(|k| k.credential.uid == *uid) {
             known.memory = Some(memory);
         }
         let Some(slot) = self.slots.get_mut(key) else {

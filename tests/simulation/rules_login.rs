@@ -86,7 +86,7 @@ impl World {
         let known = !meanwhile
             && store
                 .get(&key)
-                .is_some_and(|m| m.version == object.version.to_string());
+                .is_some_and(|m| m.version.0 == object.version.to_string());
         let tag = self.session_of(&credential.key).session.map(|s| s.pin.tag.0);
         let shaped = published.as_ref().map(|(_, labels, _)| labels) == entry.map(|e| &e.labels)
             && published.as_ref().and_then(|(_, _, tag)| tag.as_ref()) == tag.as_ref();

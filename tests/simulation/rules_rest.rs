@@ -41,7 +41,7 @@ impl Seen<'_> {
     /// Whether the process was told of the Secret as it is.
     fn was_told(&self, world: &World, key: &Key) -> bool {
         let version = world.api.secrets.get(key).map(|o| o.version.to_string());
-        self.store.get(key).map(|m| m.version) == version
+        self.store.get(key).map(|m| m.version.0) == version
     }
 }
 

@@ -2,6 +2,7 @@
 
 use entra_operator::api::Realm;
 use entra_operator::plan::answer::Effect;
+use entra_operator::plan::metadata::Uid;
 use entra_operator::plan::record::{Entry, Verdict};
 use entra_operator::reconcile::material::{LoginContent, Secret};
 use entra_operator::reconcile::ports::{Key, Outcome, Tokens, Vault};
@@ -43,7 +44,7 @@ pub struct Sent {
     at: i64,
     /// The latest word that was in force then.
     word: Option<i64>,
-    uid: String,
+    uid: Option<Uid>,
     answer: Option<Answered>,
     doubtful: u32,
     proven: u32,
@@ -238,7 +239,7 @@ impl Sent {
     }
 
     /// What is broken, if a kept content is sent now without a new word.
-    fn again(&self, changed: bool, uid: &str, now: i64, exact: bool) -> Option<String> {
+    fn again(&self, changed: bool, uid: &Option<Uid>, now: i64, exact: bool) -> Option<String> {
         let pause = now - self.at;
         let since = |minutes: i64| pause >= minutes * MINUTE - 2 * SECOND || !exact;
         if self.doubtful >= DOUBTFUL {
@@ -246,7 +247,7 @@ impl Sent {
         }
         let allowed = match self.answer {
             Some(Answered::Doubtful) => since(30),
-            _ if changed || (uid != self.uid && since(30)) => true,
+            _ if changed || (*uid != self.uid && since(30)) => true,
             Some(Answered::Proven) => since(60) && self.proven <= PROVEN,
             Some(Answered::Other) | None => false,
         };

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use entra_operator::api::{
     CLIENT_SECRET_TYPE, ClientCredential, EntraCredentialStatus, LOGIN_TYPE, TLS_TYPE, annotation,
 };
+use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::Credential;
 use entra_operator::reconcile::annotations;
 use entra_operator::reconcile::ports::{ClusterError, Key, Purpose, SecretMeta, Vault};
@@ -99,7 +100,12 @@ impl World {
             return;
         };
         let owner = new.controller.as_ref().filter(|_| old.controller.is_none());
-        let lives = |uid: &str| self.api.credentials.values().any(|r| r.uid == uid && !r.deleting);
+        let lives = |uid: &Uid| {
+            self.api
+                .credentials
+                .values()
+                .any(|r| r.uid == *uid && !r.deleting)
+        };
         if owner.is_some_and(|owner| !lives(&owner.uid)) {
             self.broken(
                 3,
@@ -242,7 +248,7 @@ impl World {
     }
 
     /// A status is about to be written: it holds no secret.
-    pub fn judge_status(&mut self, key: &Key, uid: &str, status: &EntraCredentialStatus) {
+    pub fn judge_status(&mut self, key: &Key, uid: &Uid, status: &EntraCredentialStatus) {
         self.tally().statuses += 1;
         let (now, handled) = (self.now(), status.last_handled_refresh_request.clone());
         let known = self.book.handled.get(key).map(|(value, _)| value);
@@ -260,8 +266,9 @@ impl World {
         let trace = self.trace.is_some();
         self.note(|| {
             format!(
-                "status of {} ({uid}): {head:?} {}",
+                "status of {} ({}): {head:?} {}",
                 key.name,
+                uid.0,
                 if trace { text } else { String::new() }
             )
         });

@@ -7,6 +7,7 @@ use entra_operator::api::{
     ClientSecretRef, EntraCredentialSpec, GROUP, LABEL_MANAGED_BY, LoginSpec, REFRESH_TOKEN_TYPE, TLS_TYPE,
     TokenSpec, WorkloadIdentityRef, annotation,
 };
+use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::ports::{Controller, Key};
 
 use super::api::{Object, foreign, login};
@@ -305,7 +306,7 @@ impl People {
             if world.api.secrets.contains_key(&key) {
                 continue;
             }
-            (object.uid, object.controller) = (String::new(), None);
+            (object.uid, object.controller) = (Uid::default(), None);
             world.api.put(&key, object);
         }
         world.book.reset(who, now);
@@ -428,12 +429,12 @@ impl World {
     }
 }
 
-fn orphan(world: &mut World, uid: &str) {
+fn orphan(world: &mut World, uid: &Uid) {
     let theirs: Vec<_> = world
         .api
         .secrets
         .iter()
-        .filter(|(_, o)| o.controller.as_ref().is_some_and(|c| c.uid == uid))
+        .filter(|(_, o)| o.controller.as_ref().is_some_and(|c| c.uid == *uid))
         .map(|(k, _)| k.clone())
         .collect();
     for key in theirs {

@@ -5,13 +5,14 @@ use crate::Time;
 use crate::answer::{Deed, Effect, Granted, Refusal};
 use crate::hold::Object;
 use crate::known::{Known, SessionSeen};
+use crate::metadata::Version;
 use crate::reason::Reason;
 use crate::record::{Entry, Record, Verdict};
 use crate::schedule;
 use crate::snapshot::{AttemptSeen, Failure, LastLogin, LastVerdict, Login, LoginOutcome, Opened, Snapshot};
 
 /// The attempt was recorded, in this version of the refresh-token Secret.
-pub fn recorded(known: &mut Known, s: &Snapshot, record: Record, version: String, now: Time) {
+pub fn recorded(known: &mut Known, s: &Snapshot, record: Record, version: Version, now: Time) {
     trouble::over(known, &Object::Login);
     known.attempt = record.attempt.as_ref().map(|a| AttemptSeen {
         id: a.id.clone(),
@@ -97,7 +98,7 @@ pub fn stored(
     s: &Snapshot,
     outcome: &LoginOutcome,
     record: Record,
-    version: String,
+    version: Version,
     now: Time,
 ) {
     known.attempt = None;
@@ -150,15 +151,11 @@ pub fn deleted(known: &mut Known, now: Time) {
 /// The clear description of the last attempt in `record`.
 pub fn described(known: &Known, record: &Record) -> LastLogin {
     let last = record.entries.last();
-    let (login_uid, login_version) = known
-        .login
-        .as_ref()
-        .map(|l| (l.uid.clone(), l.version.clone()))
-        .unwrap_or_default();
+    let login = known.login.as_ref();
     LastLogin {
         verdict: last.map(|e| e.verdict.without_reason()),
-        login_uid,
-        login_version,
+        login_uid: login.map(|l| l.uid.clone()),
+        login_version: login.map(|l| l.version.clone()),
         sends: last.map_or(0, |e| e.sends),
         last_sent_at: last.and_then(|e| e.last_sent_at),
         next_attempt_at: last.and_then(|e| e.next_attempt_at),

@@ -5,6 +5,7 @@ use crate::Time;
 use crate::answer::{Effect, Refusal};
 use crate::hold::Object;
 use crate::known::{ClientSeen, Known, LoginSeen, SessionSeen};
+use crate::metadata::Version;
 use crate::schedule::retry_login;
 use crate::snapshot::{AttemptSeen, Claim, Opened, Snapshot};
 
@@ -26,7 +27,7 @@ pub fn login_of_another_type(known: &mut Known) {
 }
 
 /// Our claim is on the login Secret, in this version.
-pub fn claimed(known: &mut Known, version: String) {
+pub fn claimed(known: &mut Known, version: Version) {
     trouble::over(known, &Object::Login);
     if let Some(login) = &mut known.login {
         login.version = version;

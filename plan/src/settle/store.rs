@@ -5,6 +5,7 @@ use crate::Time;
 use crate::hold::Object;
 use crate::identity::Pin;
 use crate::known::{Known, SessionSeen};
+use crate::metadata::Version;
 use crate::record::Record;
 use crate::snapshot::{Newer, Opened, RefreshOutcome, Snapshot, StoredToken};
 
@@ -43,7 +44,7 @@ pub fn login_fits(s: &Snapshot, record: &Record) -> bool {
 }
 
 /// The refresh-token Secret has this version now; `pin` is that of the token that it holds.
-pub fn stored(known: &mut Known, s: &Snapshot, version: String, pin: Option<Pin>) {
+pub fn stored(known: &mut Known, s: &Snapshot, version: Version, pin: Option<Pin>) {
     trouble::over(known, &Object::Session);
     let opened = match (&s.session.opened, pin) {
         (Opened::Read { record, .. }, Some(pin)) => Opened::Read {

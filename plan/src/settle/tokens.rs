@@ -4,11 +4,12 @@ use super::trouble;
 use crate::Time;
 use crate::hold::Object;
 use crate::known::{Known, Note};
+use crate::metadata::Version;
 use crate::schedule::REPAIRS_END;
 use crate::snapshot::{Ownership, Repairs, Token};
 
 /// Its data was compared with its keyed hash, in this version.
-pub fn verified(known: &mut Known, name: &str, version: String, intact: bool, immutable: bool) {
+pub fn verified(known: &mut Known, name: &str, version: Version, intact: bool, immutable: bool) {
     trouble::over(known, &Object::Token(name.to_owned()));
     let note = known.note(name);
     if immutable {
@@ -22,7 +23,7 @@ pub fn verified(known: &mut Known, name: &str, version: String, intact: bool, im
 }
 
 /// A new token was written over what `token` describes.
-pub fn published(known: &mut Known, token: &Token, version: String, now: Time) {
+pub fn published(known: &mut Known, token: &Token, version: Version, now: Time) {
     trouble::over(known, &Object::Token(token.name.clone()));
     let note = known.note(&token.name);
     let repaired = note.was_repair(token);

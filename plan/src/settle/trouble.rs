@@ -66,7 +66,7 @@ fn gone(known: &mut Known, object: &Object) {
 
 fn immutable(known: &mut Known, s: &Snapshot, object: &Object, now: Time) {
     match object {
-        Object::Session => known.immutable_session = Some(s.session.version.clone()),
+        Object::Session => known.immutable_session.clone_from(&s.session.version),
         Object::Token(name) => {
             let token = s.tokens.iter().find(|t| t.name == *name);
             let version = token

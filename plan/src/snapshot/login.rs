@@ -4,6 +4,7 @@ use strum::{EnumString, IntoStaticStr};
 
 use crate::Time;
 use crate::answer::{Granted, Refusal};
+use crate::metadata::{Uid, Version};
 use crate::record::{ContentMac, Inputs};
 use crate::word::Word;
 
@@ -23,9 +24,9 @@ pub enum Login {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct LoginSecret {
     /// `metadata.uid`.
-    pub uid: String,
+    pub uid: Uid,
     /// `metadata.resourceVersion`.
-    pub version: String,
+    pub version: Version,
     /// It is being deleted.
     pub deleting: bool,
     /// The login itself allows the pinned account to change.
@@ -70,10 +71,10 @@ pub enum Content {
 pub struct LastLogin {
     /// The verdict, without the reason.
     pub verdict: Option<LastVerdict>,
-    /// `uid` of the login Secret.
-    pub login_uid: String,
-    /// `resourceVersion` of the login Secret when the outcome was recorded.
-    pub login_version: String,
+    /// `uid` of the login Secret, if it was noted.
+    pub login_uid: Option<Uid>,
+    /// `resourceVersion` of the login Secret when the outcome was recorded, if it was noted.
+    pub login_version: Option<Version>,
     /// Sends of that content.
     pub sends: u32,
     /// When it was sent last.

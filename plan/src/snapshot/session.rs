@@ -3,6 +3,7 @@
 use super::{Binding, LastLogin, LoginOutcome};
 use crate::Time;
 use crate::identity::{AccountTag, Pin};
+use crate::metadata::Version;
 use crate::record::Record;
 
 /// Whose an object is.
@@ -26,8 +27,8 @@ pub enum Ownership {
 pub struct Session {
     /// Whose it is.
     pub ownership: Ownership,
-    /// `metadata.resourceVersion`; empty if absent.
-    pub version: String,
+    /// `metadata.resourceVersion`, if it exists.
+    pub version: Option<Version>,
     /// The Secret is `immutable`: nothing can be stored in it.
     pub immutable: bool,
     /// The stored refresh token, as its annotations describe it.

@@ -3,6 +3,7 @@
 use super::{Failure, Ownership};
 use crate::Time;
 use crate::answer::Granted;
+use crate::metadata::Version;
 
 /// A token entry of the spec and its Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -70,7 +71,7 @@ pub struct Repairs {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Published {
     /// `metadata.resourceVersion`.
-    pub version: String,
+    pub version: Version,
     /// Keyed hash of the request and account that it answers.
     pub request: String,
     /// Hash of keys, labels and annotations it was written with.

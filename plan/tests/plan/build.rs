@@ -3,8 +3,9 @@
 use entra_plan::answer::{Account, Deed, Effect, Granted, Refusal};
 use entra_plan::client::Client;
 use entra_plan::identity::{AccountTag, Pin};
+use entra_plan::metadata::{Uid, Version};
 use entra_plan::reason::Reason;
-use entra_plan::record::{Attempt, ClientInput, ContentMac, Entry, Inputs, Record, Verdict};
+use entra_plan::record::{Attempt, ClientInput, ClientVersion, ContentMac, Entry, Inputs, Record, Verdict};
 use entra_plan::schedule::{self, Life};
 use entra_plan::snapshot::{
     AttemptSeen, Binding, Claim, Content, Failure, Held, Login, LoginSecret, Object, Opened, Ownership,
@@ -95,11 +96,21 @@ pub fn mac(content: &str) -> ContentMac {
     ContentMac(content.to_owned())
 }
 
+/// A uid.
+pub fn uid(text: &str) -> Uid {
+    Uid(text.to_owned())
+}
+
+/// A resourceVersion.
+pub fn version(text: &str) -> Version {
+    Version(text.to_owned())
+}
+
 /// A login Secret, claimed and read.
 pub fn login(content: &str) -> LoginSecret {
     LoginSecret {
-        uid: "login-1".to_owned(),
-        version: "1".to_owned(),
+        uid: uid("login-1"),
+        version: version("1"),
         deleting: false,
         allows_identity_change: false,
         claim: Claim::Ours,
@@ -111,7 +122,7 @@ pub fn login(content: &str) -> LoginSecret {
 pub fn session() -> Session {
     Session {
         ownership: Ownership::Ours,
-        version: "7".to_owned(),
+        version: Some(version("7")),
         token: Some(stored(binding())),
         opened: opened(Record::default(), Some(pin())),
         ..Session::default()
@@ -165,7 +176,7 @@ pub fn inputs() -> Inputs {
 /// A client credential in this version, with this content if it was read.
 pub fn client_input(version: &str, content: Option<&str>) -> ClientInput {
     ClientInput {
-        version: version.to_owned(),
+        version: ClientVersion(version.to_owned()),
         content: content.map(str::to_owned),
     }
 }
@@ -220,7 +231,7 @@ pub fn published_token(name: &str, age: i64) -> Token {
 pub fn published(issued_at: Time, life: i64) -> Published {
     let expires_at = issued_at.plus(life);
     Published {
-        version: "3".to_owned(),
+        version: version("3"),
         request: REQUEST.to_owned(),
         shape: "shape".to_owned(),
         issued_at,
@@ -298,7 +309,7 @@ pub fn tried(verdict: Verdict) -> Entry {
     Entry {
         verdict,
         sends: 1,
-        login_uid: "login-1".to_owned(),
+        login_uid: Some(uid("login-1")),
         last_sent_at: Some(NOW.plus(-3600)),
         inputs: Some(inputs()),
         ..Entry::new(mac("A"))

@@ -4,6 +4,7 @@ mod held;
 
 pub use held::{holds, withheld};
 
+use entra_plan::metadata::{Uid, Version};
 use entra_plan::reason::Reason;
 
 use crate::build::CLIENT_SECRET_TYPE;
@@ -100,14 +101,13 @@ fn other_client() -> Binding {
 
 /// Client: public, with a credential, or with one that is missing.
 pub fn client(c: &mut Choice<'_>) -> Client {
-    let version = "1".to_owned();
     let secret = "client-secret".to_owned();
     let kind = CLIENT_SECRET_TYPE;
     let expires = Expiry::Unknown;
     c.of(&[
         Client::Public,
         Client::Missing { secret, kind },
-        Client::Credential { version, expires },
+        Client::Credential { expires },
     ])
 }
 
@@ -235,7 +235,7 @@ pub fn history(c: &mut Choice<'_>) -> Entry {
         Verdict::Kept(Reason::InteractionRequired),
     ]);
     let open = verdict == Verdict::Open;
-    let uid = c.of(&["login-1", "login-0"]).to_owned();
+    let uid = Uid(c.of(&["login-1", "login-0"]).to_owned());
     let (inputs, word) = sent_under(c);
     Entry {
         unanswered: if open { c.of(&[0, 1, 3]) } else { c.of(&[0, 3]) },
@@ -252,7 +252,7 @@ pub fn history(c: &mut Choice<'_>) -> Entry {
         } else {
             Vec::new()
         },
-        login_uid: uid,
+        login_uid: Some(uid),
         ..tried(verdict)
     }
 }
@@ -276,8 +276,8 @@ pub fn last_login(c: &mut Choice<'_>) -> Option<LastLogin> {
             LastVerdict::Wrong,
             LastVerdict::Kept,
         ])),
-        login_uid: c.of(&["login-1", "login-0"]).to_owned(),
-        login_version: c.of(&["1", "0"]).to_owned(),
+        login_uid: Some(Uid(c.of(&["login-1", "login-0"]).to_owned())),
+        login_version: Some(Version(c.of(&["1", "0"]).to_owned())),
         sends: 1,
         last_sent_at: Some(NOW.plus(-45)),
         next_attempt_at: if c.flag() { Some(c.moment(&[30, -5])) } else { None },

@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use entra_plan::answer::Effect;
 use entra_plan::identity::Pin;
 use entra_plan::known::Note;
+use entra_plan::metadata::{Uid, Version};
 use entra_plan::record::{ContentMac, Record};
 use entra_plan::settle::pass::{self, Allowed};
 use entra_plan::snapshot::{
@@ -95,8 +96,8 @@ pub struct Status {
 /// A login Secret. Even passwords are right.
 #[derive(Clone, Debug)]
 pub struct LoginObject {
-    pub uid: u64,
-    pub version: u64,
+    pub uid: Uid,
+    pub version: Version,
     pub password: u8,
     pub claimed: bool,
     pub leave: bool,
@@ -105,7 +106,7 @@ pub struct LoginObject {
 /// The refresh-token Secret.
 #[derive(Debug)]
 pub struct SessionObject {
-    pub version: u64,
+    pub version: Version,
     pub ownership: Ownership,
     pub token: Option<SealedToken>,
     pub record: Record,
@@ -202,6 +203,16 @@ impl World {
     pub const fn id(&mut self) -> u64 {
         self.ids += 1;
         self.ids
+    }
+
+    /// Another uid.
+    pub fn uid(&mut self) -> Uid {
+        Uid(self.id().to_string())
+    }
+
+    /// Another resourceVersion.
+    pub fn version(&mut self) -> Version {
+        Version(self.id().to_string())
     }
 
     /// A pass, and others at once as long as they end at the limit of steps.

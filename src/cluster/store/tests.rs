@@ -24,8 +24,8 @@ fn key(name: &str) -> Key {
 
 fn meta(uid: &str, version: &str) -> SecretMeta {
     SecretMeta {
-        uid: uid.to_owned(),
-        version: version.to_owned(),
+        uid: Uid(uid.to_owned()),
+        version: Version(version.to_owned()),
         ..SecretMeta::default()
     }
 }
@@ -44,7 +44,7 @@ fn deleted(name: &str, uid: &str, version: &str) -> Change<SeenSecret> {
 }
 
 fn version(store: &SecretStore, name: &str) -> Option<String> {
-    store.get(&key(name)).map(|m| m.version)
+    store.get(&key(name)).map(|m| m.version.0)
 }
 
 /// Feeds changes to the watch on token Secrets.
@@ -102,7 +102,7 @@ fn a_write_to_a_known_secret_updates_it() {
     assert_eq!(
         store
             .get_as(&key("l"), Selects::Logins)
-            .map(|m| m.version)
+            .map(|m| m.version.0)
             .as_deref(),
         Some("2")
     );
@@ -120,14 +120,14 @@ fn a_late_event_about_a_predecessor_is_ignored() {
     let store = store();
     store.wrote(&key("a"), &meta("new", "8"), Some(Selects::Tokens));
     feed(&store, [applied("a", "old", "6")]);
-    assert_eq!(store.get(&key("a")).map(|m| m.uid).as_deref(), Some("new"));
+    assert_eq!(store.get(&key("a")).map(|m| m.uid.0).as_deref(), Some("new"));
 }
 
 #[test]
 fn a_successor_replaces_what_its_deletion_was_lost_of() {
     let store = store();
     feed(&store, [applied("a", "old", "6"), applied("a", "new", "9")]);
-    assert_eq!(store.get(&key("a")).map(|m| m.uid).as_deref(), Some("new"));
+    assert_eq!(store.get(&key("a")).map(|m| m.uid.0).as_deref(), Some("new"));
 }
 
 #[test]
@@ -150,7 +150,7 @@ fn what_lost_its_label_is_known_again_from_an_answer() {
     feed(&store, [applied("a", "u", "10"), deleted("a", "u", "12")]);
     let known = |version: &str| {
         store.wrote(&key("a"), &meta("u", version), Some(Selects::Tokens));
-        store.get(&key("a")).map(|m| m.version)
+        store.get(&key("a")).map(|m| m.version.0)
     };
     assert_eq!(known("11"), None, "from before");
     assert_eq!(known("12").as_deref(), Some("12"), "it lives on in this version");
@@ -299,7 +299,7 @@ fn what_a_credential_controls_is_found_in_its_namespace_only() {
     );
     feed(&store, [applied("foreign", "4", "1")]);
     let names: Vec<_> = store
-        .controlled_by("etl", "cr")
+        .controlled_by("etl", &Uid("cr".to_owned()))
         .into_iter()
         .map(|(k, _)| k.name)
         .collect();
@@ -309,7 +309,7 @@ fn what_a_credential_controls_is_found_in_its_namespace_only() {
         altered
             .first()
             .and_then(|a| a.controller.as_ref())
-            .map(|c| c.uid.as_str()),
+            .map(|c| c.uid.0.as_str()),
         Some("cr")
     );
 }

@@ -8,6 +8,7 @@ use crate::api::{
 };
 use crate::plan::answer::Refusal;
 use crate::plan::known::ClientSeen;
+use crate::plan::record::ClientVersion;
 use crate::plan::settle::client::{
     no_certificate, no_client_secret, no_role, no_service_account, not_annotated, not_needed,
 };
@@ -27,7 +28,7 @@ type Read<T> = Result<Result<T, Refusal>, ClusterError>;
 struct Proof {
     client: ClientAuthentication,
     /// Version of the Secret that it was read from.
-    version: Option<String>,
+    version: Option<ClientVersion>,
     /// When the certificate ends.
     expires_at: Option<Time>,
 }

@@ -84,7 +84,7 @@ impl<P: Ports> Pass<'_, P> {
             return;
         };
         let owner = self.credential.owner();
-        let claim = format!("{}/{}", owner.name, owner.uid);
+        let claim = format!("{}/{}", owner.name, owner.uid.0);
         let change = SecretChange {
             annotations: [(annotation::CLAIMED_BY.to_owned(), Some(claim))].into(),
             ..SecretChange::default()

@@ -80,7 +80,7 @@ impl<P: Ports> Pass<'_, P> {
 
     fn session_is_of(&self, s: &Snapshot) -> bool {
         let seen = self.memory.known.session.as_ref();
-        seen.is_some_and(|seen| seen.version == s.session.version)
+        seen.is_some_and(|seen| Some(&seen.version) == s.session.version.as_ref())
     }
 
     /// Stores what the pocket holds. What no longer fits the stored state is dropped, what could not be written stays.

@@ -1,6 +1,7 @@
 //! Status, claims, namespaces and Events.
 
 use entra_operator::api::{EntraCredentialStatus, Reason};
+use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::ports::{Cluster, ClusterError, Event, Owner};
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::events::v1::Event as EventObject;
@@ -14,7 +15,7 @@ use super::{World, credential};
 async fn the_status_is_replaced_whole_and_only_under_its_uid() {
     let world = World::new().await;
     let credential = credential(&world.client, &world.namespace, "reporting").await;
-    let (key, uid) = (world.key("reporting"), credential.uid().unwrap());
+    let (key, uid) = (world.key("reporting"), Uid(credential.uid().unwrap()));
     let first = EntraCredentialStatus {
         observed_generation: Some(1),
         last_handled_refresh_request: Some("x".to_owned()),
@@ -29,7 +30,10 @@ async fn the_status_is_replaced_whole_and_only_under_its_uid() {
     let stored = world.credentials().get("reporting").await.unwrap();
     assert_eq!(stored.status, Some(second));
     assert_eq!(stored.spec, credential.spec);
-    let other = world.cluster.write_status(&key, "another-uid", &first).await;
+    let other = world
+        .cluster
+        .write_status(&key, &Uid("another-uid".to_owned()), &first)
+        .await;
     assert_eq!(other.unwrap_err(), ClusterError::Conflict);
     let gone = world.cluster.write_status(&world.key("gone"), &uid, &first).await;
     assert_eq!(gone.unwrap_err(), ClusterError::NotFound);
@@ -41,7 +45,7 @@ async fn a_claim_is_checked_live() {
     let credential = credential(&world.client, &world.namespace, "reporting").await;
     let claimant = Owner {
         name: "reporting".to_owned(),
-        uid: credential.uid().unwrap(),
+        uid: Uid(credential.uid().unwrap()),
     };
     let claims =
         async |claimant: &Owner, login| world.cluster.claims(&world.namespace, claimant, login).await;
@@ -63,7 +67,7 @@ async fn a_claim_is_checked_live() {
 async fn a_credential_lives_until_its_deletion_begins() {
     let world = World::new().await;
     let credential = credential(&world.client, &world.namespace, "reporting").await;
-    let (key, uid) = (world.key("reporting"), credential.uid().unwrap());
+    let (key, uid) = (world.key("reporting"), Uid(credential.uid().unwrap()));
     assert_eq!(world.cluster.lives(&key, &uid).await, Ok(true));
     assert_eq!(world.cluster.lives(&key, &world.owner.uid).await, Ok(false));
     assert_eq!(world.cluster.lives(&world.key("unknown"), &uid).await, Ok(false));
@@ -140,7 +144,7 @@ async fn events_are_counted_by_their_note() {
     assert!(
         events
             .iter()
-            .all(|e| e.regarding.as_ref().unwrap().uid == Some(world.owner.uid.clone()))
+            .all(|e| e.regarding.as_ref().unwrap().uid == Some(world.owner.uid.0.clone()))
     );
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use entra_operator::api::{FIELD_MANAGER, LABEL_MANAGED_BY, MANAGED_BY};
 use entra_operator::cluster::Selects;
+use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::material::SecretData;
 use entra_operator::reconcile::ports::{Cluster, ClusterError, SecretChange};
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -196,7 +197,7 @@ async fn a_change_of_what_moved_on_is_a_conflict() {
 async fn a_change_of_another_uid_is_a_conflict() {
     let world = World::new().await;
     let mut seen = world.created("t").await;
-    seen.uid = "22222222-0000-4000-8000-000000000002".to_owned();
+    seen.uid = Uid("22222222-0000-4000-8000-000000000002".to_owned());
     let outcome = world.cluster.change(&world.key("t"), &seen, annotate("x")).await;
     assert_eq!(outcome.unwrap_err(), ClusterError::Conflict);
 }

@@ -177,7 +177,7 @@ impl Event {
 }
 
 fn create_login(world: &mut World, password: u8, leave: bool) {
-    let (uid, version) = (world.id(), world.id());
+    let (uid, version) = (world.uid(), world.version());
     world.cluster.login = Some(LoginObject {
         uid,
         version,
@@ -188,7 +188,7 @@ fn create_login(world: &mut World, password: u8, leave: bool) {
 }
 
 fn edit_login(world: &mut World, password: u8) {
-    let next = world.id();
+    let next = world.version();
     if let Some(login) = &mut world.cluster.login {
         (login.version, login.password) = (next, password);
     }
@@ -200,7 +200,7 @@ const fn say(world: &mut World, ahead: i64) {
 }
 
 fn befall(world: &mut World, fate: Fate) {
-    let version = world.id().to_string();
+    let version = world.version();
     match fate {
         Fate::Deleted => drop(world.cluster.tokens.remove("graph")),
         Fate::Edited => {
@@ -230,7 +230,7 @@ fn drop_session(world: &mut World) {
 }
 
 fn restore(world: &mut World) {
-    let (session, token) = (world.id(), world.id().to_string());
+    let (session, token) = (world.version(), world.version());
     if let Some(object) = &mut world.cluster.session {
         (object.version, object.ownership) = (session, Ownership::Adoptable);
     }
@@ -245,7 +245,7 @@ fn restore(world: &mut World) {
 }
 
 fn key(world: &mut World, lost: bool) {
-    let version = world.id();
+    let version = world.version();
     if let Some(session) = &mut world.cluster.session {
         session.version = version;
         session.token_sealed_off = lost;

@@ -63,8 +63,8 @@ impl World {
         }
         let login = self.cluster.login.as_ref().unwrap();
         let seen = LoginSeen {
-            uid: login.uid.to_string(),
-            version: login.version.to_string(),
+            uid: login.uid.clone(),
+            version: login.version.clone(),
             content: Content::Valid {
                 mac: self.mac(login.password),
             },
@@ -100,10 +100,10 @@ impl World {
         if self.refused(s, &Object::Login, Asked::Write) {
             return;
         }
-        let version = self.id();
+        let version = self.version();
         let login = self.cluster.login.as_mut().unwrap();
-        (login.claimed, login.version) = (true, version);
-        reads::claimed(&mut self.known, version.to_string());
+        (login.claimed, login.version) = (true, version.clone());
+        reads::claimed(&mut self.known, version);
     }
 
     fn delete_login(&mut self, s: &Snapshot) {
@@ -137,7 +137,7 @@ impl World {
 
     fn publish(&mut self, s: &Snapshot, token: &Token) {
         let held = self.pocket.tokens[&token.name].clone();
-        let version = self.id().to_string();
+        let version = self.version();
         let life = held.granted.expires_at.since(held.granted.issued_at);
         let next = entra_plan::snapshot::Published {
             version: version.clone(),
@@ -191,7 +191,7 @@ impl World {
         if self.refused(s, object, Asked::Write) {
             return;
         }
-        let version = self.id();
+        let version = self.version();
         let owner = match object {
             Object::Session => {
                 let session = self.cluster.session.as_mut().unwrap();

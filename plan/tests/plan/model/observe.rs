@@ -1,6 +1,7 @@
 //! From the model to the facts.
 
 use entra_plan::identity::AccountTag;
+use entra_plan::metadata::Version;
 use entra_plan::record::Record;
 use entra_plan::snapshot::{
     Binding, Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Pocket, Session,
@@ -82,12 +83,11 @@ impl World {
             return Login::Absent;
         };
         let seen = self.known.login.as_ref().filter(|seen| {
-            (&seen.uid, &seen.version) == (&login.uid.to_string(), &login.version.to_string())
-                && seen.made_for == self.made_for()
+            (&seen.uid, &seen.version) == (&login.uid, &login.version) && seen.made_for == self.made_for()
         });
         Login::Present(LoginSecret {
-            uid: login.uid.to_string(),
-            version: login.version.to_string(),
+            uid: login.uid.clone(),
+            version: login.version.clone(),
             deleting: false,
             allows_identity_change: login.leave,
             claim: if login.claimed { Claim::Ours } else { Claim::Free },
@@ -103,11 +103,14 @@ impl World {
                 ..Session::default()
             };
         };
-        let version = object.version.to_string();
-        let seen = self.known.session.as_ref().filter(|seen| seen.version == version);
+        let seen = self
+            .known
+            .session
+            .as_ref()
+            .filter(|seen| seen.version == object.version);
         Session {
             ownership: object.ownership,
-            version,
+            version: Some(object.version.clone()),
             immutable: false,
             token: object.token.as_ref().map(|t| t.stored.clone()),
             last_login: object.last_login.clone(),
@@ -142,7 +145,7 @@ impl World {
         let note = self.known.entries.get(name).cloned().unwrap_or_default();
         let ownership = object.map_or(Ownership::Absent, |o| o.ownership);
         let published = object.filter(|o| o.ownership == Ownership::Ours).map(|o| {
-            let is = |version: &Option<String>| version.as_ref() == Some(&o.published.version);
+            let is = |version: &Option<Version>| version.as_ref() == Some(&o.published.version);
             let (verified, edited) = (is(&note.verified), is(&note.edited));
             entra_plan::snapshot::Published {
                 verified,

@@ -203,7 +203,7 @@ impl World {
             .entry(&self.mac(login.password))
             .map(|e| &e.verdict);
         let seen = self.known.session.as_ref();
-        let read_back = seen.is_some_and(|seen| seen.version == session.version.to_string());
+        let read_back = seen.is_some_and(|seen| seen.version == session.version);
         let opens = session
             .token
             .as_ref()

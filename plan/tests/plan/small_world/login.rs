@@ -3,7 +3,7 @@
 use entra_plan::record::{Record, Verdict};
 use entra_plan::snapshot::{Content, Login, LoginSecret, Session, Snapshot};
 
-use super::super::build::{NOW, first_sight, fresh_token, login, record, session, token, tried};
+use super::super::build::{NOW, first_sight, fresh_token, login, record, session, token, tried, uid};
 use super::super::choice::Choice;
 use super::super::facts;
 use super::explore;
@@ -34,7 +34,7 @@ fn a_final_verdict_and_the_deletion() {
     explore(2_000, |c| {
         let verdict = c.of(&[Verdict::Accepted, Verdict::Wrong]);
         let entry = entra_plan::record::Entry {
-            login_uid: c.of(&["login-1", "login-0"]).to_owned(),
+            login_uid: Some(uid(c.of(&["login-1", "login-0"]))),
             ..tried(verdict)
         };
         Snapshot {

@@ -71,7 +71,7 @@ fn a_kept_login_that_is_created_again_is_sent_every_half_hour_at_most() {
     };
     let again = |age| Snapshot {
         login: present(LoginSecret {
-            uid: "login-2".to_owned(),
+            uid: uid("login-2"),
             ..login("A")
         }),
         ..with_login(record(sent(age)))

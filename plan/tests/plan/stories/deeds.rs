@@ -86,7 +86,7 @@ fn dead() -> Snapshot {
 /// The login Secret is created anew, with this content.
 fn new_login(s: &mut Snapshot, content: &str) {
     s.login = Login::Present(LoginSecret {
-        uid: "login-2".to_owned(),
+        uid: uid("login-2"),
         ..login(content)
     });
 }

@@ -214,7 +214,7 @@ fn a_hold_has_its_own_back_off_and_ends_when_the_object_is_written() {
     let until = known.holds[&graph].next_attempt_at.unwrap();
     assert!(until >= NOW.plus(30), "Retry-After lengthens the pause");
     assert!(known.failure.is_none() && known.holds.len() == 1);
-    entra_plan::settle::tokens::published(&mut known, &s.tokens[0], "9".to_owned(), NOW);
+    entra_plan::settle::tokens::published(&mut known, &s.tokens[0], version("9"), NOW);
     assert!(known.holds.is_empty());
 }
 

@@ -5,6 +5,7 @@ use entra_plan::Step;
 use entra_plan::answer::{Account, Effect, Granted};
 use entra_plan::identity::Pin;
 use entra_plan::reason::Reason;
+use entra_plan::record::ClientVersion;
 use entra_plan::settle::{login as logins, pass, renewal, store};
 use entra_plan::snapshot::{Held, LoginSecret, RefreshOutcome, Session, Snapshot, StoredToken};
 
@@ -85,7 +86,7 @@ fn the_first_answer_that_names_an_account_completes_the_pin_and_nothing_falls_du
     assert_eq!(completed, pin());
     let outcome = renewal::brought(&s, None, &completed).expect("the completed pin is stored");
     assert!(store::still_fits(&outcome, &s));
-    store::stored(&mut known, &s, "8".to_owned(), Some(completed.clone()));
+    store::stored(&mut known, &s, version("8"), Some(completed.clone()));
     let after = pinned(completed);
     assert_eq!(after.account_tag(), s.account_tag());
     assert!(
@@ -209,7 +210,7 @@ fn restarted() -> (Snapshot, Known) {
 fn after_a_restart_a_changed_client_credential_lifts_a_probe() {
     let (mut s, mut known) = restarted();
     assert!(step(&with_known(&s, &known)).is_final());
-    s.object.inputs.client.version = "2".to_owned();
+    s.object.inputs.client.version = ClientVersion("2".to_owned());
     pass::begins(&mut known, &s, false, false, NOW);
     assert_eq!(step(&with_known(&s, &known)), Step::Redeem(names(&["graph"])));
 }

@@ -46,7 +46,7 @@ fn what_decides_no_answer_sends_nothing() {
         assert!(step_in(&s, 100 * 86_400).is_final(), "{what}");
     }
     let touched = LoginSecret {
-        version: "9".to_owned(),
+        version: version("9"),
         ..login("A")
     };
     assert!(
@@ -167,7 +167,7 @@ fn sent(entry: Entry, effect: Effect, reason: Reason, at: Time) -> Entry {
 /// The same content in a Secret that was created again.
 fn recreated(entry: Entry) -> Snapshot {
     let again = LoginSecret {
-        uid: "login-2".to_owned(),
+        uid: uid("login-2"),
         ..login("A")
     };
     Snapshot {

@@ -99,8 +99,8 @@ fn an_attempt_of_a_former_process_is_taken_over_a_minute_after_it_was_seen() {
 fn after_a_restart_an_interrupted_attempt_is_looked_at_again() {
     let last = LastLogin {
         verdict: Some(LastVerdict::Open),
-        login_uid: "login-1".to_owned(),
-        login_version: "1".to_owned(),
+        login_uid: Some(uid("login-1")),
+        login_version: Some(version("1")),
         sends: 1,
         last_sent_at: Some(NOW.plus(-5)),
         next_attempt_at: None,
@@ -233,7 +233,7 @@ fn a_wrong_password_is_deleted_and_never_sent_again() {
     let s = with_login(record(tried(Verdict::Wrong)));
     assert_eq!(step(&s), Step::DeleteLogin);
     let recreated = LoginSecret {
-        uid: "login-2".to_owned(),
+        uid: uid("login-2"),
         ..login("A")
     };
     let again = Snapshot {
@@ -257,8 +257,8 @@ fn a_wrong_password_is_deleted_and_never_sent_again() {
 fn last(verdict: LastVerdict) -> LastLogin {
     LastLogin {
         verdict: Some(verdict),
-        login_uid: "login-1".to_owned(),
-        login_version: "1".to_owned(),
+        login_uid: Some(uid("login-1")),
+        login_version: Some(version("1")),
         sends: 1,
         last_sent_at: Some(NOW),
         next_attempt_at: None,
@@ -280,7 +280,7 @@ fn a_second_login_within_a_minute_of_a_mistyped_one_is_deleted_at_once() {
 fn the_same_content_again_is_deleted_unsent_while_its_token_lives_once_a_minute() {
     let s = Snapshot {
         login: present(LoginSecret {
-            uid: "login-2".to_owned(),
+            uid: uid("login-2"),
             ..login("A")
         }),
         tokens: vec![fresh_token("graph")],

@@ -247,9 +247,8 @@ fn another_owner_s_token_secret_is_never_published_to() {
 }
 
 fn with_certificate(expires: Expiry) -> Snapshot {
-    let version = "1".to_owned();
     Snapshot {
-        client: Client::Credential { version, expires },
+        client: Client::Credential { expires },
         ..healthy()
     }
 }

@@ -1,6 +1,7 @@
 //! Reads and writes of the refresh-token Secret: the record of an attempt, its outcome, a newer token, a death.
 
 use entra_plan::known::SessionSeen;
+use entra_plan::metadata::Version;
 use entra_plan::record::{Attempt, ContentMac, Record};
 use entra_plan::settle::{login, reads, store};
 use entra_plan::snapshot::{Held, Login, LoginOutcome, Ownership, RefreshOutcome};
@@ -21,7 +22,7 @@ impl World {
             "rule 8: a foreign object is read"
         );
         let seen = SessionSeen {
-            version: session.version.to_string(),
+            version: session.version.clone(),
             opened: session.open(),
         };
         reads::session(&mut self.known, seen, false, self.now);
@@ -120,13 +121,13 @@ impl World {
         session.token_sealed_off = false;
     }
 
-    fn new_version(&mut self) -> String {
-        let version = self.id();
-        self.cluster.session.as_mut().unwrap().version = version;
-        version.to_string()
+    fn new_version(&mut self) -> Version {
+        let version = self.version();
+        self.cluster.session.as_mut().unwrap().version = version.clone();
+        version
     }
 
-    fn write_record(&mut self, record: Record) -> String {
+    fn write_record(&mut self, record: Record) -> Version {
         let last_login = Some(login::described(&self.known, &record));
         let session = self.cluster.session.get_or_insert_with(SessionObject::new);
         if std::mem::take(&mut session.record_sealed_off) {
@@ -140,7 +141,7 @@ impl World {
 impl SessionObject {
     fn new() -> Self {
         Self {
-            version: 0,
+            version: Version::default(),
             ownership: Ownership::Ours,
             token: None,
             record: Record::default(),
