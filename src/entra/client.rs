@@ -50,7 +50,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Certificates of a declared authority that cannot be read, or a system without usable TLS roots.
+    /// A system without usable TLS roots.
     pub fn new(authorities: Authorities, limits: Limits, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
         Ok(Self {
             connections: Connections::new(&authorities)?,
@@ -64,15 +64,12 @@ impl Client {
     }
 
     /// Signs federated accounts in at these servers; without it, at none.
-    ///
-    /// # Errors
-    ///
-    /// Certificates that cannot be read.
-    pub fn federated(self, federation: Federation) -> Result<Self, BuildError> {
-        if let Some(pem) = &federation.ca_pem {
-            self.connections.trust(&Peer::Federation, pem)?;
+    #[must_use]
+    pub fn federated(mut self, federation: Federation) -> Self {
+        if let Some(file) = &federation.ca_file {
+            self.connections.federation_brings(file);
         }
-        Ok(Self { federation, ..self })
+        Self { federation, ..self }
     }
 
     /// Reports every request's outcome and duration to `observer`.
@@ -85,7 +82,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Not a PEM text with at least one certificate: what was trusted before stays.
+    /// Not a file with at least one certificate: what was trusted before stays.
     pub fn trust(&self, peer: &Peer, ca_pem: &[u8]) -> Result<(), BuildError> {
         self.connections.trust(peer, ca_pem)
     }
@@ -145,7 +142,7 @@ impl Client {
         let mut headers = headers(&correlation_id, anchor);
         authorize(&mut headers, &request.binding.client_id, proof.as_ref());
         let departing = Departing {
-            http: self.connections.to(&authority),
+            http: self.connections.to(&authority)?,
             outgoing: Outgoing {
                 url: endpoint.url,
                 headers,

@@ -52,7 +52,7 @@ impl Client {
         let traits = sign_in.authority.traits();
         let form = Form::assertion(sign_in.request, traits, &assertion);
         let anchor = Anchor::User(sign_in.content.username.expose()).of(traits);
-        let departing = self.token_request(sign_in, form, anchor, at_authority, &always);
+        let departing = self.token_request(sign_in, form, anchor, at_authority, &always)?;
         let attempt = sign_in.attempt(assertion.grant);
         self.tokens(&attempt, departing, sign_in.request.scopes).await
     }
@@ -95,7 +95,7 @@ impl Client {
         let url = self.checked(sign_in, address)?;
         let attempt = sign_in.attempt(Grant::Discovery).at(host(&url));
         let departing = Departing {
-            http: self.connections.federation(),
+            http: self.connections.federation()?,
             permit: self.admit(Caller::of_host(sign_in.request, &attempt.host))?,
             outgoing: Outgoing {
                 url,
@@ -131,7 +131,7 @@ impl Client {
         };
         let bytes = envelope.write().map_err(|_| unwritable(&attempt))?;
         let departing = Departing {
-            http: self.connections.federation(),
+            http: self.connections.federation()?,
             permit,
             outgoing: Outgoing {
                 headers: action(version),

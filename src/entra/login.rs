@@ -145,7 +145,7 @@ impl Client {
             return Ok(AccountRealm::Absent);
         };
         let departing = Departing {
-            http: self.connections.to(&sign_in.authority),
+            http: self.connections.to(&sign_in.authority)?,
             outgoing: Outgoing {
                 url,
                 headers: headers(&sign_in.correlation_id, Anchor::Nobody),
@@ -168,7 +168,7 @@ impl Client {
         let form = Form::password(request, traits, &content.username, &content.password);
         let anchor = Anchor::User(content.username.expose()).of(traits);
         let permit = self.admit(Caller::of(request))?;
-        let departing = self.token_request(sign_in, form, anchor, permit, sign_in.still_valid);
+        let departing = self.token_request(sign_in, form, anchor, permit, sign_in.still_valid)?;
         self.tokens(&sign_in.attempt(Grant::Password), departing, request.scopes)
             .await
     }
@@ -181,12 +181,12 @@ impl Client {
         anchor: Anchor<'_>,
         permit: Permit,
         may_leave: &'a (dyn Fn() -> bool + Send + Sync),
-    ) -> Departing<'a> {
+    ) -> Result<Departing<'a>, Stop> {
         let (client_id, proof) = (&sign_in.request.binding.client_id, sign_in.proof.as_ref());
         let mut headers = headers(&sign_in.correlation_id, anchor);
         authorize(&mut headers, client_id, proof);
-        Departing {
-            http: self.connections.to(&sign_in.authority),
+        Ok(Departing {
+            http: self.connections.to(&sign_in.authority)?,
             outgoing: Outgoing {
                 url: sign_in.token_endpoint.url.clone(),
                 headers,
@@ -195,7 +195,7 @@ impl Client {
             },
             permit,
             may_leave,
-        }
+        })
     }
 
     /// The tokens that the authority grants.

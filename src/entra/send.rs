@@ -1,12 +1,12 @@
 //! One permitted request: sent, read, and told to limits, metrics and log.
 
 use super::Client;
-use super::failure::Attempt;
+use super::failure::{self, Attempt};
 use super::limits::{Experience, Permit};
 use super::observe;
 use super::response::{self, Asked};
 use super::retry_after::RETRY_AFTER_DEFAULT;
-use super::wire::{self, Cause, Lost, Outgoing, Reply};
+use super::wire::{self, Cause, Lost, NoRoots, Outgoing, Reply};
 use crate::plan::answer::{Effect, Refusal};
 use crate::reconcile::ports::{Later, Outcome, Tokens};
 
@@ -28,6 +28,12 @@ impl From<Box<Refusal>> for Stop {
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         Box::new(refusal).into()
+    }
+}
+
+impl From<NoRoots> for Stop {
+    fn from(missing: NoRoots) -> Self {
+        failure::no_roots(&missing).into()
     }
 }
 

@@ -1,11 +1,12 @@
 //! The client under test, against a [`Server`], with a clock that the test may move.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use entra_operator::api::Realm;
-use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits};
+use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits, Peer};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Account, Refusal};
 use entra_operator::plan::identity::Pin;
@@ -20,6 +21,9 @@ pub(crate) const CLIENT_ID: &str = "3f0c1a52-0000-4000-8000-000000000001";
 pub(crate) const USER: &str = "alice@contoso.example";
 pub(crate) const PASSWORD: &str = "marker-pass word&=+ä";
 pub(crate) const REFRESH_TOKEN: &str = "marker-refresh-token";
+/// Files that the configuration names. Nobody reads them here: the tests hand over what would be in them.
+pub(crate) const CA: &str = "/etc/entra-operator/lab-ca.pem";
+pub(crate) const FEDERATION_CA: &str = "/etc/entra-operator/federation-ca.pem";
 pub(crate) const SCOPE: &str = "api://x/.default";
 
 /// Real time plus what the test adds.
@@ -81,20 +85,33 @@ impl Setup {
         Self::trusting(&server.host(), &server.ca_pem)
     }
 
-    /// Reaches `host`, trusting `ca_pem` and nothing else.
+    /// Reaches `host`, trusting `ca_pem` and nothing else; empty: no certificate has been read yet.
     pub(crate) fn trusting(host: &str, ca_pem: &str) -> Self {
         Self::of_kind(Kind::Entra, &format!("https://{host}"), ca_pem, Some(TENANT))
     }
 
     /// Reaches an authority of this kind.
     pub(crate) fn of_kind(kind: Kind, url: &str, ca_pem: &str, tenant: Option<&str>) -> Self {
+        let setup = Self::of(lab(kind, url, Some(CA.into())), tenant);
+        if !ca_pem.is_empty() {
+            setup.client.trust(&authority(), ca_pem.as_bytes()).unwrap();
+        }
+        setup
+    }
+
+    /// Reaches `host`, trusting the system's certificates.
+    pub(crate) fn by_the_system(host: &str) -> Self {
+        Self::of(lab(Kind::Entra, &format!("https://{host}"), None), Some(TENANT))
+    }
+
+    fn of(authorities: Authorities, tenant: Option<&str>) -> Self {
         let clock = TestClock::new();
         let port: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
         let limits = Limits {
             in_flight: 32,
             per_second_per_tenant: 10_000,
         };
-        let client = Client::new(lab(kind, url, ca_pem), limits, port).unwrap();
+        let client = Client::new(authorities, limits, port).unwrap();
         let wanted = Wanted {
             namespace: "etl",
             cloud: None,
@@ -115,12 +132,20 @@ impl Setup {
     }
 
     /// Looks for the account's realm, and allows this federation server.
-    pub(crate) fn federated(mut self, sts: &Server) -> Self {
+    pub(crate) fn federated(self, sts: &Server) -> Self {
+        let setup = self.federated_untrusted(sts);
+        let trusted = setup.client.trust(&Peer::Federation, sts.ca_pem.as_bytes());
+        trusted.unwrap();
+        setup
+    }
+
+    /// The same before the certificates of federation servers have been read.
+    pub(crate) fn federated_untrusted(mut self, sts: &Server) -> Self {
         let federation = Federation {
             allowed_hosts: [sts.host()].into(),
-            ca_pem: Some(sts.ca_pem.as_bytes().to_vec()),
+            ca_file: Some(FEDERATION_CA.into()),
         };
-        self.client = self.client.federated(federation).unwrap();
+        self.client = self.client.federated(federation);
         self.realm = Realm::Auto;
         self
     }
@@ -166,12 +191,17 @@ impl Setup {
     }
 }
 
-fn lab(kind: Kind, url: &str, ca_pem: &str) -> Authorities {
+/// Who it is to [`Client::trust`].
+pub(crate) fn authority() -> Peer {
+    Peer::Authority("lab".to_owned())
+}
+
+fn lab(kind: Kind, url: &str, ca_file: Option<PathBuf>) -> Authorities {
     Authorities::new([Declared {
         name: "lab".to_owned(),
         kind,
         url: url.to_owned(),
-        ca_pem: Some(ca_pem.as_bytes().to_vec()),
+        ca_file,
         namespaces: None,
     }])
     .unwrap()

@@ -12,6 +12,7 @@ mod kind;
 mod tenant;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
@@ -33,8 +34,9 @@ pub struct Declared {
     pub kind: Kind,
     /// Its URL, in the shape that [`Kind`] describes. That of an issuer is compared as it is written here.
     pub url: String,
-    /// PEM certificates to trust instead of the system's; `None`: the system's.
-    pub ca_pem: Option<Vec<u8>>,
+    /// The file whose certificates are trusted instead of the system's; `None`: the system's. Its content comes by
+    /// [`Client::trust`](crate::entra::Client::trust), and nothing is sent there before.
+    pub ca_file: Option<PathBuf>,
     /// Namespaces that may name it; `None`: all.
     pub namespaces: Option<Vec<String>>,
 }
@@ -65,7 +67,7 @@ pub struct Authorities {
 #[derive(Clone, Debug)]
 struct Named {
     authority: Authority,
-    ca_pem: Option<Vec<u8>>,
+    ca_file: Option<PathBuf>,
     namespaces: Option<Vec<String>>,
 }
 
@@ -118,11 +120,11 @@ impl Authorities {
         }
     }
 
-    /// Names and certificates of the declarations that bring their own.
-    pub(super) fn private_roots(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    /// Names and files of the declarations that bring certificates of their own.
+    pub(super) fn private_roots(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.named
             .iter()
-            .filter_map(|(name, entry)| Some((name.as_str(), entry.ca_pem.as_deref()?)))
+            .filter_map(|(name, entry)| Some((name.as_str(), entry.ca_file.as_deref()?)))
     }
 
     fn declared(&self, namespace: &str, name: &str) -> Result<Authority, AuthorityRefused> {
@@ -141,7 +143,7 @@ impl Named {
             name,
             kind,
             url: written,
-            ca_pem,
+            ca_file,
             namespaces,
         } = declared;
         let base = kind.url(&written).map_err(|problem| DeclarationError::Url {
@@ -155,7 +157,7 @@ impl Named {
                 written,
                 name: Some(name),
             },
-            ca_pem,
+            ca_file,
             namespaces,
         })
     }

@@ -29,7 +29,7 @@ use super::Grant;
 use super::authority::Authority;
 use super::response::Odd;
 use super::retry_after::RETRY_AFTER_DEFAULT;
-use super::wire::{Cause, Departure, Lost, Reply};
+use super::wire::{Cause, Departure, Lost, NoRoots, Reply};
 use crate::api::{MORE, Reason};
 use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::plan::snapshot::Binding;
@@ -322,6 +322,24 @@ fn silence(lost: Lost, host: &str) -> (String, &'static str) {
 /// A refusal before anything was sent, because the configuration does not offer the authority.
 pub(super) fn not_offered(refused: AuthorityRefused) -> Refusal {
     unsent(Effect::Person, refused.reason, refused.message)
+}
+
+/// A refusal before anything was sent, because the certificates that a peer brings are not there.
+pub(super) fn no_roots(missing: &NoRoots) -> Refusal {
+    let file = missing.file.display();
+    let message = format!(
+        "The file {file} has brought no certificate for {} yet; nothing was sent there.",
+        missing.peer
+    );
+    let reason = Reason::ServiceUnavailable;
+    Refusal {
+        remedy: format!(
+            "Have the operator's administrator mount a PEM file with a certificate there, or correct caFile in the \
+             configuration. It is tried again by itself. {}",
+            more(reason, None)
+        ),
+        ..unsent(Effect::Transient, reason, message)
+    }
 }
 
 /// A refusal by our own limits.
