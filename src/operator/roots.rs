@@ -16,8 +16,8 @@ use tokio::time::MissedTickBehavior;
 use super::config::Config;
 use crate::entra::{BuildError, Peer};
 
-/// How often the files are looked at: the sweep's pace.
-const LOOK: Duration = Duration::from_secs(30);
+/// How often the files are looked at: a file that comes is there before a sign-in is tried again.
+const LOOK: Duration = Duration::from_secs(10);
 
 /// The files of a configuration.
 #[derive(Debug)]
