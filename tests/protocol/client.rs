@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use entra_operator::api::Realm;
+use entra_operator::api::{Cloud, Realm};
 use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits, Peer};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Account, Refusal};
@@ -73,6 +73,7 @@ pub(crate) struct Setup {
     pub(crate) client: Client,
     pub(crate) clock: Arc<TestClock>,
     binding: Binding,
+    authority: Option<&'static str>,
     scopes: Vec<String>,
     pub(crate) client_auth: Option<ClientAuthentication>,
     pub(crate) life: Option<i64>,
@@ -105,6 +106,19 @@ impl Setup {
     }
 
     fn of(authorities: Authorities, tenant: Option<&str>) -> Self {
+        Self::wanting(authorities, (None, Some("lab")), tenant)
+    }
+
+    /// Reaches this cloud.
+    pub(crate) fn of_cloud(cloud: Cloud) -> Self {
+        Self::wanting(Authorities::default(), (Some(cloud), None), Some(TENANT))
+    }
+
+    fn wanting(
+        authorities: Authorities,
+        (cloud, authority): (Option<Cloud>, Option<&'static str>),
+        tenant: Option<&str>,
+    ) -> Self {
         let clock = TestClock::new();
         let port: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
         let limits = Limits {
@@ -114,8 +128,8 @@ impl Setup {
         let client = Client::new(authorities, limits, port).unwrap();
         let wanted = Wanted {
             namespace: "etl",
-            cloud: None,
-            authority: Some("lab"),
+            cloud,
+            authority,
             tenant,
             client_id: CLIENT_ID,
         };
@@ -123,6 +137,7 @@ impl Setup {
             binding: client.binding(&wanted).unwrap(),
             client,
             clock,
+            authority,
             scopes: vec![SCOPE.to_owned()],
             client_auth: None,
             life: Some(24),
@@ -163,7 +178,7 @@ impl Setup {
     pub(crate) fn request(&self) -> Request<'_> {
         Request {
             namespace: "etl",
-            authority: Some("lab"),
+            authority: self.authority,
             binding: &self.binding,
             client: self.client_auth.as_ref(),
             scopes: &self.scopes,

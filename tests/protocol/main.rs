@@ -12,6 +12,7 @@
 mod answers;
 mod assertions;
 mod client;
+mod clouds;
 mod departure;
 mod federated;
 mod federation;

@@ -75,7 +75,7 @@ pub fn judged(s: &Snapshot, user: &str, granted: &Granted) -> Result<(), Refusal
 pub fn uses_turn(result: &Result<Granted, Refusal>) -> bool {
     result
         .as_ref()
-        .is_err_and(|r| !r.concerns_entry() && !matches!(r.effect, Effect::Transient | Effect::Withheld))
+        .is_err_and(|r| !r.concerns_entry() && !r.left_nothing())
 }
 
 /// No permit was free, and nothing left.
@@ -244,6 +244,9 @@ impl Entry {
             }
         }
         self.answered(Verdict::Kept(refusal.reason));
+        if refusal.left_nothing() {
+            self.sends = self.sends.saturating_sub(1);
+        }
         if refusal.proves_password() && self.proven < schedule::PROVEN_TRIES {
             self.proven += 1;
             self.next_attempt_at = Some(now.plus(schedule::PROVEN_PAUSE));

@@ -260,6 +260,16 @@ impl Authority {
         Some(url)
     }
 
+    /// The cloud with this instance name, if this is another one. A declared host is no cloud, and knows of none.
+    pub(super) fn other_cloud(&self, instance: &str) -> Option<Cloud> {
+        let named = self
+            .name
+            .is_none()
+            .then(|| clouds::of_instance(instance))
+            .flatten();
+        named.filter(|cloud| clouds::host_of(*cloud) != self.host())
+    }
+
     /// Page on which an administrator of the tenant consents to the application's permissions: Entra ID has one.
     pub(super) fn admin_consent(&self, tenant: &str, client_id: &str) -> Option<Url> {
         let mut url = (self.kind == Kind::Entra)
