@@ -24,7 +24,7 @@ use crate::plan::Time;
 use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::plan::snapshot::Binding;
 use crate::reconcile::material::{ClientAuthentication, ClientCertificate, LoginContent, StoredSession};
-use crate::reconcile::ports::{AuthorityRefused, Clock, Outcome, Provider, Request, Tokens, Wanted};
+use crate::reconcile::ports::{AuthorityRefused, Clock, Later, Outcome, Provider, Request, Tokens, Wanted};
 
 /// Sends sign-ins and redemptions to Entra ID.
 pub struct Client {
@@ -156,8 +156,9 @@ impl Client {
         self.tokens(&attempt, departing, request.scopes).await
     }
 
-    fn held_back(&self, until: Time) -> Refusal {
-        failure::held_back(until.since(self.clock.now()).max(1))
+    fn held_back(&self, later: Later) -> Refusal {
+        let seconds = later.until.since(self.clock.now()).max(1);
+        failure::held_back(later, seconds)
     }
 
     pub(super) fn correlation_id(&self) -> String {
@@ -206,7 +207,7 @@ impl Provider for Client {
             .await
             .map_err(|stop| match stop {
                 Stop::Refused(refusal) => *refusal,
-                Stop::Later(later) => self.held_back(later.until),
+                Stop::Later(later) => self.held_back(later),
             })?;
         self.discovered.tenants.insert(authority, tenant, &guid, now);
         Ok(guid)

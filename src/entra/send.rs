@@ -123,7 +123,11 @@ fn experience(answer: &Result<Reply, Lost>, refusal: Option<&Refusal>) -> Experi
             retry_after,
             ..
         }) => Experience::Throttled(retry_after.unwrap_or(RETRY_AFTER_DEFAULT)),
-        Ok(Reply { status: 500.., .. }) if failing => Experience::Failing,
+        Ok(Reply {
+            status: 500..,
+            retry_after,
+            ..
+        }) if failing => failed(refusal, *retry_after),
         Ok(_) => Experience::Answered,
         Err(
             Lost {
@@ -138,7 +142,14 @@ fn experience(answer: &Result<Reply, Lost>, refusal: Option<&Refusal>) -> Experi
             cause:
                 Cause::Connect | Cause::Certificate | Cause::Name | Cause::Version | Cause::Tls | Cause::Deadline,
             ..
-        }) => Experience::Failing,
+        }) => failed(refusal, None),
+    }
+}
+
+fn failed(refusal: Option<&Refusal>, retry_after: Option<i64>) -> Experience {
+    Experience::Failing {
+        message: refusal.map(|r| r.message.clone()).unwrap_or_default(),
+        retry_after,
     }
 }
 

@@ -109,6 +109,19 @@ impl Setup {
         Self::wanting(authorities, (None, Some("lab")), tenant)
     }
 
+    /// Reaches `host` as the authority `lab`, and the same as `other`; neither has its certificates yet.
+    pub(crate) fn twice(host: &str) -> Self {
+        let url = format!("https://{host}");
+        let both = ["lab", "other"].map(|name| declared(name, Kind::Entra, &url, Some(CA.into())));
+        Self::of(Authorities::new(both).unwrap(), Some(TENANT))
+    }
+
+    /// Reaches the authority of this name.
+    pub(crate) fn by(mut self, authority: &'static str) -> Self {
+        self.authority = Some(authority);
+        self
+    }
+
     /// Reaches this cloud.
     pub(crate) fn of_cloud(cloud: Cloud) -> Self {
         Self::wanting(Authorities::default(), (Some(cloud), None), Some(TENANT))
@@ -212,14 +225,17 @@ pub(crate) fn authority() -> Peer {
 }
 
 fn lab(kind: Kind, url: &str, ca_file: Option<PathBuf>) -> Authorities {
-    Authorities::new([Declared {
-        name: "lab".to_owned(),
+    Authorities::new([declared("lab", kind, url, ca_file)]).unwrap()
+}
+
+fn declared(name: &str, kind: Kind, url: &str, ca_file: Option<PathBuf>) -> Declared {
+    Declared {
+        name: name.to_owned(),
         kind,
         url: url.to_owned(),
         ca_file,
         namespaces: None,
-    }])
-    .unwrap()
+    }
 }
 
 pub(crate) fn content() -> LoginContent {

@@ -3,6 +3,7 @@
 use entra_operator::api::Reason;
 use entra_operator::entra::{BuildError, Kind, Peer};
 use entra_operator::plan::answer::{Effect, Refusal};
+use entra_operator::reconcile::ports::Outcome;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -10,6 +11,30 @@ use tokio::net::TcpListener;
 use crate::client::{CA, FEDERATION_CA, Setup, authority, granted, refused, tokens};
 use crate::federation::{Scene, Version, issued, realm_of};
 use crate::server::{Server, certificate, say};
+
+/// A wrong `caFile` of one declaration costs the other one nothing, and is named even while no call is made.
+#[tokio::test]
+async fn an_open_circuit_is_told_by_the_failure_that_opened_it_and_belongs_to_one_declaration() {
+    let server = Server::start(answers()).await;
+    let mut setup = Setup::twice(&server.host());
+    let other = Peer::Authority("other".to_owned());
+    setup
+        .client
+        .trust(&authority(), certificate().1.as_bytes())
+        .unwrap();
+    setup.client.trust(&other, server.ca_pem.as_bytes()).unwrap();
+    for _ in 0..5 {
+        assert!(refused(setup.redeem().await).message.contains("not trusted"));
+    }
+    let Outcome::Later(later) = setup.redeem().await else {
+        panic!("the circuit is open")
+    };
+    assert_eq!(later.reason, Reason::ServiceUnavailable);
+    let cause = format!("The certificate of {} is not trusted", server.host());
+    assert!(later.message.contains(&cause), "{}", later.message);
+    setup = setup.by("other");
+    granted(setup.redeem().await);
+}
 
 /// For the process in which the system trusts the server.
 const HOST: &str = "TEST_SYSTEM_HOST";

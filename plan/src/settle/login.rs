@@ -79,15 +79,11 @@ pub fn uses_turn(result: &Result<Granted, Refusal>) -> bool {
 }
 
 /// No permit was free, and nothing left.
-pub fn withheld(seconds: i64) -> Refusal {
+pub fn withheld(seconds: i64, reason: Reason, message: String) -> Refusal {
     Refusal {
         effect: Effect::Withheld,
         retry_after: Some(seconds.max(1)),
-        ..trouble::refusal(
-            Reason::Throttled,
-            "the operator's own limits put the sign-in off".to_owned(),
-            "nothing to do; it is tried again by itself",
-        )
+        ..trouble::refusal(reason, message, "The sign-in is tried again by itself.")
     }
 }
 

@@ -33,7 +33,7 @@ use super::wire::{Cause, Departure, Lost, NoRoots, Reply};
 use crate::api::{MORE, Reason};
 use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::plan::snapshot::Binding;
-use crate::reconcile::ports::AuthorityRefused;
+use crate::reconcile::ports::{AuthorityRefused, Later};
 
 /// Pause after the loop detector (50196) tripped: it counts over five minutes (Microsoft's page of breaking changes,
 /// "client loop").
@@ -342,12 +342,11 @@ pub(super) fn no_roots(missing: &NoRoots) -> Refusal {
     }
 }
 
-/// A refusal by our own limits.
-pub(super) fn held_back(seconds: i64) -> Refusal {
-    let message = "The operator's own limits hold this request back; nothing was sent.".to_owned();
+/// No permit was free.
+pub(super) fn held_back(later: Later, seconds: i64) -> Refusal {
     Refusal {
         retry_after: Some(seconds),
-        ..unsent(Effect::Withheld, Reason::Throttled, message)
+        ..unsent(Effect::Withheld, later.reason, later.message)
     }
 }
 

@@ -92,7 +92,7 @@ impl<P: Ports> Pass<'_, P> {
                 let until = later
                     .until
                     .plus(self.memory.correction.seconds(self.ports.clock()));
-                settle::renewal::withheld(&mut self.memory.known, s, until, later.reason);
+                settle::renewal::withheld(&mut self.memory.known, s, until, later.reason, later.message);
                 (false, ControlFlow::Break(()))
             }
         }
