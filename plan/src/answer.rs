@@ -125,6 +125,13 @@ impl Refusal {
         a_person_ends_it && (checked_later || self.code == Some(NOT_ASSIGNED))
     }
 
+    /// Whether nothing of user name and password left: no send, and no turn of account or namespace is used up. A login
+    /// Secret that cannot be used is never sent.
+    pub fn left_nothing(&self) -> bool {
+        self.reason == Reason::InvalidLoginSecret
+            || matches!(self.effect, Effect::Transient | Effect::Withheld)
+    }
+
     /// What happened and what to do, as one text.
     pub fn told(&self) -> String {
         told(&self.message, &self.advice())

@@ -56,7 +56,10 @@ fn withheld(s: &Snapshot, now: Time) -> Option<(Reason, String)> {
     s.tokens.iter().any(waits).then(|| {
         (
             held.reason,
-            "no call is made at the moment; it is tried again by itself".to_owned(),
+            format!(
+                "{}; no call is made at the moment, and it is tried again by itself",
+                held.message
+            ),
         )
     })
 }

@@ -375,11 +375,7 @@ fn send(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
     if let Some(w) = s.withheld(now) {
         let long = w.until.since(now) >= schedule::WITHHELD_TOLD;
         let reason = if long { w.reason } else { Reason::LoggingIn };
-        return Flow::hold(
-            reason,
-            "the sign-in waits: no call is made at the moment",
-            Some(w.until),
-        );
+        return Flow::hold(reason, format!("the sign-in waits: {}", w.message), Some(w.until));
     }
     let paused = entry
         .last_sent_at

@@ -68,6 +68,8 @@ pub struct Withheld {
     pub until: Time,
     /// Why.
     pub reason: Reason,
+    /// The same in words, without a full stop.
+    pub message: String,
     /// For whom: with another binding it is void.
     pub binding: Option<Binding>,
 }

@@ -155,6 +155,20 @@ pub enum Cloud {
     GovSG,
 }
 
+impl Cloud {
+    /// As the spec writes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "Public",
+            Self::USGovernment => "USGovernment",
+            Self::China => "China",
+            Self::Bleu => "Bleu",
+            Self::Delos => "Delos",
+            Self::GovSG => "GovSG",
+        }
+    }
+}
+
 /// The one-shot login Secret.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

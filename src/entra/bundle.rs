@@ -31,11 +31,6 @@ pub(super) struct Bundle {
     pub(super) bad: Vec<usize>,
 }
 
-/// How many certificates of a file can be trusted.
-pub fn usable_roots(file: &[u8]) -> usize {
-    read(file).good.len()
-}
-
 /// Reads a file.
 pub(super) fn read(file: &[u8]) -> Bundle {
     let mut bundle = Bundle::default();

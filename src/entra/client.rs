@@ -25,7 +25,7 @@ use crate::plan::Time;
 use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::plan::snapshot::Binding;
 use crate::reconcile::material::{ClientAuthentication, ClientCertificate, LoginContent, StoredSession};
-use crate::reconcile::ports::{AuthorityRefused, Clock, Outcome, Provider, Request, Tokens, Wanted};
+use crate::reconcile::ports::{AuthorityRefused, Clock, Later, Outcome, Provider, Request, Tokens, Wanted};
 
 /// Sends sign-ins and redemptions to Entra ID.
 pub struct Client {
@@ -52,7 +52,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Certificates of a declared authority that cannot be read, or a system without usable TLS roots.
+    /// A system without usable TLS roots.
     pub fn new(authorities: Authorities, limits: Limits, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
         Ok(Self {
             connections: Connections::new(&authorities)?,
@@ -67,15 +67,12 @@ impl Client {
     }
 
     /// Signs federated accounts in at these servers; without it, at none.
-    ///
-    /// # Errors
-    ///
-    /// Certificates that cannot be read.
-    pub fn federated(self, federation: Federation) -> Result<Self, BuildError> {
-        if let Some(pem) = &federation.ca_pem {
-            self.connections.trust(&Peer::Federation, pem)?;
+    #[must_use]
+    pub fn federated(mut self, federation: Federation) -> Self {
+        if let Some(file) = &federation.ca_file {
+            self.connections.federation_brings(file);
         }
-        Ok(Self { federation, ..self })
+        Self { federation, ..self }
     }
 
     /// Reports every request's outcome and duration to `observer`.
@@ -88,7 +85,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// Not a PEM text with at least one certificate: what was trusted before stays.
+    /// Not a file with at least one certificate: what was trusted before stays.
     pub fn trust(&self, peer: &Peer, ca_pem: &[u8]) -> Result<(), BuildError> {
         self.connections.trust(peer, ca_pem)
     }
@@ -153,7 +150,7 @@ impl Client {
         let mut headers = headers(&correlation_id, anchor);
         authorize(&mut headers, &request.binding.client_id, proof.as_ref());
         let departing = Departing {
-            http: self.connections.to(&authority),
+            http: self.connections.to(&authority)?,
             outgoing: Outgoing {
                 url: endpoint.url,
                 headers,
@@ -167,8 +164,9 @@ impl Client {
         self.tokens(&attempt, departing, request).await
     }
 
-    fn held_back(&self, until: Time) -> Refusal {
-        failure::held_back(until.since(self.clock.now()).max(1))
+    fn held_back(&self, later: Later) -> Refusal {
+        let seconds = later.until.since(self.clock.now()).max(1);
+        failure::held_back(later, seconds)
     }
 
     pub(super) fn correlation_id(&self) -> String {
@@ -221,7 +219,7 @@ impl Provider for Client {
             .await
             .map_err(|stop| match stop {
                 Stop::Refused(refusal) => *refusal,
-                Stop::Later(later) => self.held_back(later.until),
+                Stop::Later(later) => self.held_back(later),
             })?;
         self.discovered.tenants.insert(authority, tenant, &guid, now);
         Ok(guid)

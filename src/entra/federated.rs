@@ -96,7 +96,7 @@ impl Client {
         let url = self.checked(sign_in, address)?;
         let attempt = sign_in.attempt(Grant::Discovery).at(host(&url));
         let departing = Departing {
-            http: self.connections.federation(),
+            http: self.connections.federation()?,
             permit: self.admit(Caller::of_host(sign_in.request, &attempt.host))?,
             outgoing: Outgoing {
                 url,
@@ -132,7 +132,7 @@ impl Client {
         };
         let bytes = envelope.write().map_err(|_| unwritable(&attempt))?;
         let departing = Departing {
-            http: self.connections.federation(),
+            http: self.connections.federation()?,
             permit,
             outgoing: Outgoing {
                 headers: action(version),

@@ -1,6 +1,7 @@
 //! Federation servers: which of them the administrator allows, and the check of every address before it is used.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use url::Url;
 
@@ -14,8 +15,9 @@ pub(super) const TEXT_MAX: usize = 2048;
 pub struct Federation {
     /// Hosts, in lower case, with the port if it is not 443. Passwords go to no other.
     pub allowed_hosts: BTreeSet<String>,
-    /// PEM certificates to trust there beside those of the system.
-    pub ca_pem: Option<Vec<u8>>,
+    /// The file whose certificates are trusted there beside those of the system; `None`: the system's alone. Its content
+    /// comes by [`Client::trust`](super::Client::trust), and nothing is sent there before.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// Why an address is not used.
@@ -59,7 +61,7 @@ mod tests {
     fn allowing(hosts: &[&str]) -> Federation {
         Federation {
             allowed_hosts: hosts.iter().map(|host| (*host).to_owned()).collect(),
-            ca_pem: None,
+            ca_file: None,
         }
     }
 

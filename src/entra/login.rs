@@ -18,7 +18,7 @@ use super::realm::{self, AccountRealm, Server};
 use super::send::{Departing, Stop};
 use super::wire::{Outgoing, Reply};
 use super::{Client, Grant};
-use crate::api::{Realm, Reason};
+use crate::api::{Cloud, Realm, Reason};
 use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::reconcile::material::LoginContent;
 use crate::reconcile::ports::{Request, Tokens};
@@ -85,6 +85,7 @@ impl Client {
         };
         match Box::pin(self.checker(&sign_in, realm)).await? {
             Checker::Authority(known) => {
+                may_be_right(&sign_in)?;
                 let outcome = Box::pin(self.by_password(&sign_in)).await;
                 Box::pin(self.certain(&sign_in, known, outcome)).await
             }
@@ -108,6 +109,7 @@ impl Client {
             AccountRealm::Managed => Ok(Checker::Authority(Known::Said)),
             AccountRealm::Absent => Ok(Checker::Authority(Known::Assumed)),
             AccountRealm::Unknown => Err(nobody(&attempt).into()),
+            AccountRealm::Elsewhere(cloud) => Err(elsewhere(&attempt, cloud).into()),
             AccountRealm::Personal => Err(personal(&attempt).into()),
         }
     }
@@ -142,7 +144,7 @@ impl Client {
             return Ok(AccountRealm::Absent);
         };
         let departing = Departing {
-            http: self.connections.to(&sign_in.authority),
+            http: self.connections.to(&sign_in.authority)?,
             outgoing: Outgoing {
                 url,
                 headers: headers(&sign_in.correlation_id, Anchor::Nobody),
@@ -185,7 +187,7 @@ impl Client {
         let mut headers = headers(&sign_in.correlation_id, anchor);
         authorize(&mut headers, &request.binding.client_id, proof.as_ref());
         Ok(Departing {
-            http: self.connections.to(&sign_in.authority),
+            http: self.connections.to(&sign_in.authority)?,
             outgoing: Outgoing {
                 url: endpoint.url.clone(),
                 headers,
@@ -209,7 +211,7 @@ fn read_realm(attempt: &Attempt<'_>, reply: &Reply) -> Result<AccountRealm, Box<
     match reply.status {
         200 => {
             let body = reply.body.as_deref().map(Vec::as_slice).unwrap_or_default();
-            realm::read(body).ok_or_else(|| Box::new(attempt.unusable(reply)))
+            realm::read(attempt.authority, body).ok_or_else(|| Box::new(attempt.unusable(reply)))
         }
         404 if attempt.authority.name().is_some() => Ok(AccountRealm::Absent),
         404 => Err(Box::new(attempt.status(Class::Transient, reply))),
@@ -251,6 +253,41 @@ fn nobody(attempt: &Attempt<'_>) -> Refusal {
         "The domain of the user name belongs to no tenant of this cloud; the password was not sent.".to_owned(),
         "Check the user name and spec.cloud. With spec.login.realm: Managed the password is sent all the same.",
     )
+}
+
+fn elsewhere(attempt: &Attempt<'_>, cloud: Cloud) -> Refusal {
+    let name = cloud.name();
+    let refusal = attempt.told(
+        Effect::Person,
+        Reason::AppMisconfigured,
+        format!("The account belongs to another cloud, {name}; the password was not sent."),
+        &format!("Set spec.cloud: {name}. The application and the tenant must be there, too."),
+    );
+    Refusal {
+        deed: Deed::Spec,
+        ..refusal
+    }
+}
+
+/// What the authority is known to take from nobody is not sent, for it would count as a wrong password.
+fn may_be_right(sign_in: &SignIn<'_>) -> Result<(), Stop> {
+    let password = sign_in.content.password.expose();
+    let spaced = password.starts_with(char::is_whitespace) || password.ends_with(char::is_whitespace);
+    if !spaced || !sign_in.authority.traits().refuses_outer_spaces {
+        return Ok(());
+    }
+    let refusal = sign_in.attempt(Grant::Password).told(
+        Effect::Person,
+        Reason::InvalidLoginSecret,
+        "Key password begins or ends with a space, and Entra ID takes no such password with this grant; it was not sent."
+            .to_owned(),
+        "If the space came in by mistake, leave it out; if not, change the account's password.",
+    );
+    Err(Refusal {
+        deed: Deed::NewLogin,
+        ..refusal
+    }
+    .into())
 }
 
 fn personal(attempt: &Attempt<'_>) -> Refusal {

@@ -63,7 +63,6 @@ mod wire;
 mod wstrust;
 
 pub use authority::{Authorities, DeclarationError, Declared, Kind, UrlError};
-pub use bundle::usable_roots;
 pub use client::Client;
 pub use clock::{Clocks, SKEW_MIN, Timing};
 pub use federation::Federation;
@@ -77,7 +76,7 @@ pub use wire::BODY_MAX;
 const USER_AGENT: &str = concat!("entra-operator/", env!("CARGO_PKG_VERSION"));
 
 /// Whose certificates are trusted.
-#[derive(Clone, Debug, PartialEq, Eq, strum::Display)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
 pub enum Peer {
     /// A declared authority's, which brings its own instead of the system's.
     #[strum(to_string = "authority {0}")]
@@ -87,19 +86,14 @@ pub enum Peer {
     Federation,
 }
 
-/// Why a [`Client`] could not be built.
+/// Why a [`Client`] could not be built, or given other certificates.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BuildError {
-    /// The certificates of a declared authority cannot be read.
+    /// A file holds no certificate that can be trusted.
     #[error(
-        "the certificates of authority {0} cannot be read: a PEM file with at least one certificate is needed"
+        "the file holds no certificate for {0}: at least one in PEM form is needed (-----BEGIN CERTIFICATE-----)"
     )]
-    Certificates(String),
-    /// The certificates for federation servers cannot be read.
-    #[error(
-        "the certificates for federation servers cannot be read: a PEM file with at least one certificate is needed"
-    )]
-    FederationCertificates,
+    Certificates(Peer),
     /// No TLS client can be set up.
     #[error("no TLS client can be set up: are the system's root certificates there?")]
     Tls,

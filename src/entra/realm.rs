@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
+use super::authority::Authority;
 use super::federation::TEXT_MAX;
+use crate::api::Cloud;
 
 /// For whom a federation server's token is, where the answer does not say: the public cloud's name for itself.
 const AUDIENCE: &str = "urn:federation:MicrosoftOnline";
@@ -21,6 +23,8 @@ pub(super) enum AccountRealm {
     Unknown,
     /// The service for personal accounts.
     Personal,
+    /// Another cloud's Entra ID: that cloud.
+    Elsewhere(Cloud),
     /// The authority has no realm service: it checks the password itself, unless it asks somebody else behind its back.
     Absent,
 }
@@ -46,18 +50,22 @@ struct Body {
     federation_active_auth_url: Option<String>,
     cloud_audience_urn: Option<String>,
     federation_protocol: Option<String>,
+    cloud_instance_name: Option<String>,
 }
 
-/// Reads an answer; `None` if it names no type of account that is known.
-pub(super) fn read(body: &[u8]) -> Option<AccountRealm> {
+/// Reads an answer of this authority; `None` if it names no type of account that is known.
+pub(super) fn read(authority: &Authority, body: &[u8]) -> Option<AccountRealm> {
     let body: Body = serde_json::from_slice(body).ok()?;
     let is = |kind: &str| body.account_type.eq_ignore_ascii_case(kind);
     let personal = body
         .domain_name
         .as_deref()
         .is_some_and(|domain| domain.eq_ignore_ascii_case(PERSONAL));
+    let instance = body.cloud_instance_name.as_deref().unwrap_or_default();
     if personal {
         Some(AccountRealm::Personal)
+    } else if let Some(cloud) = authority.other_cloud(instance) {
+        Some(AccountRealm::Elsewhere(cloud))
     } else if is("Managed") {
         Some(AccountRealm::Managed)
     } else if is("Unknown") {
@@ -89,9 +97,38 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::entra::authority::{Authorities, CLOUDS};
+
+    fn cloud(host: &str) -> Authority {
+        Authorities::default().bound("etl", None, host).unwrap()
+    }
 
     fn realm(body: &Value) -> Option<AccountRealm> {
-        read(body.to_string().as_bytes())
+        read(&cloud("login.microsoftonline.com"), body.to_string().as_bytes())
+    }
+
+    #[test]
+    fn an_account_of_another_cloud_is_told_by_the_cloud_s_name_for_itself() {
+        for (asked, host) in CLOUDS {
+            for (cloud_of, instance) in CLOUDS {
+                let name = instance.trim_start_matches("login.").to_uppercase();
+                for kind in ["Managed", "Federated", "Unknown"] {
+                    let body = json!({"account_type": kind, "cloud_instance_name": name}).to_string();
+                    let found = read(&cloud(host), body.as_bytes());
+                    let elsewhere = found == Some(AccountRealm::Elsewhere(cloud_of));
+                    assert_eq!(elsewhere, asked != cloud_of, "{asked:?} {body}");
+                }
+            }
+        }
+        for name in [
+            "",
+            "login.microsoftonline.us",
+            "microsoftonline.de",
+            "contoso.example",
+        ] {
+            let body = json!({"account_type": "Managed", "cloud_instance_name": name});
+            assert_eq!(realm(&body), Some(AccountRealm::Managed), "{name}");
+        }
     }
 
     #[test]
@@ -160,7 +197,7 @@ mod tests {
     proptest! {
         #[test]
         fn bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-            let _seen = read(&bytes);
+            let _seen = read(&cloud("login.microsoftonline.com"), &bytes);
         }
 
         #[test]

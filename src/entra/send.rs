@@ -2,12 +2,12 @@
 
 use super::Client;
 use super::clock::Started;
-use super::failure::Attempt;
+use super::failure::{self, Attempt};
 use super::limits::{Experience, Permit};
 use super::observe;
 use super::response::{self, Asked};
 use super::retry_after::RETRY_AFTER_DEFAULT;
-use super::wire::{self, Cause, Lost, Outgoing, Reply};
+use super::wire::{self, Cause, Lost, NoRoots, Outgoing, Reply};
 use crate::api::Reason;
 use crate::plan::answer::{Effect, Refusal};
 use crate::plan::snapshot::Binding;
@@ -32,6 +32,12 @@ impl From<Box<Refusal>> for Stop {
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
         Box::new(refusal).into()
+    }
+}
+
+impl From<NoRoots> for Stop {
+    fn from(missing: NoRoots) -> Self {
+        failure::no_roots(&missing).into()
     }
 }
 
@@ -191,7 +197,11 @@ fn experience(answer: &Result<Reply, Lost>, refusal: Option<&Refusal>) -> Experi
             retry_after,
             ..
         }) => Experience::Throttled(retry_after.unwrap_or(RETRY_AFTER_DEFAULT)),
-        Ok(Reply { status: 500.., .. }) if failing => Experience::Failing,
+        Ok(Reply {
+            status: 500..,
+            retry_after,
+            ..
+        }) if failing => failed(refusal, *retry_after),
         Ok(_) => Experience::Answered,
         Err(
             Lost {
@@ -206,7 +216,14 @@ fn experience(answer: &Result<Reply, Lost>, refusal: Option<&Refusal>) -> Experi
             cause:
                 Cause::Connect | Cause::Certificate | Cause::Name | Cause::Version | Cause::Tls | Cause::Deadline,
             ..
-        }) => Experience::Failing,
+        }) => failed(refusal, None),
+    }
+}
+
+fn failed(refusal: Option<&Refusal>, retry_after: Option<i64>) -> Experience {
+    Experience::Failing {
+        message: refusal.map(|r| r.message.clone()).unwrap_or_default(),
+        retry_after,
     }
 }
 

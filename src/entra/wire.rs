@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -44,69 +45,108 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Connections {
     system: reqwest::Client,
-    private: BTreeMap<String, RwLock<reqwest::Client>>,
-    federation: RwLock<reqwest::Client>,
+    private: BTreeMap<String, Private>,
+    /// `None`: the system's certificates are enough there.
+    federation: Option<Private>,
+}
+
+/// The client of whoever brings certificates of his own. The system's never stand in for them.
+#[derive(Debug)]
+struct Private {
+    file: PathBuf,
+    /// `None`: no certificate has been read from the file yet.
+    client: RwLock<Option<reqwest::Client>>,
+}
+
+/// Certificates without which nothing is sent to a peer have not been read yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NoRoots {
+    pub(super) peer: Peer,
+    pub(super) file: PathBuf,
 }
 
 impl Connections {
     pub(super) fn new(authorities: &Authorities) -> Result<Self, BuildError> {
-        let private = authorities
-            .private_roots()
-            .map(|(name, pem)| Ok((name.to_owned(), RwLock::new(only(name, pem)?))));
-        let system = build(builder())?;
+        let private = authorities.private_roots();
         Ok(Self {
-            private: private.collect::<Result<_, BuildError>>()?,
-            federation: RwLock::new(system.clone()),
-            system,
+            private: private
+                .map(|(name, file)| (name.to_owned(), Private::of(file)))
+                .collect(),
+            federation: None,
+            system: build(builder())?,
         })
+    }
+
+    /// Federation servers bring the certificates of this file.
+    pub(super) fn federation_brings(&mut self, file: &Path) {
+        self.federation = Some(Private::of(file));
     }
 
     /// Replaces the client of whoever brings certificates of his own: no kept connection outlives the trust that it was
     /// made under.
     pub(super) fn trust(&self, peer: &Peer, pem: &[u8]) -> Result<(), BuildError> {
-        let (known, client) = match peer {
-            Peer::Authority(name) => (self.private.get(name), only(name, pem)?),
-            Peer::Federation => (Some(&self.federation), beside(pem)?),
+        let (private, client) = match peer {
+            Peer::Authority(name) => (self.private.get(name), only(peer, pem)),
+            Peer::Federation => (self.federation.as_ref(), beside(peer, pem)),
         };
-        if let Some(known) = known {
-            *known.write().unwrap_or_else(PoisonError::into_inner) = client;
+        let client = client.ok_or_else(|| BuildError::Certificates(peer.clone()))?;
+        if let Some(private) = private {
+            *private.client.write().unwrap_or_else(PoisonError::into_inner) = Some(client);
         }
         Ok(())
     }
 
-    pub(super) fn federation(&self) -> reqwest::Client {
-        current(&self.federation)
+    pub(super) fn federation(&self) -> Result<reqwest::Client, NoRoots> {
+        self.of(self.federation.as_ref(), || Peer::Federation)
     }
 
-    pub(super) fn to(&self, authority: &Authority) -> reqwest::Client {
-        let private = authority.name().and_then(|name| self.private.get(name));
-        private.map_or_else(|| self.system.clone(), current)
+    pub(super) fn to(&self, authority: &Authority) -> Result<reqwest::Client, NoRoots> {
+        let name = authority.name().unwrap_or_default();
+        self.of(self.private.get(name), || Peer::Authority(name.to_owned()))
+    }
+
+    fn of(&self, private: Option<&Private>, peer: impl FnOnce() -> Peer) -> Result<reqwest::Client, NoRoots> {
+        let Some(private) = private else {
+            return Ok(self.system.clone());
+        };
+        let client = private
+            .client
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        client.ok_or_else(|| NoRoots {
+            peer: peer(),
+            file: private.file.clone(),
+        })
     }
 }
 
-fn current(known: &RwLock<reqwest::Client>) -> reqwest::Client {
-    known.read().unwrap_or_else(PoisonError::into_inner).clone()
+impl Private {
+    fn of(file: &Path) -> Self {
+        Self {
+            file: file.to_owned(),
+            client: RwLock::new(None),
+        }
+    }
 }
 
 /// A client that trusts an authority's own certificates and no others.
-fn only(name: &str, pem: &[u8]) -> Result<reqwest::Client, BuildError> {
-    let client = roots(name, pem).and_then(|roots| builder().tls_certs_only(roots).build().ok());
-    client.ok_or_else(|| BuildError::Certificates(name.to_owned()))
+fn only(peer: &Peer, pem: &[u8]) -> Option<reqwest::Client> {
+    builder().tls_certs_only(roots(peer, pem)?).build().ok()
 }
 
 /// A client that trusts these certificates beside those of the system.
-fn beside(pem: &[u8]) -> Result<reqwest::Client, BuildError> {
-    let client = roots("federation", pem).and_then(|roots| builder().tls_certs_merge(roots).build().ok());
-    client.ok_or(BuildError::FederationCertificates)
+fn beside(peer: &Peer, pem: &[u8]) -> Option<reqwest::Client> {
+    builder().tls_certs_merge(roots(peer, pem)?).build().ok()
 }
 
 /// The certificates of a file that can be trusted, if there is one. How many, and which not, is told.
-fn roots(peer: &str, file: &[u8]) -> Option<Vec<Certificate>> {
+fn roots(peer: &Peer, file: &[u8]) -> Option<Vec<Certificate>> {
     let Bundle { good, bad } = bundle::read(file);
     if !bad.is_empty() {
-        tracing::warn!(peer, places = ?bad, "certificates that cannot be read are left out");
+        tracing::warn!(%peer, places = ?bad, "certificates that cannot be read are left out");
     }
-    tracing::info!(peer, certificates = good.len(), "certificates were read");
+    tracing::info!(%peer, certificates = good.len(), "certificates were read");
     let roots = good.iter().map(|der| Certificate::from_der(der).ok());
     roots
         .collect::<Option<Vec<_>>>()

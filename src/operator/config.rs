@@ -16,7 +16,6 @@ mod resolve;
 mod tests;
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -107,9 +106,9 @@ pub struct Authority {
     pub kind: Kind,
     /// `url`: https, in the shape of the kind, as it is written: that of an issuer is compared to the letter.
     pub url: String,
-    /// `caFile`: certificates to trust for this authority instead of the system's, read again when the file changes.
-    /// Absent: those of the system.
-    pub ca: Option<CaBundle>,
+    /// `caFile`: absolute path of the certificates to trust for this authority instead of the system's. Absent: those of
+    /// the system. What is in the file is no part of the configuration: it may come later, and it changes.
+    pub ca_file: Option<PathBuf>,
     /// `namespaces`: who may use it. Absent: all.
     pub namespaces: Scope,
 }
@@ -120,23 +119,8 @@ pub struct Federation {
     /// `allowedHosts`: hosts in lower case, with the port if it is not 443. Default: none, which refuses federated
     /// accounts.
     pub allowed_hosts: BTreeSet<String>,
-    /// `caFile`: certificates to trust there beside those of the system. Default: none.
-    pub ca: Option<CaBundle>,
-}
-
-/// Certificates of one PEM file. `Debug` prints only the file.
-#[derive(Clone, PartialEq, Eq)]
-pub struct CaBundle {
-    /// Where they were read from.
-    pub file: PathBuf,
-    /// The text of the file: at least one certificate, all of them usable.
-    pub pem: Vec<u8>,
-}
-
-impl fmt::Debug for CaBundle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("CaBundle").field(&self.file).finish()
-    }
+    /// `caFile`: absolute path of the certificates to trust there beside those of the system. Default: none.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// How much is done at once.
@@ -248,15 +232,12 @@ pub struct LoadError {
     pub problem: ConfigError,
 }
 
-/// Reads the files that a configuration names.
-pub type ReadFile<'a> = &'a dyn Fn(&Path) -> io::Result<Vec<u8>>;
-
 impl Config {
     /// Reads `file`, which must exist, or [`DEFAULT_PATH`], which may be absent.
     pub fn load(file: Option<&Path>) -> Result<Self, LoadError> {
         let path = file.unwrap_or_else(|| Path::new(DEFAULT_PATH));
         let loaded = match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, &|named| std::fs::read(named)),
+            Ok(text) => Self::parse(&text),
             Err(error) if file.is_none() && error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(ConfigError::Unreadable(error)),
         };
@@ -266,8 +247,8 @@ impl Config {
         })
     }
 
-    /// Resolves the text of a configuration file; `read` reads the files that it names.
-    pub fn parse(text: &str, read: ReadFile<'_>) -> Result<Self, ConfigError> {
-        resolve::config(document::parse(text)?, read)
+    /// Resolves the text of a configuration file.
+    pub fn parse(text: &str) -> Result<Self, ConfigError> {
+        resolve::config(document::parse(text)?)
     }
 }

@@ -7,6 +7,7 @@ mod controller;
 mod election;
 mod keys;
 mod measure;
+mod proxies;
 mod queue;
 mod roots;
 mod run;

@@ -1,52 +1,77 @@
 //! Certificates of declared authorities and federation servers: whoever mounts the files renews them, and the operator
 //! follows.
 //!
-//! A file that is gone or broken changes nothing: what was trusted before stays trusted, and the log says so once.
+//! # Guarantees
+//!
+//! - A file that is not there, or holds no certificate, costs whoever it is for and nobody else: nothing is sent there until
+//!   the file has brought one.
+//! - What was trusted before stays trusted when the file goes or breaks.
+//! - Each of these is told once, with the path.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use tokio::time::MissedTickBehavior;
 
-use super::config::{CaBundle, Config};
+use super::config::Config;
 use crate::entra::{BuildError, Peer};
 
-/// How often the files are looked at: the sweep's pace.
-const LOOK: Duration = Duration::from_secs(30);
+/// How often the files are looked at: a file that comes is there before a sign-in is tried again.
+const LOOK: Duration = Duration::from_secs(10);
 
-/// Looks at the files of this configuration for ever, and hands what changed to `trust`.
-pub(super) async fn follow(config: Config, trust: impl Fn(&Peer, &[u8]) -> Result<(), BuildError>) {
-    let mut bundles = bundles(config);
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        looks.tick().await;
-        for bundle in &mut bundles {
-            let news = bundle.look(&trust).await;
-            bundle.tell(&news);
+/// The files of a configuration.
+#[derive(Debug)]
+pub(super) struct Roots(Vec<File>);
+
+impl Roots {
+    pub(super) fn of(config: &Config) -> Self {
+        let authorities = config.authorities.iter();
+        let of_authorities =
+            authorities.filter_map(|a| Some(File::new(Peer::Authority(a.name.clone()), a.ca_file.clone()?)));
+        let of_federation = config.federation.ca_file.clone();
+        let all = of_authorities.chain(of_federation.map(|file| File::new(Peer::Federation, file)));
+        Self(all.collect())
+    }
+
+    /// Looks at every file once, and hands what changed to `trust`.
+    pub(super) async fn look(&mut self, trust: &impl Fn(&Peer, &[u8]) -> Result<(), BuildError>) {
+        for file in &mut self.0 {
+            let news = file.look(trust).await;
+            file.tell(&news);
+        }
+    }
+
+    /// Looks at them for ever.
+    pub(super) async fn follow(mut self, trust: impl Fn(&Peer, &[u8]) -> Result<(), BuildError>) {
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            self.look(&trust).await;
         }
     }
 }
 
-fn bundles(config: Config) -> Vec<Bundle> {
-    let authorities = config.authorities.into_iter();
-    let of_authorities = authorities.filter_map(|a| Some(Bundle::new(Peer::Authority(a.name), a.ca?)));
-    let of_federation = config.federation.ca;
-    of_authorities
-        .chain(of_federation.map(|ca| Bundle::new(Peer::Federation, ca)))
-        .collect()
-}
-
 /// One file.
 #[derive(Debug)]
-struct Bundle {
+struct File {
     peer: Peer,
-    file: PathBuf,
-    /// What was in it; `None`: it could not be read.
-    seen: Option<Vec<u8>>,
+    path: PathBuf,
+    /// What the last look found.
+    seen: Seen,
+    /// It has brought certificates once.
+    trusted: bool,
 }
 
-/// What a look found.
+/// What a look finds.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Nothing,
+    Unreadable,
+    Content(Vec<u8>),
+}
+
+/// What is new.
 #[derive(Debug, PartialEq, Eq)]
 enum News {
     Nothing,
@@ -55,42 +80,47 @@ enum News {
     Broken(BuildError),
 }
 
-impl Bundle {
-    fn new(peer: Peer, ca: CaBundle) -> Self {
+impl File {
+    const fn new(peer: Peer, path: PathBuf) -> Self {
         Self {
             peer,
-            file: ca.file,
-            seen: Some(ca.pem),
+            path,
+            seen: Seen::Nothing,
+            trusted: false,
         }
     }
 
     async fn look(&mut self, trust: &impl Fn(&Peer, &[u8]) -> Result<(), BuildError>) -> News {
-        let found = tokio::fs::read(&self.file).await.ok();
+        let found = tokio::fs::read(&self.path).await;
+        let found = found.map_or(Seen::Unreadable, Seen::Content);
         if found == self.seen {
             return News::Nothing;
         }
-        let trusted = found.as_ref().map(|pem| trust(&self.peer, pem));
         self.seen = found;
-        match trusted {
-            Some(Ok(())) => News::Trusted,
-            Some(Err(error)) => News::Broken(error),
-            None => News::Unreadable,
+        let Seen::Content(pem) = &self.seen else {
+            return News::Unreadable;
+        };
+        match trust(&self.peer, pem) {
+            Ok(()) => {
+                self.trusted = true;
+                News::Trusted
+            }
+            Err(error) => News::Broken(error),
         }
     }
 
     fn tell(&self, news: &News) {
-        let (peer, file) = (&self.peer, self.file.display());
+        let (peer, file) = (&self.peer, self.path.display());
+        let left = if self.trusted {
+            "the certificates that it held before stay trusted"
+        } else {
+            "nothing is sent there until it holds a certificate"
+        };
         match news {
             News::Nothing => {}
-            News::Trusted => {
-                tracing::info!(%peer, %file, "the file has changed; its certificates are trusted now");
-            }
-            News::Unreadable => {
-                tracing::error!(%peer, %file, "the file is gone; the certificates that it held stay trusted");
-            }
-            News::Broken(error) => {
-                tracing::error!(%peer, %file, %error, "the certificates that were trusted before stay trusted");
-            }
+            News::Trusted => tracing::info!(%peer, %file, "the certificates of the file are trusted now"),
+            News::Unreadable => tracing::error!(%peer, %file, "the file cannot be read; {left}"),
+            News::Broken(error) => tracing::error!(%peer, %file, %error, "the file is of no use; {left}"),
         }
     }
 }
@@ -106,34 +136,21 @@ mod tests {
     }
 
     fn broken() -> BuildError {
-        BuildError::Certificates("lab".to_owned())
+        BuildError::Certificates(lab())
     }
 
     fn lab() -> Peer {
         Peer::Authority("lab".to_owned())
     }
 
-    fn bundle(file: &std::path::Path) -> Bundle {
-        std::fs::write(file, "first").unwrap();
-        Bundle {
-            peer: lab(),
-            file: file.to_owned(),
-            seen: Some(b"first".to_vec()),
-        }
-    }
-
     #[test]
     fn every_file_of_the_configuration_is_followed() {
-        let ca = |file: &str| CaBundle {
-            file: file.into(),
-            pem: Vec::new(),
-        };
-        let text = "authorities: [{name: lab, kind: Entra, url: 'https://lab.example'}]";
-        let mut config = Config::parse(text, &|_| Err(std::io::ErrorKind::NotFound.into())).unwrap();
-        assert!(bundles(config.clone()).is_empty());
-        config.authorities[0].ca = Some(ca("/lab.pem"));
-        config.federation.ca = Some(ca("/federation.pem"));
-        let followed: Vec<_> = bundles(config).into_iter().map(|b| (b.peer, b.file)).collect();
+        let roots = |text: &str| Roots::of(&Config::parse(text).unwrap());
+        let none = "authorities: [{name: lab, kind: Entra, url: 'https://lab.example'}]";
+        assert!(roots(none).0.is_empty());
+        let both = "authorities: [{name: lab, kind: Entra, url: 'https://lab.example', caFile: /lab.pem}]
+federation: {caFile: /federation.pem}";
+        let followed: Vec<_> = roots(both).0.into_iter().map(|f| (f.peer, f.path)).collect();
         let expected = [
             (lab(), "/lab.pem".into()),
             (Peer::Federation, "/federation.pem".into()),
@@ -144,32 +161,40 @@ mod tests {
     #[tokio::test]
     async fn a_changed_file_is_handed_on_once() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("ca.pem");
-        let mut bundle = bundle(&file);
+        let path = folder.path().join("ca.pem");
+        let mut file = File::new(lab(), path.clone());
         let handed = RefCell::new(Vec::new());
         let trust = |peer: &Peer, pem: &[u8]| {
             handed.borrow_mut().push((peer.clone(), pem.to_vec()));
             Ok(())
         };
-        assert_eq!(bundle.look(&trust).await, News::Nothing);
-        std::fs::write(&file, "second").unwrap();
-        assert_eq!(bundle.look(&trust).await, News::Trusted);
-        assert_eq!(bundle.look(&trust).await, News::Nothing);
-        assert_eq!(*handed.borrow(), [(lab(), b"second".to_vec())]);
+        for content in ["first", "second"] {
+            std::fs::write(&path, content).unwrap();
+            assert_eq!(file.look(&trust).await, News::Trusted);
+            assert_eq!(file.look(&trust).await, News::Nothing);
+        }
+        assert_eq!(
+            *handed.borrow(),
+            [(lab(), b"first".to_vec()), (lab(), b"second".to_vec())]
+        );
     }
 
     #[tokio::test]
     async fn a_broken_or_missing_file_is_told_once_and_its_successor_is_trusted() {
         let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("ca.pem");
-        let mut bundle = bundle(&file);
-        std::fs::write(&file, "").unwrap();
-        assert_eq!(bundle.look(&refuse_empty).await, News::Broken(broken()));
-        assert_eq!(bundle.look(&refuse_empty).await, News::Nothing);
-        std::fs::remove_file(&file).unwrap();
-        assert_eq!(bundle.look(&refuse_empty).await, News::Unreadable);
-        assert_eq!(bundle.look(&refuse_empty).await, News::Nothing);
-        std::fs::write(&file, "first").unwrap();
-        assert_eq!(bundle.look(&refuse_empty).await, News::Trusted);
+        let path = folder.path().join("ca.pem");
+        let mut file = File::new(lab(), path.clone());
+        for trusted in [false, true] {
+            assert_eq!(file.trusted, trusted);
+            assert_eq!(file.look(&refuse_empty).await, News::Unreadable);
+            assert_eq!(file.look(&refuse_empty).await, News::Nothing);
+            std::fs::write(&path, "").unwrap();
+            assert_eq!(file.look(&refuse_empty).await, News::Broken(broken()));
+            assert_eq!(file.look(&refuse_empty).await, News::Nothing);
+            assert_eq!(file.trusted, trusted);
+            std::fs::write(&path, "first").unwrap();
+            assert_eq!(file.look(&refuse_empty).await, News::Trusted);
+            std::fs::remove_file(&path).unwrap();
+        }
     }
 }

@@ -17,7 +17,8 @@ use super::controller::Controller;
 use super::election::Election;
 use super::keys::{Keys, chain};
 use super::measure::{Measure, observed};
-use super::roots;
+use super::proxies;
+use super::roots::Roots;
 use super::view::StoreView;
 use super::watches::{follow_credentials, follow_secrets};
 use crate::cluster::{self, ConnectError, KubeCluster, Reporter, SecretStore};
@@ -154,6 +155,7 @@ pub async fn run(args: RunArgs, until: impl Future<Output = ()>) -> Result<(), R
 impl Base {
     async fn set_up(args: RunArgs) -> Result<Self, RunError> {
         let config = Config::load(args.config.as_deref())?;
+        proxies::tell(&config);
         let clock = SystemClock::start();
         let client = cluster::connect(args.kubeconfig.as_deref()).await?;
         let election_client = cluster::connect(args.kubeconfig.as_deref()).await?;
@@ -207,7 +209,10 @@ impl Base {
         let trusting = {
             let ports = Arc::clone(&ports);
             let trust = move |peer: &Peer, pem: &[u8]| ports.provider.trust(peer, pem);
-            tokio::spawn(roots::follow(self.config.clone(), trust))
+            let mut roots = Roots::of(&self.config);
+            // Before the first pass: a file that is there delays nobody.
+            roots.look(&trust).await;
+            tokio::spawn(roots.follow(trust))
         };
         let observer = Arc::new(Measure(Arc::clone(&self.metrics)));
         let controller = Arc::new(Controller::new(ports, Arc::new(Shared::new(observer))));
@@ -223,7 +228,7 @@ impl Base {
             per_second_per_tenant: self.config.limits.requests_per_second_per_tenant.get(),
         };
         let provider = entra::Client::new(authorities, limits, Arc::new(self.clock))?
-            .federated(federation(&self.config.federation))?;
+            .federated(federation(&self.config.federation));
         Ok(RealPorts {
             cluster: Arc::clone(&self.cluster),
             provider: provider.observed_by(Arc::new(Measure(Arc::clone(&self.metrics)))),
@@ -377,7 +382,7 @@ fn declared(authority: &super::config::Authority) -> Declared {
         name: authority.name.clone(),
         kind: authority.kind,
         url: authority.url.clone(),
-        ca_pem: authority.ca.as_ref().map(|ca| ca.pem.clone()),
+        ca_file: authority.ca_file.clone(),
         namespaces: authority.namespaces.names(),
     }
 }
@@ -385,7 +390,7 @@ fn declared(authority: &super::config::Authority) -> Declared {
 fn federation(configured: &super::config::Federation) -> entra::Federation {
     entra::Federation {
         allowed_hosts: configured.allowed_hosts.clone(),
-        ca_pem: configured.ca.as_ref().map(|ca| ca.pem.clone()),
+        ca_file: configured.ca_file.clone(),
     }
 }
 

@@ -288,12 +288,14 @@ pub enum Outcome {
 }
 
 /// No permit is free for a while.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Later {
     /// When to come back.
     pub until: Time,
     /// Why: the provider asked to slow down, it is failing, or others come first.
     pub reason: Reason,
+    /// The same in words, and what the failure was; without a full stop.
+    pub message: String,
 }
 
 /// The identity provider, as a pass sees it.

@@ -29,6 +29,7 @@ mod kubectl;
 mod leaks;
 mod lifecycle;
 mod metrics;
+mod network;
 mod outages;
 mod relay;
 mod repair;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use entra_lab::simulator::Simulator;
 use entra_lab::simulator::world::TENANT;
 use entra_operator::api::Realm;
-use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits};
+use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits, Peer};
 use entra_operator::operator::SystemClock;
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Account, Refusal};
@@ -35,7 +35,7 @@ impl Ours {
             name: AUTHORITY.to_owned(),
             kind: Kind::Entra,
             url: simulator.url(),
-            ca_pem: Some(simulator.ca_pem().into_bytes()),
+            ca_file: Some("/ca.pem".into()),
             namespaces: None,
         };
         let limits = Limits {
@@ -53,11 +53,14 @@ impl Ours {
         let binding = authorities.binding(&wanted).unwrap();
         let federation = Federation {
             allowed_hosts: [binding.authority.clone()].into(),
-            ca_pem: Some(simulator.ca_pem().into_bytes()),
+            ca_file: Some("/ca.pem".into()),
         };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let client = Client::new(authorities, limits, clock).unwrap();
-        let client = client.federated(federation).unwrap();
+        let client = client.federated(federation);
+        for peer in [Peer::Authority(AUTHORITY.to_owned()), Peer::Federation] {
+            client.trust(&peer, simulator.ca_pem().as_bytes()).unwrap();
+        }
         Self {
             client,
             binding,

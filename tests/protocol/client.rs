@@ -1,11 +1,12 @@
 //! The client under test, against a [`Server`], with a clock that the test may move.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use entra_operator::api::Realm;
-use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits};
+use entra_operator::api::{Cloud, Realm};
+use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits, Peer};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Account, Refusal};
 use entra_operator::plan::identity::Pin;
@@ -20,6 +21,9 @@ pub(crate) const CLIENT_ID: &str = "3f0c1a52-0000-4000-8000-000000000001";
 pub(crate) const USER: &str = "alice@contoso.example";
 pub(crate) const PASSWORD: &str = "marker-pass word&=+ä";
 pub(crate) const REFRESH_TOKEN: &str = "marker-refresh-token";
+/// Files that the configuration names. Nobody reads them here: the tests hand over what would be in them.
+pub(crate) const CA: &str = "/etc/entra-operator/lab-ca.pem";
+pub(crate) const FEDERATION_CA: &str = "/etc/entra-operator/federation-ca.pem";
 pub(crate) const SCOPE: &str = "api://x/.default";
 
 /// Real time plus what the test adds.
@@ -69,6 +73,7 @@ pub(crate) struct Setup {
     pub(crate) client: Client,
     pub(crate) clock: Arc<TestClock>,
     binding: Binding,
+    authority: Option<&'static str>,
     scopes: Vec<String>,
     pub(crate) client_auth: Option<ClientAuthentication>,
     pub(crate) life: Option<i64>,
@@ -81,24 +86,63 @@ impl Setup {
         Self::trusting(&server.host(), &server.ca_pem)
     }
 
-    /// Reaches `host`, trusting `ca_pem` and nothing else.
+    /// Reaches `host`, trusting `ca_pem` and nothing else; empty: no certificate has been read yet.
     pub(crate) fn trusting(host: &str, ca_pem: &str) -> Self {
         Self::of_kind(Kind::Entra, &format!("https://{host}"), ca_pem, Some(TENANT))
     }
 
     /// Reaches an authority of this kind.
     pub(crate) fn of_kind(kind: Kind, url: &str, ca_pem: &str, tenant: Option<&str>) -> Self {
+        let setup = Self::of(lab(kind, url, Some(CA.into())), tenant);
+        if !ca_pem.is_empty() {
+            setup.client.trust(&authority(), ca_pem.as_bytes()).unwrap();
+        }
+        setup
+    }
+
+    /// Reaches `host`, trusting the system's certificates.
+    pub(crate) fn by_the_system(host: &str) -> Self {
+        Self::of(lab(Kind::Entra, &format!("https://{host}"), None), Some(TENANT))
+    }
+
+    fn of(authorities: Authorities, tenant: Option<&str>) -> Self {
+        Self::wanting(authorities, (None, Some("lab")), tenant)
+    }
+
+    /// Reaches `host` as the authority `lab`, and the same as `other`; neither has its certificates yet.
+    pub(crate) fn twice(host: &str) -> Self {
+        let url = format!("https://{host}");
+        let both = ["lab", "other"].map(|name| declared(name, Kind::Entra, &url, Some(CA.into())));
+        Self::of(Authorities::new(both).unwrap(), Some(TENANT))
+    }
+
+    /// Reaches the authority of this name.
+    pub(crate) fn by(mut self, authority: &'static str) -> Self {
+        self.authority = Some(authority);
+        self
+    }
+
+    /// Reaches this cloud.
+    pub(crate) fn of_cloud(cloud: Cloud) -> Self {
+        Self::wanting(Authorities::default(), (Some(cloud), None), Some(TENANT))
+    }
+
+    fn wanting(
+        authorities: Authorities,
+        (cloud, authority): (Option<Cloud>, Option<&'static str>),
+        tenant: Option<&str>,
+    ) -> Self {
         let clock = TestClock::new();
         let port: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
         let limits = Limits {
             in_flight: 32,
             per_second_per_tenant: 10_000,
         };
-        let client = Client::new(lab(kind, url, ca_pem), limits, port).unwrap();
+        let client = Client::new(authorities, limits, port).unwrap();
         let wanted = Wanted {
             namespace: "etl",
-            cloud: None,
-            authority: Some("lab"),
+            cloud,
+            authority,
             tenant,
             client_id: CLIENT_ID,
         };
@@ -106,6 +150,7 @@ impl Setup {
             binding: client.binding(&wanted).unwrap(),
             client,
             clock,
+            authority,
             scopes: vec![SCOPE.to_owned()],
             client_auth: None,
             life: Some(24),
@@ -115,12 +160,20 @@ impl Setup {
     }
 
     /// Looks for the account's realm, and allows this federation server.
-    pub(crate) fn federated(mut self, sts: &Server) -> Self {
+    pub(crate) fn federated(self, sts: &Server) -> Self {
+        let setup = self.federated_untrusted(sts);
+        let trusted = setup.client.trust(&Peer::Federation, sts.ca_pem.as_bytes());
+        trusted.unwrap();
+        setup
+    }
+
+    /// The same before the certificates of federation servers have been read.
+    pub(crate) fn federated_untrusted(mut self, sts: &Server) -> Self {
         let federation = Federation {
             allowed_hosts: [sts.host()].into(),
-            ca_pem: Some(sts.ca_pem.as_bytes().to_vec()),
+            ca_file: Some(FEDERATION_CA.into()),
         };
-        self.client = self.client.federated(federation).unwrap();
+        self.client = self.client.federated(federation);
         self.realm = Realm::Auto;
         self
     }
@@ -138,7 +191,7 @@ impl Setup {
     pub(crate) fn request(&self) -> Request<'_> {
         Request {
             namespace: "etl",
-            authority: Some("lab"),
+            authority: self.authority,
             binding: &self.binding,
             client: self.client_auth.as_ref(),
             scopes: &self.scopes,
@@ -174,15 +227,23 @@ impl Setup {
     }
 }
 
-fn lab(kind: Kind, url: &str, ca_pem: &str) -> Authorities {
-    Authorities::new([Declared {
-        name: "lab".to_owned(),
+/// Who it is to [`Client::trust`].
+pub(crate) fn authority() -> Peer {
+    Peer::Authority("lab".to_owned())
+}
+
+fn lab(kind: Kind, url: &str, ca_file: Option<PathBuf>) -> Authorities {
+    Authorities::new([declared("lab", kind, url, ca_file)]).unwrap()
+}
+
+fn declared(name: &str, kind: Kind, url: &str, ca_file: Option<PathBuf>) -> Declared {
+    Declared {
+        name: name.to_owned(),
         kind,
         url: url.to_owned(),
-        ca_pem: Some(ca_pem.as_bytes().to_vec()),
+        ca_file,
         namespaces: None,
-    }])
-    .unwrap()
+    }
 }
 
 pub(crate) fn content() -> LoginContent {

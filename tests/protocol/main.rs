@@ -13,6 +13,7 @@ mod answers;
 mod assertions;
 mod client;
 mod clock;
+mod clouds;
 mod departure;
 mod federated;
 mod federation;

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use entra_operator::api::Reason;
 use entra_operator::entra::{Grant, RESULTS};
 use entra_operator::reconcile::ports::Outcome;
 use futures::future::join_all;
@@ -105,6 +106,36 @@ async fn a_429_pauses_its_tenant_and_client_and_no_other() {
         server.then(say(200, &[], &tokens()));
         let outcome = setup.redeem().await;
         assert_eq!(matches!(outcome, Outcome::Later(_)), paused, "{tenant} {client}");
+    }
+}
+
+/// MSAL holds alike requests back after every answer with Retry-After (MSAL.NET `RetryAfterProvider`, MSAL Python
+/// `throttled_http_client`).
+#[tokio::test]
+async fn a_5xx_that_asks_to_wait_pauses_its_tenant_and_client_and_no_other() {
+    for (header, waits) in [(Some("600"), true), (None, false)] {
+        let headers: Vec<_> = header
+            .map(|seconds| ("Retry-After", seconds))
+            .into_iter()
+            .collect();
+        let server = Server::start([say(503, &headers, "")]).await;
+        let mut setup = Setup::new(&server);
+        refused(setup.redeem().await);
+        for (tenant, paused) in [(TENANT, waits), ("fabrikam.example", false)] {
+            setup = setup.of_tenant(tenant);
+            server.then(say(200, &[], &tokens()));
+            match setup.redeem().await {
+                Outcome::Later(later) => {
+                    assert!(paused, "{tenant} {header:?}");
+                    assert_eq!(later.reason, Reason::ServiceUnavailable);
+                    assert!(later.message.contains("asked to wait"), "{}", later.message);
+                }
+                outcome @ (Outcome::Granted(_) | Outcome::Refused(_)) => {
+                    granted(outcome);
+                    assert!(!paused, "{tenant} {header:?}");
+                }
+            }
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::process::Command;
 use crate::client::{PASSWORD, Setup, refused, tokens};
 use crate::server::{Server, say};
 
-const VARIABLES: [&str; 8] = [
+pub(crate) const VARIABLES: [&str; 8] = [
     "HTTPS_PROXY",
     "https_proxy",
     "HTTP_PROXY",
@@ -28,15 +28,15 @@ const CA: &str = "TEST_SIGN_IN_CA";
 
 /// What a proxy does with CONNECT.
 #[derive(Clone, Copy)]
-enum Manner {
+pub(crate) enum Manner {
     Tunnels,
     Answers(&'static str),
 }
 
 /// Bytes that clients sent to the proxy before it tunnelled.
-type Heard = Arc<Mutex<Vec<u8>>>;
+pub(crate) type Heard = Arc<Mutex<Vec<u8>>>;
 
-async fn proxy(manner: Manner, target: u16) -> (String, Heard) {
+pub(crate) async fn proxy(manner: Manner, target: u16) -> (String, Heard) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
     let heard = Heard::default();

@@ -1,16 +1,23 @@
 //! The question who checks an account's password, and that the password waits for the answer.
 
 use entra_operator::api::{Realm, Reason};
+use entra_operator::entra::Kind;
 use entra_operator::plan::answer::{Deed, Effect};
 use entra_operator::reconcile::material::Secret;
 use entra_operator::reconcile::ports::Outcome;
 
 use crate::client::{Setup, granted, refused, tokens};
+use crate::federation::{Scene, Version, issued};
 use crate::server::{Act, Server, say};
 
 fn realm(account_type: &str, domain: &str) -> Act {
+    realm_at(account_type, domain, "microsoftonline.com")
+}
+
+/// The answer for an account of this cloud.
+pub(crate) fn realm_at(account_type: &str, domain: &str, cloud: &str) -> Act {
     let body = serde_json::json!({"ver": "1.0", "account_type": account_type, "domain_name": domain,
-        "cloud_instance_name": "microsoftonline.com", "cloud_audience_urn": "urn:federation:MicrosoftOnline"});
+        "cloud_instance_name": cloud, "cloud_audience_urn": "urn:federation:MicrosoftOnline"});
     say(200, &[], &body.to_string())
 }
 
@@ -220,4 +227,56 @@ async fn nobody_is_asked_after_any_other_answer() {
         drop(asking(&server, Realm::Managed).login().await);
         assert_eq!(server.journal().len(), 1);
     }
+}
+
+const SPACED: [&str; 4] = [" marker", "marker ", "marker\u{a0}", "\u{3000}marker"];
+
+/// Microsoft's page of this grant: passwords with spaces at the ends do not work with it.
+#[tokio::test]
+async fn a_password_with_a_space_at_its_end_is_not_sent_to_entra() {
+    for password in SPACED {
+        for (setting, script, asked) in [
+            (Realm::Managed, vec![], 0),
+            (Realm::Auto, vec![realm("Managed", "contoso.example")], 1),
+            (Realm::Auto, vec![say(404, &[], "")], 1),
+        ] {
+            let server = Server::start(script).await;
+            let mut setup = asking(&server, setting);
+            setup.content.password = Secret::new(password.to_owned());
+            let refusal = refused(setup.login().await);
+            assert_eq!(
+                (refusal.effect, refusal.reason, refusal.deed),
+                (Effect::Person, Reason::InvalidLoginSecret, Deed::NewLogin)
+            );
+            assert!(refusal.left_nothing() && refusal.message.contains("Key password"));
+            assert!(!format!("{refusal:?}").contains("marker"));
+            assert_eq!(server.journal().len(), asked, "{setting:?}");
+        }
+    }
+    let server = Server::start([say(200, &[], &tokens())]).await;
+    let mut setup = asking(&server, Realm::Managed);
+    setup.content.password = Secret::new("mar ker".to_owned());
+    granted(setup.login().await);
+}
+
+/// What others take is theirs to say.
+#[tokio::test]
+async fn a_password_with_a_space_at_its_end_goes_to_every_other_server() {
+    for (kind, path, tenant) in [
+        (Kind::B2c, "/B2C_1_ropc", Some("contoso.example")),
+        (Kind::Adfs, "/adfs", None),
+    ] {
+        let server = Server::start([say(200, &[], &tokens())]).await;
+        let url = format!("https://{}{path}", server.host());
+        let mut setup = Setup::of_kind(kind, &url, &server.ca_pem, tenant);
+        setup.content.password = Secret::new(" marker ".to_owned());
+        granted(setup.login().await);
+        assert!(server.journal()[0].body.contains("password=+marker+"), "{kind:?}");
+    }
+    let mut scene = Scene::new([say(200, &[], &issued(Version::V13))]).await;
+    scene.cloud.then(say(200, &[], &tokens()));
+    scene.setup.content.password = Secret::new(" marker ".to_owned());
+    granted(scene.setup.login().await);
+    let envelope = scene.sts.journal()[1].body.clone();
+    assert!(envelope.contains("> marker </"), "{envelope}");
 }

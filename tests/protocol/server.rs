@@ -65,11 +65,16 @@ struct State {
 
 /// Certificate for `localhost`, and the CA that signed it.
 pub(crate) fn certificate() -> (ServerConfig, String) {
+    certificate_for("localhost")
+}
+
+/// Certificate for this host, and the CA that signed it.
+pub(crate) fn certificate_for(host: &str) -> (ServerConfig, String) {
     let mut ca = CertificateParams::new(Vec::new()).unwrap();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let issuer = CertifiedIssuer::self_signed(ca, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let leaf = CertificateParams::new(vec!["localhost".to_owned()])
+    let leaf = CertificateParams::new(vec![host.to_owned()])
         .unwrap()
         .signed_by(&key, &issuer)
         .unwrap();

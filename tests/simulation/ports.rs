@@ -304,6 +304,7 @@ impl Process {
         Outcome::Later(Later {
             until: Time(self.wall() + pause),
             reason: Reason::Throttled,
+            message: "the provider asked to wait".to_owned(),
         })
     }
 

@@ -76,19 +76,15 @@ pub fn judged(s: &Snapshot, user: &str, granted: &Granted) -> Result<(), Refusal
 pub fn uses_turn(result: &Result<Granted, Refusal>) -> bool {
     result
         .as_ref()
-        .is_err_and(|r| !r.concerns_entry() && !matches!(r.effect, Effect::Transient | Effect::Withheld))
+        .is_err_and(|r| !r.concerns_entry() && !r.left_nothing())
 }
 
 /// No permit was free, and nothing left.
-pub fn withheld(seconds: i64) -> Refusal {
+pub fn withheld(seconds: i64, reason: Reason, message: String) -> Refusal {
     Refusal {
         effect: Effect::Withheld,
         retry_after: Some(seconds.max(1)),
-        ..trouble::refusal(
-            Reason::Throttled,
-            "the operator's own limits put the sign-in off".to_owned(),
-            "nothing to do; it is tried again by itself",
-        )
+        ..trouble::refusal(reason, message, "The sign-in is tried again by itself.")
     }
 }
 
@@ -241,6 +237,9 @@ impl Entry {
             }
         }
         self.answered(Verdict::Kept(refusal.reason));
+        if refusal.left_nothing() {
+            self.sends = self.sends.saturating_sub(1);
+        }
         if refusal.proves_password() && self.proven < schedule::PROVEN_TRIES {
             self.proven += 1;
             self.next_attempt_at = Some(now.plus(schedule::PROVEN_PAUSE));

@@ -195,10 +195,11 @@ pub fn failed(known: &mut Known, s: &Snapshot, refusal: Refusal, now: Time) {
 }
 
 /// No permit is free before then.
-pub fn withheld(known: &mut Known, s: &Snapshot, until: Time, reason: Reason) {
+pub fn withheld(known: &mut Known, s: &Snapshot, until: Time, reason: Reason, message: String) {
     known.withheld = Some(Withheld {
         until,
         reason,
+        message,
         binding: s.binding().cloned(),
     });
 }

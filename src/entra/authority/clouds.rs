@@ -20,6 +20,16 @@ pub(super) fn host_of(cloud: Cloud) -> &'static str {
         .map_or("", |(_, host)| host)
 }
 
+/// The cloud that calls itself so in the answers of its realm service and its discovery documents
+/// (`cloud_instance_name`): its host without `login`.
+pub(super) fn of_instance(name: &str) -> Option<Cloud> {
+    let is = |host: &str| {
+        host.strip_prefix("login.")
+            .is_some_and(|known| known.eq_ignore_ascii_case(name))
+    };
+    CLOUDS.iter().find(|(_, host)| is(host)).map(|(cloud, _)| *cloud)
+}
+
 /// Whether some cloud has this very host.
 pub(super) fn is_host(host: &str) -> bool {
     CLOUDS.iter().any(|(_, h)| *h == host)

@@ -41,6 +41,8 @@ pub(in crate::entra) struct Traits {
     pub(in crate::entra) client_info: bool,
     /// Scopes that differ in case only are one: Entra ID compares them so. To RFC 6749 §3.3 they are two.
     pub(in crate::entra) folds_scopes: bool,
+    /// It takes no password with a space at either end: Microsoft's page of this grant says so of Entra ID.
+    pub(in crate::entra) refuses_outer_spaces: bool,
     /// The token of a workload identity may go there: its audience is Entra ID's, and whoever has it can redeem it
     /// there for all that the application may.
     pub(in crate::entra) takes_workload_identity: bool,
@@ -89,6 +91,7 @@ const ENTRA: Traits = Traits {
     reserved_scopes: MSAL_SCOPES,
     client_info: true,
     folds_scopes: true,
+    refuses_outer_spaces: true,
     takes_workload_identity: true,
     manners: Manners {
         algorithm: Algorithm::Ps256,
@@ -104,6 +107,7 @@ const B2C: Traits = Traits {
     tenancy: Tenancy::Named,
     reserved_scopes: &["offline_access", "openid"],
     client_info: false,
+    refuses_outer_spaces: false,
     takes_workload_identity: false,
     response_type: Some("token id_token"),
     ..ENTRA
@@ -117,6 +121,7 @@ const ADFS: Traits = Traits {
     token: Some(&["oauth2", "token"]),
     document: DOCUMENT,
     client_info: false,
+    refuses_outer_spaces: false,
     takes_workload_identity: false,
     manners: Manners {
         algorithm: Algorithm::Rs256,

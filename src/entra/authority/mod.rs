@@ -12,6 +12,7 @@ mod kind;
 mod tenant;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use url::Url;
 
@@ -33,8 +34,9 @@ pub struct Declared {
     pub kind: Kind,
     /// Its URL, in the shape that [`Kind`] describes. That of an issuer is compared as it is written here.
     pub url: String,
-    /// PEM certificates to trust instead of the system's; `None`: the system's.
-    pub ca_pem: Option<Vec<u8>>,
+    /// The file whose certificates are trusted instead of the system's; `None`: the system's. Its content comes by
+    /// [`Client::trust`](crate::entra::Client::trust), and nothing is sent there before.
+    pub ca_file: Option<PathBuf>,
     /// Namespaces that may name it; `None`: all.
     pub namespaces: Option<Vec<String>>,
 }
@@ -65,7 +67,7 @@ pub struct Authorities {
 #[derive(Clone, Debug)]
 struct Named {
     authority: Authority,
-    ca_pem: Option<Vec<u8>>,
+    ca_file: Option<PathBuf>,
     namespaces: Option<Vec<String>>,
 }
 
@@ -118,11 +120,11 @@ impl Authorities {
         }
     }
 
-    /// Names and certificates of the declarations that bring their own.
-    pub(super) fn private_roots(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    /// Names and files of the declarations that bring certificates of their own.
+    pub(super) fn private_roots(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.named
             .iter()
-            .filter_map(|(name, entry)| Some((name.as_str(), entry.ca_pem.as_deref()?)))
+            .filter_map(|(name, entry)| Some((name.as_str(), entry.ca_file.as_deref()?)))
     }
 
     fn declared(&self, namespace: &str, name: &str) -> Result<Authority, AuthorityRefused> {
@@ -141,7 +143,7 @@ impl Named {
             name,
             kind,
             url: written,
-            ca_pem,
+            ca_file,
             namespaces,
         } = declared;
         let base = kind.url(&written).map_err(|problem| DeclarationError::Url {
@@ -155,7 +157,7 @@ impl Named {
                 written,
                 name: Some(name),
             },
-            ca_pem,
+            ca_file,
             namespaces,
         })
     }
@@ -256,6 +258,16 @@ impl Authority {
             .extend(["common", "userrealm", username]);
         url.query_pairs_mut().append_pair("api-version", "1.0");
         Some(url)
+    }
+
+    /// The cloud with this instance name, if this is another one. A declared host is no cloud, and knows of none.
+    pub(super) fn other_cloud(&self, instance: &str) -> Option<Cloud> {
+        let named = self
+            .name
+            .is_none()
+            .then(|| clouds::of_instance(instance))
+            .flatten();
+        named.filter(|cloud| clouds::host_of(*cloud) != self.host())
     }
 
     /// Page on which an administrator of the tenant consents to the application's permissions: Entra ID has one.

@@ -10,7 +10,7 @@ fn declared(kind: Kind, url: &str) -> Declared {
         name: "lab".to_owned(),
         kind,
         url: url.to_owned(),
-        ca_pem: Some(b"pem".to_vec()),
+        ca_file: Some("/lab-ca.pem".into()),
         namespaces: Some(vec!["etl".to_owned()]),
     }
 }

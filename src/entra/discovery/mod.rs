@@ -117,7 +117,7 @@ impl Client {
         let permit = self.admit(Caller::of(request))?;
         let correlation_id = self.correlation_id();
         let departing = Departing {
-            http: self.connections.to(authority),
+            http: self.connections.to(authority)?,
             outgoing: Outgoing {
                 url,
                 headers: headers(&correlation_id, Anchor::Nobody),

@@ -29,11 +29,11 @@ use super::Grant;
 use super::authority::Authority;
 use super::response::Odd;
 use super::retry_after::RETRY_AFTER_DEFAULT;
-use super::wire::{Cause, Departure, Lost, Reply};
+use super::wire::{Cause, Departure, Lost, NoRoots, Reply};
 use crate::api::{MORE, Reason};
 use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::plan::snapshot::Binding;
-use crate::reconcile::ports::AuthorityRefused;
+use crate::reconcile::ports::{AuthorityRefused, Later};
 
 /// Pause after the loop detector (50196) tripped: it counts over five minutes (Microsoft's page of breaking changes,
 /// "client loop").
@@ -328,12 +328,29 @@ pub(super) fn not_offered(refused: AuthorityRefused) -> Refusal {
     unsent(Effect::Person, refused.reason, refused.message)
 }
 
-/// A refusal by our own limits.
-pub(super) fn held_back(seconds: i64) -> Refusal {
-    let message = "The operator's own limits hold this request back; nothing was sent.".to_owned();
+/// A refusal before anything was sent, because the certificates that a peer brings are not there.
+pub(super) fn no_roots(missing: &NoRoots) -> Refusal {
+    let file = missing.file.display();
+    let message = format!(
+        "The file {file} has brought no certificate for {} yet; nothing was sent there.",
+        missing.peer
+    );
+    let reason = Reason::ServiceUnavailable;
+    Refusal {
+        remedy: format!(
+            "Have the operator's administrator mount a PEM file with a certificate there, or correct caFile in the \
+             configuration. It is tried again by itself. {}",
+            more(reason, None)
+        ),
+        ..unsent(Effect::Transient, reason, message)
+    }
+}
+
+/// No permit was free.
+pub(super) fn held_back(later: Later, seconds: i64) -> Refusal {
     Refusal {
         retry_after: Some(seconds),
-        ..unsent(Effect::Withheld, Reason::Throttled, message)
+        ..unsent(Effect::Withheld, later.reason, later.message)
     }
 }
 

@@ -25,18 +25,21 @@ struct Circuit {
     first: Duration,
     open_until: Option<Duration>,
     probing: bool,
+    /// What happened the last time.
+    last: String,
 }
 
 impl Circuits {
-    /// Whether a request may go there; else how long to wait.
-    pub(super) fn check(&self, authority: &str, now: Duration) -> Result<(), Duration> {
-        match self.0.get(authority) {
-            Some(Circuit {
-                open_until: Some(until),
-                ..
-            }) if *until > now => Err(until.saturating_sub(now)),
-            Some(Circuit { probing: true, .. }) => Err(PROBE),
-            _ => Ok(()),
+    /// Whether a request may go there; else how long to wait, and what happened the last time.
+    pub(super) fn check(&self, authority: &str, now: Duration) -> Result<(), (Duration, &str)> {
+        let Some(circuit) = self.0.get(authority) else {
+            return Ok(());
+        };
+        let open = circuit.open_until.filter(|until| *until > now);
+        let probe = circuit.probing.then_some(PROBE);
+        match open.map(|until| until.saturating_sub(now)).or(probe) {
+            Some(wait) => Err((wait, &circuit.last)),
+            None => Ok(()),
         }
     }
 
@@ -53,14 +56,17 @@ impl Circuits {
     }
 
     /// It did not, or with 5xx.
-    pub(super) fn failed(&mut self, authority: &str, now: Duration) {
+    pub(super) fn failed(&mut self, authority: &str, now: Duration, what: String) {
         let fresh = Circuit {
             failures: 0,
             first: now,
             open_until: None,
             probing: false,
+            last: String::new(),
         };
-        self.0.entry(authority.to_owned()).or_insert(fresh).failed(now);
+        let circuit = self.0.entry(authority.to_owned()).or_insert(fresh);
+        circuit.failed(now);
+        circuit.last = what;
     }
 
     /// A request ended without saying anything about the authority.

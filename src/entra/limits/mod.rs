@@ -4,7 +4,7 @@
 //!
 //! - At most [`Limits::in_flight`] requests run, and at most [`Limits::per_second_per_tenant`] start per second and
 //!   tenant.
-//! - After a 429 nothing goes to that authority, tenant and client before its pause is over.
+//! - After a 429, or a 5xx that asks to wait, nothing goes to that authority, tenant and client before its pause is over.
 //! - An authority that fails [`circuit::TRIPS`] times in a row within a minute is left alone for half a minute, then
 //!   probed by one request.
 //! - A permit that is dropped, by a cancelled pass too, gives everything back.
@@ -95,12 +95,17 @@ fn circuit(request: &Request<'_>) -> String {
 }
 
 /// What came of a permitted request, as far as limits go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Experience {
     /// The authority answered.
     Answered,
     /// 5xx, a timeout or no connection.
-    Failing,
+    Failing {
+        /// What happened, one sentence.
+        message: String,
+        /// Seconds that a 5xx asks to wait.
+        retry_after: Option<i64>,
+    },
     /// 429 with these seconds to wait.
     Throttled(i64),
     /// Nothing that says anything about the authority.
@@ -159,6 +164,7 @@ impl Gate {
         Later {
             until: self.after(held.wait),
             reason: held.reason,
+            message: held.message,
         }
     }
 
@@ -173,15 +179,21 @@ impl Gate {
 }
 
 /// Who is held back: how long, and whether because the provider asked for it, fails, or others come first.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Held {
     wait: Duration,
     reason: Reason,
+    message: String,
 }
 
 impl Held {
-    fn by(reason: Reason) -> impl Fn(Duration) -> Self {
-        move |wait| Self { wait, reason }
+    /// Others come first.
+    fn by_limits(wait: Duration) -> Self {
+        Self {
+            wait,
+            reason: Reason::Throttled,
+            message: "the operator's own limits hold it back".to_owned(),
+        }
     }
 }
 
@@ -189,12 +201,10 @@ impl State {
     /// Pauses and circuits first, for they cost nothing; the tenant's rate last, for it is used up by asking.
     fn admit(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
         self.answers(caller, now)?;
-        self.slots
-            .take(caller, now)
-            .map_err(Held::by(Reason::Throttled))?;
+        self.slots.take(caller, now).map_err(Held::by_limits)?;
         if let Err(wait) = self.tenants.check(caller, now) {
             self.slots.give_back(caller);
-            return Err(Held::by(Reason::Throttled)(wait));
+            return Err(Held::by_limits(wait));
         }
         self.circuits.begin(&caller.circuit, now);
         Ok(())
@@ -203,29 +213,43 @@ impl State {
     /// The same for one who has a slot.
     fn admit_next(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
         self.answers(caller, now)?;
-        self.tenants
-            .check(caller, now)
-            .map_err(Held::by(Reason::Throttled))?;
+        self.tenants.check(caller, now).map_err(Held::by_limits)?;
         self.circuits.begin(&caller.circuit, now);
         Ok(())
     }
 
     /// Neither did the provider ask this caller to wait, nor does the authority fail for everybody.
     fn answers(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
-        self.pauses
-            .check(caller, now)
-            .map_err(Held::by(Reason::Throttled))?;
+        self.pauses.check(caller, now).map_err(|(wait, reason)| Held {
+            wait,
+            reason,
+            message: format!("{} asked to wait", caller.authority),
+        })?;
         let failing = self.circuits.check(&caller.circuit, now);
-        failing.map_err(Held::by(Reason::ServiceUnavailable))
+        failing.map_err(|(wait, last)| Held {
+            wait,
+            reason: Reason::ServiceUnavailable,
+            message: format!(
+                "{} failed several times in a row, the last time so: {}",
+                caller.authority,
+                last.trim_end_matches('.')
+            ),
+        })
     }
 
     fn finish(&mut self, caller: &Caller, experience: Experience, now: Duration) {
         match experience {
             Experience::Answered => self.circuits.succeeded(&caller.circuit),
-            Experience::Failing => self.circuits.failed(&caller.circuit, now),
+            Experience::Failing { message, retry_after } => {
+                self.circuits.failed(&caller.circuit, now, message);
+                if let Some(seconds) = retry_after {
+                    self.pauses
+                        .pause(caller, now, seconds, Reason::ServiceUnavailable);
+                }
+            }
             Experience::Throttled(seconds) => {
                 self.circuits.succeeded(&caller.circuit);
-                self.pauses.pause(caller, now, seconds);
+                self.pauses.pause(caller, now, seconds, Reason::Throttled);
             }
             Experience::Nothing => self.circuits.abandoned(&caller.circuit),
         }
@@ -265,7 +289,8 @@ impl Permit {
 impl Drop for Permit {
     fn drop(&mut self) {
         let now = self.slot.gate.clock.monotonic();
-        self.slot.gate.lock().finish(&self.caller, self.experience, now);
+        let experience = std::mem::replace(&mut self.experience, Experience::Nothing);
+        self.slot.gate.lock().finish(&self.caller, experience, now);
     }
 }
 

@@ -1,29 +1,38 @@
-//! Pauses after a 429: for the authority, tenant and client that were told, and no other.
+//! Pauses that an answer asked for: for the authority, tenant and client that were told, and no other.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use super::Caller;
+use crate::api::Reason;
 
 /// Pauses in force, by authority, tenant and client.
 #[derive(Debug, Default)]
-pub(super) struct Pauses(HashMap<(String, String, String), Duration>);
+pub(super) struct Pauses(HashMap<(String, String, String), Pause>);
+
+#[derive(Debug)]
+struct Pause {
+    until: Duration,
+    reason: Reason,
+}
 
 impl Pauses {
-    /// The rest of the pause, if there is one.
-    pub(super) fn check(&mut self, caller: &Caller, now: Duration) -> Result<(), Duration> {
-        self.0.retain(|_, until| *until > now);
+    /// The rest of the pause and its reason, if there is one.
+    pub(super) fn check(&mut self, caller: &Caller, now: Duration) -> Result<(), (Duration, Reason)> {
+        self.0.retain(|_, pause| pause.until > now);
         match self.0.get(&key(caller)) {
-            Some(until) => Err(until.saturating_sub(now)),
+            Some(pause) => Err((pause.until.saturating_sub(now), pause.reason)),
             None => Ok(()),
         }
     }
 
     /// Begins a pause, or lengthens it.
-    pub(super) fn pause(&mut self, caller: &Caller, now: Duration, seconds: i64) {
+    pub(super) fn pause(&mut self, caller: &Caller, now: Duration, seconds: i64, reason: Reason) {
         let until = now.saturating_add(Duration::from_secs(seconds.try_into().unwrap_or(0)));
-        let entry = self.0.entry(key(caller)).or_insert(until);
-        *entry = until.max(*entry);
+        let longer = |known: &Pause| known.until >= until;
+        if !self.0.get(&key(caller)).is_some_and(longer) {
+            self.0.insert(key(caller), Pause { until, reason });
+        }
     }
 }
 

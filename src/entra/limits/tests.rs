@@ -57,6 +57,13 @@ fn caller(namespace: &str, authority: &str, tenant: &str) -> Caller {
     }
 }
 
+fn failing() -> Experience {
+    Experience::Failing {
+        message: "The host said no.".to_owned(),
+        retry_after: None,
+    }
+}
+
 fn one() -> Caller {
     caller("n", "a", "t")
 }
@@ -97,7 +104,7 @@ fn a_second_permit_is_subject_to_its_own_hosts_limits() {
     );
     for _ in 0..circuit::TRIPS {
         hand.forward(1000);
-        first.followed_by(one()).unwrap().finish(Experience::Failing);
+        first.followed_by(one()).unwrap().finish(failing());
     }
     assert_eq!(
         first.followed_by(one()).unwrap_err().until,
@@ -162,10 +169,36 @@ fn two_authorities_of_one_host_have_a_circuit_each() {
         ..one()
     };
     for _ in 0..circuit::TRIPS {
-        gate.admit(named("wrong-ca")).unwrap().finish(Experience::Failing);
+        gate.admit(named("wrong-ca")).unwrap().finish(failing());
     }
-    assert!(gate.admit(named("wrong-ca")).is_err());
+    let held = gate.admit(named("wrong-ca")).unwrap_err();
+    assert_eq!(held.reason, Reason::ServiceUnavailable);
+    assert_eq!(
+        held.message,
+        "a failed several times in a row, the last time so: The host said no"
+    );
     assert!(gate.admit(named("right-ca")).is_ok());
+}
+
+/// RFC 9110 §10.2.3: with 503 it says how long the service is expected to be away.
+#[test]
+fn a_failure_that_asks_to_wait_pauses_its_own_client_only_and_counts_for_the_circuit() {
+    let (gate, hand) = gate(32, 1000);
+    let asking = |seconds| Experience::Failing {
+        message: String::new(),
+        retry_after: Some(seconds),
+    };
+    gate.admit(one()).unwrap().finish(asking(17));
+    let held = gate.admit(one()).unwrap_err();
+    assert_eq!((held.until, held.reason), (Time(17), Reason::ServiceUnavailable));
+    let other = || caller("n", "a", "other");
+    assert!(gate.admit(other()).is_ok());
+    hand.forward(17_000);
+    assert!(gate.admit(one()).is_ok());
+    for _ in 1..circuit::TRIPS {
+        gate.admit(other()).unwrap().finish(failing());
+    }
+    assert!(gate.admit(one()).is_err(), "the circuit is everybody's");
 }
 
 #[test]
@@ -197,7 +230,7 @@ fn a_circuit_belongs_to_the_declaration_and_a_pause_to_the_host() {
 fn five_failures_open_the_circuit_and_one_probe_closes_it() {
     let (gate, hand) = gate(32, 1000);
     for _ in 0..circuit::TRIPS {
-        gate.admit(one()).unwrap().finish(Experience::Failing);
+        gate.admit(one()).unwrap().finish(failing());
     }
     assert_eq!(gate.admit(one()).unwrap_err().until, Time(30));
     assert!(
@@ -211,7 +244,7 @@ fn five_failures_open_the_circuit_and_one_probe_closes_it() {
         Time(35),
         "one probe at a time"
     );
-    probe.finish(Experience::Failing);
+    probe.finish(failing());
     assert_eq!(gate.admit(one()).unwrap_err().until, Time(60));
     hand.forward(30_000);
     gate.admit(one()).unwrap().finish(Experience::Answered);
@@ -223,7 +256,7 @@ fn five_failures_open_the_circuit_and_one_probe_closes_it() {
 fn a_cancelled_probe_lets_the_next_one_probe() {
     let (gate, hand) = gate(32, 1000);
     for _ in 0..circuit::TRIPS {
-        gate.admit(one()).unwrap().finish(Experience::Failing);
+        gate.admit(one()).unwrap().finish(failing());
     }
     hand.forward(30_000);
     drop(gate.admit(one()).unwrap());
@@ -234,17 +267,18 @@ fn a_cancelled_probe_lets_the_next_one_probe() {
 #[test]
 fn an_answer_in_between_or_a_minute_starts_the_count_anew() {
     let (gate, hand) = gate(32, 1000);
-    for experience in [Experience::Failing; 4]
+    for experience in [(); 4]
+        .map(|()| failing())
         .into_iter()
         .chain([Experience::Answered])
-        .chain([Experience::Failing; 4])
+        .chain([(); 4].map(|()| failing()))
     {
         gate.admit(one()).unwrap().finish(experience);
     }
     assert!(gate.admit(one()).is_ok());
     hand.forward(61_000);
     for _ in 0..4 {
-        gate.admit(one()).unwrap().finish(Experience::Failing);
+        gate.admit(one()).unwrap().finish(failing());
     }
     assert!(gate.admit(one()).is_ok());
 }
@@ -253,12 +287,10 @@ fn an_answer_in_between_or_a_minute_starts_the_count_anew() {
 fn a_429_closes_the_circuit_for_others() {
     let (gate, _hand) = gate(32, 1000);
     for _ in 0..4 {
-        gate.admit(one()).unwrap().finish(Experience::Failing);
+        gate.admit(one()).unwrap().finish(failing());
     }
     gate.admit(one()).unwrap().finish(Experience::Throttled(5));
-    gate.admit(caller("n", "a", "t2"))
-        .unwrap()
-        .finish(Experience::Failing);
+    gate.admit(caller("n", "a", "t2")).unwrap().finish(failing());
     assert!(gate.admit(caller("n", "a", "t2")).is_ok());
 }
 
@@ -330,7 +362,7 @@ proptest! {
             hand.forward(milliseconds);
             if action == 0 && !held.is_empty() {
                 let permit: Permit = held.swap_remove(0);
-                permit.finish(Experience::Failing);
+                permit.finish(failing());
                 continue;
             }
             match gate.admit(caller(&namespace.to_string(), &authority.to_string(), "t")) {

@@ -3,16 +3,16 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::{Host, Url};
 
 use super::document::{Node, Section};
 use super::{
-    Authority, CaBundle, Config, ConfigError, Federation, Http, LeaderElection, Limits, Metrics, ReadFile,
-    Scope, Sealing,
+    Authority, Config, ConfigError, Federation, Http, LeaderElection, Limits, Metrics, Scope, Sealing,
 };
-use crate::entra::{Kind, usable_roots};
+use crate::entra::Kind;
 
 const TOP: &[&str] = &[
     "watch",
@@ -26,13 +26,13 @@ const TOP: &[&str] = &[
 ];
 
 /// The whole document.
-pub(super) fn config(document: Node, read: ReadFile<'_>) -> Result<Config, ConfigError> {
+pub(super) fn config(document: Node) -> Result<Config, ConfigError> {
     let mut top = document.section(TOP)?;
     Ok(Config {
         scope: resolved(top.take("watch"), scope)?,
         sealing: resolved(top.take("sealing"), sealing)?,
-        authorities: resolved(top.take("authorities"), |node| authorities(node, read))?,
-        federation: resolved(top.take("federation"), |node| federation(node, read))?,
+        authorities: resolved(top.take("authorities"), authorities)?,
+        federation: resolved(top.take("federation"), federation)?,
         limits: resolved(top.take("limits"), limits)?,
         http: resolved(top.take("http"), http)?,
         leader_election: resolved(top.take("leaderElection"), leader_election)?,
@@ -87,16 +87,16 @@ fn secret_name(node: &Node) -> Result<String, ConfigError> {
     }
 }
 
-fn authorities(node: Node, read: ReadFile<'_>) -> Result<Vec<Authority>, ConfigError> {
+fn authorities(node: Node) -> Result<Vec<Authority>, ConfigError> {
     let mut resolved: Vec<Authority> = Vec::new();
     for item in node.list("a list of authorities, each with name, kind and url")? {
-        let authority = authority(item, &resolved, read)?;
+        let authority = authority(item, &resolved)?;
         resolved.push(authority);
     }
     Ok(resolved)
 }
 
-fn authority(node: Node, earlier: &[Authority], read: ReadFile<'_>) -> Result<Authority, ConfigError> {
+fn authority(node: Node, earlier: &[Authority]) -> Result<Authority, ConfigError> {
     let mut section = node.section(&["name", "kind", "url", "caFile", "namespaces"])?;
     let name = authority_name(&mut section, earlier)?;
     let kind = authority_kind(&mut section)?;
@@ -104,7 +104,7 @@ fn authority(node: Node, earlier: &[Authority], read: ReadFile<'_>) -> Result<Au
         name,
         kind,
         url: authority_url(&mut section, kind)?,
-        ca: ca_file(&mut section, read)?,
+        ca_file: ca_file(&mut section)?,
         namespaces: resolved(section.take("namespaces"), authority_namespaces)?,
     })
 }
@@ -137,20 +137,10 @@ fn authority_url(section: &mut Section, kind: Kind) -> Result<String, ConfigErro
     }
 }
 
-fn ca_file(section: &mut Section, read: ReadFile<'_>) -> Result<Option<CaBundle>, ConfigError> {
+fn ca_file(section: &mut Section) -> Result<Option<PathBuf>, ConfigError> {
     let file = section.take("caFile");
-    file.map(|file| ca_bundle(&file, read)).transpose()
-}
-
-fn ca_bundle(node: &Node, read: ReadFile<'_>) -> Result<CaBundle, ConfigError> {
-    let file = node.absolute_path("/etc/entra-operator/ca.pem")?;
-    let pem = read(&file).map_err(|e| node.invalid(format!("cannot be read: {e}; mount the file there")))?;
-    if usable_roots(&pem) == 0 {
-        return Err(node.invalid(
-            "must name a file with one or more certificates in PEM form (-----BEGIN CERTIFICATE-----)",
-        ));
-    }
-    Ok(CaBundle { file, pem })
+    file.map(|file| file.absolute_path("/etc/entra-operator/ca.pem"))
+        .transpose()
 }
 
 fn authority_namespaces(node: Node) -> Result<Scope, ConfigError> {
@@ -163,11 +153,11 @@ fn authority_namespaces(node: Node) -> Result<Scope, ConfigError> {
     }
 }
 
-fn federation(node: Node, read: ReadFile<'_>) -> Result<Federation, ConfigError> {
+fn federation(node: Node) -> Result<Federation, ConfigError> {
     let mut section = node.section(&["allowedHosts", "caFile"])?;
     Ok(Federation {
         allowed_hosts: resolved(section.take("allowedHosts"), allowed_hosts)?,
-        ca: ca_file(&mut section, read)?,
+        ca_file: ca_file(&mut section)?,
     })
 }
 

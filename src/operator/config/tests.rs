@@ -1,6 +1,5 @@
 //! Every sentence of an error, and the defaults.
 
-use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,15 +9,8 @@ use super::*;
 
 const SHIPPED: &str = include_str!("../../../deploy/manifests/config.yaml");
 
-/// A certificate made for this test; its key was thrown away.
-const CERTIFICATE: &str = include_str!("testdata/ca.pem");
-
-fn no_files(_: &Path) -> io::Result<Vec<u8>> {
-    Err(io::Error::new(io::ErrorKind::NotFound, "no such file"))
-}
-
 fn read(text: &str) -> Result<Config, ConfigError> {
-    Config::parse(text, &no_files)
+    Config::parse(text)
 }
 
 fn error(text: &str) -> String {
@@ -39,7 +31,7 @@ fn the_shipped_file_spells_out_the_defaults() {
 
 #[test]
 fn defaults_golden() {
-    let expected = r#"Config { scope: Cluster, sealing: KeySecret("entra-operator-keys"), authorities: [], federation: Federation { allowed_hosts: {}, ca: None }, limits: Limits { requests_in_flight: 32, requests_per_second_per_tenant: 10, reconciles_in_flight: 64 }, http: Http { health: 0.0.0.0:8081, metrics: 0.0.0.0:9090 }, leader_election: LeaderElection { enabled: true, lease: 15s }, metrics: Metrics { per_object: true } }"#;
+    let expected = r#"Config { scope: Cluster, sealing: KeySecret("entra-operator-keys"), authorities: [], federation: Federation { allowed_hosts: {}, ca_file: None }, limits: Limits { requests_in_flight: 32, requests_per_second_per_tenant: 10, reconciles_in_flight: 64 }, http: Http { health: 0.0.0.0:8081, metrics: 0.0.0.0:9090 }, leader_election: LeaderElection { enabled: true, lease: 15s }, metrics: Metrics { per_object: true } }"#;
     assert_eq!(format!("{:?}", Config::default()), expected);
 }
 
@@ -212,7 +204,6 @@ fn wrong_authorities_say_what_to_write() {
         ("name: lab, kind: Oidc, url: \"https://a.example?x=1\"".to_owned(), "`authorities[0].url` must be the issuer as its discovery document writes it, without ? and #".to_owned()),
         (format!("{url}, namespaces: []"), "`authorities[0].namespaces` is empty: leave it out for all namespaces, or name at least one".to_owned()),
         (format!("{url}, caFile: ca.pem"), "`authorities[0].caFile` must be an absolute path, for example /etc/entra-operator/ca.pem, but is \"ca.pem\"".to_owned()),
-        (format!("{url}, caFile: /ca.pem"), "`authorities[0].caFile` cannot be read: no such file; mount the file there".to_owned()),
     ];
     for (fields, expected) in cases {
         assert_eq!(authority_error(&fields), expected, "{fields}");
@@ -260,8 +251,8 @@ fn wrong_federation_hosts_say_what_to_write() {
         "`federation.allowedHosts` must be a list of hosts, for example [sts.fed.example], but is \"sts.fed.example\""
     );
     assert_eq!(
-        error("federation: {caFile: /ca.pem}"),
-        "`federation.caFile` cannot be read: no such file; mount the file there"
+        error("federation: {caFile: ca.pem}"),
+        "`federation.caFile` must be an absolute path, for example /etc/entra-operator/ca.pem, but is \"ca.pem\""
     );
 }
 
@@ -300,43 +291,19 @@ fn long_values_are_cut() {
     assert!(message.len() < 200, "{message}");
 }
 
+/// What is in the file, and whether it is there, is looked at while the operator runs.
 #[test]
-fn a_certificate_file_is_read_and_checked() {
-    let text = "authorities: [{name: lab, kind: Entra, url: \"https://a.example:8443\", caFile: /ca.pem, namespaces: [etl]}]";
-    let config = Config::parse(text, &|_| Ok(CERTIFICATE.as_bytes().to_vec()));
-    let authority = config.ok().and_then(|c| c.authorities.into_iter().next());
-    let ca = authority.as_ref().and_then(|a| a.ca.as_ref());
+fn a_certificate_file_need_not_be_there() {
+    let text = "authorities: [{name: lab, kind: Entra, url: \"https://a.example:8443\", caFile: /nowhere/ca.pem, namespaces: [etl]}]
+federation: {caFile: /nowhere/too.pem}";
+    let config = read(text).unwrap();
+    let authority = config.authorities.first().unwrap();
+    assert_eq!(authority.ca_file.as_deref(), Some(Path::new("/nowhere/ca.pem")));
+    assert!(authority.namespaces.covers("etl") && !authority.namespaces.covers("other"));
     assert_eq!(
-        ca.map(|ca| format!("{ca:?}")).as_deref(),
-        Some("CaBundle(\"/ca.pem\")")
+        config.federation.ca_file.as_deref(),
+        Some(Path::new("/nowhere/too.pem"))
     );
-    assert!(authority.is_some_and(|a| a.namespaces.covers("etl") && !a.namespaces.covers("other")));
-
-    let federation = Config::parse("federation: {caFile: /ca.pem}", &|_| {
-        Ok(CERTIFICATE.as_bytes().to_vec())
-    });
-    assert!(federation.is_ok_and(|config| config.federation.ca.is_some()));
-
-    let among = format!("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----{CERTIFICATE}");
-    assert!(
-        Config::parse(text, &|_| Ok(among.as_bytes().to_vec())).is_ok(),
-        "a bad one costs no good one"
-    );
-
-    for garbage in [
-        "",
-        "not PEM",
-        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-    ] {
-        let refused = Config::parse(text, &|_| Ok(garbage.as_bytes().to_vec()));
-        let message = refused.err().map(|e| e.to_string());
-        assert_eq!(
-            message.as_deref(),
-            Some(
-                "`authorities[0].caFile` must name a file with one or more certificates in PEM form (-----BEGIN CERTIFICATE-----)"
-            )
-        );
-    }
 }
 
 #[test]
@@ -358,7 +325,7 @@ metrics: {perObject: false}
             allowed_hosts: ["sts.fed.example", "sts.fed.example:8443"]
                 .map(str::to_owned)
                 .into(),
-            ca: None,
+            ca_file: None,
         },
         limits: Limits {
             requests_in_flight: 1,

@@ -214,7 +214,10 @@ impl<P: Ports> Pass<'_, P> {
             Outcome::Refused(refusal) => (Err(refusal), None),
             Outcome::Later(later) => {
                 let seconds = later.until.since(self.ports.clock().now());
-                (Err(settle::login::withheld(seconds)), None)
+                (
+                    Err(settle::login::withheld(seconds, later.reason, later.message)),
+                    None,
+                )
             }
         }
     }

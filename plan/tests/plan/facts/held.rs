@@ -15,6 +15,7 @@ pub fn withheld(c: &mut Choice<'_>) -> Option<Withheld> {
     let for_all = |until, reason| Withheld {
         until,
         reason,
+        message: "the host asked to wait".to_owned(),
         binding: None,
     };
     match c.index(4) {

@@ -1,9 +1,10 @@
 //! Every answer to a login that is not yes: what is kept, when it is sent again, and when no more.
 
 use entra_plan::Step;
-use entra_plan::answer::Effect;
+use entra_plan::answer::{Effect, Refusal};
 use entra_plan::reason::Reason;
 use entra_plan::record::{Entry, Record, Verdict};
+use entra_plan::settle::login::uses_turn;
 use entra_plan::snapshot::{LoginOutcome, LoginSecret, Snapshot};
 
 use super::super::build::*;
@@ -199,18 +200,22 @@ fn a_refusal_does_not_give_a_content_new_sends() {
 
 /// What is remembered of a login in flight that was put off.
 fn put_off(effect: Effect, retry_after: Option<i64>) -> Entry {
-    let mut record = in_flight(NOW);
-    let result = Err(entra_plan::answer::Refusal {
+    refused(Refusal {
         retry_after,
         ..refusal(effect, Reason::Throttled)
-    });
+    })
+}
+
+/// What is remembered of a login in flight that was refused.
+fn refused(refusal: Refusal) -> Entry {
+    let mut record = in_flight(NOW);
     let entry = "graph".to_owned();
     let outcome = LoginOutcome {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry,
         user: pin().user,
-        result,
+        result: Err(refusal),
     };
     record.settle(&outcome, &names(&["graph"]), NOW);
     record.entries.remove(0)
@@ -240,4 +245,19 @@ fn what_the_operator_s_own_limits_hold_back_goes_as_soon_as_they_allow() {
     let held = put_off(Effect::Withheld, Some(2));
     assert_eq!((held.unanswered, held.sends, held.postponed), (0, 0, 0));
     assert_eq!(next_attempt(&held), Some(2));
+}
+
+/// It is found out on the way, after the attempt was recorded.
+#[test]
+fn a_login_that_cannot_be_used_uses_no_send_and_no_turn() {
+    let invalid = refusal(Effect::Person, Reason::InvalidLoginSecret);
+    assert!(!uses_turn(&Err(invalid.clone())));
+    let kept = refused(invalid);
+    assert_eq!((kept.unanswered, kept.sends), (0, 0));
+    assert_eq!(kept.verdict, Verdict::Kept(Reason::InvalidLoginSecret));
+    let s = with_login(record(kept));
+    assert_eq!(rests(&s), (Step::Blocked, Reason::InvalidLoginSecret, None));
+    let sent = refusal(Effect::Person, Reason::InteractionRequired);
+    assert!(uses_turn(&Err(refusal(Effect::Person, Reason::AccountLocked))));
+    assert_eq!(refused(sent).sends, 1);
 }

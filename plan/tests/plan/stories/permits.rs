@@ -13,6 +13,7 @@ fn withheld(seconds: i64, s: &Snapshot) -> Snapshot {
         withheld: Some(Withheld {
             until: NOW.plus(seconds),
             reason: Reason::ServiceUnavailable,
+            message: "the host is failing".to_owned(),
             binding: s.binding().cloned(),
         }),
         ..s.clone()

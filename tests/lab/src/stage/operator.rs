@@ -39,6 +39,8 @@ pub struct OperatorOptions {
     pub federation: bool,
     /// More YAML for the configuration file.
     pub config: String,
+    /// More environment variables.
+    pub variables: Vec<(String, String)>,
     /// Wait until it is ready.
     pub wait: bool,
 }
@@ -53,6 +55,7 @@ impl Default for OperatorOptions {
             election: true,
             federation: true,
             config: String::new(),
+            variables: Vec::new(),
             wait: true,
         }
     }
@@ -136,6 +139,11 @@ impl Operator {
     /// Its own directory: configuration, kubeconfig and log.
     pub fn directory(&self) -> &Path {
         &self.directory
+    }
+
+    /// The `caFile` of all its authorities and federation servers.
+    pub fn ca_file(&self) -> PathBuf {
+        self.directory.join(CA_FILE)
     }
 
     /// `http://address` of the health endpoints, once it listens.
@@ -272,6 +280,7 @@ fn spawn(program: &Path, directory: &Path, log: &Path, options: &OperatorOptions
         .env("POD_NAME", &options.identity)
         .env("POD_NAMESPACE", OPERATOR)
         .env("RUST_BACKTRACE", "1")
+        .envs(options.variables.iter().map(|(name, value)| (name, value)))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(log.try_clone().map_err(io("share the log"))?)

@@ -79,7 +79,11 @@ impl World {
 
     fn answer_login(&mut self, password: u8) -> Result<Grant, Refusal> {
         match self.entra.script.pop_front() {
-            Some(Answer::Refused(Effect::Withheld)) => Err(login::withheld(LATER)),
+            Some(Answer::Refused(Effect::Withheld)) => Err(login::withheld(
+                LATER,
+                Reason::Throttled,
+                "others come first".to_owned(),
+            )),
             Some(Answer::Refused(effect)) => Err(refused(effect)),
             _ if password % 2 == 1 => Err(refused(Effect::Condemned)),
             special => Ok(self.grant(special)),
@@ -176,7 +180,7 @@ impl World {
             Ok(grant) => (true, self.renewed(s, entry, grant, brought)),
             Err(refused) if refused.effect == Effect::Withheld => {
                 let until = self.now.plus(LATER);
-                renewal::withheld(&mut self.known, s, until, refused.reason);
+                renewal::withheld(&mut self.known, s, until, refused.reason, refused.message);
                 (false, ControlFlow::Break(()))
             }
             Err(refused) => match renewal::refused(&mut self.known, s, entry, refused, self.now) {
