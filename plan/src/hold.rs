@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::metadata::EntryName;
 use super::snapshot::{Failure, Snapshot};
 use super::{Step, Time};
 
@@ -16,7 +17,7 @@ pub enum Object {
     /// What the client credential names.
     Client,
     /// The token Secret of this name.
-    Token(String),
+    Token(EntryName),
 }
 
 /// Objects that are held, each with its failure and back-off.
@@ -37,7 +38,7 @@ impl Object {
 impl Step {
     /// The objects that the step cannot do without. While one is held, the step waits.
     pub fn objects(&self) -> Vec<Object> {
-        let tokens = |names: &[String]| names.iter().cloned().map(Object::Token).collect();
+        let tokens = |names: &[EntryName]| names.iter().cloned().map(Object::Token).collect();
         match self {
             Self::ReadLogin | Self::ClaimLogin | Self::DeleteLogin | Self::RecordAttempt { .. } => {
                 vec![Object::Login]
@@ -64,8 +65,8 @@ impl Snapshot {
     }
 
     /// Whether the token Secret of this name is held at `now`.
-    pub fn token_held(&self, name: &str, now: Time) -> Option<&Failure> {
-        self.held(&Object::Token(name.to_owned()), now)
+    pub fn token_held(&self, name: &EntryName, now: Time) -> Option<&Failure> {
+        self.held(&Object::Token(name.clone()), now)
     }
 
     /// Whether nothing that the step needs is held.

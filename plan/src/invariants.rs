@@ -4,6 +4,7 @@
 use super::client::Client;
 use super::hold::Object;
 use super::login::MAX_UNANSWERED;
+use super::metadata::EntryName;
 use super::record::{ContentMac, Entry, Verdict};
 use super::schedule::{DAY, LIFTS_A_DAY, MARGIN, TOGETHER, WORD_AHEAD};
 use super::snapshot::{Claim, Content, Login, Ownership, Snapshot, Token, Wanted};
@@ -212,10 +213,10 @@ fn of_step(s: &Snapshot, step: &Step, now: Time, must: &mut Must<'_>) {
     }
 }
 
-fn recording(s: &Snapshot, content: &ContentMac, entry: &str, now: Time, must: &mut Must<'_>) {
+fn recording(s: &Snapshot, content: &ContentMac, entry: &EntryName, now: Time, must: &mut Must<'_>) {
     must(nothing_unstored(s), Rule::StoredBeforeCall);
     must(valid_claimed_content(s) == Some(content), Rule::OnlyClaimedSent);
-    must(s.tokens.iter().any(|t| t.name == entry), Rule::ScopesOfSpec);
+    must(s.tokens.iter().any(|t| t.name == *entry), Rule::ScopesOfSpec);
     let record = s.session.record();
     must(
         record.is_some() || s.session.ownership == Ownership::Absent,
@@ -253,7 +254,7 @@ fn may_send(s: &Snapshot, past: &Entry, must: &mut Must<'_>) {
     );
 }
 
-fn exchanging(s: &Snapshot, attempt: &str, entry: &str, must: &mut Must<'_>) {
+fn exchanging(s: &Snapshot, attempt: &str, entry: &EntryName, must: &mut Must<'_>) {
     must(nothing_unstored(s), Rule::StoredBeforeCall);
     let recorded = s
         .session
@@ -262,7 +263,7 @@ fn exchanging(s: &Snapshot, attempt: &str, entry: &str, must: &mut Must<'_>) {
     let Some((record, a)) = recorded else {
         return must(false, Rule::RecordedBeforeSent);
     };
-    must(a.id == attempt && a.entry == entry, Rule::OnlyRecordedSent);
+    must(a.id == attempt && a.entry == *entry, Rule::OnlyRecordedSent);
     must(owned(s, entry).is_some(), Rule::ScopesOfSpec);
     must(
         valid_claimed_content(s) == Some(&a.content),
@@ -295,7 +296,7 @@ fn deleting(s: &Snapshot, must: &mut Must<'_>) {
     }
 }
 
-fn redeeming(s: &Snapshot, names: &[String], now: Time, must: &mut Must<'_>) {
+fn redeeming(s: &Snapshot, names: &[EntryName], now: Time, must: &mut Must<'_>) {
     must(nothing_unstored(s), Rule::StoredBeforeCall);
     must(s.session_matches(), Rule::BindingKept);
     let dead = s.session.token.as_ref().is_some_and(|t| t.dead_since.is_some());
@@ -315,7 +316,7 @@ fn redeeming(s: &Snapshot, names: &[String], now: Time, must: &mut Must<'_>) {
     }
 }
 
-fn publishing(s: &Snapshot, names: &[String], now: Time, must: &mut Must<'_>) {
+fn publishing(s: &Snapshot, names: &[EntryName], now: Time, must: &mut Must<'_>) {
     must(nothing_unstored(s), Rule::StoredBeforePublished);
     for t in s.tokens.iter().filter(|t| names.contains(&t.name)) {
         must(
@@ -347,7 +348,7 @@ fn outlives(t: &Token) -> bool {
     }
 }
 
-fn replacing(s: &Snapshot, names: &[String], must: &mut Must<'_>) {
+fn replacing(s: &Snapshot, names: &[EntryName], must: &mut Must<'_>) {
     for t in s.tokens.iter().filter(|t| names.contains(&t.name)) {
         must(t.ownership == Ownership::Ours, Rule::OnlyOursReplaced);
         must(t.held.is_some(), Rule::SuccessorFirst);
@@ -398,8 +399,8 @@ fn nothing_unstored(s: &Snapshot) -> bool {
     s.pocket.login.is_none() && s.pocket.refresh.is_none()
 }
 
-fn owned(s: &Snapshot, name: &str) -> Option<Ownership> {
-    s.tokens.iter().find(|t| t.name == name).map(|t| t.ownership)
+fn owned(s: &Snapshot, name: &EntryName) -> Option<Ownership> {
+    s.tokens.iter().find(|t| t.name == *name).map(|t| t.ownership)
 }
 
 fn valid_claimed_content(s: &Snapshot) -> Option<&ContentMac> {

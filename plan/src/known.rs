@@ -7,7 +7,7 @@ use super::Time;
 use super::answer::Account;
 use super::hold::{Holds, Object};
 use super::looks::Search;
-use super::metadata::{Uid, Version};
+use super::metadata::{EntryName, Uid, Version};
 use super::record::ClientVersion;
 use super::snapshot::{AttemptSeen, Binding, Claim, Content, Failure, Opened, Repairs, Withheld};
 use super::step::Step;
@@ -27,7 +27,7 @@ pub struct Known {
     /// The client credential, in the version that was read.
     pub client: Option<ClientSeen>,
     /// Notes on token entries, by Secret name.
-    pub entries: BTreeMap<String, Note>,
+    pub entries: BTreeMap<EntryName, Note>,
     /// Failure of the refresh token, client or tenant.
     pub failure: Option<Failure>,
     /// Failure of the last login attempt.
@@ -125,8 +125,8 @@ pub struct Note {
 
 impl Known {
     /// Notes on the entry of this Secret name.
-    pub fn note(&mut self, name: &str) -> &mut Note {
-        self.entries.entry(name.to_owned()).or_default()
+    pub fn note(&mut self, name: &EntryName) -> &mut Note {
+        self.entries.entry(name.clone()).or_default()
     }
 
     /// Another process may have been at work: its status tells of failures and words. What was read is told by versions.

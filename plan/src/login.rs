@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::hold::Object;
+use super::metadata::EntryName;
 use super::record::{Attempt, Changed, ContentMac, Entry, Inputs, Record, Verdict};
 use super::schedule;
 use super::snapshot::{Claim, Content, LastLogin, LastVerdict, Login, LoginSecret, Ownership, Snapshot};
@@ -401,11 +402,11 @@ fn send(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
 }
 
 /// The entry whose scopes go with the next send: one that was not refused for this content, else each in its turn.
-fn next_entry(s: &Snapshot, login: &LoginSecret, entry: &Entry) -> Option<String> {
+fn next_entry(s: &Snapshot, login: &LoginSecret, entry: &Entry) -> Option<EntryName> {
     let changed = inputs(s, login).changed_since(entry.inputs.as_ref()) != Changed::No;
-    let refused = |name: &&String| !changed && entry.refused_entries.contains(name);
+    let refused = |name: &&EntryName| !changed && entry.refused_entries.contains(name);
     let usable = s.tokens.iter().filter(|t| t.ownership != Ownership::Foreign);
-    let usable: Vec<&String> = usable.map(|t| &t.name).collect();
+    let usable: Vec<&EntryName> = usable.map(|t| &t.name).collect();
     let untried = usable.iter().find(|name| !refused(name));
     let in_turn = || usable.get(entry.proven as usize % usable.len().max(1));
     let chosen = untried.or_else(in_turn).copied();

@@ -5,6 +5,7 @@ use super::client::Client;
 use super::hold::Object;
 use super::login::{self, Flow};
 use super::looks;
+use super::metadata::EntryName;
 use super::schedule::LOOK_AGAIN;
 use super::snapshot::{Opened, Ownership, Snapshot, Target};
 use super::tokens::Need;
@@ -206,7 +207,7 @@ fn tend_tokens(s: &Snapshot, now: Time) -> Option<Decision> {
 
 /// A token Secret that was touched is looked at whatever else stands in the way: Ready must be true of it.
 fn verify(s: &Snapshot, now: Time) -> Option<Decision> {
-    let free = |name: &str| s.token_held(name, now).is_none();
+    let free = |name: &EntryName| s.token_held(name, now).is_none();
     let unseen = s.tokens.iter().filter(|t| t.is_unseen() && free(&t.name));
     let names: Vec<_> = unseen.map(|t| t.name.clone()).collect();
     (!names.is_empty()).then(|| act(Step::Verify(names)))
@@ -321,7 +322,7 @@ fn earliest(a: Time, b: Option<Time>) -> Time {
     b.map_or(a, |b| a.min(b))
 }
 
-fn some_names(s: &Snapshot, now: Time, wanted: impl Fn(Need) -> bool) -> Option<Vec<String>> {
+fn some_names(s: &Snapshot, now: Time, wanted: impl Fn(Need) -> bool) -> Option<Vec<EntryName>> {
     let names: Vec<_> = s
         .tokens
         .iter()

@@ -3,7 +3,7 @@
 //! It is sealed into the refresh-token Secret; this record alone decides whether a password may be sent.
 
 use super::Time;
-use super::metadata::Uid;
+use super::metadata::{EntryName, Uid};
 use super::word::Word;
 use crate::reason::Reason;
 
@@ -128,7 +128,7 @@ pub struct Entry {
     /// Tries in a row of a content whose password is known to be right.
     pub proven: u32,
     /// Names of token entries whose scopes were refused for this content.
-    pub refused_entries: Vec<String>,
+    pub refused_entries: Vec<EntryName>,
     /// How often in a row it was put off (429, 5xx, refused connection).
     pub postponed: u32,
 }
@@ -141,7 +141,7 @@ pub struct Attempt {
     /// Which content is being sent.
     pub content: ContentMac,
     /// Name of the token entry whose scopes are sent.
-    pub entry: String,
+    pub entry: EntryName,
 }
 
 /// All that is remembered of login attempts: the last [`Record::LIMIT`] contents.

@@ -2,6 +2,7 @@
 
 use super::Time;
 use super::hold::Object;
+use super::metadata::EntryName;
 use super::record::ContentMac;
 use crate::reason::Reason;
 
@@ -23,14 +24,14 @@ pub enum Step {
         /// Which content.
         content: ContentMac,
         /// Name of the token entry whose scopes will be sent.
-        entry: String,
+        entry: EntryName,
     },
     /// Send the password for the recorded attempt.
     Exchange {
         /// Attempt id.
         attempt: String,
         /// Name of the token entry whose scopes are sent.
-        entry: String,
+        entry: EntryName,
     },
     /// Seal and store what the pocket holds (a login's outcome, a newer refresh token, a death).
     Store,
@@ -39,15 +40,15 @@ pub enum Step {
     /// Learn the GUID of the tenant that the spec names.
     Resolve,
     /// Redeem the refresh token for these entries.
-    Redeem(Vec<String>),
+    Redeem(Vec<EntryName>),
     /// Read these token Secrets and compare them with their keyed hash.
-    Verify(Vec<String>),
+    Verify(Vec<EntryName>),
     /// Write the held tokens of these entries.
-    Publish(Vec<String>),
+    Publish(Vec<EntryName>),
     /// Delete these token Secrets of ours, which cannot be written, so that they are created anew.
-    Replace(Vec<String>),
+    Replace(Vec<EntryName>),
     /// Delete these token Secrets of ours, which the spec no longer names.
-    Prune(Vec<String>),
+    Prune(Vec<EntryName>),
     /// Put our ownerReference on these Secrets of ours.
     Adopt(Vec<Object>),
     /// All is done; come back at the wake time.

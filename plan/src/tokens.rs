@@ -1,6 +1,7 @@
 //! What one token entry needs next.
 
 use super::Time;
+use super::metadata::EntryName;
 use super::schedule::{self, Life};
 use super::snapshot::{Failure, Held, Ownership, Published, Snapshot, Token, Wanted};
 
@@ -205,7 +206,7 @@ impl Snapshot {
     }
 
     /// Entries that are due now, with those that fall due within a minute of them and are past half of their life.
-    pub fn due_together(&self, now: Time) -> Vec<String> {
+    pub fn due_together(&self, now: Time) -> Vec<EntryName> {
         let due_at = |t: &Token, at: Time| matches!(t.need(self, at), Need::Redeem(_));
         if !self.tokens.iter().any(|t| due_at(t, now)) {
             return Vec::new();

@@ -80,7 +80,7 @@ impl<P: Ports> Pass<'_, P> {
         match object {
             Object::Login => Some((Kind::Login, self.credential.login_key())),
             Object::Session => Some((Kind::Session, self.credential.session_key())),
-            Object::Token(name) => Some((Kind::Token, self.credential.sibling(name))),
+            Object::Token(name) => Some((Kind::Token, self.credential.sibling(&name.0))),
             Object::Client => None,
         }
     }
@@ -120,7 +120,7 @@ impl<P: Ports> Pass<'_, P> {
         let Some((kind, key)) = self.place(object) else {
             return;
         };
-        if let Some(meta) = self.look.secret(kind, &key.name) {
+        if let Some(meta) = self.look.of(object) {
             self.ports.view().gone(kind, &key, &meta.uid);
         }
     }

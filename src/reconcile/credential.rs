@@ -3,7 +3,7 @@
 use super::ports::{Key, Owner};
 use super::stamp;
 use crate::api::{EntraCredentialSpec, EntraCredentialStatus, Realm};
-use crate::plan::metadata::Uid;
+use crate::plan::metadata::{EntryName, Uid};
 use crate::plan::word::{Said, Word};
 
 /// One `EntraCredential`, lean.
@@ -68,7 +68,7 @@ impl Credential {
     }
 
     /// Entry of the spec that writes this Secret.
-    pub fn entry(&self, name: &str) -> Option<&crate::api::TokenSpec> {
-        self.spec.tokens.iter().find(|t| t.secret_name == name)
+    pub fn entry(&self, name: &EntryName) -> Option<&crate::api::TokenSpec> {
+        self.spec.tokens.iter().find(|t| t.secret_name == name.0)
     }
 }

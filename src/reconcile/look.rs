@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use super::credential::Credential;
 use super::ports::{Kind, Ports, SecretMeta, View};
 use crate::api::ClientCredential;
+use crate::plan::Object;
+use crate::plan::metadata::EntryName;
 
 /// Metadata of every Secret that concerns one credential.
 #[derive(Debug, Default)]
@@ -19,7 +21,7 @@ pub(super) struct Look {
     /// The Secret with the client's secret or certificate.
     pub(super) client: Option<SecretMeta>,
     /// Token Secrets by name: those that the spec names, and those of ours that it no longer names.
-    pub(super) tokens: BTreeMap<String, SecretMeta>,
+    pub(super) tokens: BTreeMap<EntryName, SecretMeta>,
 }
 
 impl Look {
@@ -30,11 +32,12 @@ impl Look {
         let client = spec.client_credential.as_ref().and_then(client_secret);
         let named = spec.tokens.iter().filter_map(|entry| {
             let meta = view.secret(Kind::Token, &credential.sibling(&entry.secret_name))?;
-            Some((entry.secret_name.clone(), meta))
+            Some((EntryName(entry.secret_name.clone()), meta))
         });
         let ours = view.controlled(&credential.key.namespace, &credential.owner());
         let dropped = ours
             .into_iter()
+            .map(|(name, meta)| (EntryName(name), meta))
             .filter(|(name, _)| credential.entry(name).is_none());
         Self {
             login: view.secret(Kind::Login, &credential.login_key()),
@@ -44,13 +47,13 @@ impl Look {
         }
     }
 
-    /// A Secret; `name` matters for token Secrets only.
-    pub(super) fn secret(&self, kind: Kind, name: &str) -> Option<&SecretMeta> {
-        match kind {
-            Kind::Login => self.login.as_ref(),
-            Kind::Session => self.session.as_ref(),
-            Kind::ClientSecret | Kind::Certificate => self.client.as_ref(),
-            Kind::Token => self.tokens.get(name),
+    /// A Secret.
+    pub(super) fn of(&self, object: &Object) -> Option<&SecretMeta> {
+        match object {
+            Object::Login => self.login.as_ref(),
+            Object::Session => self.session.as_ref(),
+            Object::Client => self.client.as_ref(),
+            Object::Token(name) => self.tokens.get(name),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::plan::Time;
 use crate::plan::client::{Client, Expiry};
 use crate::plan::identity::AccountTag;
 use crate::plan::known::{MadeFor, Note};
-use crate::plan::metadata::Version;
+use crate::plan::metadata::{EntryName, Version};
 use crate::plan::record::{ClientInput, ClientVersion, Inputs};
 use crate::plan::schedule::CLAIM_LOOK;
 use crate::plan::snapshot::{
@@ -319,24 +319,22 @@ fn token<P: Ports>(
     (wanted, ahead): (Wanted, i64),
     spec: &TokenSpec,
 ) -> Token {
-    let name = &spec.secret_name;
-    let key = credential.sibling(name);
-    let note = memory.known.entries.get(name).cloned().unwrap_or_default();
-    let meta = look.tokens.get(name);
+    let name = EntryName(spec.secret_name.clone());
+    let key = credential.sibling(&name.0);
+    let note = memory.known.entries.get(&name).cloned().unwrap_or_default();
+    let meta = look.tokens.get(&name);
     let ownership = meta.map_or(Ownership::Absent, |meta| ownership(ports, credential, &key, meta));
+    let held = memory.pocket.tokens.get(&name);
+    let held = held.map(|h| h.held.clone().earlier(ahead));
     Token {
-        name: name.clone(),
+        name,
         ownership,
         wanted,
         shape: marks::shape(ports, spec),
         published: meta
             .filter(|_| ownership == Ownership::Ours)
             .map(|meta| published(meta, &note).earlier(ahead)),
-        held: memory
-            .pocket
-            .tokens
-            .get(name)
-            .map(|h| h.held.clone().earlier(ahead)),
+        held,
         failure: note.failure,
         deferred_until: note.deferred_until.filter(|at| due_before(meta, at.plus(ahead))),
         reduced: meta.is_some_and(|meta| reduced(meta, &spec.scopes)),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::material::{Secret, StoredSession};
 use super::ports::Tokens;
+use crate::plan::metadata::EntryName;
 use crate::plan::snapshot::{self, Binding, Held, LoginOutcome, RefreshOutcome};
 
 /// Answers that are not stored or published yet.
@@ -14,7 +15,7 @@ pub struct Pocket {
     /// A newer session, or the death of the stored one.
     pub refresh: Option<PendingRefresh>,
     /// Access tokens by Secret name.
-    pub tokens: BTreeMap<String, HeldToken>,
+    pub tokens: BTreeMap<EntryName, HeldToken>,
 }
 
 /// Outcome of an exchange.

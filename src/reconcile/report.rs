@@ -259,7 +259,7 @@ fn planned(s: &Snapshot, t: &Token, now: Time) -> Option<KubeTime> {
 fn token_status(s: &Snapshot, t: &Token, now: Time) -> TokenStatus {
     let p = t.published.as_ref().filter(|p| !p.edited);
     TokenStatus {
-        secret_name: t.name.clone(),
+        secret_name: t.name.0.clone(),
         secret_resource_version: p.filter(|p| p.verified).map(|p| p.version.0.clone()),
         scopes: p.map(|p| p.scopes.clone()).unwrap_or_default(),
         expires_at: p.map(|p| by_authority(s, p.expires_at)),

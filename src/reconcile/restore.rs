@@ -7,7 +7,7 @@ use super::stamp;
 use crate::api::{AccountStatus, EntraCredentialStatus, FailureStatus, Phase, Retry, TokenStatus};
 use crate::plan::answer::{Account, Refusal};
 use crate::plan::known::{Known, Note};
-use crate::plan::metadata::Version;
+use crate::plan::metadata::{EntryName, Version};
 use crate::plan::settle::trouble::refusal;
 use crate::plan::snapshot::Failure;
 use crate::plan::word::Word;
@@ -94,8 +94,8 @@ fn restore_token(known: &mut Known, token: &TokenStatus, ahead: i64) {
         Some(f) if is_hold(&f) => (Some(f), None),
         other => (None, other),
     };
-    let object = Object::Token(token.secret_name.clone());
-    known.holds.extend(hold.map(|f| (object, f)));
+    let name = EntryName(token.secret_name.clone());
+    known.holds.extend(hold.map(|f| (Object::Token(name.clone()), f)));
     let note = Note {
         failure,
         deferred_until: token
@@ -105,7 +105,7 @@ fn restore_token(known: &mut Known, token: &TokenStatus, ahead: i64) {
         verified: token.secret_resource_version.clone().map(Version),
         ..Note::default()
     };
-    known.entries.insert(token.secret_name.clone(), note);
+    known.entries.insert(name, note);
 }
 
 fn failure_from(status: &FailureStatus) -> Failure {

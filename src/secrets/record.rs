@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::wiped::to_json;
 use crate::api::Reason;
 use crate::plan::Time;
-use crate::plan::metadata::Uid;
+use crate::plan::metadata::{EntryName, Uid};
 use crate::plan::record::{Attempt, ClientInput, ClientVersion, ContentMac, Entry, Inputs, Record, Verdict};
 use crate::plan::word::Word;
 use crate::reconcile::ports::OpenError;
@@ -175,7 +175,7 @@ impl From<&Entry> for StoredEntry {
             lifts: entry.lifts.iter().map(|t| t.0).collect(),
             doubtful: entry.doubtful,
             proven: entry.proven,
-            refused_entries: entry.refused_entries.clone(),
+            refused_entries: entry.refused_entries.iter().map(|name| name.0.clone()).collect(),
             postponed: entry.postponed,
         }
     }
@@ -196,7 +196,7 @@ impl From<StoredEntry> for Entry {
             lifts: stored.lifts.into_iter().map(Time).collect(),
             doubtful: stored.doubtful,
             proven: stored.proven,
-            refused_entries: stored.refused_entries,
+            refused_entries: stored.refused_entries.into_iter().map(EntryName).collect(),
             postponed: stored.postponed,
         }
     }
@@ -207,7 +207,7 @@ impl From<&Attempt> for StoredAttempt {
         Self {
             id: attempt.id.clone(),
             content: attempt.content.0.clone(),
-            entry: attempt.entry.clone(),
+            entry: attempt.entry.0.clone(),
         }
     }
 }
@@ -217,7 +217,7 @@ impl From<StoredAttempt> for Attempt {
         Self {
             id: stored.id,
             content: ContentMac(stored.content),
-            entry: stored.entry,
+            entry: EntryName(stored.entry),
         }
     }
 }
@@ -248,7 +248,7 @@ mod tests {
                 },
                 leave: true,
             }),
-            refused_entries: vec!["graph".to_owned()],
+            refused_entries: vec![EntryName("graph".to_owned())],
             postponed: 4,
             word: Some(Word(Time(7))),
             lifts: vec![Time(6)],
@@ -262,7 +262,7 @@ mod tests {
         let attempt = Attempt {
             id: "a1".to_owned(),
             content: ContentMac("ab".to_owned()),
-            entry: "graph".to_owned(),
+            entry: EntryName("graph".to_owned()),
         };
         Record {
             entries,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use entra_operator::api::{
     CLIENT_SECRET_TYPE, ClientCredential, EntraCredentialStatus, LOGIN_TYPE, TLS_TYPE, annotation,
 };
-use entra_operator::plan::metadata::Uid;
+use entra_operator::plan::metadata::{EntryName, Uid};
 use entra_operator::reconcile::Credential;
 use entra_operator::reconcile::annotations;
 use entra_operator::reconcile::ports::{ClusterError, Key, Purpose, SecretMeta, Vault};
@@ -129,7 +129,13 @@ impl World {
     }
 
     fn judge_token_deleted(&mut self, key: &Key, old: &Object) {
-        let named = self.turn.as_ref().unwrap().credential.entry(&key.name).is_some();
+        let named = self
+            .turn
+            .as_ref()
+            .unwrap()
+            .credential
+            .entry(&EntryName(key.name.clone()))
+            .is_some();
         if named && !old.immutable && old.managed() {
             self.broken(4, format!("the published {} was deleted", key.name));
         }
@@ -148,7 +154,7 @@ impl World {
         if access.odd {
             self.broken(5, format!("{} holds a token that cannot be used", key.name));
         }
-        let entry = credential.entry(&key.name);
+        let entry = credential.entry(&EntryName(key.name.clone()));
         let labels = entry.map(|e| e.labels.clone()).unwrap_or_default();
         let scopes = entry.map(|e| e.scopes.clone());
         let now = self.now();

@@ -5,7 +5,7 @@ use crate::Time;
 use crate::answer::{Deed, Effect, Granted, Refusal};
 use crate::hold::Object;
 use crate::known::{Known, SessionSeen};
-use crate::metadata::Version;
+use crate::metadata::{EntryName, Version};
 use crate::reason::Reason;
 use crate::record::{Entry, Record, Verdict};
 use crate::schedule;
@@ -174,7 +174,7 @@ impl Verdict {
 
 impl Record {
     /// Writes down the outcome of a send. `others` are the names of all token entries.
-    pub fn settle(&mut self, outcome: &LoginOutcome, others: &[String], now: Time) {
+    pub fn settle(&mut self, outcome: &LoginOutcome, others: &[EntryName], now: Time) {
         if self
             .attempt
             .as_ref()
@@ -207,7 +207,7 @@ impl Entry {
         self.next_attempt_at = None;
     }
 
-    fn refused(&mut self, refusal: &Refusal, entry: &str, others: &[String], now: Time) {
+    fn refused(&mut self, refusal: &Refusal, entry: &EntryName, others: &[EntryName], now: Time) {
         match refusal.effect {
             Effect::Transient => {
                 self.postponed += 1;
@@ -227,9 +227,9 @@ impl Entry {
     }
 
     /// Refused for a reason that a person can change: with the scopes of another entry it may be accepted.
-    fn kept(&mut self, refusal: &Refusal, entry: &str, others: &[String], now: Time) {
-        if refusal.concerns_entry() && !self.refused_entries.iter().any(|e| e == entry) {
-            self.refused_entries.push(entry.to_owned());
+    fn kept(&mut self, refusal: &Refusal, entry: &EntryName, others: &[EntryName], now: Time) {
+        if refusal.concerns_entry() && !self.refused_entries.contains(entry) {
+            self.refused_entries.push(entry.clone());
             if !others.iter().all(|o| self.refused_entries.contains(o)) {
                 self.answered(Verdict::Open);
                 self.next_attempt_at = Some(now.plus(schedule::NEXT_ENTRY));

@@ -7,6 +7,7 @@ use crate::Time;
 use crate::answer::{Deed, Effect, Refusal};
 use crate::identity::{Names, Pin};
 use crate::known::Known;
+use crate::metadata::EntryName;
 use crate::reason::Reason;
 use crate::schedule::{self, Life};
 use crate::snapshot::{Binding, Failure, Held, Newer, RefreshOutcome, Snapshot, Token, Withheld};
@@ -124,8 +125,8 @@ pub enum Refused {
 }
 
 /// The entry alone failed. What all hold alike is tried again for all together.
-pub fn entry_failed(known: &mut Known, s: &Snapshot, name: &str, refusal: Refusal, now: Time) {
-    let life = s.tokens.iter().find(|t| t.name == name).and_then(Token::life);
+pub fn entry_failed(known: &mut Known, s: &Snapshot, name: &EntryName, refusal: Refusal, now: Time) {
+    let life = s.tokens.iter().find(|t| t.name == *name).and_then(Token::life);
     let note = known.note(name);
     let mut next = failure::next(note.failure.as_ref(), refusal, now, s.object.spread, life);
     next.under = Some(s.circumstances());

@@ -4,13 +4,13 @@ use super::trouble;
 use crate::Time;
 use crate::hold::Object;
 use crate::known::{Known, Note};
-use crate::metadata::Version;
+use crate::metadata::{EntryName, Version};
 use crate::schedule::REPAIRS_END;
 use crate::snapshot::{Ownership, Repairs, Token};
 
 /// Its data was compared with its keyed hash, in this version.
-pub fn verified(known: &mut Known, name: &str, version: Version, intact: bool, immutable: bool) {
-    trouble::over(known, &Object::Token(name.to_owned()));
+pub fn verified(known: &mut Known, name: &EntryName, version: Version, intact: bool, immutable: bool) {
+    trouble::over(known, &Object::Token(name.clone()));
     let note = known.note(name);
     if immutable {
         note.unwritable = Some(version.clone());
@@ -36,8 +36,8 @@ pub fn published(known: &mut Known, token: &Token, version: Version, now: Time) 
 }
 
 /// It was deleted, because the spec does not name it any more.
-pub fn pruned(known: &mut Known, name: &str) {
-    trouble::over(known, &Object::Token(name.to_owned()));
+pub fn pruned(known: &mut Known, name: &EntryName) {
+    trouble::over(known, &Object::Token(name.clone()));
     known.entries.remove(name);
 }
 

@@ -4,7 +4,7 @@ use strum::{EnumString, IntoStaticStr};
 
 use crate::Time;
 use crate::answer::{Granted, Refusal};
-use crate::metadata::{Uid, Version};
+use crate::metadata::{EntryName, Uid, Version};
 use crate::record::{ContentMac, Inputs};
 use crate::word::Word;
 
@@ -108,7 +108,7 @@ pub struct LoginOutcome {
     /// Attempt under which it was sent.
     pub attempt: String,
     /// Name of the token entry whose scopes were sent.
-    pub entry: String,
+    pub entry: EntryName,
     /// User name that was sent, in lower case.
     pub user: String,
     /// What came of it.

@@ -3,13 +3,13 @@
 use super::{Failure, Ownership};
 use crate::Time;
 use crate::answer::Granted;
-use crate::metadata::Version;
+use crate::metadata::{EntryName, Version};
 
 /// A token entry of the spec and its Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Token {
     /// Name of the Secret.
-    pub name: String,
+    pub name: EntryName,
     /// Whose the Secret is.
     pub ownership: Ownership,
     /// What the spec asks for now.
@@ -143,5 +143,5 @@ impl Held {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Leftover {
     /// Name.
-    pub name: String,
+    pub name: EntryName,
 }

@@ -3,7 +3,7 @@
 use entra_plan::answer::{Account, Deed, Effect, Granted, Refusal};
 use entra_plan::client::Client;
 use entra_plan::identity::{AccountTag, Pin};
-use entra_plan::metadata::{Uid, Version};
+use entra_plan::metadata::{EntryName, Uid, Version};
 use entra_plan::reason::Reason;
 use entra_plan::record::{Attempt, ClientInput, ClientVersion, ContentMac, Entry, Inputs, Record, Verdict};
 use entra_plan::schedule::{self, Life};
@@ -204,9 +204,9 @@ pub fn account() -> Account {
 }
 
 /// A token entry whose Secret does not exist yet.
-pub fn token(name: &str) -> Token {
+pub fn token(entry: &str) -> Token {
     Token {
-        name: name.to_owned(),
+        name: name(entry),
         wanted: Wanted::Request(REQUEST.to_owned()),
         shape: "shape".to_owned(),
         ..Token::default()
@@ -329,7 +329,7 @@ pub fn attempt(content: &str) -> Attempt {
     Attempt {
         id: "attempt-1".to_owned(),
         content: mac(content),
-        entry: "graph".to_owned(),
+        entry: name("graph"),
     }
 }
 
@@ -346,7 +346,7 @@ pub fn seen(first_seen: Time, unsent_ours: bool) -> AttemptSeen {
 pub fn record_a() -> Step {
     Step::RecordAttempt {
         content: mac("A"),
-        entry: "graph".to_owned(),
+        entry: name("graph"),
     }
 }
 
@@ -368,7 +368,12 @@ pub fn in_flight(at: Time) -> Record {
     }
 }
 
+/// Name of a token entry.
+pub fn name(text: &str) -> EntryName {
+    EntryName(text.to_owned())
+}
+
 /// Names, as steps carry them.
-pub fn names(names: &[&str]) -> Vec<String> {
-    names.iter().map(|n| (*n).to_owned()).collect()
+pub fn names(names: &[&str]) -> Vec<EntryName> {
+    names.iter().map(|n| name(n)).collect()
 }

@@ -19,8 +19,8 @@ use entra_plan::snapshot::{
 };
 
 use super::build::{
-    LIFE, NOW, attempt, binding, failure, first_sight, granted, held, inputs, login, mac, pin, published,
-    refusal, said, seen, session, stored, tag, token, tried, word,
+    LIFE, NOW, attempt, binding, failure, first_sight, granted, held, inputs, login, mac, name, names, pin,
+    published, refusal, said, seen, session, stored, tag, token, tried, word,
 };
 use super::choice::Choice;
 use entra_plan::word::Word;
@@ -247,11 +247,7 @@ pub fn history(c: &mut Choice<'_>) -> Entry {
         last_sent_at: Some(c.moment(&[-5, -45, -3600])),
         inputs,
         word,
-        refused_entries: if c.flag() {
-            vec!["graph".to_owned()]
-        } else {
-            Vec::new()
-        },
+        refused_entries: if c.flag() { names(&["graph"]) } else { Vec::new() },
         login_uid: Some(uid),
         ..tried(verdict)
     }
@@ -325,7 +321,7 @@ pub fn pocket(c: &mut Choice<'_>) -> Pocket {
     let outcome = |result| LoginOutcome {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
-        entry: "graph".to_owned(),
+        entry: name("graph"),
         user: pin().user,
         result,
     };
@@ -469,7 +465,7 @@ pub fn token_failure(c: &mut Choice<'_>) -> Option<Failure> {
 /// Token Secrets that the spec dropped.
 pub fn leftovers(c: &mut Choice<'_>) -> Vec<Leftover> {
     let leftover = Leftover {
-        name: "dropped".to_owned(),
+        name: name("dropped"),
     };
     if c.flag() { vec![leftover] } else { Vec::new() }
 }

@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use entra_plan::answer::Effect;
 use entra_plan::identity::Pin;
 use entra_plan::known::Note;
-use entra_plan::metadata::{Uid, Version};
+use entra_plan::metadata::{EntryName, Uid, Version};
 use entra_plan::record::{ContentMac, Record};
 use entra_plan::settle::pass::{self, Allowed};
 use entra_plan::snapshot::{
@@ -22,7 +22,7 @@ use entra_plan::snapshot::{
 use entra_plan::word::Said;
 use entra_plan::{Decision, Known, Snapshot, Time, rest_of_pass};
 
-use super::build::NOW;
+use super::build::{NOW, name};
 use super::check;
 use rules::Ledger;
 
@@ -71,7 +71,7 @@ pub struct Spec {
     pub generation: i64,
     pub tenant: usize,
     /// Names of the token Secrets, and a number that stands for the scopes.
-    pub entries: BTreeMap<&'static str, u8>,
+    pub entries: BTreeMap<EntryName, u8>,
     pub suspended: bool,
     pub deleting: bool,
     pub said: Option<Said>,
@@ -82,7 +82,7 @@ pub struct Spec {
 pub struct Cluster {
     pub login: Option<LoginObject>,
     pub session: Option<SessionObject>,
-    pub tokens: BTreeMap<String, TokenObject>,
+    pub tokens: BTreeMap<EntryName, TokenObject>,
     pub status: Status,
 }
 
@@ -163,7 +163,7 @@ pub enum Answer {
 pub struct Pocket {
     pub login: Option<(LoginOutcome, Option<SealedToken>)>,
     pub refresh: Option<(RefreshOutcome, Option<SealedToken>)>,
-    pub tokens: BTreeMap<String, Held>,
+    pub tokens: BTreeMap<EntryName, Held>,
 }
 
 /// How a process dies in a step: before it had an effect, or after, with the answer lost.
@@ -181,7 +181,7 @@ impl World {
             spec: Spec {
                 generation: 1,
                 tenant: 0,
-                entries: [("graph", 1), ("mail", 2)].into(),
+                entries: [(name("graph"), 1), (name("mail"), 2)].into(),
                 suspended: false,
                 deleting: false,
                 said: None,

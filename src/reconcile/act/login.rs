@@ -5,6 +5,7 @@ use crate::api::{LOGIN_TYPE, annotation};
 use crate::plan::Object;
 use crate::plan::answer::{Granted, Refusal};
 use crate::plan::known::LoginSeen;
+use crate::plan::metadata::EntryName;
 use crate::plan::record::{Attempt, ContentMac};
 use crate::plan::snapshot::{Binding, Claim, Content, Login, LoginOutcome, LoginSecret, Snapshot};
 use crate::plan::{schedule, settle};
@@ -99,7 +100,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     /// Takes a turn for the account and the namespace, and writes down what is about to be sent.
-    pub(super) async fn record_attempt(&mut self, s: &Snapshot, content: &ContentMac, entry: &str) {
+    pub(super) async fn record_attempt(&mut self, s: &Snapshot, content: &ContentMac, entry: &EntryName) {
         let Login::Present(login) = &s.login else {
             return;
         };
@@ -109,7 +110,7 @@ impl<P: Ports> Pass<'_, P> {
         let attempt = Attempt {
             id: self.ports.clock().nonce(),
             content: content.clone(),
-            entry: entry.to_owned(),
+            entry: entry.clone(),
         };
         self.record(s, login, attempt).await;
     }
@@ -171,7 +172,7 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    pub(super) async fn exchange(&mut self, s: &Snapshot, attempt: &str, entry: &str) {
+    pub(super) async fn exchange(&mut self, s: &Snapshot, attempt: &str, entry: &EntryName) {
         let recorded = s.session.record().and_then(|r| r.attempt.as_ref());
         let (Some(binding), Some(recorded)) = (s.binding().cloned(), recorded) else {
             return;
@@ -189,7 +190,7 @@ impl<P: Ports> Pass<'_, P> {
         let outcome = LoginOutcome {
             content,
             attempt: attempt.to_owned(),
-            entry: entry.to_owned(),
+            entry: entry.clone(),
             user,
             result,
         };
@@ -251,7 +252,7 @@ impl<P: Ports> Pass<'_, P> {
         s: &Snapshot,
         binding: &Binding,
         content: &ContentMac,
-        entry: &str,
+        entry: &EntryName,
         login: &LoginContent,
     ) -> Outcome {
         let scopes = self

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use super::Pass;
 use crate::plan::Time;
 use crate::plan::answer::Refusal;
+use crate::plan::metadata::EntryName;
 use crate::plan::settle;
 use crate::plan::settle::renewal::Refused;
 use crate::plan::snapshot::{Binding, RefreshOutcome, Snapshot, Token};
@@ -28,7 +29,7 @@ struct Newest {
 }
 
 impl<P: Ports> Pass<'_, P> {
-    pub(super) async fn redeem(&mut self, s: &Snapshot, names: &[String]) {
+    pub(super) async fn redeem(&mut self, s: &Snapshot, names: &[EntryName]) {
         if !self.session_at_hand(s).await || !self.client_at_hand(s).await {
             return;
         }
@@ -42,7 +43,7 @@ impl<P: Ports> Pass<'_, P> {
     async fn redeem_each(
         &mut self,
         s: &Snapshot,
-        names: &[String],
+        names: &[EntryName],
         mut session: StoredSession,
         binding: &Binding,
     ) {

@@ -6,6 +6,7 @@ use crate::plan::Object;
 use crate::plan::answer::Account;
 use crate::plan::identity::{Names, Pin};
 use crate::plan::known::SessionSeen;
+use crate::plan::metadata::EntryName;
 use crate::plan::record::Record;
 use crate::plan::settle;
 use crate::plan::snapshot::{Binding, Opened, RefreshOutcome, Snapshot, StoredToken};
@@ -220,17 +221,23 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     /// Puts an access token into the pocket, for the request that it answers. One that cannot be used stays out.
-    fn pocket_token(&mut self, s: &Snapshot, entry: &str, pin: &Pin, tokens: Tokens) {
+    fn pocket_token(&mut self, s: &Snapshot, entry: &EntryName, pin: &Pin, tokens: Tokens) {
         if tokens.granted.unusable.is_some() {
             return;
         }
         if let Some(token) = self.held(s, entry, pin, tokens) {
-            self.memory.pocket.tokens.insert(entry.to_owned(), token);
+            self.memory.pocket.tokens.insert(entry.clone(), token);
         }
     }
 
     /// An access token with the request that it answers.
-    pub(super) fn held(&self, s: &Snapshot, entry: &str, pin: &Pin, tokens: Tokens) -> Option<HeldToken> {
+    pub(super) fn held(
+        &self,
+        s: &Snapshot,
+        entry: &EntryName,
+        pin: &Pin,
+        tokens: Tokens,
+    ) -> Option<HeldToken> {
         let (binding, spec) = (s.binding()?, self.credential.entry(entry)?);
         Some(HeldToken {
             held: crate::plan::snapshot::Held {

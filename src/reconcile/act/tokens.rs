@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Asked, Pass};
 use crate::api::{LABEL_MANAGED_BY, MANAGED_BY, TokenSpec, annotation};
 use crate::plan::Object;
+use crate::plan::metadata::EntryName;
 use crate::plan::schedule::{self, Life};
 use crate::plan::settle;
 use crate::plan::snapshot::{Snapshot, Token};
@@ -17,10 +18,10 @@ use crate::reconcile::ports::{
 
 impl<P: Ports> Pass<'_, P> {
     /// Compares the data with the keyed hash: an object that only moved is taken as it is, an edited one is renewed.
-    pub(super) async fn verify(&mut self, s: &Snapshot, names: &[String]) {
+    pub(super) async fn verify(&mut self, s: &Snapshot, names: &[EntryName]) {
         for name in names {
             let object = Object::Token(name.clone());
-            match self.ports.cluster().read(&self.credential.sibling(name)).await {
+            match self.ports.cluster().read(&self.credential.sibling(&name.0)).await {
                 Ok(Some(read)) => self.verified(name, read),
                 Ok(None) => self.gone(&object),
                 Err(error) => self.trouble(s, &object, Asked::Read, error),
@@ -28,8 +29,8 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    fn verified(&mut self, name: &str, read: crate::reconcile::ports::SecretObject) {
-        let key = self.credential.sibling(name);
+    fn verified(&mut self, name: &EntryName, read: crate::reconcile::ports::SecretObject) {
+        let key = self.credential.sibling(&name.0);
         let mac = self.ports.vault().data_mac(&key, &read.data);
         let intact = read.meta.annotations.get(annotation::RENDERED) == Some(&mac);
         let version = read.meta.version.clone();
@@ -38,7 +39,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     /// Each by itself: one that cannot be written does not keep the others waiting.
-    pub(super) async fn publish(&mut self, s: &Snapshot, names: &[String]) {
+    pub(super) async fn publish(&mut self, s: &Snapshot, names: &[EntryName]) {
         for token in s.tokens.iter().filter(|t| names.contains(&t.name)) {
             let Some(spec) = self.credential.entry(&token.name) else {
                 continue;
@@ -64,7 +65,7 @@ impl<P: Ports> Pass<'_, P> {
         spec: &TokenSpec,
         held: &HeldToken,
     ) -> Result<SecretMeta, ClusterError> {
-        let key = self.credential.sibling(&token.name);
+        let key = self.credential.sibling(&token.name.0);
         let secret = self.render(s, token, spec, held);
         let Some(seen) = self.look.tokens.get(&token.name) else {
             return self.create(secret).await;
@@ -80,7 +81,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     fn render(&self, s: &Snapshot, token: &Token, spec: &TokenSpec, held: &HeldToken) -> NewSecret {
-        let key = self.credential.sibling(&token.name);
+        let key = self.credential.sibling(&token.name.0);
         let granted = &held.held.granted;
         let data = self
             .ports
@@ -117,17 +118,17 @@ impl<P: Ports> Pass<'_, P> {
         settle::tokens::published(&mut self.memory.known, token, meta.version.clone(), now);
         self.ports
             .view()
-            .wrote(Kind::Token, &self.credential.sibling(&token.name), meta);
+            .wrote(Kind::Token, &self.credential.sibling(&token.name.0), meta);
     }
 
     /// Deletes what cannot be written; its successor is at hand and is created in the next step.
-    pub(super) async fn replace(&mut self, s: &Snapshot, names: &[String]) {
+    pub(super) async fn replace(&mut self, s: &Snapshot, names: &[EntryName]) {
         for name in names {
             self.delete_token(s, name).await;
         }
     }
 
-    pub(super) async fn prune(&mut self, s: &Snapshot, names: &[String]) {
+    pub(super) async fn prune(&mut self, s: &Snapshot, names: &[EntryName]) {
         for name in names {
             if self.delete_token(s, name).await {
                 settle::tokens::pruned(&mut self.memory.known, name);
@@ -136,8 +137,8 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     /// Whether it is gone.
-    async fn delete_token(&mut self, s: &Snapshot, name: &str) -> bool {
-        let (key, object) = (self.credential.sibling(name), Object::Token(name.to_owned()));
+    async fn delete_token(&mut self, s: &Snapshot, name: &EntryName) -> bool {
+        let (key, object) = (self.credential.sibling(&name.0), Object::Token(name.clone()));
         let Some(seen) = self.look.tokens.get(name) else {
             return true;
         };
@@ -182,7 +183,7 @@ impl<P: Ports> Pass<'_, P> {
         let Some((kind, key)) = self.place(object) else {
             return;
         };
-        let Some(seen) = self.look.secret(kind, &key.name) else {
+        let Some(seen) = self.look.of(object) else {
             return;
         };
         let change = SecretChange {

@@ -10,6 +10,7 @@ use super::*;
 use crate::api::{KeyFormat, Realm};
 use crate::plan::answer::Account;
 use crate::plan::identity::{AccountTag, Pin};
+use crate::plan::metadata::EntryName;
 use crate::plan::record::{Attempt, Entry, Verdict};
 
 const OLD: &str = "20260101T000000Z-aa";
@@ -104,7 +105,7 @@ fn record() -> Record {
         attempt: Some(Attempt {
             id: "x".to_owned(),
             content,
-            entry: "graph".to_owned(),
+            entry: EntryName("graph".to_owned()),
         }),
     }
 }

@@ -6,7 +6,7 @@ use entra_plan::hold::Holds;
 use entra_plan::reason::Reason;
 use entra_plan::snapshot::Withheld;
 
-use super::super::build::failure;
+use super::super::build::{failure, name};
 use super::super::choice::Choice;
 use super::other_client;
 
@@ -36,7 +36,7 @@ pub fn holds(c: &mut Choice<'_>) -> Holds {
         1 => Object::Login,
         2 => Object::Session,
         3 => Object::Client,
-        _ => Object::Token("graph".to_owned()),
+        _ => Object::Token(name("graph")),
     };
     let refused = failure(Effect::Transient, Reason::WriteRefused, Some(c.moment(&[40, -5])));
     [(one, refused)].into()

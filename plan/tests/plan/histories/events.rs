@@ -5,7 +5,7 @@ use entra_plan::snapshot::{Ownership, Published};
 use entra_plan::word::{Said, Word};
 use proptest::prelude::*;
 
-use crate::build::published;
+use crate::build::{name, published};
 use crate::model::{Answer, Api, Death, LoginObject, TENANTS, TokenObject, World};
 
 /// Something that happens.
@@ -167,8 +167,10 @@ impl Event {
         spec.generation += 1;
         match self {
             Self::Rename(tenant) => spec.tenant = *tenant,
-            Self::Rescope(scope) => drop(spec.entries.insert("graph", *scope)),
-            Self::Toggle if spec.entries.remove("mail").is_none() => drop(spec.entries.insert("mail", 2)),
+            Self::Rescope(scope) => drop(spec.entries.insert(name("graph"), *scope)),
+            Self::Toggle if spec.entries.remove(&name("mail")).is_none() => {
+                spec.entries.insert(name("mail"), 2);
+            }
             Self::Suspend(on) => spec.suspended = *on,
             Self::Delete => spec.deleting = true,
             _ => {}
@@ -202,9 +204,9 @@ const fn say(world: &mut World, ahead: i64) {
 fn befall(world: &mut World, fate: Fate) {
     let version = world.version();
     match fate {
-        Fate::Deleted => drop(world.cluster.tokens.remove("graph")),
+        Fate::Deleted => drop(world.cluster.tokens.remove(&name("graph"))),
         Fate::Edited => {
-            if let Some(token) = world.cluster.tokens.get_mut("graph") {
+            if let Some(token) = world.cluster.tokens.get_mut(&name("graph")) {
                 token.published.version = version;
                 token.genuine = false;
             }
@@ -219,7 +221,7 @@ fn befall(world: &mut World, fate: Fate) {
                 published,
                 genuine: false,
             };
-            world.cluster.tokens.insert("graph".to_owned(), foreign);
+            world.cluster.tokens.insert(name("graph"), foreign);
         }
     }
 }

@@ -4,6 +4,7 @@ mod calls;
 mod session;
 
 use entra_plan::known::{LoginSeen, MadeFor};
+use entra_plan::metadata::EntryName;
 use entra_plan::settle::trouble::Trouble;
 use entra_plan::settle::{login, reads, tokens, trouble};
 use entra_plan::snapshot::{Claim, Content, Ownership, Token};
@@ -116,8 +117,8 @@ impl World {
         login::deleted(&mut self.known, self.now);
     }
 
-    fn verify(&mut self, s: &Snapshot, name: &str) {
-        if self.refused(s, &Object::Token(name.to_owned()), Asked::Read) {
+    fn verify(&mut self, s: &Snapshot, name: &EntryName) {
+        if self.refused(s, &Object::Token(name.clone()), Asked::Read) {
             return;
         }
         let token = &self.cluster.tokens[name];
@@ -159,7 +160,7 @@ impl World {
         tokens::published(&mut self.known, token, version, self.now);
     }
 
-    fn owner_of(&self, name: &str) -> Ownership {
+    fn owner_of(&self, name: &EntryName) -> Ownership {
         self.cluster
             .tokens
             .get(name)
@@ -167,20 +168,20 @@ impl World {
     }
 
     /// Whether it is gone.
-    fn remove_token(&mut self, s: &Snapshot, name: &str) -> bool {
+    fn remove_token(&mut self, s: &Snapshot, name: &EntryName) -> bool {
         self.writing(self.owner_of(name));
-        if self.refused(s, &Object::Token(name.to_owned()), Asked::Delete) {
+        if self.refused(s, &Object::Token(name.clone()), Asked::Delete) {
             return false;
         }
         self.cluster.tokens.remove(name);
         true
     }
 
-    fn replace(&mut self, s: &Snapshot, name: &str) {
+    fn replace(&mut self, s: &Snapshot, name: &EntryName) {
         self.remove_token(s, name);
     }
 
-    fn prune(&mut self, s: &Snapshot, name: &str) {
+    fn prune(&mut self, s: &Snapshot, name: &EntryName) {
         if self.remove_token(s, name) {
             tokens::pruned(&mut self.known, name);
         }
@@ -211,7 +212,7 @@ impl World {
     }
 }
 
-fn each(s: &Snapshot, names: &[String], act: impl FnMut(&Token)) {
+fn each(s: &Snapshot, names: &[EntryName], act: impl FnMut(&Token)) {
     s.tokens.iter().filter(|t| names.contains(&t.name)).for_each(act);
 }
 

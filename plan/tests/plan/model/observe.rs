@@ -1,7 +1,7 @@
 //! From the model to the facts.
 
 use entra_plan::identity::AccountTag;
-use entra_plan::metadata::Version;
+use entra_plan::metadata::{EntryName, Version};
 use entra_plan::record::Record;
 use entra_plan::snapshot::{
     Binding, Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Pocket, Session,
@@ -127,12 +127,12 @@ impl World {
     }
 
     /// Keyed hash of the request that `name` answers for `account`.
-    pub fn request(&self, name: &str, account: &AccountTag) -> Option<String> {
+    pub fn request(&self, name: &EntryName, account: &AccountTag) -> Option<String> {
         let scope = self.spec.entries.get(name)?;
         Some(format!("{}/{scope}/{}", TENANTS[self.spec.tenant].0, account.0))
     }
 
-    fn wanted(&self, name: &str, account: &Whose) -> Wanted {
+    fn wanted(&self, name: &EntryName, account: &Whose) -> Wanted {
         match account {
             Whose::Unknown => Wanted::Anything,
             Whose::Nobodys => Wanted::Another,
@@ -140,7 +140,7 @@ impl World {
         }
     }
 
-    fn token(&self, name: &str, account: &Whose) -> Token {
+    fn token(&self, name: &EntryName, account: &Whose) -> Token {
         let object = self.cluster.tokens.get(name);
         let note = self.known.entries.get(name).cloned().unwrap_or_default();
         let ownership = object.map_or(Ownership::Absent, |o| o.ownership);
@@ -170,7 +170,7 @@ impl World {
     }
 
     fn leftovers(&self) -> Vec<Leftover> {
-        let dropped = |name: &String| !self.spec.entries.contains_key(name.as_str());
+        let dropped = |name: &EntryName| !self.spec.entries.contains_key(name);
         let ours = self
             .cluster
             .tokens

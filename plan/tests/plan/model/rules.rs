@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entra_plan::answer::Effect;
+use entra_plan::metadata::EntryName;
 use entra_plan::record::{ContentMac, Verdict};
 use entra_plan::schedule::MARGIN;
 use entra_plan::snapshot::{LoginOutcome, Ownership, Published};
@@ -230,7 +231,7 @@ impl World {
     }
 
     /// `next` is about to be published in place of what is there (rules 3 and 4).
-    pub fn publishing(&self, name: &str, next: &Published) {
+    pub fn publishing(&self, name: &EntryName, next: &Published) {
         let stored = self.pocket.login.is_none() && self.pocket.refresh.is_none();
         assert!(
             stored,

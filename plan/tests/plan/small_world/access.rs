@@ -1,12 +1,13 @@
 //! Who may touch what: object × target × client × login Secret × owner of the refresh-token Secret × pocket.
 
 use entra_plan::answer::Effect;
+use entra_plan::metadata::EntryName;
 use entra_plan::reason::Reason;
 use entra_plan::record::Verdict;
 use entra_plan::snapshot::{Login, Token};
 use entra_plan::{Object, Snapshot, Step, next_step};
 
-use super::super::build::{NOW, failure, first_sight, fresh_token, login, record, token, tried};
+use super::super::build::{NOW, failure, first_sight, fresh_token, login, name, record, token, tried};
 use super::super::choice::every;
 use super::super::facts;
 use super::explore;
@@ -69,13 +70,13 @@ fn answers_in_the_pocket() {
 
 /// Everything that can be held.
 fn objects() -> [Object; 4] {
-    let token = Object::Token("graph".to_owned());
+    let token = Object::Token(name("graph"));
     [Object::Login, Object::Session, Object::Client, token]
 }
 
 /// Whether the step can be taken while `object` is held.
 fn does_without(step: &Step, object: &Object) -> bool {
-    let entry = |name: &String| *object == Object::Token(name.clone());
+    let entry = |name: &EntryName| *object == Object::Token(name.clone());
     match step {
         Step::Redeem(names) => !names.iter().any(entry) && !step.objects().contains(object),
         // Means to an end, which may be what is held.

@@ -131,7 +131,7 @@ fn a_bad_scope_makes_way_for_another_entry_s_scopes_after_half_a_minute() {
     let outcome = LoginOutcome {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
-        entry: "graph".to_owned(),
+        entry: name("graph"),
         user: pin().user,
         result: Err(refusal(Effect::Entry, Reason::ConsentMissing)),
     };
@@ -147,12 +147,12 @@ fn a_bad_scope_makes_way_for_another_entry_s_scopes_after_half_a_minute() {
         step_in(&s, 30),
         Step::RecordAttempt {
             content: mac("A"),
-            entry: "mail".to_owned()
+            entry: name("mail")
         }
     );
     record.settle(
         &LoginOutcome {
-            entry: "mail".to_owned(),
+            entry: name("mail"),
             ..outcome
         },
         &all,
@@ -180,7 +180,7 @@ fn a_refusal_does_not_give_a_content_new_sends() {
                 ..lost.clone()
             })
         };
-        let entry = "graph".to_owned();
+        let entry = name("graph");
         let result = Err(refusal(effect, reason));
         let outcome = LoginOutcome {
             content: mac("A"),
@@ -209,7 +209,7 @@ fn put_off(effect: Effect, retry_after: Option<i64>) -> Entry {
 /// What is remembered of a login in flight that was refused.
 fn refused(refusal: Refusal) -> Entry {
     let mut record = in_flight(NOW);
-    let entry = "graph".to_owned();
+    let entry = name("graph");
     let outcome = LoginOutcome {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),

@@ -31,7 +31,7 @@ fn answered(mut record: Record, effect: Effect) -> Record {
     let outcome = LoginOutcome {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
-        entry: "graph".to_owned(),
+        entry: name("graph"),
         user: pin().user,
         result: Err(refusal(effect, Reason::WrongPassword)),
     };

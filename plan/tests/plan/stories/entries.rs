@@ -23,7 +23,7 @@ fn by_policy() -> Refusal {
 /// The entry of this name is refused.
 fn refuse(known: &mut Known, s: &Snapshot, name: &str, refusal: Refusal) -> Refused {
     let s = with_known(s, known);
-    let token = s.tokens.iter().find(|t| t.name == name).unwrap();
+    let token = s.tokens.iter().find(|t| t.name.0 == name).unwrap();
     renewal::refused(known, &s, token, refusal, NOW)
 }
 
@@ -165,7 +165,7 @@ fn an_answer_that_cannot_be_published_gets_a_back_off() {
             go_on.is_continue() && !kept.token && kept.pin.is_some(),
             "the session is kept"
         );
-        let failure = known.entries["graph"].failure.as_ref().unwrap();
+        let failure = known.entries[&name("graph")].failure.as_ref().unwrap();
         assert_eq!(failure.refusal.reason, Reason::UnexpectedResponse);
         assert!(failure.next_attempt_at >= Some(NOW.plus(20)));
         assert!(known.failure.is_none(), "it costs the entry, not the session");

@@ -12,8 +12,8 @@ use super::super::build::*;
 use super::super::facts;
 use super::{rests, step, step_in};
 
-fn token_of(name: &str) -> Object {
-    Object::Token(name.to_owned())
+fn token_of(entry: &str) -> Object {
+    Object::Token(name(entry))
 }
 
 fn refused(object: Object) -> Holds {
@@ -194,7 +194,7 @@ fn a_pass_has_so_many_steps_and_no_more() {
     let s = healthy();
     let mut known = Known::default();
     for n in 0..entra_plan::schedule::STEPS {
-        let step = Step::Publish(vec![n.to_string()]);
+        let step = Step::Publish(names(&[&n.to_string()]));
         assert_eq!(pass::may_take(&mut known, &s, &step, NOW), Allowed::Yes);
     }
     assert_eq!(

@@ -156,7 +156,7 @@ fn sent(entry: Entry, effect: Effect, reason: Reason, at: Time) -> Entry {
     let outcome = LoginOutcome {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
-        entry: "graph".to_owned(),
+        entry: name("graph"),
         user: pin().user,
         result: Err(refusal(effect, reason)),
     };

@@ -56,7 +56,7 @@ fn a_login_is_read_claimed_recorded_and_sent() {
         step(&recorded(0)),
         Step::Exchange {
             attempt: "attempt-1".to_owned(),
-            entry: "graph".to_owned()
+            entry: name("graph")
         }
     );
 }
@@ -134,7 +134,7 @@ fn other_content_supersedes_an_attempt_at_once() {
         step(&s),
         Step::RecordAttempt {
             content: mac("B"),
-            entry: "graph".to_owned()
+            entry: name("graph")
         }
     );
 }
@@ -144,7 +144,7 @@ fn an_outcome_is_stored_before_anything_else() {
     let outcome = LoginOutcome {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
-        entry: "graph".to_owned(),
+        entry: name("graph"),
         user: pin().user,
         result: Ok(granted(NOW, LIFE)),
     };
@@ -334,7 +334,7 @@ fn a_new_login_is_exchanged_while_the_old_one_works() {
         step(&s),
         Step::RecordAttempt {
             content: mac("B"),
-            entry: "graph".to_owned()
+            entry: name("graph")
         }
     );
 }
@@ -400,7 +400,7 @@ fn entries_that_can_be_written_are_asked_for_first() {
         step(&s),
         Step::RecordAttempt {
             content: mac("A"),
-            entry: "mail".to_owned()
+            entry: name("mail")
         }
     );
 }

@@ -140,7 +140,7 @@ fn secrets_restored_from_a_backup_are_adopted() {
         tokens: vec![restored, fresh_token("mail")],
         ..healthy()
     };
-    assert_eq!(step(&s), Step::Adopt(vec![Hold::Token("graph".to_owned())]));
+    assert_eq!(step(&s), Step::Adopt(vec![Hold::Token(name("graph"))]));
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn what_was_obtained_is_published_even_without_the_client_s_secret() {
     };
     let s = Snapshot {
         client,
-        holds: [(Hold::Token("graph".to_owned()), refused)].into(),
+        holds: [(Hold::Token(name("graph")), refused)].into(),
         tokens: vec![waiting],
         ..healthy()
     };
@@ -243,7 +243,7 @@ fn a_record_of_another_login_does_not_stop_a_first_one() {
         step(&s),
         Step::RecordAttempt {
             content: mac("B"),
-            entry: "graph".to_owned()
+            entry: name("graph")
         }
     );
 }

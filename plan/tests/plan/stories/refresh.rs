@@ -70,7 +70,7 @@ fn a_new_login_revives_a_dead_credential() {
         step(&s),
         Step::RecordAttempt {
             content: mac("B"),
-            entry: "graph".to_owned()
+            entry: name("graph")
         }
     );
 }

@@ -189,7 +189,7 @@ fn a_refused_write_of_a_token_keeps_it_at_hand_without_a_call() {
         ..published_token("graph", -2160)
     };
     let s = Snapshot {
-        holds: [(Object::Token("graph".to_owned()), refused)].into(),
+        holds: [(Object::Token(name("graph")), refused)].into(),
         ..with(vec![waiting])
     };
     assert_eq!(rests(&s), (Step::Idle, Reason::Expiring, Some(20)));
@@ -200,7 +200,7 @@ fn a_refused_write_of_a_token_keeps_it_at_hand_without_a_call() {
 fn a_dropped_entry_goes_after_the_rest_is_published_or_has_failed() {
     let dropped = |tokens| Snapshot {
         leftovers: vec![Leftover {
-            name: "dropped".to_owned(),
+            name: name("dropped"),
         }],
         ..with(tokens)
     };

@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 
 use entra_plan::answer::{Account, Effect, Granted, Refusal};
 use entra_plan::identity::{AccountTag, Pin};
+use entra_plan::metadata::EntryName;
 use entra_plan::reason::Reason;
 use entra_plan::settle::renewal::{self, Refused};
 use entra_plan::settle::{login, pass};
@@ -28,7 +29,7 @@ struct Brought {
 }
 
 impl World {
-    pub(super) fn exchange(&mut self, s: &Snapshot, attempt: &str, entry: &str) {
+    pub(super) fn exchange(&mut self, s: &Snapshot, attempt: &str, entry: &EntryName) {
         let password = self.cluster.login.as_ref().unwrap().password;
         let content = self.mac(password);
         self.calling();
@@ -45,7 +46,7 @@ impl World {
         let outcome = LoginOutcome {
             content,
             attempt: attempt.to_owned(),
-            entry: entry.to_owned(),
+            entry: entry.clone(),
             user,
             result,
         };
@@ -142,7 +143,7 @@ impl World {
         renewal::resolved(&mut self.known, binding, guid);
     }
 
-    pub(super) fn redeem(&mut self, s: &Snapshot, names: &[String]) {
+    pub(super) fn redeem(&mut self, s: &Snapshot, names: &[EntryName]) {
         let object = self.cluster.session.as_ref().unwrap();
         assert!(!object.token_sealed_off, "only what was opened is redeemed");
         let token = object.token.clone().unwrap();

@@ -1,7 +1,7 @@
 //! Reads and writes of the refresh-token Secret: the record of an attempt, its outcome, a newer token, a death.
 
 use entra_plan::known::SessionSeen;
-use entra_plan::metadata::Version;
+use entra_plan::metadata::{EntryName, Version};
 use entra_plan::record::{Attempt, ContentMac, Record};
 use entra_plan::settle::{login, reads, store};
 use entra_plan::snapshot::{Held, Login, LoginOutcome, Ownership, RefreshOutcome};
@@ -28,7 +28,7 @@ impl World {
         reads::session(&mut self.known, seen, false, self.now);
     }
 
-    pub(super) fn record_attempt(&mut self, s: &Snapshot, content: &ContentMac, entry: &str) {
+    pub(super) fn record_attempt(&mut self, s: &Snapshot, content: &ContentMac, entry: &EntryName) {
         self.writing(self.owner());
         if self.refused(s, &Object::Login, Asked::Write) {
             return;
@@ -39,7 +39,7 @@ impl World {
         let attempt = Attempt {
             id: format!("attempt-{}", self.id()),
             content: content.clone(),
-            entry: entry.to_owned(),
+            entry: entry.clone(),
         };
         let mut record = s.session.record().cloned().unwrap_or_default();
         record.begin(attempt, s, login, self.now);
