@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Time;
+use super::mac::UserMac;
 use super::schedule::{REFUSALS_PER_NAMESPACE, SEND_WINDOW, SENDS_PER_ACCOUNT};
 
 /// Turns that were taken.
@@ -15,8 +16,8 @@ pub struct Allowance {
 /// What is counted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Turn {
-    /// Keyed hash of the authority's host and the user name, trimmed and in lower case.
-    Account(String),
+    /// Who signs in, at which authority.
+    Account(UserMac),
     /// Name of the namespace.
     Namespace(String),
 }
@@ -24,16 +25,16 @@ enum Turn {
 /// A turn that was taken, to be given back if the send does not count.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    account: String,
+    account: UserMac,
     namespace: String,
     at: Time,
 }
 
 impl Allowance {
     /// Takes a turn, or says when there is one.
-    pub fn reserve(&mut self, account: &str, namespace: &str, now: Time) -> Result<Ticket, Time> {
+    pub fn reserve(&mut self, account: &UserMac, namespace: &str, now: Time) -> Result<Ticket, Time> {
         let turns = [
-            (Turn::Account(account.to_owned()), SENDS_PER_ACCOUNT),
+            (Turn::Account(account.clone()), SENDS_PER_ACCOUNT),
             (Turn::Namespace(namespace.to_owned()), REFUSALS_PER_NAMESPACE),
         ];
         self.forget(now);
@@ -48,7 +49,7 @@ impl Allowance {
             self.turns.entry(turn).or_default().push(now);
         }
         Ok(Ticket {
-            account: account.to_owned(),
+            account: account.clone(),
             namespace: namespace.to_owned(),
             at: now,
         })
@@ -85,40 +86,50 @@ impl Allowance {
 mod tests {
     use super::*;
 
+    fn user(name: &str) -> UserMac {
+        UserMac(name.to_owned())
+    }
+
     #[test]
     fn an_account_gets_three_sends_in_the_window_whoever_asks() {
         let mut allowance = Allowance::default();
         for (n, namespace) in ["a", "b", "c"].into_iter().enumerate() {
             assert!(
                 allowance
-                    .reserve("user", namespace, Time(i64::try_from(n).unwrap()))
+                    .reserve(&user("user"), namespace, Time(i64::try_from(n).unwrap()))
                     .is_ok()
             );
         }
-        assert_eq!(allowance.reserve("user", "d", Time(10)), Err(Time(SEND_WINDOW)));
-        assert!(allowance.reserve("other", "d", Time(10)).is_ok());
-        assert!(allowance.reserve("user", "d", Time(SEND_WINDOW)).is_ok());
+        assert_eq!(
+            allowance.reserve(&user("user"), "d", Time(10)),
+            Err(Time(SEND_WINDOW))
+        );
+        assert!(allowance.reserve(&user("other"), "d", Time(10)).is_ok());
+        assert!(allowance.reserve(&user("user"), "d", Time(SEND_WINDOW)).is_ok());
     }
 
     #[test]
     fn a_namespace_gets_twenty() {
         let mut allowance = Allowance::default();
         for n in 0..REFUSALS_PER_NAMESPACE {
-            assert!(allowance.reserve(&n.to_string(), "a", Time(0)).is_ok());
+            assert!(allowance.reserve(&user(&n.to_string()), "a", Time(0)).is_ok());
         }
-        assert_eq!(allowance.reserve("x", "a", Time(5)), Err(Time(SEND_WINDOW)));
-        assert!(allowance.reserve("x", "b", Time(5)).is_ok());
+        assert_eq!(
+            allowance.reserve(&user("x"), "a", Time(5)),
+            Err(Time(SEND_WINDOW))
+        );
+        assert!(allowance.reserve(&user("x"), "b", Time(5)).is_ok());
     }
 
     #[test]
     fn a_turn_that_is_given_back_is_free_again() {
         let mut allowance = Allowance::default();
-        let ticket = allowance.reserve("user", "a", Time(0));
+        let ticket = allowance.reserve(&user("user"), "a", Time(0));
         for _ in 0..2 {
-            assert!(allowance.reserve("user", "a", Time(0)).is_ok());
+            assert!(allowance.reserve(&user("user"), "a", Time(0)).is_ok());
         }
-        assert!(allowance.reserve("user", "a", Time(0)).is_err());
+        assert!(allowance.reserve(&user("user"), "a", Time(0)).is_err());
         allowance.give_back(ticket.unwrap());
-        assert!(allowance.reserve("user", "a", Time(0)).is_ok());
+        assert!(allowance.reserve(&user("user"), "a", Time(0)).is_ok());
     }
 }

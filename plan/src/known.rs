@@ -7,6 +7,7 @@ use super::Time;
 use super::answer::Account;
 use super::hold::{Holds, Object};
 use super::looks::Search;
+use super::mac::ClientMac;
 use super::metadata::{EntryName, Uid, Version};
 use super::record::ClientVersion;
 use super::snapshot::{AttemptSeen, Binding, Claim, Content, Failure, Opened, Repairs, Withheld};
@@ -99,7 +100,7 @@ pub struct ClientSeen {
     /// Version that was read.
     pub version: ClientVersion,
     /// Keyed hash of its content.
-    pub content: String,
+    pub content: ClientMac,
     /// When it ends, if it is a certificate that can sign.
     pub expires_at: Option<Time>,
 }

@@ -16,6 +16,7 @@
 //! | [`record`] | which login contents were tried, and what came of it? |
 //! | [`answer`] | what does an answer of the identity provider mean? |
 //! | [`identity`], [`word`] | whose is it, and what does a person ask for? |
+//! | [`mac`] | what is the same, without knowing what it is? |
 //! | [`metadata`] | which object, and which state of it? |
 //! | [`hold`] | what does the API server refuse? |
 //! | [`allowance`] | may a password be sent now, whoever asks? |
@@ -37,6 +38,7 @@ pub mod invariants;
 pub mod known;
 mod login;
 pub mod looks;
+pub mod mac;
 pub mod metadata;
 mod next_step;
 pub mod reason;

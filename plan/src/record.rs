@@ -3,6 +3,7 @@
 //! It is sealed into the refresh-token Secret; this record alone decides whether a password may be sent.
 
 use super::Time;
+use super::mac::{ClientMac, ScopesMac};
 use super::metadata::{EntryName, Uid};
 use super::word::Word;
 use crate::reason::Reason;
@@ -29,7 +30,7 @@ pub enum Verdict {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Inputs {
     /// Keyed hash of the scopes of all entries.
-    pub scopes: String,
+    pub scopes: ScopesMac,
     /// The client credential.
     pub client: ClientInput,
     /// The login Secret allows another account.
@@ -47,7 +48,7 @@ pub struct ClientInput {
     /// Its version.
     pub version: ClientVersion,
     /// Keyed hash of its content, once it was read.
-    pub content: Option<String>,
+    pub content: Option<ClientMac>,
 }
 
 /// Whether inputs changed.

@@ -10,6 +10,7 @@ use crate::api::{TokenSpec, annotation as name};
 use crate::plan::Time;
 use crate::plan::answer::Granted;
 use crate::plan::identity::AccountTag;
+use crate::plan::mac::{ClientMac, RequestMac, ScopesMac, ShapeMac};
 use crate::plan::metadata::{Uid, Version};
 use crate::plan::record::{ClientInput, ClientVersion, Inputs};
 use crate::plan::snapshot::{Binding, LastLogin, Published, StoredToken};
@@ -52,10 +53,10 @@ impl LastLoginText {
     /// What was noted in another form says nothing: it counts as unchanged.
     fn inputs(&self) -> Option<Inputs> {
         Some(Inputs {
-            scopes: self.scopes.clone()?,
+            scopes: ScopesMac(self.scopes.clone()?),
             client: ClientInput {
                 version: ClientVersion(self.client_version.clone()?),
-                content: self.client_content.clone(),
+                content: self.client_content.clone().map(ClientMac),
             },
             leave: self.leave,
         })
@@ -163,9 +164,9 @@ pub fn of_last_login(last: &LastLogin) -> Changes {
             .verdict
             .map_or_else(String::new, |v| <&str>::from(v).to_owned()),
         word: last.word.map(|w| stamp::to_text(w.0)),
-        scopes: inputs.map(|i| i.scopes.clone()),
+        scopes: inputs.map(|i| i.scopes.0.clone()),
         client_version: inputs.map(|i| i.client.version.0.clone()),
-        client_content: inputs.and_then(|i| i.client.content.clone()),
+        client_content: inputs.and_then(|i| Some(i.client.content.as_ref()?.0.clone())),
         leave: inputs.is_some_and(|i| i.leave),
         login_uid: last.login_uid.clone().map_or_else(String::new, |uid| uid.0),
         login_version: last
@@ -184,8 +185,8 @@ pub fn published(meta: &SecretMeta) -> Option<Published> {
     let text = |key: &str| meta.annotations.get(key).cloned();
     Some(Published {
         version: meta.version.clone(),
-        request: text(name::REQUEST)?,
-        shape: text(name::SHAPE)?,
+        request: text(name::REQUEST).map(RequestMac)?,
+        shape: text(name::SHAPE).map(ShapeMac)?,
         issued_at: time(meta, name::ISSUED_AT)?,
         expires_at: time(meta, name::EXPIRES_AT)?,
         refresh_at: time(meta, name::REFRESH_AT)?,
@@ -203,8 +204,8 @@ pub fn published(meta: &SecretMeta) -> Option<Published> {
 /// Annotations of a token Secret about to be written. `rendered` is the keyed hash of its data.
 pub fn of_token(
     granted: &Granted,
-    request: &str,
-    shape: &str,
+    request: &RequestMac,
+    shape: &ShapeMac,
     refresh_at: Time,
     rendered: String,
 ) -> BTreeMap<String, String> {
@@ -212,8 +213,8 @@ pub fn of_token(
         (name::ISSUED_AT.to_owned(), stamp::to_text(granted.issued_at)),
         (name::EXPIRES_AT.to_owned(), stamp::to_text(granted.expires_at)),
         (name::REFRESH_AT.to_owned(), stamp::to_text(refresh_at)),
-        (name::REQUEST.to_owned(), request.to_owned()),
-        (name::SHAPE.to_owned(), shape.to_owned()),
+        (name::REQUEST.to_owned(), request.0.clone()),
+        (name::SHAPE.to_owned(), shape.0.clone()),
         (name::RENDERED.to_owned(), rendered),
         (name::SCOPES.to_owned(), granted.scopes.join(" ")),
     ])

@@ -6,6 +6,7 @@ use super::ports::{Key, Ports, Purpose, Vault};
 use crate::api::TokenSpec;
 use crate::plan::answer::Account;
 use crate::plan::identity::AccountTag;
+use crate::plan::mac::{RequestMac, ScopesMac, ShapeMac, UserMac};
 use crate::plan::snapshot::Binding;
 
 /// Our proof of ownership: of namespace, Secret name and credential name.
@@ -34,7 +35,7 @@ pub(super) fn request<P: Ports>(
     binding: &Binding,
     account: &AccountTag,
     spec: &TokenSpec,
-) -> String {
+) -> RequestMac {
     let mut texts = vec![
         binding.authority.as_str(),
         &binding.tenant,
@@ -42,28 +43,27 @@ pub(super) fn request<P: Ports>(
         &account.0,
     ];
     texts.extend(spec.scopes.iter().map(String::as_str));
-    ports.vault().mac(Purpose::Request, &texts)
+    RequestMac(ports.vault().mac(Purpose::Request, &texts))
 }
 
 /// Keys, labels and annotations that `spec` asks for.
-pub(super) fn shape<P: Ports>(ports: &P, spec: &TokenSpec) -> String {
+pub(super) fn shape<P: Ports>(ports: &P, spec: &TokenSpec) -> ShapeMac {
     let keys = spec.effective_keys();
     let text = serde_json::to_string(&(keys, &spec.labels, &spec.annotations)).unwrap_or_default();
-    ports.vault().mac(Purpose::Shape, &[&text])
+    ShapeMac(ports.vault().mac(Purpose::Shape, &[&text]))
 }
 
 /// The scopes of all entries.
-pub(super) fn scopes<P: Ports>(ports: &P, credential: &Credential) -> String {
+pub(super) fn scopes<P: Ports>(ports: &P, credential: &Credential) -> ScopesMac {
     let entries = &credential.spec.tokens;
     let texts = entries
         .iter()
         .flat_map(|t| std::iter::once(t.secret_name.as_str()).chain(t.scopes.iter().map(String::as_str)));
-    ports.vault().mac(Purpose::Scopes, &texts.collect::<Vec<_>>())
+    ScopesMac(ports.vault().mac(Purpose::Scopes, &texts.collect::<Vec<_>>()))
 }
 
 /// The account behind a login, for the limits of sends: host of the authority and user name.
-pub(super) fn user<P: Ports>(ports: &P, binding: &Binding, login: &LoginContent) -> String {
-    ports
-        .vault()
-        .mac(Purpose::User, &[&binding.authority, &login.user()])
+pub(super) fn user<P: Ports>(ports: &P, binding: &Binding, login: &LoginContent) -> UserMac {
+    let texts = [binding.authority.as_str(), &login.user()];
+    UserMac(ports.vault().mac(Purpose::User, &texts))
 }

@@ -12,6 +12,7 @@ use crate::plan::Time;
 use crate::plan::client::{Client, Expiry};
 use crate::plan::identity::AccountTag;
 use crate::plan::known::{MadeFor, Note};
+use crate::plan::mac::{ClientMac, RequestMac, ShapeMac};
 use crate::plan::metadata::{EntryName, Version};
 use crate::plan::record::{ClientInput, ClientVersion, Inputs};
 use crate::plan::schedule::CLAIM_LOOK;
@@ -89,7 +90,7 @@ fn object<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &Me
 /// What the answer of a request goes by, besides the spec: of a Secret its content, as far as it was read.
 fn client_input(credential: &Credential, look: &Look, memory: &Memory) -> ClientInput {
     let fixed = |text: String| ClientInput {
-        content: Some(text.clone()),
+        content: Some(ClientMac(text.clone())),
         version: ClientVersion(text),
     };
     match (&credential.spec.client_credential, &look.client) {
@@ -387,8 +388,8 @@ fn published(meta: &SecretMeta, note: &Note) -> Published {
 fn stripped(meta: &SecretMeta) -> Published {
     Published {
         version: meta.version.clone(),
-        request: String::new(),
-        shape: String::new(),
+        request: RequestMac::default(),
+        shape: ShapeMac::default(),
         issued_at: Time(0),
         expires_at: Time(0),
         refresh_at: Time(0),
@@ -446,7 +447,7 @@ mod tests {
             known: Known {
                 client: Some(ClientSeen {
                     version: version("1"),
-                    content: String::new(),
+                    content: ClientMac::default(),
                     expires_at: Some(Time(1000)),
                 }),
                 ..Known::default()

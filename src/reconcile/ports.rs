@@ -16,6 +16,7 @@ use super::material::{
 use crate::api::{Cloud, EntraCredentialStatus, Realm, Reason, TokenKey};
 use crate::plan::Time;
 use crate::plan::answer::{Granted, Refusal};
+use crate::plan::mac::ClientMac;
 use crate::plan::metadata::{Uid, Version};
 use crate::plan::record::{ContentMac, Record};
 use crate::plan::snapshot::Binding;
@@ -392,7 +393,7 @@ pub trait Vault: Send + Sync {
     /// Keyed hash of texts, for annotations: 32 hexadecimal digits.
     fn mac(&self, purpose: Purpose, parts: &[&str]) -> String;
     /// Keyed hash of what a client proves itself with, to tell one content from the next.
-    fn client_mac(&self, client: &ClientAuthentication) -> String;
+    fn client_mac(&self, client: &ClientAuthentication) -> ClientMac;
     /// Keyed hash of a token Secret's data, for the annotation that tells edits.
     fn data_mac(&self, place: &Key, data: &SecretData) -> String;
     /// Renders the keys of a token Secret.

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use super::wiped::to_json;
 use crate::api::Reason;
 use crate::plan::Time;
+use crate::plan::mac::{ClientMac, ScopesMac};
 use crate::plan::metadata::{EntryName, Uid};
 use crate::plan::record::{Attempt, ClientInput, ClientVersion, ContentMac, Entry, Inputs, Record, Verdict};
 use crate::plan::word::Word;
@@ -71,9 +72,9 @@ fn noted<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Sto
 impl From<&Inputs> for StoredInputs {
     fn from(inputs: &Inputs) -> Self {
         Self {
-            scopes: inputs.scopes.clone(),
+            scopes: inputs.scopes.0.clone(),
             client_version: inputs.client.version.0.clone(),
-            client_content: inputs.client.content.clone(),
+            client_content: inputs.client.content.clone().map(|mac| mac.0),
             leave: inputs.leave,
         }
     }
@@ -82,10 +83,10 @@ impl From<&Inputs> for StoredInputs {
 impl From<StoredInputs> for Inputs {
     fn from(stored: StoredInputs) -> Self {
         Self {
-            scopes: stored.scopes,
+            scopes: ScopesMac(stored.scopes),
             client: ClientInput {
                 version: ClientVersion(stored.client_version),
-                content: stored.client_content,
+                content: stored.client_content.map(ClientMac),
             },
             leave: stored.leave,
         }
@@ -241,10 +242,10 @@ mod tests {
             last_sent_at: Some(Time(5)),
             next_attempt_at: None,
             inputs: Some(Inputs {
-                scopes: "s".to_owned(),
+                scopes: ScopesMac("s".to_owned()),
                 client: ClientInput {
                     version: ClientVersion("u/1".to_owned()),
-                    content: Some("c".to_owned()),
+                    content: Some(ClientMac("c".to_owned())),
                 },
                 leave: true,
             }),

@@ -22,6 +22,7 @@ use super::{login, mac, record, render, seal, session};
 use crate::api::{Realm, TokenKey};
 use crate::plan::Time;
 use crate::plan::answer::Granted;
+use crate::plan::mac::ClientMac;
 use crate::plan::record::{ContentMac, Record};
 use crate::plan::snapshot::Binding;
 use crate::reconcile::material::{ClientAuthentication, LoginContent, Secret, SecretData, StoredSession};
@@ -166,16 +167,16 @@ impl Vault for Keyring {
         mac::text(self.keys().mac(), purpose.into(), parts)
     }
 
-    fn client_mac(&self, client: &ClientAuthentication) -> String {
+    fn client_mac(&self, client: &ClientAuthentication) -> ClientMac {
         let (keys, purpose) = (self.keys(), Purpose::Client.into());
-        match client {
+        ClientMac(match client {
             ClientAuthentication::Secret(secret) => mac::text(keys.mac(), purpose, &[secret.expose()]),
             ClientAuthentication::Certificate(c) => {
                 let certificate = String::from_utf8_lossy(&c.certificate);
                 mac::text(keys.mac(), purpose, &[&certificate, c.key.expose()])
             }
             ClientAuthentication::Assertion(_) => mac::text(keys.mac(), purpose, &[]),
-        }
+        })
     }
 
     fn data_mac(&self, place: &Key, data: &SecretData) -> String {

@@ -3,6 +3,7 @@
 use super::{Failure, Ownership};
 use crate::Time;
 use crate::answer::Granted;
+use crate::mac::{RequestMac, ShapeMac};
 use crate::metadata::{EntryName, Version};
 
 /// A token entry of the spec and its Secret.
@@ -15,7 +16,7 @@ pub struct Token {
     /// What the spec asks for now.
     pub wanted: Wanted,
     /// Hash of the keys, labels and annotations that the spec asks for now.
-    pub shape: String,
+    pub shape: ShapeMac,
     /// What is published.
     pub published: Option<Published>,
     /// A token that was obtained and not published yet.
@@ -44,12 +45,12 @@ pub enum Wanted {
     /// The spec asks for something that no published token can answer: another binding, or none that is usable.
     Another,
     /// This keyed hash of request and account.
-    Request(String),
+    Request(RequestMac),
 }
 
 impl Wanted {
     /// Whether a token with this hash answers it.
-    pub fn is_answered_by(&self, request: &str) -> bool {
+    pub fn is_answered_by(&self, request: &RequestMac) -> bool {
         match self {
             Self::Anything => true,
             Self::Another => false,
@@ -73,9 +74,9 @@ pub struct Published {
     /// `metadata.resourceVersion`.
     pub version: Version,
     /// Keyed hash of the request and account that it answers.
-    pub request: String,
+    pub request: RequestMac,
     /// Hash of keys, labels and annotations it was written with.
-    pub shape: String,
+    pub shape: ShapeMac,
     /// When the token was issued.
     pub issued_at: Time,
     /// When it expires.
@@ -121,7 +122,7 @@ impl Published {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Held {
     /// Request and account that it answers.
-    pub request: String,
+    pub request: RequestMac,
     /// The answer.
     pub granted: Granted,
 }

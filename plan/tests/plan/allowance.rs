@@ -2,6 +2,7 @@
 
 use entra_plan::Time;
 use entra_plan::allowance::{Allowance, Ticket};
+use entra_plan::mac::UserMac;
 use entra_plan::schedule::{SEND_WINDOW, SENDS_PER_ACCOUNT};
 use proptest::prelude::*;
 
@@ -26,7 +27,7 @@ proptest! {
             }
             let which = usize::from(which);
             let recent = sent[which].iter().filter(|at| now.since(**at) < SEND_WINDOW).count();
-            match allowance.reserve(["a", "b"][which], "namespace", now) {
+            match allowance.reserve(&UserMac(["a", "b"][which].to_owned()), "namespace", now) {
                 Ok(ticket) => {
                     prop_assert!(recent < SENDS_PER_ACCOUNT, "a fourth send");
                     sent[which].push(now);

@@ -3,6 +3,7 @@
 use entra_plan::answer::{Account, Deed, Effect, Granted, Refusal};
 use entra_plan::client::Client;
 use entra_plan::identity::{AccountTag, Pin};
+use entra_plan::mac::{ClientMac, RequestMac, ScopesMac, ShapeMac};
 use entra_plan::metadata::{EntryName, Uid, Version};
 use entra_plan::reason::Reason;
 use entra_plan::record::{Attempt, ClientInput, ClientVersion, ContentMac, Entry, Inputs, Record, Verdict};
@@ -167,7 +168,7 @@ pub fn tag() -> AccountTag {
 /// What decides how an answer turns out, for a public client.
 pub fn inputs() -> Inputs {
     Inputs {
-        scopes: "scopes".to_owned(),
+        scopes: ScopesMac("scopes".to_owned()),
         client: client_input("public", Some("public")),
         leave: false,
     }
@@ -177,7 +178,7 @@ pub fn inputs() -> Inputs {
 pub fn client_input(version: &str, content: Option<&str>) -> ClientInput {
     ClientInput {
         version: ClientVersion(version.to_owned()),
-        content: content.map(str::to_owned),
+        content: content.map(|text| ClientMac(text.to_owned())),
     }
 }
 
@@ -207,8 +208,8 @@ pub fn account() -> Account {
 pub fn token(entry: &str) -> Token {
     Token {
         name: name(entry),
-        wanted: Wanted::Request(REQUEST.to_owned()),
-        shape: "shape".to_owned(),
+        wanted: Wanted::Request(RequestMac(REQUEST.to_owned())),
+        shape: ShapeMac("shape".to_owned()),
         ..Token::default()
     }
 }
@@ -232,8 +233,8 @@ pub fn published(issued_at: Time, life: i64) -> Published {
     let expires_at = issued_at.plus(life);
     Published {
         version: version("3"),
-        request: REQUEST.to_owned(),
-        shape: "shape".to_owned(),
+        request: RequestMac(REQUEST.to_owned()),
+        shape: ShapeMac("shape".to_owned()),
         issued_at,
         expires_at,
         refresh_at: schedule::refresh_at(
@@ -255,7 +256,7 @@ pub fn published(issued_at: Time, life: i64) -> Published {
 /// A token in the pocket that answers `request` and expires `left` seconds from now.
 pub fn held(request: &str, left: i64) -> Held {
     Held {
-        request: request.to_owned(),
+        request: RequestMac(request.to_owned()),
         granted: Granted {
             expires_at: NOW.plus(left),
             ..granted(NOW, LIFE)

@@ -1,6 +1,7 @@
 //! What every decision must satisfy, whatever the facts. Written from the contract, not from the code.
 
 use entra_plan::conditions::{Condition, conditions};
+use entra_plan::mac::RequestMac;
 use entra_plan::reason::Says;
 use entra_plan::record::Verdict;
 use entra_plan::snapshot::{Claim, Content, Login, Opened, Ownership, Snapshot, Target, Token, Wanted};
@@ -42,7 +43,7 @@ pub fn decide_shifted(s: &Snapshot, now: Time, by: i64) {
 
 /// Whether a token is there that is valid at `now` and answers the spec.
 pub fn valid(t: &Token, now: Time) -> bool {
-    let answers = |request: &String| match &t.wanted {
+    let answers = |request: &RequestMac| match &t.wanted {
         Wanted::Anything => true,
         Wanted::Another => false,
         Wanted::Request(wanted) => wanted == request,

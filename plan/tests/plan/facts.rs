@@ -4,6 +4,7 @@ mod held;
 
 pub use held::{holds, withheld};
 
+use entra_plan::mac::{RequestMac, ScopesMac, ShapeMac};
 use entra_plan::metadata::{Uid, Version};
 use entra_plan::reason::Reason;
 
@@ -63,7 +64,7 @@ pub fn requested(object: &Object) -> Object {
 /// Other inputs than those of [`inputs`].
 pub fn older_inputs() -> Inputs {
     Inputs {
-        scopes: "older".to_owned(),
+        scopes: ScopesMac("older".to_owned()),
         ..inputs()
     }
 }
@@ -410,11 +411,11 @@ pub fn any_published(c: &mut Choice<'_>) -> Option<Published> {
         3 => at(c, -3590),
         4 => at(c, -3601),
         5 => Published {
-            request: "former".to_owned(),
+            request: RequestMac("former".to_owned()),
             ..early(c)
         },
         6 => Published {
-            shape: "former".to_owned(),
+            shape: ShapeMac("former".to_owned()),
             ..early(c)
         },
         7 => Published {

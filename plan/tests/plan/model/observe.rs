@@ -1,6 +1,7 @@
 //! From the model to the facts.
 
 use entra_plan::identity::AccountTag;
+use entra_plan::mac::{RequestMac, ScopesMac, ShapeMac};
 use entra_plan::metadata::{EntryName, Version};
 use entra_plan::record::Record;
 use entra_plan::snapshot::{
@@ -70,7 +71,7 @@ impl World {
             at_percent: 60,
             said: self.spec.said,
             inputs: entra_plan::record::Inputs {
-                scopes: format!("{:?}", self.spec.entries),
+                scopes: ScopesMac(format!("{:?}", self.spec.entries)),
                 ..crate::build::inputs()
             },
             ahead: 0,
@@ -127,9 +128,12 @@ impl World {
     }
 
     /// Keyed hash of the request that `name` answers for `account`.
-    pub fn request(&self, name: &EntryName, account: &AccountTag) -> Option<String> {
+    pub fn request(&self, name: &EntryName, account: &AccountTag) -> Option<RequestMac> {
         let scope = self.spec.entries.get(name)?;
-        Some(format!("{}/{scope}/{}", TENANTS[self.spec.tenant].0, account.0))
+        Some(RequestMac(format!(
+            "{}/{scope}/{}",
+            TENANTS[self.spec.tenant].0, account.0
+        )))
     }
 
     fn wanted(&self, name: &EntryName, account: &Whose) -> Wanted {
@@ -157,7 +161,7 @@ impl World {
             name: name.to_owned(),
             ownership,
             wanted: self.wanted(name, account),
-            shape: "shape".to_owned(),
+            shape: ShapeMac("shape".to_owned()),
             published,
             held: self.pocket.tokens.get(name).cloned(),
             failure: note.failure,

@@ -1,6 +1,7 @@
 //! A kept content: what sends it again, and what does not.
 
 use entra_plan::answer::Effect;
+use entra_plan::mac::ScopesMac;
 use entra_plan::reason::Reason;
 use entra_plan::record::{ClientInput, Entry, Inputs, Verdict};
 use entra_plan::schedule::{DOUBTFUL_SENDS, PROVEN_TRIES};
@@ -72,7 +73,10 @@ fn what_decides_the_answer_sends_it_again() {
         ..login("A")
     };
     let changes: [(&str, Snapshot); 4] = [
-        ("scopes", with_object(|o| o.inputs.scopes = "others".to_owned())),
+        (
+            "scopes",
+            with_object(|o| o.inputs.scopes = ScopesMac("others".to_owned())),
+        ),
         ("client", with_client(client_input("2", Some("rotated")))),
         (
             "leave",
@@ -190,7 +194,7 @@ fn a_doubtful_refusal_is_not_sent_again_within_half_an_hour_and_three_times_in_a
         assert_eq!(rests(&s), (Step::Blocked, Reason::WrongPassword, Some(1800)));
         assert_eq!(step_in(&s, 1800), record_a());
         let mut changed = s.clone();
-        changed.object.inputs.scopes = "others".to_owned();
+        changed.object.inputs.scopes = ScopesMac("others".to_owned());
         assert!(step(&changed).is_final(), "not sooner for a change either");
     }
     let s = recreated(doubtful(entry, NOW));

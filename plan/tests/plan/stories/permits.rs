@@ -1,6 +1,7 @@
 //! No permit is a fact like any other: it is told, and Ready stays true to the clock.
 
 use entra_plan::Step;
+use entra_plan::mac::RequestMac;
 use entra_plan::reason::Reason;
 use entra_plan::snapshot::{Binding, Login, Snapshot, Withheld};
 
@@ -52,7 +53,7 @@ fn a_turn_that_comes_soon_is_not_told() {
 #[test]
 fn while_a_changed_spec_waits_for_its_turn_what_was_written_is_as_written() {
     let mut s = healthy();
-    s.tokens[0].published.as_mut().unwrap().request = "former".to_owned();
+    s.tokens[0].published.as_mut().unwrap().request = RequestMac("former".to_owned());
     assert_eq!(
         rests(&withheld(5, &s)),
         (Step::Idle, Reason::SpecChanged, Some(5))

@@ -1,6 +1,7 @@
 //! The life of the stored refresh token: dead, set aside, unopenable, of a tenant written differently.
 
 use entra_plan::answer::Effect;
+use entra_plan::mac::RequestMac;
 use entra_plan::reason::Reason;
 use entra_plan::record::{Record, Verdict};
 use entra_plan::snapshot::{
@@ -157,7 +158,7 @@ fn renamed(resolved: Option<&str>) -> Snapshot {
         resolved_tenant: resolved.map(str::to_owned),
     };
     let tokens = vec![Token {
-        wanted: Wanted::Request("of the other tenant".to_owned()),
+        wanted: Wanted::Request(RequestMac("of the other tenant".to_owned())),
         ..fresh_token("graph")
     }];
     Snapshot {

@@ -2,6 +2,7 @@
 
 use entra_plan::answer::Effect;
 use entra_plan::client::{Client, Expiry};
+use entra_plan::mac::{RequestMac, ShapeMac};
 use entra_plan::reason::Reason;
 use entra_plan::schedule::{CERTIFICATE_NOTICE, DAY};
 use entra_plan::snapshot::{Leftover, Ownership, Pocket, Published, Repairs, Snapshot, Token};
@@ -88,7 +89,7 @@ fn the_later_expiry_stays_published() {
 #[test]
 fn a_changed_request_is_due_at_once_and_published_whatever_it_expires() {
     let s = with_published(Published {
-        request: "former".to_owned(),
+        request: RequestMac("former".to_owned()),
         ..fresh()
     });
     assert_eq!(step(&s), Step::Redeem(names(&["graph"])));
@@ -98,7 +99,7 @@ fn a_changed_request_is_due_at_once_and_published_whatever_it_expires() {
     }]);
     assert_eq!(step(&s), Step::Publish(names(&["graph"])));
     let s = with_published(Published {
-        shape: "former".to_owned(),
+        shape: ShapeMac("former".to_owned()),
         ..fresh()
     });
     assert_eq!(step(&s), Step::Redeem(names(&["graph"])));
