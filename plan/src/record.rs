@@ -88,18 +88,6 @@ impl ClientInput {
     }
 }
 
-impl Verdict {
-    /// Name for annotations and status.
-    pub const fn name(&self) -> &'static str {
-        match self {
-            Self::Open => "Open",
-            Self::Accepted => "Accepted",
-            Self::Wrong => "Wrong",
-            Self::Kept(_) => "Kept",
-        }
-    }
-}
-
 /// History of one content.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
