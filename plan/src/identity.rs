@@ -61,6 +61,31 @@ impl Pin {
         }
     }
 
+    /// The pin of an accepted login of `user`, after the one `before`: where the account is the same it keeps its tag, so
+    /// that nothing becomes due by it. `tag` makes the tag of another account.
+    pub fn of_login(
+        before: Option<&Self>,
+        user: &str,
+        answered: Option<&Account>,
+        tag: impl FnOnce(&Account) -> AccountTag,
+    ) -> Self {
+        let user = user.to_owned();
+        match before.filter(|pin| !pin.is_another_login(&user, answered)) {
+            Some(pin) => Self {
+                user,
+                ..pin.completed(answered)
+            },
+            None => {
+                let account = answered.cloned().unwrap_or_default();
+                Self {
+                    tag: tag(&account),
+                    user,
+                    account,
+                }
+            }
+        }
+    }
+
     /// The pin with what `answered` adds to it.
     #[must_use]
     pub fn completed(&self, answered: Option<&Account>) -> Self {

@@ -4,7 +4,7 @@ use super::{Asked, Pass};
 use crate::api::{REFRESH_TOKEN_TYPE, annotation};
 use crate::plan::Object;
 use crate::plan::answer::Account;
-use crate::plan::identity::{Names, Pin};
+use crate::plan::identity::Pin;
 use crate::plan::known::SessionSeen;
 use crate::plan::metadata::EntryName;
 use crate::plan::record::Record;
@@ -168,25 +168,9 @@ impl<P: Ports> Pass<'_, P> {
         })
     }
 
-    /// The pin of an accepted login: the one before where the account is the same, so that nothing becomes due by it.
     fn pin_of(&self, s: &Snapshot, user: &str, answered: Option<&Account>) -> Pin {
-        let pinned = s.session.pinned().filter(|pin| match pin.names(answered) {
-            Names::Same => true,
-            Names::Another => false,
-            Names::Nobody => pin.user == user,
-        });
-        let account = answered.cloned().unwrap_or_default();
-        match pinned {
-            Some(pin) => Pin {
-                user: user.to_owned(),
-                ..pin.completed(answered)
-            },
-            None => Pin {
-                tag: marks::tag(self.ports, &account, user),
-                user: user.to_owned(),
-                account,
-            },
-        }
+        let tag = |account: &Account| marks::tag(self.ports, account, user);
+        Pin::of_login(s.session.pinned(), user, answered, tag)
     }
 
     fn seal_into(&self, change: &mut SecretChange, binding: &Binding, session: &StoredSession) {
