@@ -175,8 +175,3 @@ fn trouble_of(object: &Object, asked: Asked, error: ClusterError) -> Trouble {
         (ClusterError::Refused(text), Asked::Write | Asked::Delete) => Trouble::WriteRefused(text),
     }
 }
-
-/// What a status that was not written met.
-pub(super) fn trouble_of_status(error: ClusterError) -> Trouble {
-    trouble_of(&Object::Session, Asked::Write, error)
-}

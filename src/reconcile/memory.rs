@@ -8,7 +8,6 @@ use super::pocket::Pocket;
 use crate::api::EntraCredentialStatus;
 use crate::plan::allowance::Ticket;
 use crate::plan::metadata::Uid;
-use crate::plan::snapshot::Failure;
 use crate::plan::{Known, Time};
 
 /// Memory of one credential.
@@ -41,8 +40,10 @@ pub struct Memory {
 pub struct Unwritten {
     /// What it says.
     pub status: EntraCredentialStatus,
-    /// Why it was not written, and when it is tried again.
-    pub failure: Failure,
+    /// How often it was tried in a row.
+    pub tries: u32,
+    /// When it is tried again.
+    pub next_attempt_at: Time,
 }
 
 impl Memory {

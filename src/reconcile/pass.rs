@@ -168,7 +168,7 @@ fn drop_stale(memory: &mut Memory, rested: &Rested) {
 }
 
 fn conclude(memory: &Memory, rested: &Rested) -> Passed {
-    let unwritten = memory.unwritten.as_ref().and_then(|u| u.failure.next_attempt_at);
+    let unwritten = memory.unwritten.as_ref().map(|u| u.next_attempt_at);
     Passed {
         wake: rested.decision.wake.into_iter().chain(unwritten).min(),
         reason: rested.decision.reason,

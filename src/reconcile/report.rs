@@ -2,7 +2,6 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as KubeCondition, Time as KubeTime};
 
-use super::act;
 use super::credential::Credential;
 use super::memory::{Memory, Unwritten};
 use super::pass::Rested;
@@ -14,11 +13,11 @@ use crate::api::{
 };
 use crate::plan::answer::told;
 use crate::plan::conditions::{Condition, conditions};
-use crate::plan::settle::{self, trouble::status_held};
 use crate::plan::snapshot::{Failure, Login, Snapshot, Token};
 use crate::plan::tokens::Need;
 use crate::plan::word::Said;
 use crate::plan::{Decision, Time};
+use crate::plan::{schedule, settle};
 
 /// Longest message in a condition or failure, bytes.
 const MESSAGE: usize = 1024;
@@ -46,18 +45,10 @@ pub(super) async fn report<P: Ports>(
         memory.unwritten = None;
         return;
     }
-    match memory
-        .unwritten
-        .as_mut()
-        .filter(|u| is_held_off(&u.failure, *now))
-    {
+    match memory.unwritten.as_mut().filter(|u| u.next_attempt_at > *now) {
         Some(unwritten) => unwritten.status = status,
         None => write(ports, credential, memory, status, *now).await,
     }
-}
-
-fn is_held_off(failure: &Failure, now: Time) -> bool {
-    failure.next_attempt_at.is_some_and(|at| at > now)
 }
 
 async fn write<P: Ports>(
@@ -79,10 +70,19 @@ async fn write<P: Ports>(
         }
         Err(error) => {
             tracing::warn!(namespace = credential.key.namespace, name = credential.key.name, %error, "the status could not be written");
-            let before = memory.unwritten.as_ref().map(|u| &u.failure);
-            let trouble = act::trouble_of_status(error);
-            let failure = status_held(before, &trouble, now, credential.spread());
-            memory.unwritten = Some(Unwritten { status, failure });
+            let tries = memory.unwritten.as_ref().map_or(1, |u| u.tries.saturating_add(1));
+            let after = match error {
+                ClusterError::Unavailable { retry_after, .. } => retry_after,
+                ClusterError::Refused(_)
+                | ClusterError::Immutable
+                | ClusterError::NotFound
+                | ClusterError::Conflict => None,
+            };
+            memory.unwritten = Some(Unwritten {
+                status,
+                tries,
+                next_attempt_at: schedule::retry_status(now, tries, credential.spread(), after),
+            });
             return;
         }
     }

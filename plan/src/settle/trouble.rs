@@ -98,27 +98,6 @@ fn hold(known: &mut Known, s: &Snapshot, object: &Object, refusal: Refusal, now:
     known.holds.insert(object.clone(), next);
 }
 
-/// The failure of a status that did not get through, after `previous`.
-pub fn status_held(
-    previous: Option<&crate::snapshot::Failure>,
-    trouble: &Trouble,
-    now: Time,
-    spread: u32,
-) -> crate::snapshot::Failure {
-    let (refusal, after) = match trouble {
-        Trouble::Away(text, after) => (away(text, *after), *after),
-        Trouble::WriteRefused(text) | Trouble::DeleteRefused(text) | Trouble::ReadRefused(text) => {
-            (write_refused(text), None)
-        }
-        Trouble::Moved | Trouble::Gone | Trouble::Immutable => (write_refused("the object moved"), None),
-    };
-    let mut next = failure::next(previous, refusal, now, spread, None);
-    // A refused one too: it must be there soon after the API server takes writes again.
-    let at = crate::schedule::retry_status(now, next.consecutive, spread, after);
-    next.next_attempt_at = Some(at);
-    next
-}
-
 fn write_refused(text: &str) -> Refusal {
     refusal(
         Reason::WriteRefused,
