@@ -90,8 +90,9 @@ pub async fn pass<P: Ports>(
     memory: &mut Memory,
 ) -> Passed {
     let start = ports.clock().monotonic();
-    begin(ports, credential, memory);
-    let rested = steps(ports, shared, credential, memory).await;
+    let look = Look::take(ports, credential);
+    begin(ports, credential, &look, memory);
+    let rested = steps(ports, shared, credential, look, memory).await;
     settle::ends(&mut memory.known, &rested.facts, rested.now);
     drop_stale(memory, &rested);
     report::report(ports, credential, memory, &rested).await;
@@ -100,30 +101,34 @@ pub async fn pass<P: Ports>(
     conclude(memory, &rested)
 }
 
-fn begin<P: Ports>(ports: &P, credential: &Credential, memory: &mut Memory) {
+fn begin<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &mut Memory) {
     let first = !memory.restored;
-    let look = Look::take(ports, credential);
-    memory.restore(credential, first_ahead(ports, credential, &look, memory));
+    memory.restore(credential, first_ahead(ports, credential, look, memory));
     let before = memory.generation.replace(credential.generation);
     let edited = before.is_some_and(|generation| generation != credential.generation);
     let new = first && credential.status.is_none();
     let now = ports.clock().now();
-    let facts = observe(ports, credential, &look, memory, now);
+    let facts = observe(ports, credential, look, memory, now);
     settle::begins(&mut memory.known, &facts, new || edited, first && !new, now);
 }
 
-async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, memory: &mut Memory) -> Rested {
+async fn steps<P: Ports>(
+    ports: &P,
+    shared: &Shared,
+    credential: &Credential,
+    look: Look,
+    memory: &mut Memory,
+) -> Rested {
     let mut pass = Pass {
         ports,
         shared,
         credential,
         memory,
-        look: Look::default(),
+        look,
         hand: Hand::default(),
     };
     loop {
         let now = pass.now();
-        pass.look = Look::take(ports, credential);
         let facts = observe(ports, credential, &pass.look, pass.memory, now);
         let decision = next_step(&facts, now);
         tell(credential, &decision);
@@ -138,6 +143,7 @@ async fn steps<P: Ports>(ports: &P, shared: &Shared, credential: &Credential, me
                 return Rested { facts, decision, now };
             }
         }
+        pass.look = Look::take(ports, credential);
     }
 }
 
