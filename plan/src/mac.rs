@@ -20,3 +20,7 @@ pub struct ClientMac(pub String);
 /// Of the authority's host and the user name, trimmed and in lower case: the account behind a login.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UserMac(pub String);
+
+/// Of a refresh token: which one is stored, whatever clocks say of when it came.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct RefreshTokenMac(pub String);

@@ -5,7 +5,9 @@ mod session;
 mod tokens;
 
 pub use login::{Claim, Content, LastLogin, LastVerdict, Login, LoginOutcome, LoginSecret};
-pub use session::{AttemptSeen, Newer, Opened, Ownership, Pocket, RefreshOutcome, Session, StoredToken};
+pub use session::{
+    AttemptSeen, Newer, Opened, Ownership, Pocket, RefreshOutcome, Sealed, Session, StoredToken,
+};
 pub use tokens::{Held, Leftover, Published, Repairs, Token, Wanted};
 
 use super::Time;

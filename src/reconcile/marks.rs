@@ -1,12 +1,12 @@
 //! Keyed hashes that stand on our objects: each is made in one place, for one purpose.
 
 use super::credential::Credential;
-use super::material::LoginContent;
+use super::material::{LoginContent, StoredSession};
 use super::ports::{Key, Ports, Purpose, Vault};
 use crate::api::TokenSpec;
 use crate::plan::answer::Account;
 use crate::plan::identity::AccountTag;
-use crate::plan::mac::{RequestMac, ScopesMac, ShapeMac, UserMac};
+use crate::plan::mac::{RefreshTokenMac, RequestMac, ScopesMac, ShapeMac, UserMac};
 use crate::plan::snapshot::Binding;
 
 /// Our proof of ownership: of namespace, Secret name and credential name.
@@ -60,6 +60,12 @@ pub(super) fn scopes<P: Ports>(ports: &P, credential: &Credential) -> ScopesMac 
         .iter()
         .flat_map(|t| std::iter::once(t.secret_name.as_str()).chain(t.scopes.iter().map(String::as_str)));
     ScopesMac(ports.vault().mac(Purpose::Scopes, &texts.collect::<Vec<_>>()))
+}
+
+/// The refresh token of a session: kept in memory only.
+pub(super) fn refresh_token<P: Ports>(ports: &P, session: &StoredSession) -> RefreshTokenMac {
+    let text = session.refresh_token.expose();
+    RefreshTokenMac(ports.vault().mac(Purpose::RefreshToken, &[text]))
 }
 
 /// The account behind a login, for the limits of sends: host of the authority and user name.

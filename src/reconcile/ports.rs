@@ -373,6 +373,8 @@ pub enum Purpose {
     Scopes,
     /// A client credential.
     Client,
+    /// A refresh token.
+    RefreshToken,
 }
 
 /// Secret material: sealing, keyed hashes, reading logins, rendering tokens. Local and fast; nothing here does I/O.

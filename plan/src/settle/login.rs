@@ -27,14 +27,16 @@ pub fn recorded(known: &mut Known, s: &Snapshot, record: Record, version: Versio
 
 fn with_record(s: &Snapshot, record: Record) -> Opened {
     match &s.session.opened {
-        Opened::Read { pin, unsealable, .. } => Opened::Read {
+        Opened::Read {
+            session, unsealable, ..
+        } => Opened::Read {
             record,
-            pin: pin.clone(),
+            session: session.clone(),
             unsealable: *unsealable,
         },
         Opened::Unread => Opened::Read {
             record,
-            pin: None,
+            session: None,
             unsealable: false,
         },
     }

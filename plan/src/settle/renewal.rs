@@ -142,6 +142,9 @@ pub fn entry_failed(known: &mut Known, s: &Snapshot, name: &EntryName, refusal: 
 }
 
 fn dead(known: &mut Known, s: &Snapshot, refusal: Refusal, now: Time) -> Refused {
+    let Some(sealed) = s.session.sealed() else {
+        return Refused::Stop;
+    };
     let refusal = Refusal {
         deed: Deed::NewLogin,
         ..refusal
@@ -155,7 +158,7 @@ fn dead(known: &mut Known, s: &Snapshot, refusal: Refusal, now: Time) -> Refused
         under: None,
     });
     Refused::Dead(RefreshOutcome::Dead {
-        redeemed: super::store::redeemed(s),
+        redeemed: sealed.token.clone(),
         since: now,
     })
 }
@@ -215,20 +218,21 @@ pub fn word_led(known: &mut Known, s: &Snapshot, now: Time) {
 /// `newest` is the answer's time of the newest refresh token that came back; without one, a token that counted as dead is
 /// alive, and a pin that was completed is stored with the token that is there.
 pub fn brought(s: &Snapshot, newest: Option<Time>, pin: &Pin) -> Option<RefreshOutcome> {
-    let stored = s.session.token.as_ref()?;
-    let redeemed = stored.issued_at;
+    let (stored, sealed) = (s.session.token.as_ref()?, s.session.sealed()?);
     let newer = |answered_at| {
         RefreshOutcome::Newer(Newer {
-            redeemed,
+            redeemed: sealed.token.clone(),
             answered_at,
             account: pin.tag.clone(),
         })
     };
-    let completed = s.session.pinned().is_some_and(|before| before != pin);
+    let completed = sealed.pin != *pin;
     match newest {
         Some(answered_at) => Some(newer(answered_at)),
-        None if completed => Some(newer(redeemed)),
-        None => stored.dead_since.map(|_| RefreshOutcome::Alive { redeemed }),
+        None if completed => Some(newer(stored.issued_at)),
+        None => stored.dead_since.map(|_| RefreshOutcome::Alive {
+            redeemed: sealed.token.clone(),
+        }),
     }
 }
 

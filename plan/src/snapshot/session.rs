@@ -3,6 +3,7 @@
 use super::{Binding, LastLogin, LoginOutcome};
 use crate::Time;
 use crate::identity::{AccountTag, Pin};
+use crate::mac::RefreshTokenMac;
 use crate::metadata::Version;
 use crate::record::Record;
 
@@ -69,11 +70,20 @@ pub enum Opened {
     Read {
         /// Attempts; empty if the record could not be opened.
         record: Record,
-        /// The pinned account, if a token is stored and opens.
-        pin: Option<Pin>,
+        /// The session, if a token is stored and opens.
+        session: Option<Sealed>,
         /// A token is stored, but its key is unknown or the seal is broken.
         unsealable: bool,
     },
+}
+
+/// What the seal holds, without the refresh token itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Sealed {
+    /// The pinned account.
+    pub pin: Pin,
+    /// Which refresh token it is.
+    pub token: RefreshTokenMac,
 }
 
 /// What this process knows of the attempt in flight.
@@ -94,23 +104,23 @@ pub enum RefreshOutcome {
     Newer(Newer),
     /// The stored token is dead, since then.
     Dead {
-        /// Answer's time of the token that was redeemed.
-        redeemed: Time,
+        /// The token that was redeemed.
+        redeemed: RefreshTokenMac,
         /// Since then.
         since: Time,
     },
     /// The stored token, which counted as dead, was redeemed.
     Alive {
-        /// Answer's time of the token that was redeemed.
-        redeemed: Time,
+        /// The token that was redeemed.
+        redeemed: RefreshTokenMac,
     },
 }
 
 /// A refresh token that a renewal brought.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Newer {
-    /// Answer's time of the token that was redeemed.
-    pub redeemed: Time,
+    /// The token that was redeemed.
+    pub redeemed: RefreshTokenMac,
     /// Its own answer's time.
     pub answered_at: Time,
     /// The account that it belongs to.
@@ -144,16 +154,23 @@ impl Session {
     /// Whether a read showed that the stored token cannot be opened: its annotations are there, its content is not.
     pub fn unsealable(&self) -> bool {
         match &self.opened {
-            Opened::Read { pin, unsealable, .. } => *unsealable || (self.token.is_some() && pin.is_none()),
+            Opened::Read {
+                session, unsealable, ..
+            } => *unsealable || (self.token.is_some() && session.is_none()),
             Opened::Unread => false,
+        }
+    }
+
+    /// What the seal holds, if it was opened.
+    pub fn sealed(&self) -> Option<&Sealed> {
+        match &self.opened {
+            Opened::Read { session, .. } => session.as_ref(),
+            Opened::Unread => None,
         }
     }
 
     /// The pinned account, if the seal was opened.
     pub fn pinned(&self) -> Option<&Pin> {
-        match &self.opened {
-            Opened::Read { pin, .. } => pin.as_ref(),
-            Opened::Unread => None,
-        }
+        self.sealed().map(|sealed| &sealed.pin)
     }
 }

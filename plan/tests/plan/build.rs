@@ -3,14 +3,14 @@
 use entra_plan::answer::{Account, Deed, Effect, Granted, Refusal};
 use entra_plan::client::Client;
 use entra_plan::identity::{AccountTag, Pin};
-use entra_plan::mac::{ClientMac, RequestMac, ScopesMac, ShapeMac};
+use entra_plan::mac::{ClientMac, RefreshTokenMac, RequestMac, ScopesMac, ShapeMac};
 use entra_plan::metadata::{EntryName, Uid, Version};
 use entra_plan::reason::Reason;
 use entra_plan::record::{Attempt, ClientInput, ClientVersion, ContentMac, Entry, Inputs, Record, Verdict};
 use entra_plan::schedule::{self, Life};
 use entra_plan::snapshot::{
     AttemptSeen, Binding, Claim, Content, Failure, Held, Login, LoginSecret, Object, Opened, Ownership,
-    Published, Session, Snapshot, StoredToken, Target, Token, Wanted,
+    Published, Sealed, Session, Snapshot, StoredToken, Target, Token, Wanted,
 };
 use entra_plan::word::{Said, Word};
 use entra_plan::{Step, Time};
@@ -142,11 +142,22 @@ pub fn stored(binding: Binding) -> StoredToken {
     }
 }
 
+/// Keyed hash of a refresh token.
+pub fn token_mac(text: &str) -> RefreshTokenMac {
+    RefreshTokenMac(text.to_owned())
+}
+
+/// What the seal holds: the stored token, of this account.
+pub fn sealed(pin: Pin) -> Sealed {
+    let token = token_mac("stored");
+    Sealed { pin, token }
+}
+
 /// A read of the sealed blobs.
-pub const fn opened(record: Record, pin: Option<Pin>) -> Opened {
+pub fn opened(record: Record, pin: Option<Pin>) -> Opened {
     Opened::Read {
         record,
-        pin,
+        session: pin.map(sealed),
         unsealable: false,
     }
 }

@@ -21,7 +21,7 @@ use entra_plan::snapshot::{
 
 use super::build::{
     LIFE, NOW, attempt, binding, failure, first_sight, granted, held, inputs, login, mac, name, names, pin,
-    published, refusal, said, seen, session, stored, tag, token, tried, word,
+    published, refusal, said, sealed, seen, session, stored, tag, token, token_mac, tried, word,
 };
 use super::choice::Choice;
 use entra_plan::word::Word;
@@ -179,7 +179,7 @@ pub fn session_that_was_read(c: &mut Choice<'_>, record: Record) -> Session {
     let opens = token.is_some() && !unsealable;
     let opened = Opened::Read {
         record,
-        pin: opens.then(pin),
+        session: opens.then(|| sealed(pin())),
         unsealable,
     };
     Session {
@@ -334,7 +334,7 @@ pub fn pocket(c: &mut Choice<'_>) -> Pocket {
         },
         2 => Pocket {
             refresh: Some(RefreshOutcome::Dead {
-                redeemed: NOW.plus(-600),
+                redeemed: token_mac("stored"),
                 since: c.moment(&[-1]),
             }),
             login: None,
@@ -356,7 +356,7 @@ pub fn pocket(c: &mut Choice<'_>) -> Pocket {
 /// A newer refresh token for the one that is stored.
 pub fn newer(answered_at: Time) -> RefreshOutcome {
     RefreshOutcome::Newer(Newer {
-        redeemed: NOW.plus(-600),
+        redeemed: token_mac("stored"),
         answered_at,
         account: tag(),
     })

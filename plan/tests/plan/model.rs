@@ -13,11 +13,12 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use entra_plan::answer::Effect;
 use entra_plan::identity::Pin;
 use entra_plan::known::Note;
+use entra_plan::mac::RefreshTokenMac;
 use entra_plan::metadata::{EntryName, Uid, Version};
 use entra_plan::record::{ContentMac, Record};
 use entra_plan::settle::pass::{self, Allowed};
 use entra_plan::snapshot::{
-    Held, LastLogin, LoginOutcome, Ownership, Published, RefreshOutcome, StoredToken,
+    Held, LastLogin, LoginOutcome, Ownership, Published, RefreshOutcome, Sealed, StoredToken,
 };
 use entra_plan::word::Said;
 use entra_plan::{Decision, Known, Snapshot, Time, rest_of_pass};
@@ -122,6 +123,16 @@ pub struct SealedToken {
     pub id: u64,
     pub stored: StoredToken,
     pub pin: Pin,
+}
+
+impl SealedToken {
+    /// What a read gives of it.
+    pub fn sealed(&self) -> Sealed {
+        Sealed {
+            pin: self.pin.clone(),
+            token: RefreshTokenMac(self.id.to_string()),
+        }
+    }
 }
 
 /// A token Secret.

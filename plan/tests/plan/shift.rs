@@ -119,14 +119,9 @@ fn pocket(s: &mut Snapshot, by: i64) {
     }
     match &mut s.pocket.refresh {
         Some(RefreshOutcome::Newer(newer)) => {
-            time(&mut newer.redeemed, by);
             time(&mut newer.answered_at, by);
         }
-        Some(RefreshOutcome::Dead { redeemed, since }) => {
-            time(redeemed, by);
-            time(since, by);
-        }
-        Some(RefreshOutcome::Alive { redeemed }) => time(redeemed, by),
-        None => {}
+        Some(RefreshOutcome::Dead { since, .. }) => time(since, by),
+        Some(RefreshOutcome::Alive { .. }) | None => {}
     }
 }

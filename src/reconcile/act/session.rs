@@ -9,7 +9,7 @@ use crate::plan::known::SessionSeen;
 use crate::plan::metadata::EntryName;
 use crate::plan::record::Record;
 use crate::plan::settle;
-use crate::plan::snapshot::{Binding, Opened, RefreshOutcome, Snapshot, StoredToken};
+use crate::plan::snapshot::{Binding, Opened, RefreshOutcome, Sealed, Snapshot, StoredToken};
 use crate::reconcile::material::StoredSession;
 use crate::reconcile::pocket::{HeldToken, PendingLogin, PendingRefresh};
 use crate::reconcile::ports::{
@@ -57,8 +57,16 @@ impl<P: Ports> Pass<'_, P> {
         self.hand.session = session.and_then(Result::ok).map(|session| self.tagged(session));
         Opened::Read {
             record,
-            pin: self.hand.session.as_ref().map(|s| s.pin.clone()),
+            session: self.hand.session.as_ref().map(|session| self.sealed(session)),
             unsealable,
+        }
+    }
+
+    /// What the plan sees of a session.
+    fn sealed(&self, session: &StoredSession) -> Sealed {
+        Sealed {
+            pin: session.pin.clone(),
+            token: marks::refresh_token(self.ports, session),
         }
     }
 
@@ -264,8 +272,8 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     fn refresh_stored(&mut self, s: &Snapshot, pending: PendingRefresh, meta: SecretMeta) {
-        let pin = pending.session.as_ref().map(|stored| stored.0.pin.clone());
-        settle::store::stored(&mut self.memory.known, s, meta.version.clone(), pin);
+        let sealed = pending.session.as_ref().map(|stored| self.sealed(&stored.0));
+        settle::store::stored(&mut self.memory.known, s, meta.version.clone(), sealed);
         let key = self.credential.session_key();
         self.ports.view().wrote(Kind::Session, &key, meta);
         if let Some(stored) = pending.session {

@@ -9,7 +9,7 @@ use entra_plan::snapshot::{
     Snapshot, Target, Token, Wanted,
 };
 
-use super::{SessionObject, TENANTS, World};
+use super::{SealedToken, SessionObject, TENANTS, World};
 
 impl World {
     /// The facts as the shell sees them.
@@ -194,7 +194,7 @@ impl SessionObject {
             } else {
                 self.record.clone()
             },
-            pin: opens.map(|t| t.pin.clone()),
+            session: opens.map(SealedToken::sealed),
             unsealable: self.token.is_some() && self.token_sealed_off,
         }
     }

@@ -5,9 +5,11 @@ use entra_plan::Step;
 use entra_plan::answer::{Account, Effect, Granted};
 use entra_plan::identity::Pin;
 use entra_plan::reason::Reason;
-use entra_plan::record::ClientVersion;
+use entra_plan::record::{ClientVersion, Record};
 use entra_plan::settle::{login as logins, pass, renewal, store};
-use entra_plan::snapshot::{Held, LoginSecret, RefreshOutcome, Session, Snapshot, StoredToken};
+use entra_plan::snapshot::{
+    Held, LoginSecret, Opened, RefreshOutcome, Sealed, Session, Snapshot, StoredToken,
+};
 
 use super::super::build::*;
 use super::{step, with_known};
@@ -86,7 +88,7 @@ fn the_first_answer_that_names_an_account_completes_the_pin_and_nothing_falls_du
     assert_eq!(completed, pin());
     let outcome = renewal::brought(&s, None, &completed).expect("the completed pin is stored");
     assert!(store::still_fits(&outcome, &s));
-    store::stored(&mut known, &s, version("8"), Some(completed.clone()));
+    store::stored(&mut known, &s, version("8"), Some(sealed(completed.clone())));
     let after = pinned(completed);
     assert_eq!(after.account_tag(), s.account_tag());
     assert!(
@@ -132,7 +134,21 @@ fn brought(s: &Snapshot, seconds: i64) -> RefreshOutcome {
     renewal::brought(s, Some(NOW.plus(seconds)), &pin()).unwrap()
 }
 
+/// A token of an answer at that time is stored.
 fn stored_at(seconds: i64) -> Snapshot {
+    one_stored_at("stored", seconds)
+}
+
+fn one_stored_at(token: &str, seconds: i64) -> Snapshot {
+    let sealed = Sealed {
+        token: token_mac(token),
+        ..sealed(pin())
+    };
+    let opened = Opened::Read {
+        record: Record::default(),
+        session: Some(sealed),
+        unsealable: false,
+    };
     let token = StoredToken {
         issued_at: NOW.plus(seconds),
         ..stored(binding())
@@ -140,6 +156,7 @@ fn stored_at(seconds: i64) -> Snapshot {
     Snapshot {
         session: Session {
             token: Some(token),
+            opened,
             ..session()
         },
         ..healthy()
@@ -155,9 +172,9 @@ fn a_newer_token_is_stored_though_the_clock_went_back() {
 #[test]
 fn of_answers_to_different_tokens_the_later_wins() {
     let earlier = brought(&stored_at(-600), 0);
-    assert!(store::still_fits(&earlier, &stored_at(-100)));
+    assert!(store::still_fits(&earlier, &one_stored_at("another", -100)));
     assert!(
-        !store::still_fits(&earlier, &stored_at(100)),
+        !store::still_fits(&earlier, &one_stored_at("another", 100)),
         "another replica's answer is later"
     );
 }
@@ -165,11 +182,11 @@ fn of_answers_to_different_tokens_the_later_wins() {
 #[test]
 fn a_death_is_that_of_the_token_that_was_redeemed() {
     let dead = RefreshOutcome::Dead {
-        redeemed: NOW.plus(-600),
+        redeemed: token_mac("stored"),
         since: NOW,
     };
     assert!(store::still_fits(&dead, &stored_at(-600)));
-    assert!(!store::still_fits(&dead, &stored_at(-10)));
+    assert!(!store::still_fits(&dead, &one_stored_at("another", -600)));
 }
 
 #[test]
@@ -180,7 +197,7 @@ fn a_dead_token_that_is_accepted_again_lives() {
     assert_eq!(
         revived,
         RefreshOutcome::Alive {
-            redeemed: NOW.plus(-600)
+            redeemed: token_mac("stored")
         }
     );
     assert!(store::still_fits(&revived, &s));

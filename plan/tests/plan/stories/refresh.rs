@@ -32,7 +32,7 @@ fn dead() -> Snapshot {
 fn a_death_is_stored_first() {
     let pocket = Pocket {
         refresh: Some(RefreshOutcome::Dead {
-            redeemed: NOW.plus(-600),
+            redeemed: token_mac("stored"),
             since: NOW,
         }),
         login: None,
@@ -242,7 +242,7 @@ fn another_client_is_never_given_the_token() {
 fn a_lost_key_is_said_and_a_new_login_is_awaited() {
     let opened = Opened::Read {
         record: Record::default(),
-        pin: None,
+        session: None,
         unsealable: true,
     };
     let s = Snapshot {

@@ -100,7 +100,7 @@ impl World {
     }
 
     fn store_refresh(&mut self, s: &Snapshot, outcome: &RefreshOutcome, token: Option<SealedToken>) {
-        let pin = token.as_ref().map(|t| t.pin.clone());
+        let sealed = token.as_ref().map(SealedToken::sealed);
         if let Some(token) = token {
             self.replace_token(token, false);
         } else {
@@ -111,7 +111,7 @@ impl World {
             };
         }
         let version = self.new_version();
-        store::stored(&mut self.known, s, version, pin);
+        store::stored(&mut self.known, s, version, sealed);
     }
 
     fn replace_token(&mut self, token: SealedToken, by_login: bool) {
