@@ -443,6 +443,7 @@ impl Record {
         e.last_sent_at = Some(now);
         e.next_attempt_at = None;
         e.inputs = Some(inputs);
+        e.word_before = e.word;
         e.word = s.word(now).or(e.word);
         self.attempt = Some(attempt);
     }

@@ -110,6 +110,8 @@ pub struct Entry {
     pub inputs: Option<Inputs>,
     /// A person's word that was in force when it was sent last.
     pub word: Option<Word>,
+    /// The word in force before that: it is in force again if nothing was sent.
+    pub word_before: Option<Word>,
     /// When a word lifted its condemnation, in the last day.
     pub lifts: Vec<Time>,
     /// Sends that were refused with doubt.
@@ -180,6 +182,7 @@ impl Entry {
             next_attempt_at: None,
             inputs: None,
             word: None,
+            word_before: None,
             lifts: Vec::new(),
             doubtful: 0,
             proven: 0,

@@ -46,6 +46,8 @@ struct StoredEntry {
     postponed: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     word: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    word_before: Option<i64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     lifts: Vec<i64>,
     #[serde(default)]
@@ -173,6 +175,7 @@ impl From<&Entry> for StoredEntry {
             next_attempt_at: entry.next_attempt_at.map(|t| t.0),
             inputs: entry.inputs.as_ref().map(StoredInputs::from),
             word: entry.word.map(|w| w.0.0),
+            word_before: entry.word_before.map(|w| w.0.0),
             lifts: entry.lifts.iter().map(|t| t.0).collect(),
             doubtful: entry.doubtful,
             proven: entry.proven,
@@ -194,6 +197,7 @@ impl From<StoredEntry> for Entry {
             next_attempt_at: stored.next_attempt_at.map(Time),
             inputs: stored.inputs.map(Inputs::from),
             word: stored.word.map(|t| Word(Time(t))),
+            word_before: stored.word_before.map(|t| Word(Time(t))),
             lifts: stored.lifts.into_iter().map(Time).collect(),
             doubtful: stored.doubtful,
             proven: stored.proven,
@@ -231,7 +235,7 @@ mod tests {
 
     use super::*;
 
-    const STORED: &str = r#"{"version":1,"entries":[{"content":"ab","verdict":"Kept","reason":"ConsentMissing","unanswered":1,"sends":2,"login_uid":"u","last_sent_at":5,"inputs":{"scopes":"s","client_version":"u/1","client_content":"c","leave":true},"refused_entries":["graph"],"postponed":4,"word":7,"lifts":[6],"doubtful":2,"proven":1}],"attempt":{"id":"a1","content":"ab","entry":"graph"}}"#;
+    const STORED: &str = r#"{"version":1,"entries":[{"content":"ab","verdict":"Kept","reason":"ConsentMissing","unanswered":1,"sends":2,"login_uid":"u","last_sent_at":5,"inputs":{"scopes":"s","client_version":"u/1","client_content":"c","leave":true},"refused_entries":["graph"],"postponed":4,"word":7,"word_before":3,"lifts":[6],"doubtful":2,"proven":1}],"attempt":{"id":"a1","content":"ab","entry":"graph"}}"#;
 
     fn entry(number: usize) -> Entry {
         Entry {
@@ -252,6 +256,7 @@ mod tests {
             refused_entries: vec![EntryName("graph".to_owned())],
             postponed: 4,
             word: Some(Word(Time(7))),
+            word_before: Some(Word(Time(3))),
             lifts: vec![Time(6)],
             doubtful: 2,
             proven: 1,

@@ -248,14 +248,14 @@ impl Entry {
         }
     }
 
-    /// No send is used up: the one that was counted when it was recorded is given back, and a word with it.
+    /// No send is used up: the one that was counted when it was recorded is given back, and the word with it.
     fn not_sent(&mut self, next: Time) {
         self.unanswered = self.unanswered.saturating_sub(1);
         self.sends = self.sends.saturating_sub(1);
         self.next_attempt_at = Some(next);
+        self.word = self.word_before;
         if self.verdict == Verdict::Wrong {
             self.lifts.pop();
-            self.word = None;
         }
     }
 }

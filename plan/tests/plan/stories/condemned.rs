@@ -3,7 +3,7 @@
 use entra_plan::Step;
 use entra_plan::answer::Effect;
 use entra_plan::reason::Reason;
-use entra_plan::record::{Record, Verdict};
+use entra_plan::record::{Entry, Record, Verdict};
 use entra_plan::snapshot::{Login, LoginOutcome, Session, Snapshot};
 use entra_plan::word::Word;
 
@@ -88,6 +88,32 @@ fn what_was_not_sent_costs_no_word() {
     let s = condemned(wrong(), -1);
     let throttled = answered(begun(wrong(), &s, 0), Effect::Withheld);
     assert_eq!(step_in(&condemned(throttled, -1), 60), record_a());
+}
+
+#[test]
+fn what_was_not_sent_brings_back_the_word_before_and_no_earlier_one() {
+    let first = condemned(wrong(), -100);
+    let refused = answered(begun(wrong(), &first, -100), Effect::Condemned);
+    let second = condemned(refused.clone(), -1);
+    let throttled = answered(begun(refused, &second, 0), Effect::Withheld);
+    assert_eq!(step_in(&condemned(throttled.clone(), -1), 60), record_a());
+    assert_eq!(
+        step_in(&condemned(throttled, -100), 60),
+        Step::DeleteLogin,
+        "the first word was used up"
+    );
+}
+
+#[test]
+fn a_word_for_a_login_that_was_never_answered_is_not_used_up_by_what_was_not_sent() {
+    let lost = record(Entry {
+        unanswered: 3,
+        ..tried(Verdict::Open)
+    });
+    let s = condemned(lost.clone(), -1);
+    assert_eq!(step_in(&s, 60), record_a());
+    let throttled = answered(begun(lost, &s, 0), Effect::Withheld);
+    assert_eq!(step_in(&condemned(throttled, -1), 3600), record_a());
 }
 
 #[test]
