@@ -23,7 +23,7 @@ fn answer(account: Option<Account>) -> Granted {
 
 fn pinned(pin: Pin) -> Snapshot {
     let session = Session {
-        opened: opened(entra_plan::record::Record::default(), Some(pin)),
+        opened: opened(Record::default(), Some(pin)),
         ..session()
     };
     Snapshot {
