@@ -20,7 +20,7 @@ async fn a_restart_over_many_credentials_reads_writes_and_calls_for_none_of_them
         config: "limits: {requestsPerSecondPerTenant: 1000}".to_owned(),
         ..asking(&simulator)
     };
-    let operator = place.operator(options.clone()).await;
+    let mut operator = place.operator(options.clone()).await;
     for i in 0..CREDENTIALS {
         let name = format!("c{i}");
         place
