@@ -314,7 +314,11 @@ impl State {
     fn bury(&mut self, last: &SecretMeta, unseen: bool) {
         let learnt = self.next_moment();
         if let Some(version) = number(&last.version) {
-            let death = Death { version, unseen, learnt };
+            let death = Death {
+                version,
+                unseen,
+                learnt,
+            };
             self.tombstones.put(&last.uid, death);
         }
     }

@@ -246,7 +246,11 @@ where
 
     fn count(&mut self, event: &watcher::Result<watcher::Event<K>>) {
         let not_resumed = matches!(event, Err(watcher::Error::WatchStartFailed(_)));
-        self.failed = if not_resumed { self.failed.saturating_add(1) } else { 0 };
+        self.failed = if not_resumed {
+            self.failed.saturating_add(1)
+        } else {
+            0
+        };
         if self.failed >= ATTEMPTS {
             self.begin_anew();
         }

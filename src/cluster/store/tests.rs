@@ -277,7 +277,10 @@ fn a_list_is_believed_although_its_versions_went_back() {
     feed(&store, [Change::Restarted].into_iter().chain(restored));
     feed(&store, [Change::Listed, applied("changed", "u", "101")]);
     let known = ["changed", "replaced", "deleted"].map(|name| version(&store, name));
-    assert_eq!(known.each_ref().map(Option::as_deref), [Some("101"), Some("91"), Some("92")]);
+    assert_eq!(
+        known.each_ref().map(Option::as_deref),
+        [Some("101"), Some("91"), Some("92")]
+    );
 }
 
 #[test]
@@ -286,7 +289,10 @@ fn a_list_is_not_believed_over_what_was_learnt_since_it_began() {
     feed(&store, [applied("deleted", "u", "4"), Change::Restarted]);
     store.wrote(&key("written"), &meta("w", "9"), Some(Selects::Tokens));
     store.deleted(&key("deleted"), &meta("u", "4"));
-    feed(&store, [applied("written", "w", "8"), applied("deleted", "u", "4")]);
+    feed(
+        &store,
+        [applied("written", "w", "8"), applied("deleted", "u", "4")],
+    );
     assert_eq!(version(&store, "written").as_deref(), Some("9"));
     assert_eq!(version(&store, "deleted"), None);
 }

@@ -46,7 +46,11 @@ async fn after_a_restore_of_etcd_the_operator_goes_on_by_itself() {
     let late = Case::set(&stage, Meets::NewerVersions, 2).await;
     let backup = stage.plane.back_up().await.unwrap();
     let lost = "a token that is lost again";
-    join!(through.trial.renewed(lost), held.trial.renewed(lost), late.trial.renewed(lost));
+    join!(
+        through.trial.renewed(lost),
+        held.trial.renewed(lost),
+        late.trial.renewed(lost)
+    );
     let now = write_until(&stage, 0).await;
     let known = write_until(&stage, now + FAR).await;
     for case in [&through, &held, &late] {
@@ -127,7 +131,9 @@ impl Case {
         self.gate.release();
         let published = trial.version().await;
         place
-            .until("the token is renewed", || async { trial.version().await != published })
+            .until("the token is renewed", || async {
+                trial.version().await != published
+            })
             .await;
         for name in ["c", "new"] {
             place.expect_within(RECOVERY, name, "Ready", "True/Fresh").await;

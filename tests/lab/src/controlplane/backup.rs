@@ -31,7 +31,11 @@ impl ControlPlane {
     /// # Errors
     /// As of [`ControlPlane::launch`], and [`Error::Io`].
     pub async fn restore(&self, backup: &Backup) -> Result<(), Error> {
-        let all = [Component::ControllerManager, Component::ApiServer, Component::Etcd];
+        let all = [
+            Component::ControllerManager,
+            Component::ApiServer,
+            Component::Etcd,
+        ];
         for component in all {
             self.stop(component).await?;
         }
