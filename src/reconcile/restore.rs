@@ -8,6 +8,7 @@ use crate::api::{AccountStatus, EntraCredentialStatus, FailureStatus, Phase, Ret
 use crate::plan::answer::{Account, Refusal};
 use crate::plan::known::{Known, Note};
 use crate::plan::metadata::Version;
+use crate::plan::record::ClientVersion;
 use crate::plan::settle::trouble::refusal;
 use crate::plan::snapshot::{Circumstances, Failure};
 use crate::plan::word::Word;
@@ -121,10 +122,10 @@ fn restore_token(known: &mut Known, token: &TokenStatus, generation: i64) {
 
 /// `generation` is the one that the status was written for.
 fn failure_from(status: &FailureStatus, generation: i64) -> Failure {
-    let under = status
-        .client_version
-        .clone()
-        .map(|client| Circumstances { generation, client });
+    let under = status.client_version.clone().map(|client| Circumstances {
+        generation,
+        client: ClientVersion(client),
+    });
     let digits = status.code.as_deref().and_then(|c| c.strip_prefix("AADSTS"));
     Failure {
         refusal: Refusal {

@@ -69,7 +69,7 @@ impl Scene {
     /// Forms that arrived whole, one parameter of each.
     fn sent(&self, parameter: &str) -> Vec<String> {
         let journal = self.service.journal();
-        let whole = journal.iter().filter(|r| r.is_whole());
+        let whole = journal.iter().filter(|r| is_whole(r));
         whole.map(|r| of_form(r, parameter)).collect()
     }
 
@@ -139,6 +139,12 @@ fn tokens() -> String {
         "id_token": format!("e30.{id_token}.sig"), "client_info": part(json!({"uid": "uid-1", "utid": "tid-1"})),
     })
     .to_string()
+}
+
+/// Whether all of the body that its head announces has arrived: the service notes a request as soon as its head is there.
+fn is_whole(request: &Received) -> bool {
+    let length = request.header("content-length").and_then(|n| n.parse().ok());
+    request.body.chars().count() == length.unwrap_or(0)
 }
 
 fn of_form(request: &Received, parameter: &str) -> String {

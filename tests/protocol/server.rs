@@ -46,12 +46,6 @@ impl Received {
             .map(|(_, value)| value)
             .next()
     }
-
-    /// Whether all of the body that the head announces has arrived.
-    pub(crate) fn is_whole(&self) -> bool {
-        let length = self.header("content-length").and_then(|n| n.parse().ok());
-        self.body.chars().count() == length.unwrap_or(0)
-    }
 }
 
 /// The running server.
