@@ -169,4 +169,7 @@ pub struct FailureStatus {
     /// When the operator tries again, RFC 3339. Absent: not before something changes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_attempt_at: Option<Time>,
+    /// The version of the client credential that it met, where another one is tried at once. Example: `public`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_version: Option<String>,
 }

@@ -59,6 +59,13 @@ impl KubeCluster {
         self.secrets.create_unowned(key, kind, data).await
     }
 
+    /// `known` is what was known of a Secret when it was asked for.
+    fn compare(&self, key: &Key, known: Option<SecretMeta>, live: Option<&SecretMeta>) {
+        if let (Some(known), Some(live)) = (known, live) {
+            self.store.answered(key, &known, live);
+        }
+    }
+
     /// An object as JSON; `None` if it does not exist.
     async fn object(&self, collection: &str, name: &str) -> Result<Option<Value>, ClusterError> {
         found(self.calls.get(collection, name).await)
@@ -71,11 +78,17 @@ impl KubeCluster {
 
 impl Cluster for KubeCluster {
     async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
-        self.secrets.read(key).await
+        let known = self.store.get(key);
+        let live = self.secrets.read(key).await?;
+        self.compare(key, known, live.as_ref().map(|object| &object.meta));
+        Ok(live)
     }
 
     async fn peek(&self, key: &Key) -> Result<Option<SecretMeta>, ClusterError> {
-        self.secrets.peek(key).await
+        let known = self.store.get(key);
+        let live = self.secrets.peek(key).await?;
+        self.compare(key, known, live.as_ref());
+        Ok(live)
     }
 
     async fn create(&self, secret: NewSecret) -> Result<SecretMeta, ClusterError> {

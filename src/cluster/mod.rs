@@ -37,6 +37,6 @@ pub use metadata::SeenSecret;
 pub use observe::{Observer, Resource, Write};
 pub use store::{Altered, SecretStore};
 pub use watch::{
-    Change, CredentialChanges, Scope, SecretChanges, Selects, Watch, scopes, secret_watches,
-    watch_credentials, watch_secrets,
+    Change, CredentialChanges, Interruption, Rewound, Scope, SecretChanges, Selects, Watch, scopes,
+    secret_watches, watch_credentials, watch_secrets,
 };

@@ -5,23 +5,23 @@
 //! - Nothing older replaces anything newer: resourceVersions are compared as numbers. Late and repeated events change
 //!   nothing, and a pass sees at once what it has written itself.
 //! - A deletion counts only for the uid it names, and an event that is older than a deletion does not undo it.
-//! - After a list, what it did not contain is gone, unless we wrote it while the list was under way.
+//! - A list is believed over all that was known when it began, whatever the versions say: they go back when etcd is
+//!   restored from a backup. What it did not contain is gone, unless we wrote it while the list was under way.
+//! - An answer that shows that versions went back counts, and says so: see [`SecretStore::answered`].
 //! - A Secret is known as a login only if the watch on logins shows it: the type is the user's consent.
 //!
 //! # Assumptions
 //!
-//! A [`Change::Restarted`] is applied before its list is asked for: feed the store from the stream itself.
-//!
-//! # Caveats
-//!
-//! After a restore of etcd, resourceVersions start again from lower numbers, and what is known stays until they have
-//! caught up: Kubernetes asks to restart controllers then.
+//! A [`Change::Restarted`] is applied before its list is asked for: feed the store from the stream itself. Reads and lists
+//! are answered from the present, as they are where no resourceVersion is asked for.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use tokio::sync::watch;
+
 use super::metadata::SeenSecret;
-use super::watch::{Change, Selects, Watch};
+use super::watch::{Change, Rewound, Selects, Watch};
 use crate::plan::metadata::{Uid, Version};
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
 
@@ -30,7 +30,10 @@ const TOMBSTONES: usize = 4096;
 
 /// Metadata of the Secrets that the watches select.
 #[derive(Debug)]
-pub struct SecretStore(RwLock<State>);
+pub struct SecretStore {
+    state: RwLock<State>,
+    rewound: watch::Sender<()>,
+}
 
 /// A Secret about which something new is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +49,8 @@ struct State {
     entries: BTreeMap<Key, Entry>,
     lists: BTreeMap<Watch, List>,
     tombstones: Tombstones,
-    writes: u64,
+    /// Counts what was taken in, to tell what was known before a list began.
+    moment: u64,
 }
 
 #[derive(Debug)]
@@ -54,7 +58,9 @@ struct Entry {
     meta: SecretMeta,
     /// Watches that show it, or will.
     shown_by: BTreeSet<Selects>,
-    /// Number of our last write to it; 0 if none.
+    /// When `meta` was learnt.
+    learnt: u64,
+    /// When we last wrote it; 0: never.
     written: u64,
 }
 
@@ -67,7 +73,7 @@ struct List {
 
 #[derive(Debug)]
 struct OpenList {
-    /// Number of our last write when it began.
+    /// When it began.
     since: u64,
     present: BTreeSet<Key>,
 }
@@ -85,11 +91,15 @@ struct Death {
     /// A watch shows it no longer, which may only mean that it is not selected any more: then this is the version in
     /// which it lives on, and an answer with it is news.
     unseen: bool,
+    /// When it was learnt.
+    learnt: u64,
 }
 
 /// Where a sight of a Secret comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
+    /// A list that began then.
+    List(u64),
     Watch,
     Answer,
 }
@@ -100,12 +110,21 @@ impl SecretStore {
     /// An empty store that is fed by `watches`.
     pub fn new(watches: &[Watch]) -> Self {
         let lists = watches.iter().map(|w| (w.clone(), List::default()));
-        Self(RwLock::new(State {
+        let state = State {
             entries: BTreeMap::new(),
             lists: lists.collect(),
             tombstones: Tombstones::default(),
-            writes: 0,
-        }))
+            moment: 0,
+        };
+        Self {
+            state: RwLock::new(state),
+            rewound: watch::Sender::default(),
+        }
+    }
+
+    /// Changes whenever an answer shows that versions went back: the watches begin anew then.
+    pub fn rewound(&self) -> Rewound {
+        self.rewound.subscribe()
     }
 
     /// Takes in what a watch reports, and says about which Secrets something new is known.
@@ -115,8 +134,8 @@ impl SecretStore {
             Change::Restarted => state.begin(watch),
             Change::Applied(secret) => {
                 let (key, meta) = secret.into_parts();
-                state.note_present(watch, &key);
-                let altered = state.upsert(&key, meta, watch.selects, Source::Watch);
+                let source = state.note_present(watch, &key);
+                let altered = state.upsert(&key, meta, watch.selects, source);
                 return altered.into_iter().collect();
             }
             Change::Deleted(secret) => {
@@ -124,7 +143,7 @@ impl SecretStore {
                 return state.hide(&key, &meta, watch.selects).into_iter().collect();
             }
             Change::Listed => return state.complete(watch),
-            Change::Failed(_) => {}
+            Change::Interrupted(_) => {}
         }
         Vec::new()
     }
@@ -135,10 +154,20 @@ impl SecretStore {
         self.write().wrote(key, meta, selects);
     }
 
+    /// Compares what the API server has now with what was `known` as it was asked. If that is newer, the versions went
+    /// back: the answer counts, and all that is watched is listed anew.
+    pub fn answered(&self, key: &Key, known: &SecretMeta, live: &SecretMeta) {
+        if !is_older(live, known) {
+            return;
+        }
+        self.write().rewind(key, live);
+        self.rewound.send_replace(());
+    }
+
     /// Takes in our own deletion of what was `seen`. A Secret that a finalizer holds comes back as being deleted.
     pub fn deleted(&self, key: &Key, seen: &SecretMeta) {
         let mut state = self.write();
-        state.tombstones.put(seen, false);
+        state.bury(seen, false);
         let same = |entry: &Entry| entry.meta.uid == seen.uid && !is_older(seen, &entry.meta);
         if state.entries.get(key).is_some_and(same) {
             state.entries.remove(key);
@@ -182,11 +211,11 @@ impl SecretStore {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
+        self.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -194,7 +223,7 @@ impl SecretStore {
 
 impl State {
     fn begin(&mut self, watch: &Watch) {
-        let since = self.writes;
+        let since = self.moment;
         if let Some(list) = self.lists.get_mut(watch) {
             list.open = Some(OpenList {
                 since,
@@ -203,10 +232,17 @@ impl State {
         }
     }
 
-    fn note_present(&mut self, watch: &Watch, key: &Key) {
-        if let Some(open) = self.lists.get_mut(watch).and_then(|l| l.open.as_mut()) {
-            open.present.insert(key.clone());
-        }
+    fn next_moment(&mut self) -> u64 {
+        self.moment = self.moment.saturating_add(1);
+        self.moment
+    }
+
+    fn note_present(&mut self, watch: &Watch, key: &Key) -> Source {
+        let Some(open) = self.lists.get_mut(watch).and_then(|l| l.open.as_mut()) else {
+            return Source::Watch;
+        };
+        open.present.insert(key.clone());
+        Source::List(open.since)
     }
 
     /// Ends a list: what it did not contain is hidden from this watch, unless it was written since the list began.
@@ -238,14 +274,26 @@ impl State {
         if self.tombstones.covers(&meta, source) {
             return None;
         }
+        let now = self.next_moment();
         match self.entries.get_mut(key) {
-            Some(entry) if entry.meta.uid == meta.uid => entry.update(meta, selects).then_some(())?,
-            Some(entry) if is_older(&meta, &entry.meta) => return None,
+            Some(entry) if entry.meta.uid == meta.uid => {
+                entry.update(meta, selects, source, now).then_some(())?;
+            }
+            Some(entry) if entry.outdates(&meta, source) => return None,
             _ => {
-                self.entries.insert(key.clone(), Entry::new(meta, selects));
+                self.entries.insert(key.clone(), Entry::new(meta, selects, now));
             }
         }
         self.altered(key)
+    }
+
+    /// Whatever the versions say, this is what there is.
+    fn rewind(&mut self, key: &Key, live: &SecretMeta) {
+        let now = self.next_moment();
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.meta = live.clone();
+            entry.learnt = now;
+        }
     }
 
     /// A watch shows a Secret no longer: deleted, or not selected any more.
@@ -258,9 +306,21 @@ impl State {
         let altered = self.altered(key);
         if self.entries.get(key).is_some_and(|e| e.shown_by.is_empty()) {
             self.entries.remove(key);
-            self.tombstones.put(last, true);
+            self.bury(last, true);
         }
         altered
+    }
+
+    fn bury(&mut self, last: &SecretMeta, unseen: bool) {
+        let learnt = self.next_moment();
+        if let Some(version) = number(&last.version) {
+            let death = Death {
+                version,
+                unseen,
+                learnt,
+            };
+            self.tombstones.put(&last.uid, death);
+        }
     }
 
     fn wrote(&mut self, key: &Key, meta: &SecretMeta, selects: Option<Selects>) {
@@ -269,9 +329,9 @@ impl State {
             return;
         };
         self.upsert(key, meta.clone(), selects, Source::Answer);
-        self.writes = self.writes.saturating_add(1);
+        let now = self.next_moment();
         if let Some(entry) = self.entries.get_mut(key).filter(|e| e.meta.uid == meta.uid) {
-            entry.written = self.writes;
+            entry.written = now;
         }
     }
 
@@ -287,39 +347,51 @@ impl State {
 // === impl Entry ===
 
 impl Entry {
-    fn new(meta: SecretMeta, selects: Selects) -> Self {
+    fn new(meta: SecretMeta, selects: Selects, now: u64) -> Self {
         Self {
             meta,
             shown_by: BTreeSet::from([selects]),
+            learnt: now,
             written: 0,
         }
     }
 
     /// Takes in another sight of the same object; says whether anything is new.
-    fn update(&mut self, meta: SecretMeta, selects: Selects) -> bool {
+    fn update(&mut self, meta: SecretMeta, selects: Selects, source: Source, now: u64) -> bool {
         let shown_anew = self.shown_by.insert(selects);
-        if is_older(&meta, &self.meta) || meta == self.meta {
+        if self.outdates(&meta, source) || meta == self.meta {
             return shown_anew;
         }
         self.meta = meta;
+        self.learnt = now;
         true
+    }
+
+    /// Whether `meta` is history.
+    fn outdates(&self, meta: &SecretMeta, source: Source) -> bool {
+        is_older(meta, &self.meta) && !source.follows(self.learnt)
+    }
+}
+
+// === impl Source ===
+
+impl Source {
+    /// Whether it was asked for after something was learnt, and tells all that happened since.
+    fn follows(self, learnt: u64) -> bool {
+        matches!(self, Self::List(since) if learnt <= since)
     }
 }
 
 // === impl Tombstones ===
 
 impl Tombstones {
-    fn put(&mut self, last: &SecretMeta, unseen: bool) {
-        let Some(version) = number(&last.version) else {
-            return;
-        };
-        let death = Death { version, unseen };
-        if let Some(dead_at) = self.dead_at.get_mut(&last.uid) {
+    fn put(&mut self, uid: &Uid, death: Death) {
+        if let Some(dead_at) = self.dead_at.get_mut(uid) {
             *dead_at = death.max(*dead_at);
             return;
         }
-        self.dead_at.insert(last.uid.clone(), death);
-        self.order.push_back(last.uid.clone());
+        self.dead_at.insert(uid.clone(), death);
+        self.order.push_back(uid.clone());
         if self.order.len() > TOMBSTONES
             && let Some(oldest) = self.order.pop_front()
         {
@@ -331,6 +403,9 @@ impl Tombstones {
         let (Some(death), Some(version)) = (self.dead_at.get(&meta.uid), number(&meta.version)) else {
             return false;
         };
+        if source.follows(death.learnt) {
+            return false;
+        }
         let lives_on = death.unseen && source == Source::Answer;
         version < death.version || (version == death.version && !lives_on)
     }

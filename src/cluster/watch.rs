@@ -5,6 +5,9 @@
 //! - Secrets are selected by the API server: by type (`fieldSelector`) or by our label, so nothing else ever arrives.
 //! - A stream never ends and never spins: after an error it says so, waits (0.8 s doubling to 30 s, jittered) and goes
 //!   on, from where it was or with a new list.
+//! - It begins anew with a list where the version that it would go on from may be of another history, as after a restore
+//!   of etcd: when versions are seen to have gone back, and when it could not be resumed for a while. An API server that
+//!   is asked to go on from a version that it has not reached yet is silent until then.
 //!
 //! # Caveats
 //!
@@ -13,12 +16,12 @@
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use futures::stream::{BoxStream, SelectAll, StreamExt, select_all};
+use futures::stream::{BoxStream, SelectAll, Stream, StreamExt, select_all, unfold};
 use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
-use super::failure::{Verb, classify};
+use super::failure::{Verb, classify, unavailable};
 use super::lean::Lean;
 use super::metadata::SeenSecret;
 use crate::api::{
@@ -29,6 +32,10 @@ use crate::reconcile::ports::ClusterError;
 
 /// Objects per page of a list: bounds the memory of a relist.
 const PAGE: u32 = 100;
+
+/// Attempts to resume a watch, of which each failed; with the pauses between them they take some seconds. etcd is
+/// restored while no API server runs.
+const ATTEMPTS: u32 = 3;
 
 /// A namespace, or all of them.
 pub type Scope = Option<Arc<str>>;
@@ -102,8 +109,22 @@ pub enum Change<T> {
     /// The list is complete: what was not applied since [`Change::Restarted`] does not exist.
     Listed,
     /// The watch is interrupted, and tried again after a pause.
-    Failed(ClusterError),
+    Interrupted(Interruption),
 }
+
+/// Why a watch is interrupted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Interruption {
+    /// The API server does not answer, or not as it should.
+    #[error(transparent)]
+    Failed(#[from] ClusterError),
+    /// What exists is older than what was known.
+    #[error("resourceVersions went back, as after a restore of etcd; everything is listed anew")]
+    WentBack,
+}
+
+/// Changes whenever versions are seen to have gone back: see [`super::SecretStore::rewound`].
+pub type Rewound = tokio::sync::watch::Receiver<()>;
 
 /// Changes of Secrets, each with the watch that reports it.
 pub type SecretChanges = SelectAll<BoxStream<'static, (Watch, Change<SeenSecret>)>>;
@@ -131,30 +152,40 @@ pub fn secret_watches(scopes: &[Scope]) -> Vec<Watch> {
 }
 
 /// Watches Secrets.
-pub fn watch_secrets(client: &Client, watches: &[Watch]) -> SecretChanges {
-    select_all(watches.iter().map(|watch| watch_selected(client, watch.clone())))
+pub fn watch_secrets(client: &Client, watches: &[Watch], rewound: &Rewound) -> SecretChanges {
+    let each = |watch: &Watch| watch_selected(client, watch.clone(), rewound.clone());
+    select_all(watches.iter().map(each))
 }
 
 /// Watches credentials.
-pub fn watch_credentials(client: &Client, scopes: &[Scope]) -> CredentialChanges {
-    select_all(scopes.iter().map(|scope| watch_scope(client, scope.clone())))
+pub fn watch_credentials(client: &Client, scopes: &[Scope], rewound: &Rewound) -> CredentialChanges {
+    let each = |scope: &Scope| watch_scope(client, scope.clone(), rewound.clone());
+    select_all(scopes.iter().map(each))
 }
 
-fn watch_selected(client: &Client, watch: Watch) -> BoxStream<'static, (Watch, Change<SeenSecret>)> {
+fn watch_selected(
+    client: &Client,
+    watch: Watch,
+    rewound: Rewound,
+) -> BoxStream<'static, (Watch, Change<SeenSecret>)> {
     let api = match &watch.scope {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
-    let changes = changes(api, watch.selects.config());
+    let changes = changes(api, watch.selects.config(), rewound);
     changes.map(move |change| (watch.clone(), change)).boxed()
 }
 
-fn watch_scope(client: &Client, scope: Scope) -> BoxStream<'static, (Scope, Change<Lean<EntraCredential>>)> {
+fn watch_scope(
+    client: &Client,
+    scope: Scope,
+    rewound: Rewound,
+) -> BoxStream<'static, (Scope, Change<Lean<EntraCredential>>)> {
     let api = match &scope {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
-    let changes = changes(api, config());
+    let changes = changes(api, config(), rewound);
     changes.map(move |change| (scope.clone(), change)).boxed()
 }
 
@@ -162,20 +193,82 @@ fn config() -> watcher::Config {
     watcher::Config::default().page_size(PAGE)
 }
 
-fn changes<K>(api: Api<K>, config: watcher::Config) -> BoxStream<'static, Change<K>>
+fn changes<K>(api: Api<K>, config: watcher::Config, rewound: Rewound) -> BoxStream<'static, Change<K>>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
-    watcher(api, config).default_backoff().map(change).boxed()
+    let begin = move || watcher(api.clone(), config.clone()).boxed();
+    lasting(begin, rewound).default_backoff().map(change).boxed()
 }
 
-fn change<K>(event: watcher::Result<watcher::Event<K>>) -> Change<K> {
+/// A watch, of the one history that there is.
+struct Lasting<B, K> {
+    begin: B,
+    events: BoxStream<'static, watcher::Result<watcher::Event<K>>>,
+    rewound: Rewound,
+    /// Attempts to resume it that failed, in a row.
+    failed: u32,
+}
+
+fn lasting<B, K>(begin: B, rewound: Rewound) -> impl Stream<Item = Result<watcher::Event<K>, Interruption>>
+where
+    B: Fn() -> BoxStream<'static, watcher::Result<watcher::Event<K>>>,
+    K: 'static,
+{
+    let lasting = Lasting {
+        events: begin(),
+        begin,
+        rewound,
+        failed: 0,
+    };
+    unfold(lasting, async |mut l| l.next().await.map(|item| (item, l)))
+}
+
+impl<B, K> Lasting<B, K>
+where
+    B: Fn() -> BoxStream<'static, watcher::Result<watcher::Event<K>>>,
+{
+    async fn next(&mut self) -> Option<Result<watcher::Event<K>, Interruption>> {
+        // Nothing of the old history after it is known to be over.
+        tokio::select! {
+            biased;
+            Ok(()) = self.rewound.changed() => {
+                self.begin_anew();
+                Some(Err(Interruption::WentBack))
+            }
+            event = self.events.next() => {
+                let event = event?;
+                self.count(&event);
+                Some(event.map_err(|error| failure(error).into()))
+            }
+        }
+    }
+
+    fn count(&mut self, event: &watcher::Result<watcher::Event<K>>) {
+        let not_resumed = matches!(event, Err(watcher::Error::WatchStartFailed(_)));
+        self.failed = if not_resumed {
+            self.failed.saturating_add(1)
+        } else {
+            0
+        };
+        if self.failed >= ATTEMPTS {
+            self.begin_anew();
+        }
+    }
+
+    fn begin_anew(&mut self) {
+        self.events = (self.begin)();
+        self.failed = 0;
+    }
+}
+
+fn change<K>(event: Result<watcher::Event<K>, Interruption>) -> Change<K> {
     match event {
         Ok(watcher::Event::Init) => Change::Restarted,
         Ok(watcher::Event::InitApply(object) | watcher::Event::Apply(object)) => Change::Applied(object),
         Ok(watcher::Event::Delete(object)) => Change::Deleted(object),
         Ok(watcher::Event::InitDone) => Change::Listed,
-        Err(error) => Change::Failed(failure(error)),
+        Err(interruption) => Change::Interrupted(interruption),
     }
 }
 
@@ -185,7 +278,7 @@ fn failure(error: watcher::Error) -> ClusterError {
         | watcher::Error::WatchStartFailed(e)
         | watcher::Error::WatchFailed(e) => classify(Verb::Read, &e),
         watcher::Error::WatchError(status) => classify(Verb::Read, &kube::Error::Api(status)),
-        watcher::Error::NoResourceVersion => super::failure::unavailable("its list has no resourceVersion"),
+        watcher::Error::NoResourceVersion => unavailable("its list has no resourceVersion"),
     }
 }
 

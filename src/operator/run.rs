@@ -197,7 +197,11 @@ impl Base {
 
     async fn work(self, authorities: Authorities) -> Result<(), RunError> {
         let listed = Arc::new(Notify::new());
-        let secrets = cluster::watch_secrets(&self.client, &cluster::secret_watches(&self.scopes));
+        let secrets = cluster::watch_secrets(
+            &self.client,
+            &cluster::secret_watches(&self.scopes),
+            &self.store.rewound(),
+        );
         let (relay, changes) = tokio::sync::mpsc::unbounded_channel();
         let feeding = tokio::spawn(feed(secrets, Arc::clone(&self.store), relay, Arc::clone(&listed)));
         let Some(keyring) = self.keys(&listed).await else {
@@ -303,7 +307,7 @@ impl Base {
         let election = self.elect().await?;
         let leads = election.leads();
         self.measure(&controller, keyring.clone());
-        let credentials = cluster::watch_credentials(&self.client, &self.scopes);
+        let credentials = cluster::watch_credentials(&self.client, &self.scopes, &self.store.rewound());
         let health = Arc::clone(&self.health);
         let store = Arc::clone(&self.store);
         let following = tokio::spawn(follow_credentials(

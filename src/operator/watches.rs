@@ -45,7 +45,7 @@ pub(super) async fn follow_credentials<P: Ports>(
                 listing.retain(|key| !in_scope(key));
                 listed();
             }
-            Change::Failed(error) => tracing::warn!(%error, "watch of EntraCredentials interrupted"),
+            Change::Interrupted(error) => tracing::warn!(%error, "watch of EntraCredentials interrupted"),
         }
     }
 }
@@ -60,7 +60,7 @@ pub(super) async fn store_secrets(
 ) {
     while let Some((watch, change)) = changes.next().await {
         let complete = matches!(change, Change::Listed);
-        if let Change::Failed(error) = &change {
+        if let Change::Interrupted(error) = &change {
             tracing::warn!(%error, selects = ?watch.selects, "watch of Secrets interrupted");
         }
         store.apply(&watch, change).into_iter().for_each(&altered);

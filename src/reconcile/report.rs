@@ -284,6 +284,7 @@ fn failure(f: &Failure) -> FailureStatus {
         at: to_kube(f.at),
         consecutive: i32::try_from(f.consecutive).unwrap_or(i32::MAX),
         next_attempt_at: f.next_attempt_at.map(to_kube),
+        client_version: f.under.as_ref().map(|under| under.client.0.clone()),
     }
 }
 

@@ -8,8 +8,9 @@ use crate::api::{AccountStatus, EntraCredentialStatus, FailureStatus, Phase, Ret
 use crate::plan::answer::{Account, Refusal};
 use crate::plan::known::{Known, Note};
 use crate::plan::metadata::{EntryName, Version};
+use crate::plan::record::ClientVersion;
 use crate::plan::settle::trouble::refusal;
-use crate::plan::snapshot::Failure;
+use crate::plan::snapshot::{Circumstances, Failure};
 use crate::plan::word::Word;
 use crate::plan::{Object, settle};
 
@@ -41,8 +42,9 @@ fn handled(status: Option<&EntraCredentialStatus>) -> Option<Word> {
 }
 
 fn restore(known: &mut Known, status: &EntraCredentialStatus, ahead: i64) {
+    let generation = status.observed_generation.unwrap_or_default();
     if let Some(failure) = &status.failure {
-        restore_failure(known, status, failure);
+        restore_failure(known, status, failure, generation);
     }
     known.last_redeemed_at = status
         .refresh_token
@@ -50,15 +52,29 @@ fn restore(known: &mut Known, status: &EntraCredentialStatus, ahead: i64) {
         .and_then(|r| r.last_redeemed_at.as_ref())
         .map(stamp::from_kube);
     known.account = status.account.as_ref().map(account_from);
+    let of_all = status
+        .failure
+        .as_ref()
+        .filter(|f| phase(status, f) == Phase::Renewal);
     for token in &status.tokens {
-        restore_token(known, token, ahead);
+        restore_token(known, token, generation);
+        // What a failure put off is tried again when that is lifted.
+        if of_all.or(token.failure.as_ref()).is_none() {
+            let at = token.refresh_at.as_ref().map(stamp::from_kube);
+            known.note(&EntryName(token.secret_name.clone())).deferred_until = at.map(|at| at.plus(-ahead));
+        }
     }
 }
 
-fn restore_failure(known: &mut Known, status: &EntraCredentialStatus, failure: &FailureStatus) {
+fn restore_failure(
+    known: &mut Known,
+    status: &EntraCredentialStatus,
+    failure: &FailureStatus,
+    generation: i64,
+) {
     let of_login = phase(status, failure) == Phase::Login;
     let object = if of_login { Object::Login } else { Object::Session };
-    let failure = failure_from(failure);
+    let failure = failure_from(failure, generation);
     if is_hold(&failure) {
         known.holds.insert(object, failure);
     } else if of_login {
@@ -88,8 +104,8 @@ fn is_hold(failure: &Failure) -> bool {
     )
 }
 
-fn restore_token(known: &mut Known, token: &TokenStatus, ahead: i64) {
-    let failure = token.failure.as_ref().map(failure_from);
+fn restore_token(known: &mut Known, token: &TokenStatus, generation: i64) {
+    let failure = token.failure.as_ref().map(|f| failure_from(f, generation));
     let (hold, failure) = match failure {
         Some(f) if is_hold(&f) => (Some(f), None),
         other => (None, other),
@@ -98,17 +114,18 @@ fn restore_token(known: &mut Known, token: &TokenStatus, ahead: i64) {
     known.holds.extend(hold.map(|f| (Object::Token(name.clone()), f)));
     let note = Note {
         failure,
-        deferred_until: token
-            .refresh_at
-            .as_ref()
-            .map(|at| stamp::from_kube(at).plus(-ahead)),
         verified: token.secret_resource_version.clone().map(Version),
         ..Note::default()
     };
     known.entries.insert(name, note);
 }
 
-fn failure_from(status: &FailureStatus) -> Failure {
+/// `generation` is the one that the status was written for.
+fn failure_from(status: &FailureStatus, generation: i64) -> Failure {
+    let under = status.client_version.clone().map(|client| Circumstances {
+        generation,
+        client: ClientVersion(client),
+    });
     let digits = status.code.as_deref().and_then(|c| c.strip_prefix("AADSTS"));
     Failure {
         refusal: Refusal {
@@ -124,7 +141,7 @@ fn failure_from(status: &FailureStatus) -> Failure {
         at: stamp::from_kube(&status.at),
         consecutive: u32::try_from(status.consecutive).unwrap_or(1),
         next_attempt_at: status.next_attempt_at.as_ref().map(stamp::from_kube),
-        under: None,
+        under,
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::read_to_string;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use entra_lab::simulator::world;
 use entra_lab::stage::{AUTHORITY, Operator, OperatorOptions, repository};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{Api, Patch, PatchParams};
@@ -12,8 +13,9 @@ use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
 use x509_parser::time::ASN1Time;
 
+use crate::evidence::{asking, own_simulator, passed};
 use crate::rights::can;
-use crate::scene::{LIFE, Place, stage};
+use crate::scene::{LIFE, Place, api_scope, stage};
 use crate::token_service::{Received, Server, say};
 
 /// As in deploy/examples/workload-identity.yaml.
@@ -64,13 +66,11 @@ impl Scene {
             .await;
     }
 
-    /// Forms that arrived, one parameter of each.
+    /// Forms that arrived whole, one parameter of each.
     fn sent(&self, parameter: &str) -> Vec<String> {
-        self.service
-            .journal()
-            .iter()
-            .map(|r| of_form(r, parameter))
-            .collect()
+        let journal = self.service.journal();
+        let whole = journal.iter().filter(|r| is_whole(r));
+        whole.map(|r| of_form(r, parameter)).collect()
     }
 
     /// Waits for a renewal that fails with this reason, and gives message and remedy.
@@ -139,6 +139,12 @@ fn tokens() -> String {
         "id_token": format!("e30.{id_token}.sig"), "client_info": part(json!({"uid": "uid-1", "utid": "tid-1"})),
     })
     .to_string()
+}
+
+/// Whether all of the body that its head announces has arrived: the service notes a request as soon as its head is there.
+fn is_whole(request: &Received) -> bool {
+    let length = request.header("content-length").and_then(|n| n.parse().ok());
+    request.body.chars().count() == length.unwrap_or(0)
 }
 
 fn of_form(request: &Received, parameter: &str) -> String {
@@ -212,7 +218,9 @@ async fn a_service_account_proves_the_application_as_long_as_annotation_and_role
     scene.ready("Fresh").await;
     scene
         .place
-        .until("it is renewed", || async { scene.service.journal().len() > 1 })
+        .until("it is renewed", || async {
+            scene.sent("client_assertion").len() > 1
+        })
         .await;
     let tokens = scene.sent("client_assertion");
     let claims = jwt(&tokens[0], 1);
@@ -271,4 +279,72 @@ async fn annotate(scene: &Scene, client_id: &str) {
         .patch("reporting", &PatchParams::default(), &Patch::Merge(annotation))
         .await
         .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_secret_that_changed_while_no_operator_ran_is_tried_at_once_and_an_unchanged_one_is_not() {
+    tokio::join!(
+        a_changed_secret_is_tried("client-renewal", Then::Renewed),
+        a_changed_secret_is_tried("client-login", Then::SignedIn)
+    );
+}
+
+/// What waits for the right client secret.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    /// A renewal.
+    Renewed,
+    /// A login that was kept.
+    SignedIn,
+}
+
+async fn a_changed_secret_is_tried(name: &str, then: Then) {
+    let place = Place::new(name).await;
+    let simulator = own_simulator(1, LIFE).await;
+    let (user, password) = (world::user_name(0), world::password(0));
+    let mut operator = place.operator(asking(&simulator)).await;
+    let secret = |text: &str| json!({"stringData": {"secret": text}});
+    place
+        .create_secret(json!({
+            "apiVersion": "v1", "kind": "Secret", "type": "entra-operator.dev/client-secret",
+            "metadata": {"name": "app"}, "stringData": {"secret": world::CLIENT_SECRET},
+        }))
+        .await;
+    place
+        .apply(
+            "one",
+            json!({
+                "tenant": world::TENANT, "clientId": world::CONFIDENTIAL_CLIENT, "authority": AUTHORITY,
+                "clientCredential": {"secret": {"secretName": "app", "key": "secret"}},
+                "login": {"secretName": "one-login"},
+                "tokens": [{"secretName": "one-api", "scopes": [api_scope()]}],
+            }),
+        )
+        .await;
+    if then == Then::Renewed {
+        place.login("one-login", &user, &password).await;
+        place.expect("one", "Ready", "True/Fresh").await;
+    }
+    simulator.set_client_secret(world::CONFIDENTIAL_CLIENT, "SIMCLIENTSECRET~next");
+    if then == Then::SignedIn {
+        place.login("one-login", &user, &password).await;
+    }
+    let told = || async { place.status("one").await["failure"]["reason"] == "AppMisconfigured" };
+    place.until("the refusal is told", told).await;
+
+    let calls = || simulator.journal().matching(|e| e.grant().is_some()).len();
+    operator.kill();
+    let before = calls();
+    let mut operator = place.operator(asking(&simulator)).await;
+    passed(&operator, 0).await;
+    assert_eq!(calls(), before, "nothing changed, nothing is lifted");
+
+    operator.kill();
+    place.patch_secret("app", secret("SIMCLIENTSECRET~next")).await;
+    let _operator = place.operator(asking(&simulator)).await;
+    place.until("it is tried", || async { calls() > before }).await;
+    place.expect_within(10, "one", "Ready", "True/Fresh").await;
+    assert_eq!(calls(), before + 1);
+    let sends = if then == Then::SignedIn { 2 } else { 1 };
+    assert_eq!(simulator.journal().password_sends(&user), sends);
 }

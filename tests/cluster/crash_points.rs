@@ -391,7 +391,7 @@ async fn killed_at_any_time_no_password_is_sent_more_often_than_kills_explain() 
             .credential(&format!("r{kill}"), &[(&token, &api_scope())])
             .await;
         users.push(name);
-        let operator = place.operator(OperatorOptions::default()).await;
+        let mut operator = place.operator(OperatorOptions::default()).await;
         let millis = uuid::Uuid::new_v4().as_u128() % 500;
         tokio::time::sleep(Duration::from_millis(u64::try_from(millis).unwrap())).await;
         operator.kill();

@@ -17,7 +17,7 @@ const LEASE: u64 = 3;
 #[tokio::test(flavor = "multi_thread")]
 async fn one_replica_works_and_the_other_takes_over() {
     let place = Place::new("election").await;
-    let first = replica(&place, "replica-0").await;
+    let mut first = replica(&place, "replica-0").await;
     led_by(&place, "replica-0").await;
     let second = replica(&place, "replica-1").await;
     let (name, password) = user();

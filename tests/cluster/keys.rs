@@ -106,7 +106,7 @@ async fn deleted_keys_are_written_back_and_replaced_ones_completed() {
 async fn lost_keys_are_asked_for_and_nothing_is_destroyed() {
     let place = Place::new("keys").await;
     let keys = Keys::of(&place);
-    let operator = place.operator(keys.options()).await;
+    let mut operator = place.operator(keys.options()).await;
     let (name, password) = user();
     place.credential("one", &[("one-api", &api_scope())]).await;
     place.login("one-login", &name, &password).await;

@@ -7,6 +7,7 @@ mod control_plane;
 mod held;
 mod logins;
 mod renewals;
+mod restored;
 mod writes;
 
 use std::time::Duration;
@@ -24,6 +25,9 @@ use crate::witness::Witness;
 
 /// Longest until all is well again: the longest pause is a minute, and starts are slow on a crowded machine.
 const RECOVERY: u64 = 150;
+
+/// Calls that bring nothing new, at most, in a minute.
+const CALLS_A_MINUTE: usize = 20;
 
 /// A credential `c` with one token Secret `c-api`, its user, and an operator behind proxies.
 struct Trial {
@@ -123,6 +127,23 @@ impl Trial {
             .await;
     }
 
+    /// Calls of the operator since then.
+    fn calls(&self, since: Timestamp, method: &str, path: &str) -> usize {
+        let journal = self.relay.api.journal();
+        let calls = journal.matching(|r| r.time >= since && r.method == method && r.path.contains(path));
+        calls.len()
+    }
+
+    fn calls_are_few(&self, since: Timestamp, method: &str, path: &str) {
+        let calls = self.calls(since, method, path);
+        let minutes = usize::try_from(elapsed(since).as_secs() / 60).unwrap() + 1;
+        assert!(
+            calls <= CALLS_A_MINUTE * minutes,
+            "{calls} times {method} {path} in {:?}",
+            elapsed(since)
+        );
+    }
+
     /// Nothing was lost on the way, nothing is left over, and the password went out this often.
     async fn check(&self, sends: usize) {
         self.ready().await;
@@ -132,6 +153,10 @@ impl Trial {
         self.witness.nothing_went_back();
         assert_eq!(self.password_sends().await, sends, "{}", self.place.namespace);
     }
+}
+
+fn elapsed(since: Timestamp) -> Duration {
+    Timestamp::now().duration_since(since).unsigned_abs()
 }
 
 /// Seconds between one request and the next.

@@ -80,7 +80,7 @@ impl Trap {
     }
 
     /// SIGKILL at the moment when its request is held; only then the request's connection is closed.
-    pub(crate) async fn kill(&self, operator: Operator) {
+    pub(crate) async fn kill(&self, mut operator: Operator) {
         if tokio::time::timeout(PATIENCE, self.reached.notified())
             .await
             .is_err()

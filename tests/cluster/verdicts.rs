@@ -3,6 +3,7 @@
 mod authorities;
 mod federated;
 mod identity;
+mod issuers;
 mod logins;
 mod refusals;
 mod renewals;

@@ -93,6 +93,7 @@ impl SecretFeeds {
             return;
         };
         if feed.mend() {
+            store.apply(&watch(*selects), Change::Restarted);
             return list(world, *selects, feed);
         }
         if let Some(change) = feed.next() {
@@ -121,7 +122,6 @@ pub fn watch(selects: Selects) -> Watch {
 
 fn list(world: &World, selects: Selects, feed: &mut Feed<Change<SeenSecret>>) {
     let now = world.now();
-    feed.push(now, Change::Restarted);
     for (key, object) in world.api.secrets.iter().filter(|(_, o)| o.shown_by(selects)) {
         feed.push(now + 5, Change::Applied(object.seen(key, object.version)));
     }

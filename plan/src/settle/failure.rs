@@ -42,7 +42,7 @@ fn consecutive(previous: Option<&Failure>, refusal: &Refusal) -> u32 {
 
 /// A failure that only a person can end is tried again at once when the spec or the client credential changes.
 ///
-/// What was in force before a restart is not known: it is taken for what is in force at the first look.
+/// Where it is not known what was in force as it happened, that is taken for what is in force at the first look.
 pub fn lift(known: &mut Known, s: &Snapshot) {
     let now = s.circumstances();
     lift_one(&mut known.failure, &now);

@@ -258,9 +258,69 @@ fn a_list_that_starts_over_counts_from_the_new_start() {
 }
 
 #[test]
+fn a_list_is_believed_although_its_versions_went_back() {
+    let store = store();
+    feed(
+        &store,
+        [
+            applied("changed", "u", "150"),
+            applied("replaced", "new", "151"),
+            applied("deleted", "v", "120"),
+            deleted("deleted", "v", "152"),
+        ],
+    );
+    let restored = [
+        applied("changed", "u", "90"),
+        applied("replaced", "old", "91"),
+        applied("deleted", "v", "92"),
+    ];
+    feed(&store, [Change::Restarted].into_iter().chain(restored));
+    feed(&store, [Change::Listed, applied("changed", "u", "101")]);
+    let known = ["changed", "replaced", "deleted"].map(|name| version(&store, name));
+    assert_eq!(
+        known.each_ref().map(Option::as_deref),
+        [Some("101"), Some("91"), Some("92")]
+    );
+}
+
+#[test]
+fn a_list_is_not_believed_over_what_was_learnt_since_it_began() {
+    let store = store();
+    feed(&store, [applied("deleted", "u", "4"), Change::Restarted]);
+    store.wrote(&key("written"), &meta("w", "9"), Some(Selects::Tokens));
+    store.deleted(&key("deleted"), &meta("u", "4"));
+    feed(
+        &store,
+        [applied("written", "w", "8"), applied("deleted", "u", "4")],
+    );
+    assert_eq!(version(&store, "written").as_deref(), Some("9"));
+    assert_eq!(version(&store, "deleted"), None);
+}
+
+#[test]
+fn an_answer_older_than_what_was_known_as_it_was_asked_for_counts_and_asks_for_lists() {
+    let store = store();
+    let mut rewound = store.rewound();
+    feed(&store, [applied("a", "u", "10")]);
+    let known = meta("u", "10");
+    store.answered(&key("a"), &known, &meta("u", "12"));
+    assert_eq!(version(&store, "a").as_deref(), Some("10"), "the watch brings it");
+    feed(&store, [applied("a", "u", "14")]);
+    store.answered(&key("a"), &known, &meta("u", "12"));
+    assert_eq!(version(&store, "a").as_deref(), Some("14"), "it was overtaken");
+    assert!(!rewound.has_changed().unwrap());
+    store.answered(&key("a"), &meta("u", "14"), &meta("u", "9"));
+    assert_eq!(version(&store, "a").as_deref(), Some("9"));
+    assert!(rewound.has_changed().unwrap());
+    rewound.mark_unchanged();
+    store.wrote(&key("a"), &meta("u", "11"), None);
+    assert_eq!(version(&store, "a").as_deref(), Some("11"));
+}
+
+#[test]
 fn an_interrupted_list_removes_nothing() {
     let store = store();
-    let failed = Change::Failed(crate::reconcile::ports::ClusterError::NotFound);
+    let failed = Change::Interrupted(crate::reconcile::ports::ClusterError::NotFound.into());
     feed(&store, [applied("a", "u", "1"), Change::Restarted, failed]);
     assert!(store.get(&key("a")).is_some());
 }

@@ -57,7 +57,7 @@ async fn the_watches_show_what_they_select_and_the_store_follows() {
 /// Feeds the store from the watches.
 fn follow(world: &World) -> tokio::task::JoinHandle<()> {
     let watches = secret_watches(&scopes(std::slice::from_ref(&world.namespace)));
-    let mut changes = watch_secrets(&world.client, &watches);
+    let mut changes = watch_secrets(&world.client, &watches, &world.store.rewound());
     let store = Arc::clone(&world.store);
     tokio::spawn(async move {
         while let Some((watch, change)) = changes.next().await {
@@ -79,7 +79,11 @@ async fn until(condition: impl Fn() -> bool) {
 #[tokio::test]
 async fn credentials_are_watched_lean() {
     let world = World::new().await;
-    let mut changes = watch_credentials(&world.client, &scopes(std::slice::from_ref(&world.namespace)));
+    let mut changes = watch_credentials(
+        &world.client,
+        &scopes(std::slice::from_ref(&world.namespace)),
+        &world.store.rewound(),
+    );
     assert!(matches!(changes.next().await, Some((_, Change::Restarted))));
     let Some((_, Change::Applied(credential))) = changes.next().await else {
         panic!("no credential");

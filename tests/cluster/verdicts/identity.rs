@@ -1,10 +1,15 @@
 //! Who a credential is: the pinned account, the binding of its refresh token, and its Secrets when it is made anew.
 
+use std::time::Duration;
+
+use entra_lab::proxy::{Action, Gate, Proxy, Rule, Trigger};
 use entra_lab::stage::OperatorOptions;
+use entra_operator::api::annotation;
 use kube::api::{DeleteParams, PropagationPolicy};
 use serde_json::{Value, json};
 
 use super::{calls, sends, signed_in, spec};
+use crate::evidence::{api_proxy, passed, steps, through};
 use crate::scene::{Place, api_scope, graph_scope, user};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,6 +125,59 @@ async fn secrets_that_lost_their_owner_are_adopted_without_a_new_login() {
     place
         .until("it is renewed", || async { calls(&account.0).await > before })
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_deletion_of_its_credential_set_free_is_not_adopted() {
+    let place = Place::new("freed").await;
+    place.apply("one", spec("one")).await;
+    // The operator lists the credential and hears nothing more of it.
+    let proxy = api_proxy().await;
+    hold(&proxy, "GET", "/entracredentials?&watch=true");
+    let operator = place.operator(through(&proxy, OperatorOptions::default())).await;
+    signed_in(&place, "one", &user()).await;
+    let before = steps(&operator);
+    delete(&place, PropagationPolicy::Orphan).await;
+    passed(&operator, before).await;
+    let journal = proxy.journal();
+    let asked = journal.matching(|r| r.method == "GET" && r.path.ends_with("/entracredentials/one"));
+    assert!(!asked.is_empty(), "it was about to adopt");
+    for name in ["one-api", "one.refresh-token"] {
+        assert_eq!(owners(&place, name).await, 0, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_became_somebody_else_s_meanwhile_is_not_adopted() {
+    let place = Place::new("meanwhile").await;
+    let proxy = api_proxy().await;
+    let _operator = place.operator(through(&proxy, OperatorOptions::default())).await;
+    signed_in(&place, "one", &user()).await;
+    delete(&place, PropagationPolicy::Orphan).await;
+    let asks = hold(&proxy, "GET", "/entracredentials/one");
+    place.apply("one", spec("one")).await;
+    asks.reached().await;
+    let proof = json!({"metadata": {"annotations": {annotation::OWNER: null}}});
+    place.patch_secret("one-api", proof).await;
+    // Until its watch has told it.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    asks.release();
+    place.expect("one", "Published", "False/SecretConflict").await;
+    assert_eq!(owners(&place, "one-api").await, 0);
+    assert_eq!(owners(&place, "one.refresh-token").await, 1);
+}
+
+/// Holds the operator's requests of this kind.
+fn hold(proxy: &Proxy, method: &str, path: &str) -> Gate {
+    let gate = Gate::new();
+    let held = Action::Before(Trigger::gate(gate.clone()));
+    proxy.add(Rule::new(held).method(method).path(path).forever());
+    gate
+}
+
+async fn owners(place: &Place, name: &str) -> usize {
+    let secret = place.secret(name).await.unwrap();
+    secret.metadata.owner_references.unwrap_or_default().len()
 }
 
 /// Deletes the credential and waits until it is gone.

@@ -15,7 +15,7 @@ use crate::scene::{Place, api_scope, stage, user};
 #[tokio::test(flavor = "multi_thread")]
 async fn used_content_is_deleted_and_never_sent_again() {
     let place = Place::new("used").await;
-    let operator = place.operator(OperatorOptions::default()).await;
+    let mut operator = place.operator(OperatorOptions::default()).await;
     let (wrong, right) = (user(), user());
     place.credential("wrong", &[("wrong-api", &api_scope())]).await;
     place.login("wrong-login", &wrong.0, "PWMARK-wrong").await;

@@ -16,6 +16,7 @@
 //!   the start.
 //! - [`ControlPlane::client`] belongs to the runtime that it was made in: make one per test.
 
+mod backup;
 mod binaries;
 mod build;
 mod certificates;
@@ -49,6 +50,7 @@ use kube::{
 };
 
 pub use self::{
+    backup::Backup,
     binaries::{Binaries, Program},
     error::Error,
     etcd::KeyValue,

@@ -32,17 +32,31 @@ pub enum RefreshIn {
     Seconds(u64),
 }
 
-/// When an answer leaves out the refresh token although `offline_access` was asked for.
+/// When an answer leaves out what was asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Omit {
     /// Never.
     #[default]
     Never,
+    /// Only when a user signed in with a password.
+    OnSignIn,
     /// Only when a refresh token was redeemed.
     OnRefresh,
     /// Always.
     Always,
+}
+
+impl Omit {
+    /// Whether this answer is without it.
+    pub(crate) fn applies(self, redeemed: bool) -> bool {
+        match self {
+            Self::Never => false,
+            Self::OnSignIn => !redeemed,
+            Self::OnRefresh => redeemed,
+            Self::Always => true,
+        }
+    }
 }
 
 /// Smart lockout of cloud accounts.
@@ -137,9 +151,9 @@ pub struct Behaviour {
     pub omit_scope: bool,
     /// No `client_info` in the answer.
     pub omit_client_info: bool,
-    /// No `id_token` in the answer.
-    pub omit_id_token: bool,
-    /// No `refresh_token` in the answer.
+    /// No `id_token` in the answer although `openid` was asked for.
+    pub omit_id_token: Omit,
+    /// No `refresh_token` in the answer although `offline_access` was asked for.
     pub omit_refresh_token: Omit,
     /// The `token_type`, `Bearer` by default.
     pub token_type: String,
@@ -191,7 +205,7 @@ impl Default for Behaviour {
             v1_shape: false,
             omit_scope: false,
             omit_client_info: false,
-            omit_id_token: false,
+            omit_id_token: Omit::default(),
             omit_refresh_token: Omit::default(),
             token_type: "Bearer".to_owned(),
             narrowed_scope: None,

@@ -5,7 +5,7 @@
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::behaviour::{Behaviour, Lifetime, Omit, RefreshIn};
+use super::behaviour::{Behaviour, Lifetime, RefreshIn};
 use super::error::Refusal;
 use super::refresh_tokens::Family;
 use super::service::{Service, TokenRequest};
@@ -37,6 +37,8 @@ pub(crate) struct Issue<'a> {
     client_info: String,
     pub(crate) long_lived: bool,
     pub(crate) expires_in: u64,
+    /// By redeeming a refresh token.
+    pub(crate) redeemed: bool,
 }
 
 /// Issues everything that the request asks for.
@@ -58,6 +60,7 @@ pub(crate) fn tokens(
         client_info: client_info(service, &sign_in.user),
         long_lived,
         expires_in: life(behaviour.lifetime, long_lived),
+        redeemed: sign_in.redeemed,
     };
     let mut answer = issue.answer().map_err(|_| Refusal::of(50000))?;
     let kept = sign_in.redeemed && service.directory.rotation(request.authority) == Rotation::Kept;
@@ -65,7 +68,7 @@ pub(crate) fn tokens(
         let token = service.tokens.issue(sign_in.family, request.now);
         answer.insert("refresh_token".to_owned(), json!(token));
     }
-    shape::apply(&mut answer, &issue, sign_in.redeemed);
+    shape::apply(&mut answer, &issue);
     remember(service, &answer);
     Ok(Value::Object(answer))
 }
@@ -105,12 +108,7 @@ fn client_info(service: &Service, user: &User) -> String {
 }
 
 fn wants_refresh_token(behaviour: &Behaviour, checked: &Checked, redeemed: bool) -> bool {
-    let omitted = match behaviour.omit_refresh_token {
-        Omit::Never => false,
-        Omit::OnRefresh => redeemed,
-        Omit::Always => true,
-    };
-    checked.scopes.offline && !omitted
+    checked.scopes.offline && !behaviour.omit_refresh_token.applies(redeemed)
 }
 
 fn remember(service: &mut Service, answer: &Map<String, Value>) {
@@ -160,7 +158,7 @@ impl Issue<'_> {
         if !self.behaviour.omit_scope {
             add("scope", json!(self.scope()));
         }
-        if self.checked.scopes.openid && !self.behaviour.omit_id_token {
+        if self.checked.scopes.openid && !self.behaviour.omit_id_token.applies(self.redeemed) {
             add("id_token", json!(self.id_token()?));
         }
         if self.wants_client_info() {

@@ -18,14 +18,14 @@ const ADFS_REFRESH_SECONDS: i64 = 8 * 60 * 60;
 type Answer = Map<String, Value>;
 
 /// Gives a complete answer of Entra the shape of its authority.
-pub(crate) fn apply(answer: &mut Answer, issue: &Issue<'_>, redeemed: bool) {
+pub(crate) fn apply(answer: &mut Answer, issue: &Issue<'_>) {
     match issue.request.authority {
         Authority::Entra(_) if issue.behaviour.v1_shape => v1(answer, issue),
         Authority::Entra(_) => {}
         Authority::Adfs => adfs(answer, issue),
         Authority::B2c { .. } => {
             remove(answer, &["client_info", "ext_expires_in", "scope"]);
-            if redeemed {
+            if issue.redeemed {
                 b2c_refresh(answer, issue);
             } else {
                 as_text(answer, &["expires_in"]);

@@ -186,7 +186,7 @@ impl Operator {
     }
 
     /// SIGKILL, and waits for the end.
-    pub fn kill(mut self) {
+    pub fn kill(&mut self) {
         drop(self.child.kill());
         drop(self.child.wait());
     }
@@ -224,8 +224,7 @@ impl Operator {
 
 impl Drop for Operator {
     fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
+        self.kill();
     }
 }
 
