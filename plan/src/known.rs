@@ -55,6 +55,8 @@ pub struct Known {
     pub moved: Vec<Object>,
     /// The credential is being deleted, or is gone: seen live, before its watch told.
     pub deleting: bool,
+    /// How often this pass has stored something: what is stored next is another thing.
+    pub stored: usize,
     /// Steps that this pass has taken.
     pub taken: Vec<Step>,
 }

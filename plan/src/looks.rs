@@ -3,7 +3,7 @@
 
 use super::hold::Object;
 use super::schedule::{LOOK_AGAIN, REQUEST_SPACING, SEARCH_FIRST, SEARCH_LAST, SEARCH_SOON};
-use super::snapshot::{Login, Ownership, Snapshot};
+use super::snapshot::{Login, Snapshot};
 use super::{Step, Time};
 
 /// The search for a login Secret whose type hides it from the watch.
@@ -77,7 +77,7 @@ pub(super) fn due(s: &Snapshot, now: Time) -> Option<Step> {
     if s.object.deleting || s.object.suspended {
         return None;
     }
-    let objects: Vec<_> = login(s, now).into_iter().chain(foreign(s, now)).collect();
+    let objects: Vec<_> = login(s, now).into_iter().chain(others(s, now)).collect();
     (!objects.is_empty()).then_some(Step::Look(objects))
 }
 
@@ -86,17 +86,17 @@ fn login(s: &Snapshot, now: Time) -> Option<Object> {
     (due && s.held(&Object::Login, now).is_none()).then_some(Object::Login)
 }
 
-/// A foreign Secret that a look has shown is outside of the watches: its removal is found by looking, and when a person
-/// asks.
-fn foreign(s: &Snapshot, now: Time) -> Vec<Object> {
+/// A Secret that somebody else must remove may be outside of the watches, if a look has shown it, or lost the label that they
+/// select by: its removal is found by looking, and when a person asks.
+fn others(s: &Snapshot, now: Time) -> Vec<Object> {
     let pause = pause(s, now);
     let due = |at: Option<Time>| at.is_some_and(|at| now.since(at) >= pause);
     let tokens = s
         .tokens
         .iter()
-        .filter(|t| t.ownership == Ownership::Foreign && due(t.looked_at))
+        .filter(|t| t.waits_for_others() && due(t.looked_at))
         .map(|t| Object::Token(t.name.clone()));
-    let session = (s.session.ownership == Ownership::Foreign && due(s.search.session_looked_at))
+    let session = (s.session.ownership.waits_for_others() && due(s.search.session_looked_at))
         .then_some(Object::Session);
     tokens
         .chain(session)
@@ -124,8 +124,8 @@ pub(super) fn wake(s: &Snapshot, now: Time) -> Option<Time> {
     let tokens = s
         .tokens
         .iter()
-        .filter(|t| t.ownership == Ownership::Foreign)
+        .filter(|t| t.waits_for_others())
         .map(|t| again(t.looked_at));
-    let session = (s.session.ownership == Ownership::Foreign).then(|| again(s.search.session_looked_at));
+    let session = (s.session.ownership.waits_for_others()).then(|| again(s.search.session_looked_at));
     tokens.chain(session).chain(search).filter(|at| *at > now).min()
 }

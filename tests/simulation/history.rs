@@ -369,7 +369,9 @@ impl History {
 
     fn collect(&mut self) {
         let mut world = self.lock();
-        for key in world.api.orphans() {
+        let orphans = world.api.orphans().into_iter();
+        let staying: Vec<_> = orphans.filter(|key| !world.api.secrets[key].deleting).collect();
+        for key in staying {
             world.collect(&key);
         }
         let next = world.now() + world.rng.range(2000, 60_000);

@@ -2,8 +2,9 @@
 
 use super::{pass, trouble};
 use crate::Time;
-use crate::answer::{Deed, Effect, Granted, Refusal};
+use crate::answer::{Account, Deed, Effect, Granted, Refusal};
 use crate::hold::Object;
+use crate::identity::{AccountTag, Names, Pin};
 use crate::known::{Known, SessionSeen};
 use crate::metadata::{EntryName, Version};
 use crate::reason::Reason;
@@ -63,14 +64,35 @@ pub fn judged(s: &Snapshot, user: &str, granted: &Granted) -> Result<(), Refusal
     if !granted.has_refresh_token {
         return Err(no_refresh_token());
     }
-    let allowed = matches!(&s.login, Login::Present(login) if login.allows_identity_change);
     let answered = granted.account.as_ref();
-    let bound = s.session_matches() || answered.is_some_and(|a| s.stored_for_tenant(&a.tenant_id));
-    let pinned = s.session.pinned().filter(|_| bound && !allowed);
+    let pinned = pinned(s, answered).filter(|_| !may_change(s));
     if pinned.is_some_and(|pin| pin.is_another_login(user, answered)) {
         return Err(other_identity());
     }
     Ok(())
+}
+
+/// The pin of an accepted login of `user`; `tag` makes the tag of another account than the one before. Where the account may
+/// change and the answer names nobody, it may be another one: the first answer that names it completes the pin.
+pub fn pin(
+    s: &Snapshot,
+    user: &str,
+    answered: Option<&Account>,
+    tag: impl FnOnce(&Account) -> AccountTag,
+) -> Pin {
+    let before = pinned(s, answered);
+    let stays = |pin: &&Pin| !may_change(s) || pin.names(answered) == Names::Same;
+    Pin::of_login(before.filter(stays), user, answered, tag)
+}
+
+/// The pin belongs to the binding: that of a session for another one says nothing about this login.
+fn pinned<'s>(s: &'s Snapshot, answered: Option<&Account>) -> Option<&'s Pin> {
+    let bound = s.session_matches() || answered.is_some_and(|a| s.stored_for_tenant(&a.tenant_id));
+    s.session.pinned().filter(|_| bound)
+}
+
+const fn may_change(s: &Snapshot) -> bool {
+    matches!(&s.login, Login::Present(login) if login.allows_identity_change)
 }
 
 /// Whether a send with this result uses up a turn of its account and namespace: not one that was accepted, refused for a
@@ -101,6 +123,7 @@ pub fn stored(
 ) {
     known.attempt = None;
     trouble::over(known, &Object::Session);
+    known.stored = known.stored.saturating_add(1);
     match &outcome.result {
         Ok(granted) => accepted(known, s, outcome, granted, now),
         Err(refusal) => {

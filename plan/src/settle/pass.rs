@@ -8,7 +8,7 @@ use crate::known::Known;
 use crate::looks::Search;
 use crate::reason::Reason;
 use crate::schedule::{SAME_STEP, STEPS};
-use crate::snapshot::{Login, Ownership, Snapshot};
+use crate::snapshot::{Login, Snapshot};
 use crate::step::Step;
 use crate::word::Word;
 
@@ -19,6 +19,7 @@ pub const YOUNG: i64 = 600;
 /// process has not looked at it before.
 pub fn begins(known: &mut Known, s: &Snapshot, young: bool, starting: bool, now: Time) {
     known.taken.clear();
+    known.stored = 0;
     known.holds.retain(|_, f| f.at <= now);
     failure::lift(known, s);
     if s.requested(now) {
@@ -39,16 +40,16 @@ pub fn begins(known: &mut Known, s: &Snapshot, young: bool, starting: bool, now:
     } else if known.search.next.is_none() || young {
         known.search = Search::begun(now, young, starting, s.object.spread);
     }
-    see_foreign(known, s, now);
+    see_others(known, s, now);
 }
 
-/// A foreign Secret that this memory has not looked at may come from a look of an earlier resource of this name, and
+/// A Secret that others must remove and that this memory has not looked at may come from a look of an earlier resource of this name, and
 /// then no watch tells that it is gone: its next look counts from here.
-fn see_foreign(known: &mut Known, s: &Snapshot, now: Time) {
-    for token in s.tokens.iter().filter(|t| t.ownership == Ownership::Foreign) {
+fn see_others(known: &mut Known, s: &Snapshot, now: Time) {
+    for token in s.tokens.iter().filter(|t| t.waits_for_others()) {
         known.note(&token.name).looked_at.get_or_insert(now);
     }
-    if s.session.ownership == Ownership::Foreign {
+    if s.session.ownership.waits_for_others() {
         known.search.session_looked_at.get_or_insert(now);
     }
 }
@@ -60,8 +61,9 @@ pub fn may_take(known: &mut Known, s: &Snapshot, step: &Step, now: Time) -> Allo
         return Allowed::PassIsOver;
     }
     let before = known.taken.iter().filter(|taken| *taken == step).count();
+    let led_on = if *step == Step::Store { known.stored } else { 0 };
     known.taken.push(step.clone());
-    if before < SAME_STEP {
+    if before < led_on.saturating_add(SAME_STEP) {
         return Allowed::Yes;
     }
     for object in step.objects() {

@@ -44,6 +44,7 @@ pub fn login_fits(s: &Snapshot, record: &Record) -> bool {
 /// The refresh-token Secret has this version now; `sealed` is what was sealed into it.
 pub fn stored(known: &mut Known, s: &Snapshot, version: Version, sealed: Option<Sealed>) {
     trouble::over(known, &Object::Session);
+    known.stored = known.stored.saturating_add(1);
     let opened = match (&s.session.opened, sealed) {
         (Opened::Read { record, .. }, Some(sealed)) => Opened::Read {
             record: record.clone(),

@@ -23,6 +23,13 @@ pub enum Ownership {
     Foreign,
 }
 
+impl Ownership {
+    /// Whether somebody else must remove it first.
+    pub const fn waits_for_others(self) -> bool {
+        matches!(self, Self::Predecessor | Self::Foreign)
+    }
+}
+
 /// The refresh-token Secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Session {

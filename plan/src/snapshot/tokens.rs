@@ -94,6 +94,11 @@ pub struct Published {
 }
 
 impl Token {
+    /// Whether nothing can be written until somebody else has removed the Secret.
+    pub const fn waits_for_others(&self) -> bool {
+        self.deleting || self.ownership.waits_for_others()
+    }
+
     /// The same by a clock that is so many seconds behind.
     #[must_use]
     pub fn earlier(self, seconds: i64) -> Self {

@@ -178,7 +178,7 @@ impl<P: Ports> Pass<'_, P> {
 
     fn pin_of(&self, s: &Snapshot, user: &str, answered: Option<&Account>) -> Pin {
         let tag = |account: &Account| marks::tag(self.ports, account, user);
-        Pin::of_login(s.session.pinned(), user, answered, tag)
+        settle::login::pin(s, user, answered, tag)
     }
 
     fn seal_into(&self, change: &mut SecretChange, binding: &Binding, session: &StoredSession) {

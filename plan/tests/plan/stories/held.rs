@@ -189,6 +189,24 @@ fn the_same_step_is_taken_twice_in_a_pass_and_then_its_objects_are_held() {
     );
 }
 
+/// A renewal, a login and its first renewal are three things to store in one pass.
+#[test]
+fn what_was_stored_is_progress_and_the_next_thing_may_be_stored() {
+    let s = healthy();
+    let mut known = Known::default();
+    pass::begins(&mut known, &s, false, false, NOW);
+    for _ in 0..3 {
+        assert_eq!(pass::may_take(&mut known, &s, &Step::Store, NOW), Allowed::Yes);
+        store::stored(&mut known, &s, Version("2".to_owned()), None);
+    }
+    let mut take = || pass::may_take(&mut known, &s, &Step::Store, NOW);
+    assert_eq!(
+        [take(), take(), take()],
+        [Allowed::Yes, Allowed::Yes, Allowed::Held],
+        "and not when it is not"
+    );
+}
+
 #[test]
 fn a_pass_has_so_many_steps_and_no_more() {
     let s = healthy();

@@ -3,12 +3,12 @@
 use entra_plan::Known;
 use entra_plan::Step;
 use entra_plan::answer::{Account, Effect, Granted};
-use entra_plan::identity::Pin;
+use entra_plan::identity::{AccountTag, Pin};
 use entra_plan::reason::Reason;
 use entra_plan::record::{ClientVersion, Record};
 use entra_plan::settle::{login as logins, pass, renewal, store};
 use entra_plan::snapshot::{
-    Held, LoginSecret, Opened, RefreshOutcome, Sealed, Session, Snapshot, StoredToken,
+    Binding, Held, LoginSecret, Opened, RefreshOutcome, Sealed, Session, Snapshot, StoredToken,
 };
 
 use super::super::build::*;
@@ -51,6 +51,38 @@ fn a_login_that_names_nobody_counts_under_the_pinned_user_name_only() {
             (Effect::Person, Reason::IdentityChanged)
         );
     }
+}
+
+/// With the account before in the pin, the first renewal that named the new one would have been refused for ever.
+#[test]
+fn a_login_that_may_change_the_account_and_names_nobody_pins_nobody() {
+    let own = pin();
+    let mut s = pinned(own.clone());
+    let tag = |_: &Account| AccountTag("other".to_owned());
+    assert_eq!(logins::pin(&s, &own.user, None, tag).account, own.account);
+    s.login = present(LoginSecret {
+        allows_identity_change: true,
+        ..login("B")
+    });
+    let unnamed = logins::pin(&s, &own.user, None, tag);
+    assert_eq!(
+        (unnamed.account, unnamed.tag.0.as_str()),
+        (Account::default(), "other")
+    );
+    let same = logins::pin(&s, &own.user, Some(&own.account), tag);
+    assert_eq!((same.account, same.tag), (own.account, own.tag));
+}
+
+#[test]
+fn a_login_for_another_binding_takes_nothing_from_the_pin_before() {
+    let mut s = pinned(pin());
+    let elsewhere = Binding {
+        client_id: "another".to_owned(),
+        ..binding()
+    };
+    s.session.token = Some(stored(elsewhere));
+    let tag = |_: &Account| AccountTag("other".to_owned());
+    assert_eq!(logins::pin(&s, &pin().user, None, tag).account, Account::default());
 }
 
 #[test]
