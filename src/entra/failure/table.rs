@@ -1,8 +1,21 @@
 //! AADSTS codes that the password and refresh grants can meet: what each means and what to do about it.
 //!
-//! Codes and meanings: Microsoft's page "Microsoft Entra authentication and authorization error codes", its page of
-//! breaking changes, and answers seen in recordings. Codes may change;
-//! unknown ones are classified by `suberror` and `error`.
+//! Codes may change, says Microsoft; unknown ones are classified by `suberror` and `error`.
+//!
+//! # Sources
+//!
+//! - "Microsoft Entra authentication and authorization error codes"
+//!   (<https://learn.microsoft.com/entra/identity-platform/reference-error-codes>): every row that is not named below.
+//! - The lookup page of Entra itself (<https://login.microsoftonline.com/error>), which knows more codes than the list: 28000,
+//!   50052, 50054, 50077, 50081, 50203, 53009, 54008, 70021, 70044, 70045, 70046, 80015, 80016, 130501, 500083, 500121, 500341,
+//!   500531, 500571, 530003, 530031, 700003, 700007, 700024, 700081, 900023, 900439, 900440, 1000474, 1000502, 5000811, 7000012,
+//!   7000015, 7000110, 7000117 and 7000216. It is the only one that says what 50177, 50178 and 50017 mean for an account.
+//! - Pages on Conditional Access: 530036 (authentication flows) and 530084 (token protection).
+//! - "Updates and breaking changes": 700213, and that issuer, subject and audience are compared to the letter.
+//! - Public reports, and no page of Microsoft's: 700211, 700212, 1002012, 7002138, and that 90093 is about consent.
+//!
+//! For 700023 the list says that a scope names no resource; the lookup page and the guides of the Azure SDK say that the audience
+//! of the client assertion is wrong. A scope without a resource is one of Microsoft Graph, so that the second is what comes.
 
 use std::ops::RangeInclusive;
 
@@ -75,6 +88,9 @@ const PTA: &str = "It is tried again by itself; check the pass-through authentic
 const REPORT: &str = "Report this as a bug of the operator, or look for a proxy that changes requests.";
 const TENANT: &str = "Write the tenant's GUID in spec.tenant.";
 const CLOUD: &str = "Set spec.cloud to the cloud of this tenant.";
+const LOCATION: &str =
+    "Exclude this account from the policy on locations, or let it name the cluster's egress address instead.";
+const FEDERATED_CREDENTIAL: &str = "Compare issuer, subject and audience of the federated credential in the app registration with this cluster's issuer of ServiceAccount tokens, system:serviceaccount:<namespace>:<ServiceAccount> and the audience, to the letter: upper and lower case count.";
 const SIGN_IN: &str = "Sign in interactively once with this account.";
 
 /// Every known code, in ascending order and without overlap.
@@ -89,14 +105,14 @@ pub const ROWS: &[Row] = &[
     row(50001, Scope, "The resource of the scopes is unknown or disabled", "Check the resource in front of the scope.").by(Word),
     row(50002, Policy, "The tenant is blocked by a proxy's tenant restrictions", "Allow the tenant in the tenant restrictions of your network."),
     row(50005, Policy, "Conditional Access does not allow this device platform", DEVICE),
-    row(50006, Application, "The signature of the federation service's assertion is not valid", "Check the federation signing certificate."),
-    row(50008, Application, "The federation service's assertion is missing or not valid", "Check the federation settings of the domain."),
+    row(50006, Application, "A signature in the request is not valid", "Of a federated account, check the federation signing certificate."),
+    row(50008, Application, "The federation service's assertion is missing or not valid", "Check the federation settings of the domain and the issuance rules of the federation service."),
     row(50011, Application, "The reply URL does not match", "Check spec.clientId.").by(Spec),
     row(50012, Application, "The client certificate or assertion was not accepted", CREDENTIAL).by(ClientCredential),
     row(50013, Application, "The federation service's assertion was not accepted", "Check the federation signing certificate and the clocks."),
     row(50014, UserAction, "The guest has not accepted the invitation to this tenant", "Accept the invitation interactively, or use an account that is a member of this tenant."),
     row(50015, UserAction, "The user must give consent as the law on minors asks for", SIGN_IN),
-    row(50017, Application, "The certificate chain of the federation service could not be validated", "Check the federation signing certificate and its issuers."),
+    row(50017, Application, "A certificate of a certificate-based sign-in could not be validated", "Check the tenant's trusted certificate authorities and their revocation lists."),
     row(50020, UserUnknown, "The account belongs to another identity provider and has no access here", MEMBER),
     row(50027, Application, "The client assertion is malformed", CREDENTIAL).by(ClientCredential),
     row(50033, Transient, "Entra ID has a transient fault", WAIT),
@@ -105,6 +121,7 @@ pub const ROWS: &[Row] = &[
     row(50049, Application, "The sign-in host does not know this authority", "Check spec.cloud or spec.authority.").by(Spec),
     row(50052, Doubtful, "The password is longer than 256 characters", "Change the password to a shorter one; the login Secret needs it too."),
     row(50053, Locked, "The account is locked after failed sign-ins, or the sign-in came from an address with a bad reputation", "Unlock the account or wait; if it was not locked, check the reputation of the cluster's egress IP address."),
+    row(50054, Doubtful, "The password is one that the account had before", NEW_PASSWORD),
     row(50055, UserAction, "The password has expired", EXPIRED),
     row(50056, Doubtful, "The directory holds no password for this account", "Set a cloud password or enable password hash synchronisation."),
     row(50057, Locked, "The account is disabled", "Enable the account."),
@@ -114,8 +131,10 @@ pub const ROWS: &[Row] = &[
     row(50072, UserAction, "The account must enrol for multi-factor authentication", NO_MFA),
     row(50074, UserAction, "Multi-factor authentication is required", NO_MFA),
     row(50076, UserAction, "Multi-factor authentication is required, by a policy or because the location changed", ARM_MFA),
+    row(50077, Policy, "Conditional Access asks for a location by the authenticator app", LOCATION),
     row(50078, UserAction, "The multi-factor authentication of this session has expired", NO_MFA),
     row(50079, UserAction, "The account must register for multi-factor authentication", ARM_MFA),
+    row(50081, Policy, "Conditional Access asks for a location by GPS", LOCATION),
     row(50085, Dead, "The refresh token needs a sign-in at a social identity provider", "Use a work or school account."),
     row(50087, Transient, "Entra ID has a transient fault during strong authentication", WAIT),
     row(50088, UserAction, "The limit of telephone calls for multi-factor authentication is reached", NO_MFA),
@@ -132,16 +151,17 @@ pub const ROWS: &[Row] = &[
     row(50132, Dead, "The session is not valid: the password has expired or was changed", NEW_PASSWORD),
     row(50133, Dead, "The session was revoked: the password has expired or was changed", NEW_PASSWORD),
     row(50135, UserAction, "The password must be changed because the account is at risk", "Remedy the risk and change the password; a login Secret that holds the old one needs the new one."),
+    row(50137, UserAction, "The password must be changed because of a security policy", EXPIRED),
     row(50139, Dead, "The session lacks an external refresh token", "Use a work or school account."),
-    row(50142, UserAction, "The password must be changed because of a policy on risk", EXPIRED),
+    row(50142, UserAction, "Conditional Access requires a change of the password", EXPIRED),
     row(50144, UserAction, "The password in the on-premises directory has expired", "Change the password there; a login Secret that holds the old one needs the new one."),
     row(50155, Policy, "Device authentication failed", DEVICE),
     row(50158, UserAction, "An external security challenge is not satisfied", "Exclude this account from the external control."),
     row(50161, Policy, "The external security challenge is set up wrongly", "Correct the external claims provider."),
-    row(50166, Transient, "The external claims provider is throttled", WAIT),
+    row(50166, Transient, "The request to an external claims provider failed", WAIT),
     row(50173, Dead, "The refresh token was revoked, for instance by a password change", NEW_PASSWORD),
-    row(50177, UserAction, "The account must pass an external challenge that this grant cannot answer", "Exclude this account from the external control."),
-    row(50178, UserAction, "Session control asks for an interactive sign-in", "Exclude this account from the session control."),
+    row(50177, UserUnknown, "The account is external and cannot pass an external challenge of this tenant", MEMBER),
+    row(50178, UserUnknown, "The account is external and cannot follow the session controls of this tenant", MEMBER),
     row(50192, Application, "The request carried no credential", REPORT),
     row(50194, Application, "The application serves a single tenant and was asked for at organizations", TENANT).by(Spec),
     row(50196, Throttled, "Entra ID detected a client loop: the same request came too often", "The operator slows down by itself; look for a second one that uses the same application and account."),
@@ -158,7 +178,9 @@ pub const ROWS: &[Row] = &[
     row(53009, Policy, "Conditional Access requires an app protection policy", DEVICE),
     row(53010, UserAction, "Multi-factor authentication cannot be set up from here", "Register from an allowed location."),
     row(53011, Policy, "The account is blocked because of risk in its home tenant", "Dismiss the risk in the home tenant."),
+    row(54000, Policy, "The account may not use the application because of its age group", "Look at the tenant's age groups and at the requirements of the application."),
     row(54005, Application, "The authorization code was redeemed before", REPORT),
+    row(54008, UserAction, "Multi-factor authentication is required, and what was sent does not count as a first factor", NO_MFA),
     row(65001, Consent, "Nobody has consented to the scopes for this application", "Grant admin consent for the scopes."),
     row(65002, Application, "The application lacks preauthorisation by Microsoft", "Use an app registration of your own.").by(Spec),
     row(65004, Consent, "Consent to the scopes was declined", "Grant admin consent for the scopes."),
@@ -174,9 +196,11 @@ pub const ROWS: &[Row] = &[
     row(70016, Application, "The sign-in is pending", REPORT),
     row(70018, Application, "The verification code is not valid", REPORT),
     row(70019, Application, "The verification code has expired", REPORT),
+    row(70021, Application, "No federated credential matches the client assertion", FEDERATED_CREDENTIAL),
     row(70043, Dead, "The refresh token has exceeded the sign-in frequency of Conditional Access", "Exclude this account from the sign-in frequency policy."),
     row(70044, Dead, "The session has exceeded the sign-in frequency of Conditional Access", "Exclude this account from the sign-in frequency policy."),
-    row(70046, Policy, "The session failed a check of Conditional Access for fresh sign-ins", "Exclude this account from the policy that asks for fresh sign-ins."),
+    row(70045, Dead, "The refresh token has exceeded a sign-in frequency of Conditional Access that holds for all applications", "Exclude this account from the sign-in frequency policy."),
+    row(70046, Policy, "The session did not pass the re-authentication check of Conditional Access", "Exclude this account from the policy that requires a new sign-in every time: nothing can be renewed under it."),
     range(75000, 75999, Application, "A SAML sign-in is not set up as the application asks for it", REPORT),
     row(80001, Transient, "The pass-through agent cannot reach the on-premises directory", PTA),
     row(80002, Transient, "The pass-through agent's validation timed out", PTA),
@@ -186,6 +210,7 @@ pub const ROWS: &[Row] = &[
     row(80012, Policy, "The account's logon hours forbid this sign-in", "Change the logon hours in the on-premises directory."),
     row(80013, Transient, "The clock of the pass-through agent's host is wrong", "Correct that clock."),
     row(80014, Transient, "The pass-through agent exceeded its time", PTA),
+    range(80015, 80016, Transient, "No pass-through agent could take the request", PTA),
     range(81000, 81999, Application, "Seamless single sign-on has failed", REPORT),
     row(90002, TenantUnknown, "The tenant does not exist in this cloud", "Check spec.tenant and spec.cloud.").by(Spec),
     row(90004, Application, "The request is malformed", REPORT),
@@ -207,9 +232,9 @@ pub const ROWS: &[Row] = &[
     row(90051, Application, "The national cloud is not valid", CLOUD).by(Spec),
     row(90055, Throttled, "The tenant sends too many requests", "Reduce the tenant's request rate; the operator slows down by itself."),
     row(90056, Application, "The endpoint does not accept the request", "Look for a proxy that turns POST into GET."),
-    row(90072, UserUnknown, "The external account does not exist in this tenant", MEMBER),
+    row(90072, UserUnknown, "The external account does not exist in this tenant", "Use an account that is a member of this tenant. Of a synchronised account, check that ImmutableID is the same in the directory on premises and in Entra ID."),
     row(90090, Transient, "Microsoft Graph is not available", WAIT),
-    row(90093, Consent, "The user may not consent to these scopes", "Grant admin consent for the scopes."),
+    row(90093, Consent, "Microsoft Graph refused the request: the user may not consent to these scopes", "Grant admin consent for the scopes."),
     row(90094, Consent, "An administrator must consent to the scopes", "Grant admin consent for the scopes."),
     row(90095, Consent, "The request for admin consent is pending", "Approve the consent request in the tenant, or grant admin consent directly."),
     row(90099, Consent, "The application is not authorised in this tenant", "Grant admin consent in this tenant."),
@@ -218,6 +243,7 @@ pub const ROWS: &[Row] = &[
     row(100_007, Application, "Regional endpoints are not allowed", "Use the cloud's own host."),
     range(120_000, 120_999, Application, "A change or reset of the password has failed", EXPIRED),
     range(130_004, 130_008, Policy, "A Windows Hello key or its device is not found, or it is disabled", DEVICE),
+    row(130_501, Policy, "The tenant's policy of authentication methods blocks this sign-in", "Allow this account to sign in with a password."),
     row(135_010, Policy, "The device's key is not found", DEVICE),
     row(230_109, Transient, "The backup authentication service does not take this request", WAIT),
     row(240_001, Policy, "The user may not register devices", DEVICE),
@@ -225,16 +251,19 @@ pub const ROWS: &[Row] = &[
     row(500_014, Scope, "The service principal of the resource is disabled", "Enable the API's service principal, or its subscription.").by(Word),
     row(500_021, Policy, "Tenant restrictions of the network refuse this tenant", "Correct the allowed tenants in the header that the egress proxy sets."),
     row(500_022, Policy, "Tenant restrictions of the network refuse this context", "Correct the header that the egress proxy sets."),
-    row(500_133, Application, "The federation service's assertion is outside of its time", "Correct the clocks of the federation server and of the nodes (NTP)."),
+    row(500_083, Application, "No federated domain has the issuer of the federation service's assertion", "Give the domain in Entra ID the issuer URI that the federation service writes."),
+    row(500_121, UserAction, "Multi-factor authentication failed", NO_MFA),
+    row(500_133, Application, "The assertion is outside of its time", "Correct the clocks of the federation server and of the nodes (NTP)."),
     row(500_207, UserUnknown, "This type of account cannot be used with this resource", "Use a work or school account of this tenant."),
     row(500_208, UserUnknown, "The domain is not valid for this type of account", "Use a work or school account."),
     row(500_212, Policy, "The home tenant's cross-tenant access settings forbid this", "Correct the outbound cross-tenant access settings."),
     row(500_213, Policy, "The resource tenant's cross-tenant access settings forbid this", "Correct the inbound cross-tenant access settings."),
     row(500_341, UserUnknown, "The account was deleted from the directory", "Restore the account, or use another one."),
+    row(500_531, Policy, "The sign-in came from an address that is blocked for legal reasons", "Use another egress address."),
     row(500_571, Locked, "The guest account is disabled", "Enable the guest account, or use a member account."),
     row(501_481, Application, "The code verifier does not fit the authorization code", REPORT),
     row(530_003, Policy, "The device must be managed", DEVICE),
-    row(530_031, Policy, "An access policy does not allow the token", "Check Conditional Access and the access policies of the resource."),
+    row(530_031, Policy, "A classic policy of Conditional Access or one of ID Protection does not allow the token", "Find the policy in the tenant's sign-in log, then exclude this account from it."),
     row(530_032, Policy, "The tenant's security policy blocks this sign-in", "Check the security policy of the tenant."),
     row(530_034, Policy, "A delegated administrator is blocked because of risk in the home tenant", "Use a normal member account."),
     row(530_035, Policy, "Security defaults block this sign-in", "Security defaults and this grant exclude each other: turn them off and use Conditional Access instead."),
@@ -252,38 +281,46 @@ pub const ROWS: &[Row] = &[
     row(700_016, Application, "The application does not exist in this tenant", "Check spec.clientId, and consent to the application in this tenant."),
     row(700_020, UserAction, "The grant needs an interactive sign-in", "This grant cannot answer prompts: lift the requirement for this account."),
     row(700_022, Scope, "The scopes name more than one resource", "Give every resource an entry of its own in spec.tokens."),
-    row(700_023, Scope, "A scope names no resource", "Put the resource in front of the scope."),
+    row(700_023, Application, "The audience of the client assertion is not this authority, or a scope names no resource", "Check spec.cloud or spec.authority, and put the resource in front of each scope."),
     row(700_024, Application, "The client assertion is outside of its time", "Correct the clocks of the nodes (NTP)."),
     row(700_025, Application, "The application is public and must not present a credential", "Remove spec.clientCredential, or make the app registration confidential."),
     row(700_027, Application, "The signature of the client assertion was not accepted", "Upload the certificate to the app registration."),
     row(700_030, Application, "The certificate's subject is not authorised for this application", "Correct the trusted subject and issuer of the application."),
     row(700_054, Application, "The application may not receive id_tokens", "Check the app registration."),
+    row(700_081, Dead, "The refresh token has exceeded its longest life", ""),
     row(700_082, Dead, "The refresh token has expired because it was not used for 90 days", ""),
     row(700_084, Dead, "The refresh token of a single-page application has expired after 24 hours", "Remove the single-page redirect from the app registration."),
-    row(700_211, Application, "No federated credential matches the issuer of the client assertion", "Give the federated credential of the app registration this cluster's issuer of ServiceAccount tokens."),
+    row(700_211, Application, "No federated credential matches the issuer of the client assertion", "Give the federated credential of the app registration this cluster's issuer of ServiceAccount tokens, to the letter: upper and lower case count."),
     row(700_212, Application, "No federated credential matches the audience of the client assertion", "Give the federated credential of the app registration the audience of its cloud: api://AzureADTokenExchange in the public one."),
-    row(700_213, Application, "No federated credential matches the subject of the client assertion", "Give the federated credential of the app registration the subject system:serviceaccount:<namespace>:<ServiceAccount>."),
+    row(700_213, Application, "No federated credential matches the subject of the client assertion", "Give the federated credential of the app registration the subject system:serviceaccount:<namespace>:<ServiceAccount>, to the letter: upper and lower case count."),
     row(700_229, Application, "This kind of token cannot serve as federated credential", CREDENTIAL),
     row(900_023, TenantUnknown, "The tenant is not written as a GUID or domain", "Check spec.tenant.").by(Spec),
     row(900_144, Application, "The request lacks a parameter", "Check that no value of the login Secret is empty."),
     row(900_382, Application, "Confidential clients are not supported across clouds", CLOUD).by(Spec),
     row(900_432, Application, "Confidential clients are not supported across clouds", CLOUD).by(Spec),
     row(900_439, Application, "The tenant is a government tenant and was asked for at the public cloud", "Set spec.cloud to USGovernment.").by(Spec),
+    row(900_440, Application, "The tenant is in the public cloud and was asked for at the government cloud", CLOUD).by(Spec),
     row(900_561, Application, "The endpoint accepts only POST", "Look for a proxy that redirects or turns POST into GET."),
     row(901_002, Application, "The request carries a parameter of the old endpoint", REPORT),
     row(1_000_000, UserAction, "The user must also sign in at an external identity provider", SIGN_IN),
     row(1_000_002, UserAction, "The binding to an external identity provider must be confirmed", SIGN_IN),
     row(1_000_031, Application, "The application cannot be used now", "Ask the owner of the application or an administrator."),
+    row(1_000_474, Throttled, "The account signs in or gets new refresh tokens too often", "The operator slows down by itself; look for other programs that use this account."),
+    row(1_000_502, Application, "The client certificate is not valid at this time", "Replace the certificate in its Secret, after it was uploaded to the app registration.").by(ClientCredential),
     row(1_002_012, Scope, "The scope must end in .default", "Correct the scopes of this token entry."),
-    row(5_000_819, Application, "The federation service's assertion is not valid: a claim is missing or malformed", "Check the issuance rules of the federation service."),
+    row(5_000_811, Application, "The key that signed the federation service's assertion is not known", "Renew the domain's federation settings in Entra ID: the federation server has another signing certificate."),
+    row(5_000_819, Application, "The federation service's assertion lacks the e-mail address, or has one of another domain", "Check the issuance rules of the federation service."),
     row(7_000_012, Application, "The grant was obtained for another tenant", "Restore spec.tenant.").by(Spec),
-    row(7_000_110, Application, "The application may not be used in this tenant", "Check the enterprise application."),
+    row(7_000_015, Application, "The grant was obtained for another tenant", "Restore spec.tenant.").by(Spec),
+    row(7_000_110, Application, "The request names more than one application", "Check spec.clientId and spec.clientCredential.").by(Spec),
     row(7_000_112, Application, "The application is disabled", "Enable the enterprise application."),
     row(7_000_114, Application, "The application may not act on behalf of users", "Check the app registration."),
+    row(7_000_117, Scope, "The application of the resource is disabled in this tenant", "Enable the API's service principal.").by(Word),
     row(7_000_215, Application, "The client secret is wrong", "Put the secret's value into the client secret's Secret, not its ID.").by(ClientCredential),
     row(7_000_216, Application, "The application must present a client secret or assertion", "Set spec.clientCredential.").by(Spec),
     row(7_000_218, Application, "Entra ID takes the application for a confidential one, because public client flows are off", "Turn on \"Allow public client flows\" on the Authentication page of the app registration, or set spec.clientCredential."),
     row(7_000_222, Application, "The client secret has expired", "Create a new client secret and put it into the client secret's Secret.").by(ClientCredential),
+    row(7_002_138, Application, "The federated credential differs from the client assertion in upper and lower case", FEDERATED_CREDENTIAL),
     row(9_001_023, Application, "This grant is not supported at common or consumers", "Write the tenant's GUID, its domain or organizations in spec.tenant.").by(Spec),
     row(9_002_313, Unreadable, "The request, or the refresh token in it, could not be read", "Look for a proxy that changes requests."),
     row(9_002_332, Application, "The application is for Entra ID users only", TENANT).by(Spec),

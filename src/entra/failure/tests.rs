@@ -101,7 +101,8 @@ fn what_kills_a_refresh_token_is_this_list_and_no_other() {
     assert_eq!(
         of(Effect::Dead),
         [
-            50058, 50085, 50089, 50132, 50133, 50139, 50173, 70008, 70043, 70044, 700_082, 700_084
+            50058, 50085, 50089, 50132, 50133, 50139, 50173, 70008, 70043, 70044, 70045, 700_081, 700_082,
+            700_084
         ]
     );
     assert_eq!(of(Effect::Unreadable), [70000, 9_002_313]);
@@ -117,14 +118,14 @@ fn what_condemns_a_password_is_this_list_and_no_other() {
         rows.map(|row| row.first).collect()
     };
     assert_eq!(of(Effect::Condemned), [50126]);
-    assert_eq!(of(Effect::Doubtful), [50052, 50056, 50064, 80007]);
+    assert_eq!(of(Effect::Doubtful), [50052, 50054, 50056, 50064, 80007]);
 }
 
 #[test]
 fn scope_and_consent_codes_concern_their_entry_only() {
     for code in [
         28000, 28002, 28003, 50001, 65001, 65004, 65005, 70011, 90009, 90015, 90094, 90095, 500_011, 500_014,
-        650_052, 650_054, 650_056, 650_057, 700_022, 700_023,
+        650_052, 650_054, 650_056, 650_057, 700_022, 7_000_117,
     ] {
         for grant in [Grant::Password, Grant::Saml11, Grant::Saml20, Grant::Refresh] {
             assert_eq!(
