@@ -158,13 +158,12 @@ async fn what_became_somebody_else_s_meanwhile_is_not_adopted() {
     place.apply("one", spec("one")).await;
     asks.reached().await;
     let proof = json!({"metadata": {"annotations": {annotation::OWNER: null}}});
-    place.patch_secret("one-api", proof).await;
+    place.patch_secret("one.refresh-token", proof).await;
     // Until its watch has told it.
     tokio::time::sleep(Duration::from_secs(1)).await;
     asks.release();
-    place.expect("one", "Published", "False/SecretConflict").await;
-    assert_eq!(owners(&place, "one-api").await, 0);
-    assert_eq!(owners(&place, "one.refresh-token").await, 1);
+    place.expect("one", "Ready", "False/SecretConflict").await;
+    assert_eq!(owners(&place, "one.refresh-token").await, 0);
 }
 
 /// Holds the operator's requests of this kind.
