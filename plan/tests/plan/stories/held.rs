@@ -3,7 +3,9 @@
 use entra_plan::answer::Effect;
 use entra_plan::hold::Holds;
 use entra_plan::reason::Reason;
+use entra_plan::metadata::Version;
 use entra_plan::settle::pass::{self, Allowed};
+use entra_plan::settle::store;
 use entra_plan::settle::trouble::{self, Trouble};
 use entra_plan::snapshot::{Claim, Content, LoginSecret, Pocket, Published, Snapshot, Token};
 use entra_plan::{Known, Object, Step};
