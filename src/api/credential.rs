@@ -51,6 +51,8 @@ const SUBDOMAIN: &str = "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9
         .message("set either cloud or authority, not both: a named authority already says which host to use"),
     validation = Rule::new("has(self.authority) || self.clientId.matches('^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$')")
         .message("clientId must be the application (client) ID from the app registration, a GUID such as 3f0c1a52-0000-4000-8000-000000000001"),
+    validation = Rule::new("has(self.authority) || self.tokens.all(t, !t.scopes.exists(s, s.lowerAscii() in ['openid', 'profile']))")
+        .message("openid and profile are added by the operator: leave them out and name the scopes of your API (an authority of kind Oidc may be asked for them)"),
     validation = Rule::new("self.tokens.all(t, t.secretName != self.login.secretName)")
         .message("a token Secret cannot be the login Secret: the login Secret is deleted after use, name another one in tokens[].secretName"),
     validation = Rule::new("!has(self.clientCredential) || !has(self.clientCredential.secret) || self.tokens.all(t, t.secretName != self.clientCredential.secret.secretName)")
@@ -139,7 +141,7 @@ pub struct EntraCredentialSpec {
 /// (login.partner.microsoftonline.cn), `Bleu` (login.sovcloud-identity.fr), `Delos` (login.sovcloud-identity.de) or
 /// `GovSG` (login.sovcloud-identity.sg). Absent means `Public`. Excludes `authority`. Example: `USGovernment`.
 // This text is what `kubectl explain` shows for `spec.cloud`: a field's own text gets lost when its type is an enum.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Cloud {
     /// login.microsoftonline.com
     Public,
@@ -326,7 +328,8 @@ pub struct TokenSpec {
     )]
     pub secret_name: String,
 
-    /// Scopes to ask for: 1 to 20, all of one resource. `openid`, `profile` and `offline_access` are added by the operator.
+    /// Scopes to ask for: 1 to 20, all of one resource. `openid`, `profile` and `offline_access` are added by the operator;
+    /// `openid` and `profile` may be named at an authority of kind `Oidc` only.
     ///
     /// Required. Example: `["https://graph.microsoft.com/.default"]`.
     #[schemars(length(min = 1, max = 20), inner(length(min = 1, max = 256)))]
@@ -334,8 +337,8 @@ pub struct TokenSpec {
     #[x_kube(
         validation = Rule::new("self.all(s, s.matches('^[!#-\\\\[\\\\]-~]+$'))")
             .message("a scope has no spaces, quotes or backslashes: write one scope per list entry"),
-        validation = Rule::new("!self.exists(s, s.lowerAscii() in ['openid', 'profile', 'offline_access'])")
-            .message("openid, profile and offline_access are added by the operator: leave them out and name the scopes of your API")
+        validation = Rule::new("!self.exists(s, s.lowerAscii() == 'offline_access')")
+            .message("offline_access is added by the operator: leave it out and name the scopes of your API")
     )]
     pub scopes: Vec<String>,
 

@@ -20,7 +20,7 @@ pub use credential::{
 pub use names::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, ANNOTATION_CLIENT_ID, ANNOTATION_REFRESH_REQUESTED, CLIENT_SECRET_TYPE,
     FIELD_MANAGER, GROUP, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_SUFFIX, REFRESH_TOKEN_TYPE,
-    TLS_TYPE, TOKEN_EXCHANGE_AUDIENCE, annotation, refresh_token_secret,
+    TLS_TYPE, annotation, refresh_token_secret,
 };
 pub use status::{
     AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, Phase, RefreshTokenStatus, TokenStatus,

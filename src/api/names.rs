@@ -18,10 +18,6 @@ pub const TLS_TYPE: &str = "kubernetes.io/tls";
 /// On a ServiceAccount: the application that may use its tokens. Azure Workload Identity's own annotation.
 pub const ANNOTATION_CLIENT_ID: &str = "azure.workload.identity/client-id";
 
-/// Audience of a ServiceAccount token that Entra ID takes as client assertion (Microsoft's page "workload identity
-/// federation": the audience of a federated credential).
-pub const TOKEN_EXCHANGE_AUDIENCE: &str = "api://AzureADTokenExchange";
-
 /// Suffix of the refresh-token Secret's name; `metadata.name` is bounded so that it always fits.
 pub const REFRESH_TOKEN_SUFFIX: &str = ".refresh-token";
 

@@ -20,7 +20,7 @@ use super::observe::Observer;
 use super::send::{Departing, Stop, outcome};
 use super::wire::{Connections, Outgoing};
 use super::{BuildError, Grant, Peer};
-use crate::api::{Realm, Reason};
+use crate::api::{Cloud, Realm, Reason};
 use crate::plan::Time;
 use crate::plan::answer::{Deed, Effect, Refusal};
 use crate::plan::snapshot::Binding;
@@ -97,9 +97,15 @@ impl Client {
 
     /// Whom a request reaches, checked against the configuration before anything else happens.
     pub(super) fn authority_of(&self, request: &Request<'_>) -> Result<Authority, Stop> {
-        self.authorities
+        let authority = self
+            .authorities
             .bound(request.namespace, request.authority, &request.binding.authority)
-            .map_err(not_offered)
+            .map_err(not_offered)?;
+        if authority.traits().openid_suffices || !request.scopes.iter().any(|s| names_no_resource(s)) {
+            Ok(authority)
+        } else {
+            Err(ours_to_add(&authority).into())
+        }
     }
 
     /// What proves the client in a request to the authority's endpoint. A certificate signs an assertion for it alone.
@@ -183,6 +189,10 @@ impl Provider for Client {
         self.ahead_of_us(binding)
     }
 
+    fn audience(&self, cloud: Option<Cloud>) -> String {
+        self.authorities.audience(cloud).to_owned()
+    }
+
     fn certificate(&self, certificate: &ClientCertificate, now: Time) -> Result<Time, Box<Refusal>> {
         Signer::new(certificate, now)
             .map(|signer| signer.expires_at)
@@ -233,6 +243,25 @@ pub(super) fn not_offered(refused: AuthorityRefused) -> Stop {
 
 pub(super) const fn always() -> bool {
     true
+}
+
+/// A scope of OpenID Connect, which every request asks for anyhow (OpenID Connect Core 1.0 §5.4).
+fn names_no_resource(scope: &str) -> bool {
+    ["openid", "profile"].contains(&scope.to_ascii_lowercase().as_str())
+}
+
+fn ours_to_add(authority: &Authority) -> Refusal {
+    let message = format!(
+        "The scopes openid and profile name no API at {}; nothing was sent.",
+        authority.host()
+    );
+    Refusal {
+        remedy: "Leave them out, for the operator adds them, and name the scopes of your API. Only an authority of kind Oidc may \
+                 be asked for them."
+            .to_owned(),
+        deed: Deed::Spec,
+        ..failure::unsent(Effect::Entry, Reason::AppMisconfigured, message)
+    }
 }
 
 /// Whoever gets the token of a workload identity can redeem it at Entra ID, for all that the application may.

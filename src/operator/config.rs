@@ -15,13 +15,14 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::api::Cloud;
 use crate::entra::Kind;
 
 /// Where the configuration is read from when no other file is named.
@@ -48,6 +49,8 @@ pub struct Config {
     pub limits: Limits,
     /// `http`: addresses to listen on.
     pub http: Http,
+    /// `workloadIdentity`: how workload identities prove an application.
+    pub workload_identity: WorkloadIdentity,
     /// `leaderElection`: how replicas take turns.
     pub leader_election: LeaderElection,
     /// `metrics`: what is exported.
@@ -161,6 +164,13 @@ impl Default for Http {
             metrics: SocketAddr::new(any, 9090),
         }
     }
+}
+
+/// How workload identities prove an application.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct WorkloadIdentity {
+    /// `audiences`: of the ServiceAccount tokens, by cloud. Default: the built-in ones, which the clouds have by default.
+    pub audiences: BTreeMap<Cloud, String>,
 }
 
 /// How replicas take turns.

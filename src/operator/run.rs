@@ -122,7 +122,8 @@ struct Base {
 /// Serves until `until` resolves, then shuts down in order.
 pub async fn run(args: RunArgs, until: impl Future<Output = ()>) -> Result<(), RunError> {
     let base = Base::set_up(args).await?;
-    let authorities = Authorities::new(base.config.authorities.iter().map(declared))?;
+    let authorities = Authorities::new(base.config.authorities.iter().map(declared))?
+        .with_audiences(base.config.workload_identity.audiences.clone());
     let listeners = Listeners::bind(Addresses {
         health: base.config.http.health,
         metrics: base.config.http.metrics,

@@ -58,6 +58,8 @@ impl Memory {
 pub struct AccountToken {
     /// `metadata.uid` of the ServiceAccount.
     pub account: Uid,
+    /// For whom it is.
+    pub audience: String,
     /// The token.
     pub token: Secret,
     /// When another is asked for, by the machine's own clock.

@@ -307,6 +307,9 @@ pub trait Provider: Send + Sync {
     /// Seconds by which the clock of the binding's authority is ahead of ours, if by more than a minute: its tokens are
     /// dated by its clock.
     fn ahead(&self, binding: &Binding) -> i64;
+    /// For whom the token of a workload identity must be that proves a client of this cloud; absent: of a declared
+    /// authority.
+    fn audience(&self, cloud: Option<Cloud>) -> String;
     /// Until when this certificate can prove a client. The error says why it cannot at `now`, by the authority's clock;
     /// nothing is sent then.
     fn certificate(&self, certificate: &ClientCertificate, now: Time) -> Result<Time, Box<Refusal>>;

@@ -36,12 +36,18 @@ struct Scene {
 
 impl Scene {
     async fn set(name: &str) -> Self {
+        Self::configured(name, "").await
+    }
+
+    /// The same with this in the operator's configuration.
+    async fn configured(name: &str, config: &str) -> Self {
         let place = Place::new(name).await;
         let answer = tokens();
         let service = Server::start((0..ANSWERS).map(|_| say(200, &[], &answer))).await;
         let options = OperatorOptions {
             entra: Some((format!("https://{}", service.host()), service.ca_pem.clone())),
             log: "trace".to_owned(),
+            config: config.to_owned(),
             ..OperatorOptions::default()
         };
         let operator = place.operator(options).await;
@@ -204,6 +210,19 @@ async fn a_certificate_signs_every_request_and_is_changed_without_a_new_login() 
     scene
         .assert_nothing_leaked(&[assertions, vec![line]].concat())
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_administrator_may_change_the_audience_of_a_cloud() {
+    let config = "workloadIdentity: {audiences: {Public: \"api://another\", China: \"api://third\"}}";
+    let scene = Scene::configured("audience", config).await;
+    allow(&scene.place).await;
+    scene
+        .sign_in(json!({"workloadIdentity": {"serviceAccountName": "reporting"}}))
+        .await;
+    scene.ready("Fresh").await;
+    let claims = jwt(&scene.sent("client_assertion")[0], 1);
+    assert_eq!(claims["aud"], json!(["api://another"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -178,6 +178,11 @@ impl Setup {
         self
     }
 
+    pub(crate) fn asking(mut self, scopes: &[&str]) -> Self {
+        self.scopes = scopes.iter().map(|&scope| scope.to_owned()).collect();
+        self
+    }
+
     pub(crate) fn of_tenant(mut self, tenant: &str) -> Self {
         tenant.clone_into(&mut self.binding.tenant);
         self

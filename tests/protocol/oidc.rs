@@ -2,7 +2,7 @@
 
 use entra_operator::api::Reason;
 use entra_operator::entra::Kind;
-use entra_operator::plan::answer::{Effect, Refusal};
+use entra_operator::plan::answer::{Deed, Effect, Refusal};
 use serde_json::json;
 
 use crate::client::{PASSWORD, Setup, granted, refused, tokens};
@@ -214,4 +214,53 @@ async fn a_tenant_is_not_resolved_where_there_is_none() {
     let refusal = setup.of_tenant("contoso.example").resolve().await.unwrap_err();
     assert_eq!(refusal.reason, Reason::AppMisconfigured);
     assert_eq!(server.handshakes(), 0);
+}
+
+#[tokio::test]
+async fn openid_and_profile_may_be_asked_for_by_themselves() {
+    for asked in [&["openid"][..], &["profile", "openid"], &["profile", "api"]] {
+        let (server, setup) = started([]).await;
+        let setup = setup.asking(asked);
+        for act in [own(&server, "/realms/a/token"), yes(), yes()] {
+            server.then(act);
+        }
+        granted(setup.login().await);
+        granted(setup.redeem().await);
+        for form in &server.journal()[1..] {
+            let scope = form.body.split("scope=").nth(1).unwrap();
+            let mut expected = [asked, &["offline_access", "openid", "profile"]].concat();
+            expected.sort_unstable();
+            expected.dedup();
+            assert_eq!(scope, expected.join("+"), "each once");
+        }
+    }
+}
+
+/// They would say nothing about the API, and the token would be for another one.
+#[tokio::test]
+async fn no_other_kind_is_asked_for_openid_and_profile() {
+    for (kind, path, tenant) in [
+        (Kind::Entra, "", Some("contoso.example")),
+        (Kind::B2c, "/B2C_1_ropc", Some("contoso.example")),
+        (Kind::Adfs, "/adfs", None),
+    ] {
+        for asked in [&["OpenID"][..], &["api://x/read", "profile"]] {
+            let server = Server::start([]).await;
+            let url = format!("https://{}{path}", server.host());
+            let setup = Setup::of_kind(kind, &url, &server.ca_pem, tenant).asking(asked);
+            for outcome in [setup.login().await, setup.redeem().await] {
+                let refusal = refused(outcome);
+                assert_eq!(
+                    (refusal.effect, refusal.reason, refusal.deed),
+                    (Effect::Entry, Reason::AppMisconfigured, Deed::Spec)
+                );
+                assert!(
+                    refusal.message.contains("nothing was sent"),
+                    "{}",
+                    refusal.message
+                );
+            }
+            assert_eq!(server.handshakes(), 0, "{kind:?}");
+        }
+    }
 }

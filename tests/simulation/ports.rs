@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use entra_operator::api::{EntraCredentialStatus, Realm, Reason};
+use entra_operator::api::{Cloud, EntraCredentialStatus, Realm, Reason};
 use entra_operator::cluster::{SecretStore, Selects};
 use entra_operator::entra::{Clocks, Timing};
 use entra_operator::plan::Time;
@@ -358,6 +358,10 @@ impl Provider for Process {
 
     fn ahead(&self, binding: &Binding) -> i64 {
         self.clocks.ahead(&binding.authority, self)
+    }
+
+    fn audience(&self, _: Option<Cloud>) -> String {
+        "api://AzureADTokenExchange".to_owned()
     }
 
     /// Every certificate is a good one that ends soon: what may be wrong with one is the concern of the protocol tests.

@@ -20,6 +20,22 @@ pub(super) fn host_of(cloud: Cloud) -> &'static str {
         .map_or("", |(_, host)| host)
 }
 
+/// Audience of a federated credential, and so of a ServiceAccount's token that the cloud takes as client assertion.
+///
+/// Public, USGovernment and China are in Microsoft's page "Configure an application to trust a managed identity"
+/// (audiences). The others are in no page, but in Microsoft's own libraries: Bleu and Delos in MSAL.NET
+/// (`KnownCloudConfiguration`), GovSG in the Azure SDK for JavaScript (`GitHubActionsCredential`).
+pub(in crate::entra) const fn audience(cloud: Cloud) -> &'static str {
+    match cloud {
+        Cloud::Public => "api://AzureADTokenExchange",
+        Cloud::USGovernment => "api://AzureADTokenExchangeUSGov",
+        Cloud::China => "api://AzureADTokenExchangeChina",
+        Cloud::Bleu => "api://AzureADTokenExchangeFrance",
+        Cloud::Delos => "api://AzureADTokenExchangeGermany",
+        Cloud::GovSG => "api://AzureADTokenExchangeGovSG",
+    }
+}
+
 /// The cloud that calls itself so in the answers of its realm service and its discovery documents
 /// (`cloud_instance_name`): its host without `login`.
 pub(super) fn of_instance(name: &str) -> Option<Cloud> {

@@ -41,6 +41,8 @@ pub(in crate::entra) struct Traits {
     pub(in crate::entra) client_info: bool,
     /// Scopes that differ in case only are one: Entra ID compares them so. To RFC 6749 §3.3 they are two.
     pub(in crate::entra) folds_scopes: bool,
+    /// It issues tokens for `openid` and `profile` alone. Elsewhere they name no resource, and are ours to add.
+    pub(in crate::entra) openid_suffices: bool,
     /// It takes no password with a space at either end: Microsoft's page of this grant says so of Entra ID.
     pub(in crate::entra) refuses_outer_spaces: bool,
     /// The token of a workload identity may go there: its audience is Entra ID's, and whoever has it can redeem it
@@ -91,6 +93,7 @@ const ENTRA: Traits = Traits {
     reserved_scopes: MSAL_SCOPES,
     client_info: true,
     folds_scopes: true,
+    openid_suffices: false,
     refuses_outer_spaces: true,
     takes_workload_identity: true,
     manners: Manners {
@@ -134,6 +137,7 @@ const OIDC: Traits = Traits {
     path: Path::Issuer,
     token: None,
     folds_scopes: false,
+    openid_suffices: true,
     ..ADFS
 };
 

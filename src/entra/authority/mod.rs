@@ -61,6 +61,7 @@ pub enum DeclarationError {
 #[derive(Clone, Debug, Default)]
 pub struct Authorities {
     named: BTreeMap<String, Named>,
+    audiences: BTreeMap<Cloud, String>,
 }
 
 /// A validated declaration.
@@ -81,7 +82,24 @@ impl Authorities {
                 return Err(DeclarationError::Duplicate(name));
             }
         }
-        Ok(Self { named })
+        Ok(Self {
+            named,
+            audiences: BTreeMap::new(),
+        })
+    }
+
+    /// Workload identities prove themselves to these clouds by tokens for these audiences, and not for the built-in ones.
+    #[must_use]
+    pub fn with_audiences(self, audiences: BTreeMap<Cloud, String>) -> Self {
+        Self { audiences, ..self }
+    }
+
+    /// For whom the token of a workload identity is. A declared authority counts as the public cloud.
+    pub(super) fn audience(&self, cloud: Option<Cloud>) -> &str {
+        let cloud = cloud.unwrap_or(Cloud::Public);
+        self.audiences
+            .get(&cloud)
+            .map_or_else(|| clouds::audience(cloud), String::as_str)
     }
 
     /// The binding of a credential that names this cloud or authority; neither means the public cloud. Its kind says

@@ -243,3 +243,21 @@ fn no_endpoint_is_made_of_a_tenant_that_was_not_checked() {
     let adfs = authority(Kind::Adfs, "https://fs.contoso.example/adfs");
     assert!(adfs.token_endpoint("contoso.example").is_err());
 }
+
+#[test]
+fn every_cloud_has_its_audience_which_the_administrator_may_change() {
+    let built_in = Authorities::default();
+    let of = |cloud| built_in.audience(Some(cloud));
+    let all: std::collections::BTreeSet<&str> = CLOUDS.iter().map(|(cloud, _)| of(*cloud)).collect();
+    assert_eq!(all.len(), CLOUDS.len());
+    assert!(
+        all.iter()
+            .all(|audience| audience.starts_with("api://AzureADTokenExchange"))
+    );
+    assert_eq!(of(Cloud::USGovernment), "api://AzureADTokenExchangeUSGov");
+    assert_eq!(of(Cloud::China), "api://AzureADTokenExchangeChina");
+    assert_eq!(built_in.audience(None), "api://AzureADTokenExchange");
+    let changed = lab().with_audiences([(Cloud::China, "api://other".to_owned())].into());
+    assert_eq!(changed.audience(Some(Cloud::China)), "api://other");
+    assert_eq!(changed.audience(None), "api://AzureADTokenExchange");
+}

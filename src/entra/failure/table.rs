@@ -261,7 +261,7 @@ pub const ROWS: &[Row] = &[
     row(700_082, Dead, "The refresh token has expired because it was not used for 90 days", ""),
     row(700_084, Dead, "The refresh token of a single-page application has expired after 24 hours", "Remove the single-page redirect from the app registration."),
     row(700_211, Application, "No federated credential matches the issuer of the client assertion", "Give the federated credential of the app registration this cluster's issuer of ServiceAccount tokens."),
-    row(700_212, Application, "No federated credential matches the audience of the client assertion", "Give the federated credential of the app registration the audience api://AzureADTokenExchange."),
+    row(700_212, Application, "No federated credential matches the audience of the client assertion", "Give the federated credential of the app registration the audience of its cloud: api://AzureADTokenExchange in the public one."),
     row(700_213, Application, "No federated credential matches the subject of the client assertion", "Give the federated credential of the app registration the subject system:serviceaccount:<namespace>:<ServiceAccount>."),
     row(700_229, Application, "This kind of token cannot serve as federated credential", CREDENTIAL),
     row(900_023, TenantUnknown, "The tenant is not written as a GUID or domain", "Check spec.tenant.").by(Spec),

@@ -1,6 +1,6 @@
 //! Stage two: every key becomes a validated value or its default.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -11,8 +11,11 @@ use url::{Host, Url};
 use super::document::{Node, Section};
 use super::{
     Authority, Config, ConfigError, Federation, Http, LeaderElection, Limits, Metrics, Scope, Sealing,
+    WorkloadIdentity,
 };
+use crate::api::Cloud;
 use crate::entra::Kind;
+use crate::entra::authority::CLOUDS;
 
 const TOP: &[&str] = &[
     "watch",
@@ -21,6 +24,7 @@ const TOP: &[&str] = &[
     "federation",
     "limits",
     "http",
+    "workloadIdentity",
     "leaderElection",
     "metrics",
 ];
@@ -35,6 +39,7 @@ pub(super) fn config(document: Node) -> Result<Config, ConfigError> {
         federation: resolved(top.take("federation"), federation)?,
         limits: resolved(top.take("limits"), limits)?,
         http: resolved(top.take("http"), http)?,
+        workload_identity: resolved(top.take("workloadIdentity"), workload_identity)?,
         leader_election: resolved(top.take("leaderElection"), leader_election)?,
         metrics: resolved(top.take("metrics"), metrics)?,
     })
@@ -239,6 +244,32 @@ fn address(node: Option<&Node>, default: SocketAddr) -> Result<SocketAddr, Confi
     let Some(node) = node else { return Ok(default) };
     let wanted = format!("an IP address and a port in quotes, for example \"{default}\"");
     node.text(&wanted)?.parse().map_err(|_| node.unlike(&wanted))
+}
+
+fn workload_identity(node: Node) -> Result<WorkloadIdentity, ConfigError> {
+    let mut section = node.section(&["audiences"])?;
+    Ok(WorkloadIdentity {
+        audiences: resolved(section.take("audiences"), audiences)?,
+    })
+}
+
+fn audiences(node: Node) -> Result<BTreeMap<Cloud, String>, ConfigError> {
+    let names = CLOUDS.map(|(cloud, _)| cloud.name());
+    let mut section = node.section(&names)?;
+    let written = CLOUDS
+        .into_iter()
+        .filter_map(|(cloud, _)| Some((cloud, section.take(cloud.name())?)));
+    written
+        .map(|(cloud, node)| Ok((cloud, audience(&node)?)))
+        .collect()
+}
+
+/// What the API server takes and a token can name: visible characters.
+fn audience(node: &Node) -> Result<String, ConfigError> {
+    let wanted = "the audience of a federated credential, for example api://AzureADTokenExchange";
+    let text = node.text(wanted)?;
+    let fits = (1..=600).contains(&text.len()) && text.chars().all(|c| c.is_ascii_graphic());
+    fits.then(|| text.to_owned()).ok_or_else(|| node.unlike(wanted))
 }
 
 fn leader_election(node: Node) -> Result<LeaderElection, ConfigError> {

@@ -31,7 +31,7 @@ fn the_shipped_file_spells_out_the_defaults() {
 
 #[test]
 fn defaults_golden() {
-    let expected = r#"Config { scope: Cluster, sealing: KeySecret("entra-operator-keys"), authorities: [], federation: Federation { allowed_hosts: {}, ca_file: None }, limits: Limits { requests_in_flight: 32, requests_per_second_per_tenant: 10, reconciles_in_flight: 64 }, http: Http { health: 0.0.0.0:8081, metrics: 0.0.0.0:9090 }, leader_election: LeaderElection { enabled: true, lease: 15s }, metrics: Metrics { per_object: true } }"#;
+    let expected = r#"Config { scope: Cluster, sealing: KeySecret("entra-operator-keys"), authorities: [], federation: Federation { allowed_hosts: {}, ca_file: None }, limits: Limits { requests_in_flight: 32, requests_per_second_per_tenant: 10, reconciles_in_flight: 64 }, http: Http { health: 0.0.0.0:8081, metrics: 0.0.0.0:9090 }, workload_identity: WorkloadIdentity { audiences: {} }, leader_election: LeaderElection { enabled: true, lease: 15s }, metrics: Metrics { per_object: true } }"#;
     assert_eq!(format!("{:?}", Config::default()), expected);
 }
 
@@ -57,11 +57,11 @@ fn unknown_keys_are_named_with_their_path_and_the_known_ones() {
     let cases = [
         (
             "wacth: {}",
-            "unknown key `wacth`; known here: watch, sealing, authorities, federation, limits, http, leaderElection, metrics",
+            "unknown key `wacth`; known here: watch, sealing, authorities, federation, limits, http, workloadIdentity, leaderElection, metrics",
         ),
         (
             "policy: {}",
-            "unknown key `policy`; known here: watch, sealing, authorities, federation, limits, http, leaderElection, metrics",
+            "unknown key `policy`; known here: watch, sealing, authorities, federation, limits, http, workloadIdentity, leaderElection, metrics",
         ),
         (
             "watch: {namespace: a}",
@@ -110,7 +110,7 @@ fn wrong_values_say_what_to_write() {
     let cases = [
         (
             "[a]",
-            "`the document` must be a mapping with the keys watch, sealing, authorities, federation, limits, http, leaderElection, metrics, but is [\"a\"]",
+            "`the document` must be a mapping with the keys watch, sealing, authorities, federation, limits, http, workloadIdentity, leaderElection, metrics, but is [\"a\"]",
         ),
         (
             "limits: many",
@@ -314,6 +314,7 @@ sealing: {keyFile: /keys/keys.json}
 federation: {allowedHosts: [STS.fed.example, \"sts.fed.example:443\", \"sts.fed.example:8443\"]}
 limits: {requestsInFlight: 1, requestsPerSecondPerTenant: 2, reconcilesInFlight: 3}
 http: {health: \"127.0.0.1:0\", metrics: \"127.0.0.1:0\"}
+workloadIdentity: {audiences: {China: 'api://other', GovSG: 'api://third'}}
 leaderElection: {enabled: false, leaseSeconds: 4}
 metrics: {perObject: false}
 ";
@@ -335,6 +336,11 @@ metrics: {perObject: false}
         http: Http {
             health: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
             metrics: SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0),
+        },
+        workload_identity: WorkloadIdentity {
+            audiences: [(Cloud::China, "api://other"), (Cloud::GovSG, "api://third")]
+                .map(|(cloud, audience)| (cloud, audience.to_owned()))
+                .into(),
         },
         leader_election: LeaderElection {
             enabled: false,
@@ -380,5 +386,24 @@ proptest! {
             prop_assert!(!said.is_empty() && said.len() < 2000, "{}", said);
             prop_assert!(!matches!(error, ConfigError::Unreadable(_)));
         }
+    }
+}
+
+#[test]
+fn an_audience_belongs_to_a_cloud_and_is_plain_text() {
+    let known = "Public, USGovernment, China, Bleu, Delos, GovSG";
+    assert_eq!(
+        error("workloadIdentity: {audiences: {Germany: \"api://x\"}}"),
+        format!("unknown key `workloadIdentity.audiences.Germany`; known here: {known}")
+    );
+    assert_eq!(
+        error("workloadIdentity: {audience: \"api://x\"}"),
+        "unknown key `workloadIdentity.audience`; known here: audiences"
+    );
+    for bad in ["\"\"", "\"a b\"", "7", "[a]", "\"a\\n\"", "\"\u{fc}\""] {
+        let message = error(&format!("workloadIdentity: {{audiences: {{China: {bad}}}}}"));
+        let start = "`workloadIdentity.audiences.China` must be the audience of a federated credential, for example \
+                     api://AzureADTokenExchange, but is ";
+        assert!(message.starts_with(start), "{bad}: {message}");
     }
 }

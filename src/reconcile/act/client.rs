@@ -4,7 +4,7 @@
 use super::{Asked, Pass};
 use crate::api::{
     CLIENT_SECRET_TYPE, ClientCertificateRef, ClientCredential, ClientSecretRef, TLS_TYPE,
-    TOKEN_EXCHANGE_AUDIENCE, WorkloadIdentityRef,
+    WorkloadIdentityRef,
 };
 use crate::plan::answer::Refusal;
 use crate::plan::known::ClientSeen;
@@ -154,19 +154,22 @@ impl<P: Ports> Pass<'_, P> {
 
     async fn account_token(&mut self, key: &Key, account: &ServiceAccount) -> Read<Secret> {
         let now = self.ports.clock().now();
+        let audience = self.ports.provider().audience(self.credential.spec.cloud);
         let kept = self.memory.account_token.as_ref();
-        if let Some(kept) = kept.filter(|t| t.account == account.uid && now < t.renew_at) {
+        let fits = |t: &&AccountToken| t.account == account.uid && t.audience == audience && now < t.renew_at;
+        if let Some(kept) = kept.filter(fits) {
             return Ok(Ok(kept.token.duplicate()));
         }
         let issued = self
             .ports
             .cluster()
-            .service_account_token(key, TOKEN_EXCHANGE_AUDIENCE, schedule::SERVICE_ACCOUNT_TOKEN)
+            .service_account_token(key, &audience, schedule::SERVICE_ACCOUNT_TOKEN)
             .await;
         Ok(permitted(&key.name, issued)?.map(|issued| {
             let token = issued.token.duplicate();
             self.memory.account_token = Some(AccountToken {
                 account: account.uid.clone(),
+                audience,
                 renew_at: schedule::next_service_account_token(now, issued.expires_at),
                 token: issued.token,
             });

@@ -250,12 +250,28 @@ fn scope_rules() -> Vec<Case> {
             &json!([["User.Read Mail.Read"], ["a\"b"], ["a\\b"], ["a\u{7f}"], ["ä"]]),
         ),
         case(
-            "openid, profile and offline_access are added by the operator",
+            "offline_access is added by the operator",
             scopes,
             &json!([["User.Read", "email"]]),
-            &json!([["User.Read", "OpenID"], ["offline_access"]]),
+            &json!([["User.Read", "Offline_Access"], ["offline_access"]]),
+        ),
+        case(
+            "openid and profile are added by the operator",
+            spec,
+            &json!([asking("lab", &["openid"]), asking("lab", &["openid", "profile"])]),
+            &json!([asking("", &["User.Read", "OpenID"]), asking("", &["profile"])]),
         ),
     ]
+}
+
+/// Changes of the spec: these scopes, at this authority or at none.
+fn asking(authority: &str, scopes: &[&str]) -> Value {
+    let tokens = json!([{"secretName": "reporting-graph", "scopes": scopes}]);
+    if authority.is_empty() {
+        json!({"tokens": tokens})
+    } else {
+        json!({"authority": authority, "tokens": tokens})
+    }
 }
 
 fn token_name_rules() -> Vec<Case> {
