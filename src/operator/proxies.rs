@@ -20,6 +20,10 @@ use super::config::Config;
 type Variable<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// Logs what is wrong with the variables of this process.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "they are no configuration of ours: the HTTP library reads them, and here they are judged"
+)]
 pub(super) fn tell(config: &Config) {
     for wrong in wrong(&|name| std::env::var(name).ok(), names_addresses(config)) {
         tracing::warn!("{wrong}");

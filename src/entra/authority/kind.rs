@@ -24,6 +24,7 @@ pub enum Kind {
 }
 
 /// A row of the table.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Debug)]
 pub(in crate::entra) struct Traits {
     /// What the path of its URL is.
