@@ -2,8 +2,8 @@
 
 use entra_plan::answer::Effect;
 use entra_plan::hold::Holds;
-use entra_plan::reason::Reason;
 use entra_plan::metadata::Version;
+use entra_plan::reason::Reason;
 use entra_plan::settle::pass::{self, Allowed};
 use entra_plan::settle::store;
 use entra_plan::settle::trouble::{self, Trouble};

@@ -82,7 +82,10 @@ fn a_login_for_another_binding_takes_nothing_from_the_pin_before() {
     };
     s.session.token = Some(stored(elsewhere));
     let tag = |_: &Account| AccountTag("other".to_owned());
-    assert_eq!(logins::pin(&s, &pin().user, None, tag).account, Account::default());
+    assert_eq!(
+        logins::pin(&s, &pin().user, None, tag).account,
+        Account::default()
+    );
 }
 
 #[test]
