@@ -188,12 +188,13 @@ impl World {
         };
         let other = account_of(&before.pin) != issued.account;
         let tag = is.session.as_ref().map(|s| &s.pin.tag);
-        if !other && was.binding == is.binding && tag != Some(&before.pin.tag) {
+        let login = self.turn.as_ref().unwrap().credential.login_key();
+        let may_change = issued.by_login && self.book.leave.contains(&login);
+        // With leave, and an answer that names nobody, it counts as another.
+        if !other && was.binding == is.binding && tag != Some(&before.pin.tag) && !may_change {
             self.broken(6, "the tag of an account changed, though the account is the same");
         }
-        let login = self.turn.as_ref().unwrap().credential.login_key();
-        let leave = self.book.leave.contains(&login);
-        if other && was.binding == is.binding && !(issued.by_login && leave) {
+        if other && was.binding == is.binding && !may_change {
             self.broken(6, format!("{whose:?} became {}", issued.account));
         }
         // Times are compared between answers to the same token only.
@@ -219,8 +220,11 @@ impl World {
                 self.broken(1, "a condemned content was forgotten");
             }
         }
+        // Accepted content that was sent again, because its token was dead, is settled anew.
+        let over = old.attempt.as_ref().filter(|_| new.attempt.is_none());
         for entry in &new.entries {
-            let fresh = old.entry(&entry.content).map(|e| &e.verdict) != Some(&entry.verdict);
+            let other = old.entry(&entry.content).map(|e| &e.verdict) != Some(&entry.verdict);
+            let fresh = other || over.is_some_and(|attempt| attempt.content == entry.content);
             if fresh && matches!(entry.verdict, Verdict::Accepted | Verdict::Wrong) {
                 self.settle(whose, &entry.content.0);
             }
