@@ -72,8 +72,10 @@ pub fn judged(s: &Snapshot, user: &str, granted: &Granted) -> Result<(), Refusal
     Ok(())
 }
 
-/// The pin of an accepted login of `user`; `tag` makes the tag of another account than the one before. Where the account may
-/// change and the answer names nobody, it may be another one: the first answer that names it completes the pin.
+/// The pin of an accepted login of `user`; `tag` makes the tag of another account than the one before.
+///
+/// Where the account may change and the answer names nobody, it may be another one: the first answer that names it
+/// completes the pin.
 pub fn pin(
     s: &Snapshot,
     user: &str,
