@@ -70,19 +70,17 @@ impl Pin {
         tag: impl FnOnce(&Account) -> AccountTag,
     ) -> Self {
         let user = user.to_owned();
-        match before.filter(|pin| !pin.is_another_login(&user, answered)) {
-            Some(pin) => Self {
+        if let Some(pin) = before.filter(|pin| !pin.is_another_login(&user, answered)) {
+            return Self {
                 user,
                 ..pin.completed(answered)
-            },
-            None => {
-                let account = answered.cloned().unwrap_or_default();
-                Self {
-                    tag: tag(&account),
-                    user,
-                    account,
-                }
-            }
+            };
+        }
+        let account = answered.cloned().unwrap_or_default();
+        Self {
+            tag: tag(&account),
+            user,
+            account,
         }
     }
 

@@ -1,5 +1,6 @@
-//! Keyed hashes, a type for each thing that is hashed: none is ever compared with another's. The hash of a login content is
-//! [`super::record::ContentMac`], that of an account [`super::identity::AccountTag`].
+//! Keyed hashes, a type for each thing that is hashed: none is ever compared with another's.
+//!
+//! That of a login content is [`super::record::ContentMac`], that of an account [`super::identity::AccountTag`].
 
 /// Of a request and the account for which it is made: what a token answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
