@@ -123,8 +123,8 @@ impl Token {
         match self.ownership {
             Ownership::Foreign => Need::Foreign,
             Ownership::Predecessor => Need::Predecessor,
+            Ownership::Adoptable | Ownership::Absent | Ownership::Ours if self.deleting => Need::Deleting,
             Ownership::Adoptable => self.unless_held(s, now, Need::Adopt),
-            Ownership::Absent | Ownership::Ours if self.deleting => Need::Deleting,
             Ownership::Absent | Ownership::Ours => {
                 let need = self.need_of_ours(s, now);
                 self.unless_held(s, now, need)

@@ -253,7 +253,7 @@ impl World {
             }
             match pass::may_take(&mut self.known, &s, &decision.step, self.now) {
                 Allowed::Yes => {
-                    self.ledger.stepping(&decision.step);
+                    self.ledger.stepping(&decision.step, self.known.stored);
                     self.act(&decision.step, &s);
                     self.now = self.now.plus(self.pace);
                 }

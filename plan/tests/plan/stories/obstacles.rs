@@ -144,6 +144,20 @@ fn secrets_restored_from_a_backup_are_adopted() {
 }
 
 #[test]
+fn what_is_being_deleted_is_not_adopted() {
+    let token = Token {
+        ownership: Ownership::Adoptable,
+        deleting: true,
+        ..token("graph")
+    };
+    let s = Snapshot {
+        tokens: vec![token],
+        ..healthy()
+    };
+    assert!(step(&s).is_final());
+}
+
+#[test]
 fn another_credential_s_login_is_a_conflict() {
     let claimed = |claim| Snapshot {
         login: Login::Present(LoginSecret { claim, ..login("A") }),
