@@ -118,8 +118,7 @@ impl Client {
     /// A password is condemned only where the realm service says that Entra ID itself checks it. Where the spec says so,
     /// the service is asked now, once, with a password that is refused anyhow.
     async fn certain(&self, sign_in: &SignIn<'_>, known: Known, sent: Sent<Tokens>) -> Sent<Tokens> {
-        let condemns = |refusal: &Box<Refusal>| refusal.effect == Effect::Condemned;
-        if !sent.outcome.as_ref().is_err_and(condemns) {
+        if !matches!(&sent.outcome, Err(refusal) if refusal.effect == Effect::Condemned) {
             return sent;
         }
         let said = match known {
