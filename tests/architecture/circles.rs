@@ -101,57 +101,56 @@ fn split(code: &str) -> (String, Vec<String>) {
 fn paths(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut before = ' ';
-    let mut at = 0;
-    while let Some(c) = code[at..].chars().next() {
+    let mut rest = code;
+    while let Some(c) = rest.chars().next() {
         if is_word(c) && !is_word(before) && before != ':' {
-            at += path("", &code[at..], &mut found);
+            rest = path("", rest, &mut found);
             before = ' ';
         } else {
-            at += c.len_utf8();
+            rest = rest.strip_prefix(c).unwrap_or_default();
             before = c;
         }
     }
     found
 }
 
-/// Reads one path, or the tree below one, and says how long it is.
-fn path(head: &str, code: &str, found: &mut Vec<String>) -> usize {
-    let word = code.find(|c| !is_word(c)).unwrap_or(code.len());
-    let here = match &code[..word] {
+/// Reads one path, or the tree below one, and hands back what follows.
+fn path<'a>(head: &str, code: &'a str, found: &mut Vec<String>) -> &'a str {
+    let (word, rest) = code.split_at(code.find(|c| !is_word(c)).unwrap_or(code.len()));
+    let here = match word {
         "self" if !head.is_empty() => head.to_owned(),
         name => join(head, name),
     };
-    let Some(below) = code[word..].strip_prefix("::") else {
+    let Some(below) = rest.strip_prefix("::") else {
         if here.contains("::") {
             found.push(here);
         }
-        return word.max(1);
+        return rest;
     };
-    let start = word + 2;
-    let Some(tree) = below.strip_prefix('{') else {
-        return start + path(&here, below, found);
-    };
-    start + 1 + branches(&here, tree, found)
+    match below.strip_prefix('{') {
+        Some(tree) => branches(&here, tree, found),
+        None => path(&here, below, found),
+    }
 }
 
-/// Reads what is between braces, up to the closing one.
-fn branches(head: &str, tree: &str, found: &mut Vec<String>) -> usize {
-    let mut at = 0;
-    while let Some(c) = tree[at..].chars().next() {
-        if c == '}' {
-            return at + 1;
-        }
-        at += if is_word(c) {
-            path(head, &tree[at..], found)
+/// Reads what is between braces, and hands back what follows the closing one.
+fn branches<'a>(head: &str, tree: &'a str, found: &mut Vec<String>) -> &'a str {
+    let mut rest = tree;
+    while let Some(c) = rest.chars().next() {
+        rest = if is_word(c) {
+            path(head, rest, found)
         } else {
-            c.len_utf8()
+            rest.strip_prefix(c).unwrap_or_default()
         };
+        if c == '}' {
+            break;
+        }
         // Another name for it is no path.
-        if let Some(alias) = tree[at..].strip_prefix(" as ") {
-            at += 4 + alias.find(|c| !is_word(c)).unwrap_or(alias.len());
+        if let Some(alias) = rest.strip_prefix(" as ") {
+            rest = alias.trim_start_matches(is_word);
         }
     }
-    at
+    rest
 }
 
 fn modules(files: &[File]) -> Modules {
@@ -184,7 +183,7 @@ fn behind(modules: &Modules, module: &str, path: &str) -> Option<String> {
         }
     }
     let mut at = at.to_owned();
-    while let Some(name) = names.next() {
+    for name in names {
         let below = join(&at, name);
         if modules.contains_key(&below) {
             at = below;
@@ -227,15 +226,14 @@ fn circles(modules: &Modules) -> BTreeSet<Vec<String>> {
     let uses = uses(modules);
     let reach: BTreeMap<&str, BTreeSet<&str>> =
         uses.keys().map(|name| (*name, reached(&uses, name))).collect();
-    let together = |name: &&str| -> Vec<String> {
-        let back = reach[*name]
-            .iter()
-            .filter(|other| reach.get(**other).is_some_and(|r| r.contains(*name)));
+    let leads_back = |name: &str, other: &str| reach.get(other).is_some_and(|reached| reached.contains(name));
+    let circle = |(name, reached): (&&str, &BTreeSet<&str>)| -> Vec<String> {
+        let back = reached.iter().filter(|other| leads_back(name, other));
         back.map(|other| (*other).to_owned()).collect()
     };
     reach
-        .keys()
-        .map(|name| together(name))
+        .iter()
+        .map(circle)
         .filter(|circle| circle.len() > 1)
         .collect()
 }

@@ -9,7 +9,7 @@ use entra_operator::reconcile::ports::Outcome;
 use futures::future::join_all;
 use tokio::net::TcpListener;
 
-use crate::client::{CLIENT_ID, Setup, TENANT, granted, refused, tokens};
+use crate::client::{CLIENT_ID, Observed, Setup, TENANT, granted, refused, tokens};
 use crate::server::{Act, Server, certificate, say};
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn every_request_is_observed_once_as_it_was_decided() {
         Act::Close,
     ])
     .await;
-    let seen: Arc<Mutex<Vec<(Grant, Result<(), Effect>)>>> = Arc::default();
+    let seen: Arc<Mutex<Vec<Observed>>> = Arc::default();
     let sink = Arc::clone(&seen);
     let mut setup = Setup::new(&server);
     setup.client = setup.client.observed_by(Arc::new(
