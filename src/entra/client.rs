@@ -60,7 +60,7 @@ impl Client {
             authorities,
             federation: Federation::default(),
             clock,
-            observer: Arc::new(|_: Grant, _: &'static str, _: f64| {}),
+            observer: Arc::new(|_: Grant, _: Result<(), Effect>, _: f64| {}),
             clocks: Clocks::default(),
             discovered: Discovered::default(),
         })

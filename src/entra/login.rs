@@ -15,7 +15,7 @@ use super::grant::{Form, authorize};
 use super::headers::{Anchor, headers};
 use super::limits::{Caller, Permit};
 use super::realm::{self, AccountRealm, Server};
-use super::send::{Departing, Stop};
+use super::send::{Departing, Sent, Stop};
 use super::wire::{Outgoing, Reply};
 use super::{Client, Grant};
 use crate::api::{Cloud, Realm, Reason};
@@ -86,8 +86,9 @@ impl Client {
         match Box::pin(self.checker(&sign_in, realm)).await? {
             Checker::Authority(known) => {
                 may_be_right(&sign_in)?;
-                let outcome = Box::pin(self.by_password(&sign_in)).await;
-                Box::pin(self.certain(&sign_in, known, outcome)).await
+                let sent = Box::pin(self.by_password(&sign_in)).await?;
+                let certain = Box::pin(self.certain(&sign_in, known, sent)).await;
+                Ok(self.count(certain)?)
             }
             Checker::Server(server) => Box::pin(self.by_federation(&sign_in, &server)).await,
         }
@@ -116,26 +117,23 @@ impl Client {
 
     /// A password is condemned only where the realm service says that Entra ID itself checks it. Where the spec says so,
     /// the service is asked now, once, with a password that is refused anyhow.
-    async fn certain(
-        &self,
-        sign_in: &SignIn<'_>,
-        known: Known,
-        outcome: Result<Tokens, Stop>,
-    ) -> Result<Tokens, Stop> {
-        let refusal = match outcome {
-            Err(Stop::Refused(refusal)) if refusal.effect == Effect::Condemned => refusal,
-            other => return other,
-        };
+    async fn certain(&self, sign_in: &SignIn<'_>, known: Known, sent: Sent<Tokens>) -> Sent<Tokens> {
+        if !matches!(&sent.outcome, Err(refusal) if refusal.effect == Effect::Condemned) {
+            return sent;
+        }
         let said = match known {
             Known::Said => true,
             Known::Assumed => false,
             Known::Unasked => matches!(self.realm(sign_in).await, Ok(AccountRealm::Managed)),
         };
-        if said {
-            Err(refusal.into())
-        } else {
-            Err(sign_in.attempt(Grant::Password).doubted(*refusal).into())
-        }
+        let attempt = sign_in.attempt(Grant::Password);
+        sent.judged(|refusal| {
+            if said {
+                refusal
+            } else {
+                Box::new(attempt.doubted(*refusal))
+            }
+        })
     }
 
     /// Asks the realm service.
@@ -161,15 +159,16 @@ impl Client {
     }
 
     /// Sends user name and password to the authority.
-    async fn by_password(&self, sign_in: &SignIn<'_>) -> Result<Tokens, Stop> {
+    async fn by_password(&self, sign_in: &SignIn<'_>) -> Result<Sent<Tokens>, Stop> {
         let (request, content) = (sign_in.request, sign_in.content);
         let traits = sign_in.authority.traits();
         let form = Form::password(request, traits, &content.username, &content.password);
         let anchor = Anchor::User(content.username.expose()).of(traits);
         let permit = self.admit(Caller::of(request))?;
         let departing = self.token_request(sign_in, form, anchor, permit, sign_in.still_valid)?;
-        self.tokens(&sign_in.attempt(Grant::Password), departing, request)
-            .await
+        Ok(self
+            .ask_for_tokens(&sign_in.attempt(Grant::Password), departing, request)
+            .await)
     }
 
     /// A request to the authority's token endpoint. What proves the client is made last: the answers before it have told

@@ -68,7 +68,7 @@ pub use clock::{Clocks, SKEW_MIN, Timing};
 pub use federation::Federation;
 pub use grant::Grant;
 pub use limits::Limits;
-pub use observe::{Observer, RESULTS};
+pub use observe::Observer;
 pub use retry_after::{RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX, parse_http_date};
 pub use wire::BODY_MAX;
 

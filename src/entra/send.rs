@@ -1,13 +1,12 @@
 //! One permitted request: sent, read, and told to limits, metrics and log.
 
-use super::Client;
 use super::clock::Started;
 use super::failure::{self, Attempt};
 use super::limits::{Experience, Permit};
-use super::observe;
 use super::response::{self, Asked};
 use super::retry_after::RETRY_AFTER_DEFAULT;
 use super::wire::{self, Cause, Lost, NoRoots, Outgoing, Reply};
+use super::{Client, Grant};
 use crate::api::Reason;
 use crate::plan::answer::{Effect, Refusal};
 use crate::plan::snapshot::Binding;
@@ -58,6 +57,24 @@ pub(super) struct Departing<'a> {
     pub(super) may_leave: &'a (dyn Fn() -> bool + Send + Sync),
 }
 
+/// What came of a request, not counted yet: who has more to say about it says it first.
+#[must_use]
+pub(super) struct Sent<T> {
+    pub(super) outcome: Result<T, Box<Refusal>>,
+    grant: Grant,
+    seconds: f64,
+}
+
+impl<T> Sent<T> {
+    /// The same, with another view of a refusal.
+    pub(super) fn judged(self, judge: impl FnOnce(Box<Refusal>) -> Box<Refusal>) -> Self {
+        Self {
+            outcome: self.outcome.map_err(judge),
+            ..self
+        }
+    }
+}
+
 impl Client {
     /// Sends, reads, and tells limits, metrics and log what came of it.
     pub(super) async fn send<T>(
@@ -66,6 +83,27 @@ impl Client {
         departing: Departing<'_>,
         read: impl FnOnce(&Reply) -> Result<T, Box<Refusal>> + Send,
     ) -> Result<T, Box<Refusal>> {
+        self.count(self.exchange(attempt, departing, read).await)
+    }
+
+    /// Tells the metrics.
+    pub(super) fn count<T>(&self, sent: Sent<T>) -> Result<T, Box<Refusal>> {
+        let result = sent
+            .outcome
+            .as_ref()
+            .map(|_| ())
+            .map_err(|refusal| refusal.effect);
+        self.observer.on_request(sent.grant, result, sent.seconds);
+        sent.outcome
+    }
+
+    /// Sends, reads, and tells limits and log what came of it.
+    async fn exchange<T>(
+        &self,
+        attempt: &Attempt<'_>,
+        departing: Departing<'_>,
+        read: impl FnOnce(&Reply) -> Result<T, Box<Refusal>> + Send,
+    ) -> Sent<T> {
         let Departing {
             http,
             outgoing,
@@ -85,13 +123,12 @@ impl Client {
         let refusal = outcome.as_ref().err().map(Box::as_ref);
         permit.finish(experience(&answer, refusal));
         let seconds = self.clock.monotonic().saturating_sub(start).as_secs_f64();
-        self.observer.on_request(
-            attempt.grant,
-            refusal.map_or(observe::GRANTED, observe::label),
-            seconds,
-        );
         log(attempt, status, refusal);
-        outcome
+        Sent {
+            outcome,
+            grant: attempt.grant,
+            seconds,
+        }
     }
 }
 
@@ -103,19 +140,30 @@ impl Client {
         departing: Departing<'_>,
         request: &Request<'_>,
     ) -> Result<Tokens, Stop> {
+        let sent = self.ask_for_tokens(attempt, departing, request).await;
+        Ok(self.count(sent)?)
+    }
+
+    /// The same, not counted yet.
+    pub(super) async fn ask_for_tokens(
+        &self,
+        attempt: &Attempt<'_>,
+        departing: Departing<'_>,
+        request: &Request<'_>,
+    ) -> Sent<Tokens> {
         let believed = self.ahead_of_us(request.binding);
         let read = |reply: &Reply| {
             let started = reply.timing.by(self.ahead_of_us(request.binding));
             read_token(attempt, reply, started, request.scopes)
         };
-        let answer = self.send(attempt, departing, read).await;
+        let sent = self.exchange(attempt, departing, read).await;
         let learnt = self.ahead_of_us(request.binding);
-        answer.map_err(|refusal| {
+        sent.judged(|refusal| {
             self.doubt_endpoint(attempt.authority, &refusal);
             if learnt != believed && blames_the_clock(request, &refusal) {
-                misdated(attempt, *refusal, learnt.saturating_sub(believed)).into()
+                Box::new(misdated(attempt, *refusal, learnt.saturating_sub(believed)))
             } else {
-                refusal.into()
+                refusal
             }
         })
     }

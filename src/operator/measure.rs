@@ -8,12 +8,13 @@ use crate::api::{Reason, annotation, refresh_token_secret};
 use crate::cluster::{self, SecretStore};
 use crate::entra;
 use crate::plan::Time;
+use crate::plan::answer::Effect;
 use crate::plan::snapshot::Token;
 use crate::reconcile::ports::{Clock, ClusterError, Key, Ports};
 use crate::reconcile::{Observer, stamp};
 use crate::secrets::Keyring;
 use crate::telemetry::credentials::{Observed, Row, TokenRow};
-use crate::telemetry::labels::{Answer, Grant, Object, Pass, Refresh, Verb};
+use crate::telemetry::labels::{Grant, Object, Pass, Refresh, Verb};
 use crate::telemetry::metrics::Metrics;
 
 /// Passes what happens on to the metrics.
@@ -41,7 +42,7 @@ impl Observer for Measure {
 }
 
 impl entra::Observer for Measure {
-    fn on_request(&self, grant: entra::Grant, result: &'static str, seconds: f64) {
+    fn on_request(&self, grant: entra::Grant, result: Result<(), Effect>, seconds: f64) {
         let grant = match grant {
             entra::Grant::Password => Grant::Password,
             entra::Grant::WsTrust => Grant::WsTrust,
@@ -49,15 +50,9 @@ impl entra::Observer for Measure {
             entra::Grant::Refresh => Grant::RefreshToken,
             entra::Grant::Discovery => return,
         };
-        let answer = match result {
-            "granted" => Answer::Granted,
-            "transient" => Answer::Postponed,
-            "unanswered" => Answer::Unanswered,
-            _ => Answer::Refused,
-        };
         self.0.token_request(
             grant,
-            answer,
+            result.into(),
             Duration::try_from_secs_f64(seconds).unwrap_or_default(),
         );
     }

@@ -6,11 +6,11 @@ mod redeem;
 mod session;
 mod tokens;
 
-use super::Shared;
 use super::credential::Credential;
 use super::look::Look;
 use super::memory::{Hand, Memory};
 use super::ports::{Clock, Cluster, ClusterError, Key, Kind, NewSecret, Ports, Request, SecretMeta, View};
+use super::shared::Shared;
 use crate::plan::settle::{self, trouble::Trouble};
 use crate::plan::snapshot::{Binding, Snapshot};
 use crate::plan::{Object, Step, Time};

@@ -15,6 +15,7 @@
 //! | `observe` | resource, look and memory → facts |
 //! | `act` | one step through the ports; the plan settles what comes of it |
 //! | `report` | status and Events |
+//! | `shared` | what the credentials of a process have in common |
 //! | [`ports`] | what the shell needs of the world |
 //! | [`memory`], `restore` | what a process keeps of one credential, and takes from its status |
 //! | [`pocket`] | answers that are not stored yet |
@@ -37,8 +38,10 @@ pub mod pocket;
 pub mod ports;
 mod report;
 mod restore;
+mod shared;
 pub mod stamp;
 
 pub use credential::Credential;
 pub use memory::Memory;
-pub use pass::{NoOp, Observer, Passed, Shared, pass};
+pub use pass::{Passed, pass};
+pub use shared::{NoOp, Observer, Shared};

@@ -1,66 +1,19 @@
 //! One pass over one credential: observe, decide, act and settle until the plan rests, then report. Every pass ends in a
 //! decision, and every decision is reported.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
 use super::act::Pass;
 use super::credential::Credential;
 use super::look::Look;
 use super::memory::{Hand, Memory};
 use super::observe::{first_ahead, observe};
 use super::ports::{Clock, Ports};
-use super::report;
+use super::report::{Rested, report};
+use super::shared::Shared;
 use crate::api::Reason;
-use crate::plan::allowance::Allowance;
 use crate::plan::settle::pass::{self as settle, Allowed};
-use crate::plan::snapshot::{Snapshot, Token};
+use crate::plan::snapshot::Token;
 use crate::plan::tokens::Need;
-use crate::plan::{Decision, Step, Time, next_step, rest_of_pass};
-
-/// What all credentials of a process share.
-#[derive(Debug)]
-pub struct Shared {
-    /// Sends by account and namespace.
-    allowance: Mutex<Allowance>,
-    /// Who wants to know what happened: metrics.
-    pub observer: Arc<dyn Observer>,
-}
-
-impl Shared {
-    /// With nothing sent yet.
-    pub fn new(observer: Arc<dyn Observer>) -> Self {
-        Self {
-            allowance: Mutex::default(),
-            observer,
-        }
-    }
-
-    /// Sends by account and namespace.
-    pub(super) fn allowance(&self) -> MutexGuard<'_, Allowance> {
-        self.allowance.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Hears what a pass did.
-pub trait Observer: Send + Sync + std::fmt::Debug {
-    /// A new token was published over what `token` describes.
-    fn published(&self, token: &Token, now: Time);
-    /// A renewal failed.
-    fn failed(&self, reason: Reason);
-    /// A pass ended with this step, after so much time.
-    fn passed(&self, step: &Step, took: Duration);
-}
-
-/// An observer that does not listen.
-#[derive(Debug)]
-pub struct NoOp;
-
-impl Observer for NoOp {
-    fn published(&self, _: &Token, _: Time) {}
-    fn failed(&self, _: Reason) {}
-    fn passed(&self, _: &Step, _: Duration) {}
-}
+use crate::plan::{Decision, Time, next_step, rest_of_pass};
 
 /// How a pass ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,13 +26,6 @@ pub struct Passed {
     pub steps: usize,
     /// The status says what was decided.
     pub reported: bool,
-}
-
-/// What a pass rests with.
-pub(super) struct Rested {
-    pub(super) facts: Snapshot,
-    pub(super) decision: Decision,
-    pub(super) now: Time,
 }
 
 /// Takes one credential as far as it can go now.
@@ -95,7 +41,7 @@ pub async fn pass<P: Ports>(
     let rested = steps(ports, shared, credential, look, memory).await;
     settle::ends(&mut memory.known, &rested.facts, rested.now);
     drop_stale(memory, &rested);
-    report::report(ports, credential, memory, &rested).await;
+    report(ports, credential, memory, &rested).await;
     let took = ports.clock().monotonic().saturating_sub(start);
     shared.observer.passed(&rested.decision.step, took);
     conclude(memory, &rested)

@@ -4,7 +4,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as KubeCondition,
 
 use super::credential::Credential;
 use super::memory::{Memory, Unwritten};
-use super::pass::Rested;
 use super::ports::{Cluster, ClusterError, Event, Ports};
 use super::stamp::{to_kube, to_text};
 use crate::api::{
@@ -21,6 +20,13 @@ use crate::plan::{schedule, settle};
 
 /// Longest message in a condition or failure, bytes.
 const MESSAGE: usize = 1024;
+
+/// What a pass rests with, and what is reported.
+pub(super) struct Rested {
+    pub(super) facts: Snapshot,
+    pub(super) decision: Decision,
+    pub(super) now: Time,
+}
 
 /// Writes the status if something but a wording changed. One that does not get through is written again by itself, with a
 /// back-off of its own: the rest of the pass does not depend on it.

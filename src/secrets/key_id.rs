@@ -8,8 +8,7 @@ use aws_lc_rs::rand::SecureRandom;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
-use super::keys::KeyError;
-use super::mac::hexadecimal;
+use super::key_error::KeyError;
 use super::moment::timestamp;
 use crate::plan::Time;
 
@@ -26,7 +25,7 @@ impl KeyId {
         let mut tail = [0; 4];
         rng.fill(&mut tail).map_err(|_| KeyError::Random)?;
         let time = timestamp(now).strftime(TIME_FORM);
-        Self::parse(&format!("{time}-{}", hexadecimal(&tail))).ok_or(KeyError::Id)
+        Self::parse(&format!("{time}-{:08x}", u32::from_be_bytes(tail))).ok_or(KeyError::Id)
     }
 
     /// The id that `text` spells, if it has the right form.

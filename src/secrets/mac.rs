@@ -74,7 +74,7 @@ fn short(tag: &Tag) -> String {
 }
 
 /// `bytes` in lower-case hexadecimal digits.
-pub(super) fn hexadecimal(bytes: &[u8]) -> String {
+fn hexadecimal(bytes: &[u8]) -> String {
     let digits = bytes.iter().flat_map(|b| [b >> 4, b & 15]);
     digits
         .filter_map(|d| char::from_digit(u32::from(d), 16))

@@ -12,7 +12,7 @@
 //!
 //! | module | what it does |
 //! |---|---|
-//! | `keys`, `key_id` | the set of sealing keys and the MAC key, in a Secret or a file |
+//! | `keys`, `key_id`, `key_error` | the set of sealing keys and the MAC key, in a Secret or a file |
 //! | `seal` | AES-256-GCM blobs bound to their place |
 //! | `session`, `record` | what is sealed, as JSON |
 //! | `mac` | keyed hashes |
@@ -21,6 +21,7 @@
 //! | `vault` | all of the above behind the port [`crate::reconcile::ports::Vault`] |
 
 mod framing;
+mod key_error;
 mod key_id;
 mod keys;
 mod login;
@@ -33,6 +34,7 @@ mod session;
 mod vault;
 mod wiped;
 
+pub use key_error::KeyError;
 pub use key_id::KeyId;
-pub use keys::{KeyError, KeySet};
+pub use keys::KeySet;
 pub use vault::{Keyring, Monotonic};

@@ -122,18 +122,21 @@ impl From<Why> for &'static str {
     }
 }
 
-impl From<Effect> for Answer {
-    fn from(effect: Effect) -> Self {
-        match effect {
-            Effect::Condemned
-            | Effect::Doubtful
-            | Effect::Entry
-            | Effect::Person
-            | Effect::Dead
-            | Effect::Suspect
-            | Effect::Unreadable => Self::Refused,
-            Effect::Transient | Effect::Withheld => Self::Postponed,
-            Effect::Unanswered => Self::Unanswered,
+impl From<Result<(), Effect>> for Answer {
+    fn from(result: Result<(), Effect>) -> Self {
+        match result {
+            Ok(()) => Self::Granted,
+            Err(
+                Effect::Condemned
+                | Effect::Doubtful
+                | Effect::Entry
+                | Effect::Person
+                | Effect::Dead
+                | Effect::Suspect
+                | Effect::Unreadable,
+            ) => Self::Refused,
+            Err(Effect::Transient | Effect::Withheld) => Self::Postponed,
+            Err(Effect::Unanswered) => Self::Unanswered,
         }
     }
 }
@@ -168,9 +171,10 @@ mod tests {
 
     #[test]
     fn facts_map_to_labels() {
-        assert_eq!(Answer::from(Effect::Dead), Answer::Refused);
-        assert_eq!(Answer::from(Effect::Transient), Answer::Postponed);
-        assert_eq!(Answer::from(Effect::Unanswered), Answer::Unanswered);
+        assert_eq!(Answer::from(Ok(())), Answer::Granted);
+        assert_eq!(Answer::from(Err(Effect::Dead)), Answer::Refused);
+        assert_eq!(Answer::from(Err(Effect::Transient)), Answer::Postponed);
+        assert_eq!(Answer::from(Err(Effect::Unanswered)), Answer::Unanswered);
         assert_eq!(Written::from(Ok(())), Written::Done);
         assert_eq!(Written::from(Err(&ClusterError::Immutable)), Written::Refused);
         assert_eq!(Pass::of(&Step::Idle), Some(Pass::Idle));

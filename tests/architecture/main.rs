@@ -8,6 +8,7 @@
 )]
 
 mod api_surface;
+mod circles;
 mod citations;
 mod contract;
 mod dependencies;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use entra_operator::api::{Cloud, Realm};
-use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits, Peer};
+use entra_operator::entra::{Authorities, Client, Declared, Federation, Grant, Kind, Limits, Peer};
 use entra_operator::plan::Time;
-use entra_operator::plan::answer::{Account, Refusal};
+use entra_operator::plan::answer::{Account, Effect, Refusal};
 use entra_operator::plan::identity::Pin;
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::material::{ClientAuthentication, LoginContent, Secret, StoredSession};
@@ -25,6 +25,9 @@ pub(crate) const REFRESH_TOKEN: &str = "marker-refresh-token";
 pub(crate) const CA: &str = "/etc/entra-operator/lab-ca.pem";
 pub(crate) const FEDERATION_CA: &str = "/etc/entra-operator/federation-ca.pem";
 pub(crate) const SCOPE: &str = "api://x/.default";
+
+/// A request as the metrics hear of it.
+pub(crate) type Observed = (Grant, Result<(), Effect>);
 
 /// Real time plus what the test adds.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use entra_operator::reconcile::material::{ClientAuthentication, Secret};
 use entra_operator::reconcile::ports::Outcome;
 use url::form_urlencoded;
 
-use crate::client::{CLIENT_ID, Setup, granted, refused, tokens};
+use crate::client::{CLIENT_ID, Observed, Setup, granted, refused, tokens};
 use crate::federation::{
     ASSERTION, Scene, Version, fault, issued, issued_as, metadata, realm_of, realm_with, signed_in,
 };
@@ -551,13 +551,13 @@ async fn wrong_passwords_open_no_circuit() {
 
 #[tokio::test]
 async fn every_request_is_observed_by_its_kind() {
-    let seen: Arc<Mutex<Vec<(Grant, &'static str)>>> = Arc::default();
+    let seen: Arc<Mutex<Vec<Observed>>> = Arc::default();
     let sink = Arc::clone(&seen);
     let mut scene = signed_in().await;
     let observer =
-        move |grant: Grant, result: &'static str, _: f64| sink.lock().unwrap().push((grant, result));
+        move |grant: Grant, result: Result<(), Effect>, _: f64| sink.lock().unwrap().push((grant, result));
     scene.setup.client = scene.setup.client.observed_by(Arc::new(observer));
     granted(scene.setup.login().await);
     let kinds = [Grant::Discovery, Grant::Discovery, Grant::WsTrust, Grant::Saml11];
-    assert_eq!(*seen.lock().unwrap(), kinds.map(|grant| (grant, "granted")));
+    assert_eq!(*seen.lock().unwrap(), kinds.map(|grant| (grant, Ok(()))));
 }

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use entra_operator::api::Reason;
-use entra_operator::entra::{Grant, RESULTS};
+use entra_operator::entra::Grant;
+use entra_operator::plan::answer::Effect;
 use entra_operator::reconcile::ports::Outcome;
 use futures::future::join_all;
 use tokio::net::TcpListener;
 
-use crate::client::{CLIENT_ID, Setup, TENANT, granted, refused, tokens};
+use crate::client::{CLIENT_ID, Observed, Setup, TENANT, granted, refused, tokens};
 use crate::server::{Act, Server, certificate, say};
 
 #[tokio::test]
@@ -139,39 +140,46 @@ async fn a_5xx_that_asks_to_wait_pauses_its_tenant_and_client_and_no_other() {
     }
 }
 
+/// A refused password: condemned or doubted, as the realm service says afterwards.
+const WRONG: &str = r#"{"error":"invalid_grant","error_codes":[50126]}"#;
+
 #[tokio::test]
-async fn every_request_is_observed_once() {
+async fn every_request_is_observed_once_as_it_was_decided() {
     let server = Server::start([
         say(200, &[], &tokens()),
-        say(400, &[], r#"{"error":"invalid_grant","error_codes":[50126]}"#),
+        say(400, &[], WRONG),
         say(200, &[], r#"{"account_type":"Managed"}"#),
+        say(400, &[], WRONG),
+        say(200, &[], r#"{"account_type":"Unknown"}"#),
         say(400, &[], r#"{"error":"invalid_grant","error_codes":[50173]}"#),
         Act::Close,
     ])
     .await;
-    let seen: Arc<Mutex<Vec<(Grant, &'static str)>>> = Arc::default();
+    let seen: Arc<Mutex<Vec<Observed>>> = Arc::default();
     let sink = Arc::clone(&seen);
     let mut setup = Setup::new(&server);
     setup.client = setup.client.observed_by(Arc::new(
-        move |grant: Grant, result: &'static str, seconds: f64| {
+        move |grant: Grant, result: Result<(), Effect>, seconds: f64| {
             assert!((0.0..30.0).contains(&seconds));
             sink.lock().unwrap().push((grant, result));
         },
     ));
     drop(setup.redeem().await);
     drop(setup.login().await);
+    drop(setup.login().await);
     drop(setup.redeem().await);
     drop(setup.login().await);
     let seen = seen.lock().unwrap().clone();
-    assert!(seen.iter().all(|(_, result)| RESULTS.contains(result)));
     assert_eq!(
         seen,
         [
-            (Grant::Refresh, "granted"),
-            (Grant::Password, "condemned"),
-            (Grant::Discovery, "granted"),
-            (Grant::Refresh, "dead"),
-            (Grant::Password, "unanswered"),
+            (Grant::Refresh, Ok(())),
+            (Grant::Discovery, Ok(())),
+            (Grant::Password, Err(Effect::Condemned)),
+            (Grant::Discovery, Ok(())),
+            (Grant::Password, Err(Effect::Doubtful)),
+            (Grant::Refresh, Err(Effect::Dead)),
+            (Grant::Password, Err(Effect::Unanswered)),
         ]
     );
 }

@@ -15,7 +15,7 @@ use crate::client::{PASSWORD, REFRESH_TOKEN, Setup, USER, refused};
 /// See the head of the file.
 const EXPECTED: &str = include_str!("aadsts.tsv");
 
-/// Codes without a public record: they have no row, and are judged by what they are like, else by their error.
+/// Codes without a row: they are judged by what they are like, else by their error.
 const UNRECORDED: [u32; 5] = [53_777, 130_500, 399_284, 500_349, 530_999];
 
 /// Text of the service that nobody may get to see.
