@@ -2,6 +2,7 @@
 //! the API server issues. A scripted token service takes what it is given and shows it to the test.
 
 use std::fs::read_to_string;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -272,6 +273,8 @@ async fn a_service_account_proves_the_application_as_long_as_annotation_and_role
         .await;
 
     allow(&scene.place).await;
+    // Words are told apart by their seconds.
+    tokio::time::sleep(Duration::from_secs(1)).await;
     scene.place.request_refresh("reporting").await;
     scene.ready("Fresh").await;
     scene.assert_nothing_leaked(&tokens).await;
