@@ -51,6 +51,13 @@ pub(super) struct Attempt<'a> {
     pub(super) correlation_id: &'a str,
 }
 
+/// Keycloak's `not_allowed`, which no RFC has: the password was right, and `offline_access` is refused.
+const NO_OFFLINE: Verdict = Verdict {
+    message: "The identity provider gives this account or application no refresh token",
+    remedy: "Allow both the scope offline_access.",
+    ..Verdict::of(Class::Application, None)
+};
+
 /// What was found out about a refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Verdict {
@@ -403,10 +410,11 @@ fn by_body(grant: Grant, body: &ErrorBody) -> Verdict {
 /// No code is known: what it is like, then `suberror`, then `error`.
 fn by_names(grant: Grant, body: &ErrorBody) -> Verdict {
     let code = body.codes.last().copied();
-    let class = code
-        .and_then(kin)
-        .or_else(|| by_suberror(grant, &body.suberror))
-        .or_else(|| by_error(grant, &body.error));
+    let told = code.and_then(kin).or_else(|| by_suberror(grant, &body.suberror));
+    if told.is_none() && body.error == "not_allowed" {
+        return NO_OFFLINE;
+    }
+    let class = told.or_else(|| by_error(grant, &body.error));
     Verdict::of(class.unwrap_or_else(|| unheard_of(body)), code)
 }
 
