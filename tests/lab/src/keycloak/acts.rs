@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::Error;
 use super::admin::Events;
-use super::cast::{ACTION, CAST, GUEST, MISTYPED, NAMESPACE, PUBLIC, Role, SECRET, SIGNED};
+use super::cast::{ACTION, CAST, GUEST, MISTYPED, NAMESPACE, PUBLIC, Role, SECRET, SIGNED, TWO_SCOPES};
 use super::eyes::Eyes;
 use super::scene::{LIFE, Scene};
 use crate::demo::screen::{Paint, Screen};
@@ -55,6 +55,7 @@ pub(super) async fn play(screen: &Screen, scene: &Scene) -> Result<(), Error> {
         broken: Vec::new(),
     };
     play.sign_in().await?;
+    play.two_scopes().await?;
     play.renew().await?;
     play.help().await?;
     play.log_out().await?;
@@ -70,7 +71,7 @@ pub(super) async fn play(screen: &Screen, scene: &Scene) -> Result<(), Error> {
 impl Play<'_> {
     /// Three sign in; three passwords are refused, each for another cause, and kept.
     async fn sign_in(&mut self) -> Result<(), Error> {
-        self.act("a user applies six credentials and their login Secrets")?;
+        self.act("a user applies seven credentials and their login Secrets")?;
         self.scene.apply_all()?;
         let signed_in = |eyes: &Eyes<'_>| AT_ONCE.iter().all(|role| eyes.is_ready(role));
         self.eyes
@@ -109,6 +110,16 @@ impl Play<'_> {
             self.check(kept && reason == Some(cause), "refused password", &found)?;
         }
         Ok(())
+    }
+
+    /// RFC 6749 §6: a refresh token gives no scope that the sign-in was not granted. Keycloak leaves it out, and says so
+    /// in the answer.
+    async fn two_scopes(&mut self) -> Result<(), Error> {
+        let reduced = |eyes: &Eyes<'_>| eyes.readiness(&TWO_SCOPES) == "ScopesReduced";
+        self.eyes
+            .until("the word about an entry with another scope", SOON, reduced)
+            .await?;
+        self.check(true, "a scope of a second entry", "ScopesReduced")
     }
 
     /// Tokens are renewed, each by one redemption; no password is sent again.

@@ -56,15 +56,17 @@ impl Admin {
         self.token().await.is_ok()
     }
 
-    /// Makes the realm, and in it the scope and the clients, which may have it.
+    /// Makes the realm, and in it the scopes and the clients, which may have them.
     pub(super) async fn create_realm(
         &self,
         realm: &Value,
-        scope: &Value,
+        scopes: &[Value],
         clients: &[Value],
     ) -> Result<(), Error> {
         self.send(Method::POST, "/admin/realms", Some(realm)).await?;
-        self.of_realm(Method::POST, "client-scopes", Some(scope)).await?;
+        for scope in scopes {
+            self.of_realm(Method::POST, "client-scopes", Some(scope)).await?;
+        }
         for client in clients {
             self.of_realm(Method::POST, "clients", Some(client)).await?;
         }

@@ -1,4 +1,4 @@
-//! Who plays: six credentials, three that sign in at once and three that a person must help first.
+//! Who plays: credentials that sign in at once, one of them with two entries, and some that a person must help first.
 
 use serde_json::{Value, json};
 
@@ -10,6 +10,9 @@ pub(super) const NAMESPACE: &str = "entra-keycloak";
 
 /// What every token is asked for.
 pub(super) const SCOPE: &str = "orders";
+
+/// What the second entry of [`TWO_SCOPES`] asks for.
+pub(super) const OTHER_SCOPE: &str = "invoices";
 
 /// How a client proves who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,8 +52,10 @@ pub(super) const MISTYPED: Role = Role::new("mistyped", Proof::Public, Some(Trou
 pub(super) const ACTION: Role = Role::new("action", Proof::Public, Some(Trouble::RequiredAction));
 pub(super) const GUEST: Role = Role::new("guest", Proof::Public, Some(Trouble::NoOffline));
 
+pub(super) const TWO_SCOPES: Role = Role::new("two-scopes", Proof::Public, None);
+
 /// All of them.
-pub(super) const CAST: [Role; 6] = [PUBLIC, SECRET, SIGNED, MISTYPED, ACTION, GUEST];
+pub(super) const CAST: [Role; 7] = [PUBLIC, SECRET, SIGNED, TWO_SCOPES, MISTYPED, ACTION, GUEST];
 
 /// What the lane makes up and nobody else knows.
 pub(super) struct Material {
@@ -90,6 +95,17 @@ impl Role {
         format!("{}-token", self.name)
     }
 
+    /// Its token Secrets, and what each is asked for.
+    fn entries(&self) -> Vec<Value> {
+        let first = json!({"secretName": self.token(), "scopes": [SCOPE]});
+        let second = json!({"secretName": format!("{}-other", self.name), "scopes": [OTHER_SCOPE]});
+        if *self == TWO_SCOPES {
+            vec![first, second]
+        } else {
+            vec![first]
+        }
+    }
+
     /// Everything that a user applies for it.
     pub(super) fn objects(&self, material: &Material) -> Vec<Value> {
         let password = match self.trouble {
@@ -111,7 +127,7 @@ impl Role {
         let spec = json!({
             "authority": AUTHORITY, "clientId": self.proof.client_id(),
             "login": {"secretName": self.login()},
-            "tokens": [{"secretName": self.token(), "scopes": [SCOPE]}],
+            "tokens": self.entries(),
         });
         let client = format!("{}-client", self.name);
         let proof = match self.proof {

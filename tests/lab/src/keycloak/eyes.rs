@@ -84,6 +84,13 @@ impl<'a> Eyes<'a> {
         Some(self.statuses.get(role.name)?.failure.as_ref()?.reason)
     }
 
+    /// Reason of its condition `Ready`.
+    pub(super) fn readiness(&self, role: &Role) -> &str {
+        let status = self.statuses.get(role.name);
+        let ready = status.and_then(|status| status.conditions.iter().find(|c| c.type_ == "Ready"));
+        ready.map_or("", |ready| ready.reason.as_str())
+    }
+
     /// How often in a row.
     pub(super) fn failures(&self, role: &Role) -> i32 {
         let failure = self

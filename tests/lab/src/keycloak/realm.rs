@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::cast::{CAST, Material, Proof, Role, SCOPE, Trouble, joined};
+use super::cast::{CAST, Material, OTHER_SCOPE, Proof, Role, SCOPE, Trouble, joined};
 
 /// Name of the realm.
 pub(super) const REALM: &str = "lab";
@@ -34,9 +34,9 @@ fn user(role: &Role, material: &Material) -> Value {
     })
 }
 
-/// The scope of the API that the tokens are for.
-pub(super) fn scope() -> Value {
-    json!({"name": SCOPE, "protocol": "openid-connect", "attributes": {"include.in.token.scope": "true"}})
+/// A scope of the API that the tokens are for.
+pub(super) fn scope(name: &str) -> Value {
+    json!({"name": name, "protocol": "openid-connect", "attributes": {"include.in.token.scope": "true"}})
 }
 
 /// The client that proves itself so.
@@ -45,7 +45,7 @@ pub(super) fn client(proof: Proof, material: &Material) -> Value {
         "clientId": proof.client_id(), "publicClient": proof == Proof::Public,
         "directAccessGrantsEnabled": true, "standardFlowEnabled": false,
         "defaultClientScopes": ["basic", "profile", "email", "roles"],
-        "optionalClientScopes": [SCOPE, "offline_access"],
+        "optionalClientScopes": [SCOPE, OTHER_SCOPE, "offline_access"],
     });
     let known = match proof {
         Proof::Public => json!({}),

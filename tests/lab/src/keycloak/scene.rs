@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::Error;
 use super::admin::Admin;
-use super::cast::{AUTHORITY, CAST, Material, NAMESPACE, Proof};
+use super::cast::{AUTHORITY, CAST, Material, NAMESPACE, OTHER_SCOPE, Proof, SCOPE};
 use super::realm::{self, REALM};
 use super::server::Server;
 use crate::demo::screen::{Paint, Screen};
@@ -106,9 +106,10 @@ impl Scene {
 /// A Keycloak with the realm.
 async fn served(material: &Material) -> Result<(Server, Admin), Error> {
     let (server, admin) = Server::start().await?;
+    let scopes = [SCOPE, OTHER_SCOPE].map(realm::scope);
     let clients = Proof::ALL.map(|proof| realm::client(proof, material));
     admin
-        .create_realm(&realm::realm(LIFE, material), &realm::scope(), &clients)
+        .create_realm(&realm::realm(LIFE, material), &scopes, &clients)
         .await?;
     Ok((server, admin))
 }
