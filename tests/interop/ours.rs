@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use entra_lab::simulator::Simulator;
-use entra_lab::simulator::world::TENANT;
 use entra_operator::api::Realm;
 use entra_operator::entra::{Authorities, Client, Declared, Federation, Kind, Limits, Peer};
 use entra_operator::operator::SystemClock;
@@ -16,7 +15,7 @@ use entra_operator::reconcile::material::{
 };
 use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens, Wanted};
 
-use crate::scene::{Registration, SCOPE, User};
+use crate::scene::{Registration, SCOPE, User, tenant};
 
 /// Name under which the simulator is declared.
 const AUTHORITY: &str = "lab";
@@ -30,11 +29,12 @@ pub(crate) struct Ours {
 }
 
 impl Ours {
-    pub(crate) fn new(simulator: &Simulator, registration: &Registration) -> Self {
+    pub(crate) fn new(simulator: &Simulator, kind: Kind, registration: &Registration) -> Self {
+        let path = if kind == Kind::Adfs { "/adfs" } else { "" };
         let declared = Declared {
             name: AUTHORITY.to_owned(),
-            kind: Kind::Entra,
-            url: simulator.url(),
+            kind,
+            url: simulator.url() + path,
             ca_file: Some("/ca.pem".into()),
             namespaces: None,
         };
@@ -47,7 +47,7 @@ impl Ours {
             namespace: "etl",
             cloud: None,
             authority: Some(AUTHORITY),
-            tenant: Some(TENANT),
+            tenant: tenant(kind),
             client_id: &registration.client_id,
         };
         let binding = authorities.binding(&wanted).unwrap();

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use entra_lab::simulator::Entry;
+use entra_operator::entra::Kind;
 
 use crate::library::Library;
 use crate::scene::{Registration, Scene, User};
@@ -72,7 +73,15 @@ const ASSERTION: &[Difference] = &[
 /// The request for an assertion of the federation server.
 const WS_TRUST: &[Difference] = &[("content-length", Both, "other prefixes and no indentation")];
 
-/// Its redemption.
+/// Every request to AD FS.
+#[rustfmt::skip]
+const ADFS: &[Difference] = &[
+    ("client_info", Theirs, "asks for the home account, which Entra ID alone has"),
+    ("content-length", Both, "no `client_info`"),
+    ("x-anchormailbox", Theirs, "routes to a region of Entra ID"),
+];
+
+/// The redemption of that assertion.
 #[rustfmt::skip]
 const SAML: &[Difference] = &[
     ("assertion", Both, "the server issues a new one each time; base64 as MSAL.NET, Go and Java write it"),
@@ -115,6 +124,14 @@ impl Listed {
         }
     }
 
+    /// An account of AD FS, which has no realm to ask for.
+    fn adfs(further: &'static [Difference]) -> Self {
+        Self {
+            sign_in: vec![vec![ALWAYS, CLOUD, TOKEN, ADFS, further]],
+            renewal: vec![ALWAYS, CLOUD, TOKEN, ADFS, further],
+        }
+    }
+
     /// A federated account of a public client.
     fn federated() -> Self {
         Self {
@@ -151,7 +168,11 @@ fn assert_parity(ours: &[Entry], theirs: &[Entry], listed: &[Vec<&[Difference]>]
 
 /// The same sign-in from both sides, then the same renewal: the library's refresh token serves both.
 async fn a_life_is_pythons(registration: Registration, user: User, listed: Listed) {
-    let scene = Scene::start().await;
+    a_life_is_pythons_at(Kind::Entra, registration, user, listed).await;
+}
+
+async fn a_life_is_pythons_at(kind: Kind, registration: Registration, user: User, listed: Listed) {
+    let scene = Scene::of(kind).await;
     let ours = scene.ours(&registration);
     let mut msal = scene.msal(Library::Python, registration);
     ours.sign_in(&user).await.unwrap();
@@ -192,4 +213,23 @@ async fn requests_with_a_certificate_are_pythons() {
 #[tokio::test]
 async fn requests_for_a_federated_account_are_pythons() {
     a_life_is_pythons(Registration::public(), User::federated(), Listed::federated()).await;
+}
+
+/// The signature and the thumbprint are others there, RS256 and SHA-1, and both sides know it: a difference of
+/// `client_assertion:alg` or `client_assertion:x5t` is not listed.
+#[tokio::test]
+async fn requests_with_a_certificate_to_ad_fs_are_pythons() {
+    let registration = Registration::with_certificate();
+    a_life_is_pythons_at(Kind::Adfs, registration, User::nth(0), Listed::adfs(ASSERTION)).await;
+}
+
+#[tokio::test]
+async fn requests_of_a_public_client_to_ad_fs_are_pythons() {
+    a_life_is_pythons_at(
+        Kind::Adfs,
+        Registration::public(),
+        User::nth(0),
+        Listed::adfs(&[]),
+    )
+    .await;
 }

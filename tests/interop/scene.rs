@@ -9,6 +9,7 @@ use entra_lab::simulator::world::{
     self, CLIENT_SECRET, CONFIDENTIAL_CLIENT, FEDERATED_DOMAIN, PUBLIC_CLIENT, TENANT, World,
 };
 use entra_lab::simulator::{Application, ClientCertificate, Entry, Options, Simulator, StartError};
+use entra_operator::entra::Kind;
 use serde::Serialize;
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -52,6 +53,8 @@ pub(crate) struct Registration {
 /// A running token service.
 pub(crate) struct Scene {
     pub(crate) simulator: Simulator,
+    /// Which of its authorities is used.
+    kind: Kind,
     folder: TempDir,
 }
 
@@ -103,8 +106,13 @@ impl Registration {
 }
 
 impl Scene {
-    /// Starts a token service that nobody else uses.
+    /// Starts a token service that nobody else uses, as Entra ID.
     pub(crate) async fn start() -> Self {
+        Self::of(Kind::Entra).await
+    }
+
+    /// The same as an authority of this kind.
+    pub(crate) async fn of(kind: Kind) -> Self {
         let simulator = loop {
             match Simulator::start(options()).await {
                 Ok(simulator) => break simulator,
@@ -118,19 +126,24 @@ impl Scene {
         };
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("ca.pem"), simulator.ca_pem()).unwrap();
-        Self { simulator, folder }
+        Self {
+            simulator,
+            kind,
+            folder,
+        }
     }
 
     /// A library as this application.
     pub(crate) fn msal(&self, library: Library, registration: Registration) -> Driver {
-        let authority = format!("{}/{TENANT}", self.simulator.url());
+        let path = tenant(self.kind).unwrap_or("adfs");
+        let authority = format!("{}/{path}", self.simulator.url());
         let ca = self.folder.path().join("ca.pem");
         Driver::start(library, (&authority, &ca), registration)
     }
 
     /// The operator's client as this application.
     pub(crate) fn ours(&self, registration: &Registration) -> Ours {
-        Ours::new(&self.simulator, registration)
+        Ours::new(&self.simulator, self.kind, registration)
     }
 
     /// The grants that were asked for since `mark`, in order.
@@ -144,6 +157,11 @@ impl Scene {
     pub(crate) fn mark(&self) -> u64 {
         self.simulator.journal().mark()
     }
+}
+
+/// The tenant of an authority, if it has any.
+pub(crate) fn tenant(kind: Kind) -> Option<&'static str> {
+    (kind == Kind::Entra).then_some(TENANT)
 }
 
 fn options() -> Options {

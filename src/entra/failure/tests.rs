@@ -347,6 +347,12 @@ fn refusals_of_other_providers_are_understood() {
         (Effect::Suspect, Reason::LoginRequired)
     );
     let misconfigured = (Effect::Person, Reason::AppMisconfigured);
+    let no_offline = described("not_allowed", "Offline tokens not allowed for the user or client");
+    for grant in [Grant::Password, Grant::Refresh] {
+        let refusal = answered(grant, 400, &no_offline);
+        assert_eq!((refusal.effect, refusal.reason), misconfigured);
+        assert!(refusal.remedy.contains("offline_access"), "{}", refusal.remedy);
+    }
     for code in [90018, 90224, 99999] {
         let text = format!("AADB2C{code}: MARKER");
         for grant in [Grant::Password, Grant::Refresh] {

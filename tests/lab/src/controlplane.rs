@@ -23,7 +23,7 @@ mod certificates;
 pub mod command;
 mod error;
 mod etcd;
-mod flags;
+pub(crate) mod flags;
 pub(crate) mod guard;
 mod kubeconfig;
 mod outages;

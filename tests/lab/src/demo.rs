@@ -13,14 +13,14 @@ mod checks;
 mod existing;
 mod kubectl;
 mod leaks;
-mod narrator;
-mod program;
+pub(crate) mod narrator;
+pub(crate) mod program;
 mod scene;
-mod screen;
+pub(crate) mod screen;
 mod story;
 mod usage;
 mod user;
-mod watch;
+pub(crate) mod watch;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -232,7 +232,7 @@ fn broken(promises: &[String]) -> String {
 
 impl Error {
     /// Turns an I/O error into one that names the action.
-    fn io(action: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
+    pub(crate) fn io(action: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
         let action = action.into();
         move |source| Self::Io { action, source }
     }

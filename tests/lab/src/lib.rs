@@ -5,6 +5,7 @@
 //! - [`proxy`]: an HTTP proxy that refuses, stalls, cuts, or does the work and loses the answer
 //! - [`stage`]: all of them together, with the shipped manifests and real operator processes
 //! - [`demo`]: the operator at work, live
+//! - [`keycloak`]: the operator beside a Keycloak, opt-in
 //! - [`audit`]: reads the API server's audit log, the judge of claims about API use
 //! - [`cache`]: keeps what takes long to build, once for all checkouts
 //! - [`docs`]: writes the parts of the documents that come from the code
@@ -16,6 +17,7 @@ pub mod cache;
 pub mod controlplane;
 pub mod demo;
 pub mod docs;
+pub mod keycloak;
 pub mod proxy;
 pub mod search;
 pub mod simulator;

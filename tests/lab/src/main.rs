@@ -5,7 +5,7 @@ mod breaks;
 use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Parser;
-use entra_lab::{bench, controlplane, demo, docs, simulator};
+use entra_lab::{bench, controlplane, demo, docs, keycloak, simulator};
 
 /// Test laboratory of entra-operator.
 #[derive(Debug, Parser)]
@@ -19,6 +19,7 @@ enum Cli {
     /// The real operator signs in once and renews tokens, live; ends by itself with a summary
     Demo(demo::Args),
     Docs(docs::Args),
+    Keycloak(keycloak::Args),
     /// An Entra token service with users, applications, scripted faults and a journal
     Simulator(simulator::cli::Args),
 }
@@ -41,6 +42,7 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         Cli::Bench(args) => writeln!(std::io::stdout(), "{}", bench::run(&args).await?)?,
         Cli::Docs(args) => docs::run(args)?,
         Cli::Demo(args) => Box::pin(demo::run(args)).await?,
+        Cli::Keycloak(args) => Box::pin(keycloak::run(args)).await?,
         Cli::Simulator(args) => simulator::cli::run(args).await?,
     }
     Ok(())

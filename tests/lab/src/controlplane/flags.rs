@@ -176,7 +176,7 @@ pub(super) fn write_audit_policy(directory: &Path) -> Result<(), Error> {
 
 /// A port that is free now and stays so across a stop and start of its server: below the range from which
 /// systems take ports for outgoing connections.
-pub(super) fn free_port() -> Result<u16, Error> {
+pub(crate) fn free_port() -> Result<u16, Error> {
     let candidates = std::iter::repeat_with(|| 10_000 + u16::from_be_bytes(random_bytes()) % 20_000);
     candidates
         .take(200)

@@ -7,10 +7,10 @@ use super::screen::Paint;
 use super::watch::SecretFacts;
 
 /// A sentence and its colour; nothing if there is nothing to tell.
-pub(super) type Sentence = Option<(String, Paint)>;
+pub(crate) type Sentence = Option<(String, Paint)>;
 
 /// What happened to a Secret. `renewals` counts this one, if it is one.
-pub(super) fn secret(
+pub(crate) fn secret(
     before: Option<&SecretFacts>,
     after: &SecretFacts,
     renewals: usize,
@@ -24,7 +24,7 @@ pub(super) fn secret(
 }
 
 /// The end of a Secret.
-pub(super) fn secret_gone(last: &SecretFacts) -> (String, Paint) {
+pub(crate) fn secret_gone(last: &SecretFacts) -> (String, Paint) {
     if last.kind == LOGIN_TYPE {
         return ("DELETED, and the password with it".to_owned(), Paint::Strong);
     }
@@ -74,7 +74,7 @@ fn token(before: Option<&SecretFacts>, after: &SecretFacts, renewals: usize, now
 }
 
 /// What changed for the credential: only what its columns show, as routine renewals change nothing there.
-pub(super) fn credential(before: Option<&EntraCredentialStatus>, after: &EntraCredentialStatus) -> Sentence {
+pub(crate) fn credential(before: Option<&EntraCredentialStatus>, after: &EntraCredentialStatus) -> Sentence {
     let Some(text) = columns(after) else {
         return before
             .is_none()
@@ -91,7 +91,7 @@ pub(super) fn credential(before: Option<&EntraCredentialStatus>, after: &EntraCr
 }
 
 /// `Ready=True Fresh, LoggedIn=True`, and the message of a failure.
-pub(super) fn columns(status: &EntraCredentialStatus) -> Option<String> {
+pub(crate) fn columns(status: &EntraCredentialStatus) -> Option<String> {
     let ready = status.conditions.iter().find(|c| c.type_ == "Ready")?;
     let logged_in = if is(status, "LoggedIn") { "True" } else { "False" };
     let failure = status.failure.as_ref().map(|f| format!(": {}", f.message));
@@ -103,7 +103,7 @@ pub(super) fn columns(status: &EntraCredentialStatus) -> Option<String> {
 }
 
 /// Whether a condition is true.
-pub(super) fn is(status: &EntraCredentialStatus, condition: &str) -> bool {
+pub(crate) fn is(status: &EntraCredentialStatus, condition: &str) -> bool {
     let mut conditions = status.conditions.iter();
     conditions.any(|c| c.type_ == condition && c.status == "True")
 }

@@ -27,7 +27,7 @@ struct Target {
 }
 
 /// Builds the operator as cargo built this program, and says where it is. cargo's progress goes to stderr.
-pub(super) async fn built(screen: &Screen) -> Result<PathBuf, Error> {
+pub(crate) async fn built(screen: &Screen) -> Result<PathBuf, Error> {
     screen.change("operator", "cargo build --workspace --bins", Paint::Dim)?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)

@@ -8,7 +8,7 @@ use super::Error;
 
 /// How a line looks on a terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Paint {
+pub(crate) enum Paint {
     Plain,
     Dim,
     Good,
@@ -18,7 +18,7 @@ pub(super) enum Paint {
 
 /// Standard output, and the moment at which everything began.
 #[derive(Debug)]
-pub(super) struct Screen {
+pub(crate) struct Screen {
     start: Instant,
     colour: bool,
 }
@@ -36,7 +36,7 @@ impl Paint {
 }
 
 impl Screen {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let set = |name: &str| env::var_os(name).is_some_and(|value| !value.is_empty());
         let dumb = env::var_os("TERM").is_some_and(|term| term == "dumb");
         Self {
@@ -46,30 +46,30 @@ impl Screen {
     }
 
     /// A change: when, of what, and what it was.
-    pub(super) fn change(&self, subject: &str, text: &str, paint: Paint) -> Result<(), Error> {
+    pub(crate) fn change(&self, subject: &str, text: &str, paint: Paint) -> Result<(), Error> {
         let seconds = self.seconds();
         self.write(&format!("{seconds:6.1} s  {subject:<32} "), text, paint)
     }
 
     /// What the user types.
-    pub(super) fn command(&self, text: &str) -> Result<(), Error> {
+    pub(crate) fn command(&self, text: &str) -> Result<(), Error> {
         let seconds = self.seconds();
         self.write(&format!("{seconds:6.1} s  $ "), text, Paint::Strong)
     }
 
     /// A line that is no change.
-    pub(super) fn plain(&self, text: &str) -> Result<(), Error> {
+    pub(crate) fn plain(&self, text: &str) -> Result<(), Error> {
         self.write("", text, Paint::Plain)
     }
 
     /// Indented below a command: what it reads.
-    pub(super) fn input(&self, text: &str) -> Result<(), Error> {
+    pub(crate) fn input(&self, text: &str) -> Result<(), Error> {
         text.lines()
             .try_for_each(|line| self.write("            ", line, Paint::Dim))
     }
 
     /// One line of the summary.
-    pub(super) fn verdict(&self, holds: bool, what: &str, found: &str) -> Result<(), Error> {
+    pub(crate) fn verdict(&self, holds: bool, what: &str, found: &str) -> Result<(), Error> {
         let (word, paint) = if holds {
             ("ok  ", Paint::Good)
         } else {
@@ -80,7 +80,7 @@ impl Screen {
     }
 
     /// Seconds since the start.
-    pub(super) fn seconds(&self) -> f64 {
+    pub(crate) fn seconds(&self) -> f64 {
         self.start.elapsed().as_secs_f64()
     }
 

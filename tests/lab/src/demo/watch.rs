@@ -14,7 +14,7 @@ use kube::{Api, Client, ResourceExt};
 
 /// Something that happened to an object.
 #[derive(Debug)]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// A Secret is there, new or changed.
     Secret(SecretFacts),
     /// A Secret is gone.
@@ -27,24 +27,24 @@ pub(super) enum Change {
 
 /// What a Secret tells.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct SecretFacts {
-    pub(super) name: String,
-    pub(super) kind: String,
+pub(crate) struct SecretFacts {
+    pub(crate) name: String,
+    pub(crate) kind: String,
     /// Name of the credential that claimed this login Secret.
-    pub(super) claimed_by: Option<String>,
-    pub(super) expires_at: Option<Timestamp>,
-    pub(super) refresh_at: Option<Timestamp>,
+    pub(crate) claimed_by: Option<String>,
+    pub(crate) expires_at: Option<Timestamp>,
+    pub(crate) refresh_at: Option<Timestamp>,
     /// The sealed refresh token, as text to compare.
-    pub(super) sealed: Option<String>,
+    pub(crate) sealed: Option<String>,
     /// The access token.
-    pub(super) token: Option<String>,
+    pub(crate) token: Option<String>,
 }
 
 /// What happens, in the order in which the API server tells it.
-pub(super) type Changes = Pin<Box<dyn Stream<Item = Change> + Send>>;
+pub(crate) type Changes = Pin<Box<dyn Stream<Item = Change> + Send>>;
 
 /// Every change in a namespace from now on. Interruptions of the watches are mended silently.
-pub(super) fn changes(client: &Client, namespace: &str) -> Changes {
+pub(crate) fn changes(client: &Client, namespace: &str) -> Changes {
     let secrets = events(Api::<Secret>::namespaced(client.clone(), namespace)).filter_map(secret);
     let credentials =
         events(Api::<EntraCredential>::namespaced(client.clone(), namespace)).filter_map(credential);

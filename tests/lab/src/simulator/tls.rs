@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, PKCS_RSA_SHA256,
+    BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, PKCS_RSA_SHA256,
 };
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
@@ -60,8 +60,7 @@ impl Authority {
 
     /// TLS settings of a listener that answers for `localhost`, `127.0.0.1` and `aliases`.
     pub(crate) fn server(&self, aliases: &[String], alpn: &[&str]) -> Result<rustls::ServerConfig, TlsError> {
-        let key = KeyPair::generate()?;
-        let certificate = server_params(aliases)?.signed_by(&key, &self.issuer)?;
+        let (certificate, key) = self.issue(aliases)?;
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
         let mut config = rustls::ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
@@ -69,6 +68,18 @@ impl Authority {
             .with_single_cert(vec![certificate.der().clone(), self.issuer.der().clone()], key)?;
         config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
         Ok(config)
+    }
+
+    /// Certificate and key in PEM for a server of another program, which answers for `localhost` and `127.0.0.1`.
+    pub(crate) fn server_pem(&self) -> Result<(String, String), TlsError> {
+        let (certificate, key) = self.issue(&[])?;
+        Ok((certificate.pem(), key.serialize_pem()))
+    }
+
+    fn issue(&self, aliases: &[String]) -> Result<(Certificate, KeyPair), TlsError> {
+        let key = KeyPair::generate()?;
+        let certificate = server_params(aliases)?.signed_by(&key, &self.issuer)?;
+        Ok((certificate, key))
     }
 }
 

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{ADFS, AUTHORITY, B2C, Error, OIDC, OPERATOR, Stage};
 use crate::controlplane::guard::{DIRECTORY_PREFIX, Guard};
@@ -37,6 +37,8 @@ pub struct OperatorOptions {
     pub election: bool,
     /// Whether the simulator may check passwords as a federation server.
     pub federation: bool,
+    /// Authorities beside the simulator, as the configuration file has them.
+    pub authorities: Vec<Value>,
     /// More YAML for the configuration file.
     pub config: String,
     /// More environment variables.
@@ -54,6 +56,7 @@ impl Default for OperatorOptions {
             log: "info,entra_operator=debug".to_owned(),
             election: true,
             federation: true,
+            authorities: Vec::new(),
             config: String::new(),
             variables: Vec::new(),
             wait: true,
@@ -252,6 +255,7 @@ fn write_files(
     let authorities: Vec<_> = KINDS
         .iter()
         .map(|(name, kind, path)| json!({"name": name, "kind": kind, "url": format!("{url}{path}"), "caFile": ca_file}))
+        .chain(options.authorities.iter().cloned())
         .collect();
     let config = format!(
         "authorities: {}\n\
