@@ -295,9 +295,16 @@ impl Process {
     }
 
     fn later(&self) -> Outcome {
-        let w = self.lock();
+        let mut w = self.lock();
+        let now = w.seconds();
         let pause = match w.idp.weather {
-            Weather::Paused => (w.idp.paused_until - w.seconds()).max(1),
+            Weather::Paused => {
+                // Whoever asks again is told to wait again.
+                if w.idp.paused_until <= now {
+                    w.idp.paused_until = now + 3600;
+                }
+                w.idp.paused_until - now
+            }
             _ => 5,
         };
         drop(w);

@@ -13,7 +13,8 @@ impl World {
     /// A pass came to its end.
     pub fn judge_pass(&mut self, passed: &Passed) {
         let tally = *self.tally();
-        if !self.is_quiet(10 * 60_000) {
+        // What was refused is written up to 12 minutes later: 10, and what spreads them.
+        if !self.is_quiet(13 * 60_000) {
             return;
         }
         if passed.wake.is_some_and(|at| at.0 * 1000 + 1500 < tally.began) {
