@@ -83,6 +83,34 @@ fn a_foreign_token_secret_is_left_alone_and_does_not_delay_the_others() {
     );
 }
 
+/// One that lost the label that the watch selects by goes without a word.
+#[test]
+fn what_somebody_else_must_remove_is_looked_at_again() {
+    let looked_at = |ago: i64| Some(NOW.plus(-ago));
+    let held = |ago| Token {
+        deleting: true,
+        looked_at: looked_at(ago),
+        ..fresh_token("graph")
+    };
+    let old = |ago| Token {
+        ownership: Ownership::Predecessor,
+        looked_at: looked_at(ago),
+        ..token("graph")
+    };
+    let decided = |token: Token| {
+        step(&Snapshot {
+            tokens: vec![token],
+            ..healthy()
+        })
+    };
+    for token in [held(300), old(300)] {
+        assert_eq!(decided(token), Step::Look(vec![Hold::Token(name("graph"))]));
+    }
+    for token in [held(299), old(299)] {
+        assert!(!matches!(decided(token), Step::Look(_)));
+    }
+}
+
 #[test]
 fn a_foreign_refresh_token_secret_stops_everything() {
     let session = Session {
