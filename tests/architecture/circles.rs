@@ -18,6 +18,7 @@ const PRESENT: &[&[&str]] = &[
         "entra::decode",
         "entra::failure",
         "entra::failure::b2c",
+        "entra::failure::names",
         "entra::grant",
         "entra::wire",
     ],
