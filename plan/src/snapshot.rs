@@ -133,6 +133,14 @@ pub enum Target {
 }
 
 impl Target {
+    /// Authority, tenant and client, if the authority is known.
+    pub const fn binding(&self) -> Option<&Binding> {
+        match self {
+            Self::Known { binding, .. } => Some(binding),
+            Self::Refused { .. } => None,
+        }
+    }
+
     /// The administrator's policy took it away: what was published for it before answers the spec all the same.
     pub const fn is_withdrawn(&self) -> bool {
         matches!(
@@ -202,10 +210,7 @@ impl Snapshot {
 
     /// The binding that the spec asks for, if its target is known.
     pub fn binding(&self) -> Option<&Binding> {
-        match &self.target {
-            Target::Known { binding, .. } => Some(binding),
-            Target::Refused { .. } => None,
-        }
+        self.target.binding()
     }
 
     /// Whether the stored refresh token belongs to the spec's binding: as written, or by a resolved tenant GUID.

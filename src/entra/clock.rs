@@ -75,10 +75,11 @@ impl Correction {
     /// What another measurement makes of it.
     fn corrected(self, measured: i64, clock: &dyn Clock) -> Self {
         let before = self.seconds(clock);
-        let seconds = match beyond_flight(measured) {
-            None if before == 0 => 0,
-            _ if beyond_flight(measured.saturating_sub(before)).is_none() => before,
-            other => other.unwrap_or(0),
+        let moved = beyond_flight(measured.saturating_sub(before)).is_some();
+        let seconds = if moved {
+            beyond_flight(measured).unwrap_or(0)
+        } else {
+            before
         };
         Self {
             seconds,

@@ -17,8 +17,8 @@ use crate::plan::metadata::{EntryName, Version};
 use crate::plan::record::{ClientInput, ClientVersion, Inputs};
 use crate::plan::schedule::CLAIM_LOOK;
 use crate::plan::snapshot::{
-    Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Published, Session, Snapshot,
-    Target, Token, Wanted,
+    Binding, Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Published, Session,
+    Snapshot, Target, Token, Wanted,
 };
 
 /// Takes the facts together.
@@ -30,7 +30,7 @@ pub(super) fn observe<P: Ports>(
     now: Time,
 ) -> Snapshot {
     let target = target(ports, credential, memory);
-    let ahead = ahead(ports, look, &target);
+    let ahead = ahead(ports, look, target.binding());
     let client = client(credential, look, memory);
     let session = session(ports, credential, look, memory);
     let known = &memory.known;
@@ -119,30 +119,31 @@ fn client_input(credential: &Credential, look: &Look, memory: &Memory) -> Client
 
 /// How far the clock is ahead by which the tokens are dated: the authority's that the spec names, else that of the stored
 /// session.
-fn ahead<P: Ports>(ports: &P, look: &Look, target: &Target) -> i64 {
+fn ahead<P: Ports>(ports: &P, look: &Look, wanted: Option<&Binding>) -> i64 {
+    let of = |binding: &Binding| ports.provider().ahead(binding);
     let stored = || look.session.as_ref().and_then(annotations::binding);
-    let binding = match target {
-        Target::Known { binding, .. } => Some(binding.clone()),
-        Target::Refused { .. } => stored(),
-    };
-    binding.map_or(0, |binding| ports.provider().ahead(&binding))
+    wanted.map_or_else(|| stored().as_ref().map_or(0, of), of)
 }
 
-/// The same at the beginning of a pass.
-pub(super) fn first_ahead<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &Memory) -> i64 {
-    ahead(ports, look, &target(ports, credential, memory))
+/// The same before the first facts are taken together.
+pub(super) fn first_ahead<P: Ports>(ports: &P, credential: &Credential, look: &Look) -> i64 {
+    ahead(ports, look, binding(ports, credential).ok().as_ref())
 }
 
-fn target<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Target {
+/// Where the spec says that its tokens come from.
+fn binding<P: Ports>(ports: &P, credential: &Credential) -> Result<Binding, AuthorityRefused> {
     let spec = &credential.spec;
-    let sought = Sought {
+    ports.provider().binding(&Sought {
         namespace: &credential.key.namespace,
         cloud: spec.cloud,
         authority: spec.authority.as_deref(),
         tenant: spec.tenant.as_deref(),
         client_id: &spec.client_id,
-    };
-    let binding = match ports.provider().binding(&sought) {
+    })
+}
+
+fn target<P: Ports>(ports: &P, credential: &Credential, memory: &Memory) -> Target {
+    let binding = match binding(ports, credential) {
         Ok(binding) => binding,
         Err(AuthorityRefused { reason, message }) => return Target::Refused { reason, message },
     };
@@ -235,10 +236,7 @@ fn login(credential: &Credential, look: &Look, memory: &Memory, target: &Target,
 /// What belongs to a login's content without being in its Secret.
 pub(super) fn made_for(credential: &Credential, target: &Target) -> MadeFor {
     MadeFor {
-        binding: match target {
-            Target::Known { binding, .. } => Some(binding.clone()),
-            Target::Refused { .. } => None,
-        },
+        binding: target.binding().cloned(),
         realm: credential.realm().name().to_owned(),
     }
 }

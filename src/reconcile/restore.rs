@@ -15,8 +15,8 @@ use crate::plan::word::Word;
 use crate::plan::{Object, settle};
 
 impl Memory {
-    /// Takes the status in. What it says of tokens is by the clock of their authority, which is so far ahead.
-    pub fn restore(&mut self, credential: &Credential, ahead: i64) {
+    /// Takes the status in, once. What it says of tokens is by the clock of their authority, which is so far ahead.
+    pub fn restore(&mut self, credential: &Credential, ahead: impl FnOnce() -> i64) {
         if let Some(word) = handled(credential.status.as_ref()) {
             settle::pass::word_was_handled(&mut self.known, word);
         }
@@ -24,7 +24,7 @@ impl Memory {
             return;
         }
         if let Some(status) = credential.status.clone() {
-            restore(&mut self.known, &status, ahead);
+            restore(&mut self.known, &status, ahead());
             self.written = status;
         }
     }

@@ -138,17 +138,23 @@ impl Play<'_> {
                 &found,
             )?;
         }
+        let once = |_| Events {
+            refused_logins: 1,
+            ..Events::default()
+        };
+        self.check_troubled("password sent once", once).await
+    }
+
+    /// Whether the events of each account in trouble are what they should be.
+    async fn check_troubled(
+        &mut self,
+        what: &'static str,
+        expected: impl Fn(Events) -> Events,
+    ) -> Result<(), Error> {
         for role in TROUBLED {
             let events = self.events(&role).await?;
-            let once = Events {
-                refused_logins: 1,
-                ..Events::default()
-            };
-            self.check(
-                events == once,
-                "password sent once",
-                &format!("{}: {events}", role.name),
-            )?;
+            let found = format!("{}: {events}", role.name);
+            self.check(events == expected(events), what, &found)?;
         }
         Ok(())
     }
@@ -170,20 +176,12 @@ impl Play<'_> {
         self.eyes
             .until("the sign-in of those that were helped", SOON, helped)
             .await?;
-        for role in TROUBLED {
-            let events = self.events(&role).await?;
-            let twice = Events {
-                logins: 1,
-                refused_logins: 1,
-                ..events
-            };
-            self.check(
-                events == twice,
-                "password sent again",
-                &format!("{}: {events}", role.name),
-            )?;
-        }
-        Ok(())
+        let twice = |events| Events {
+            logins: 1,
+            refused_logins: 1,
+            ..events
+        };
+        self.check_troubled("password sent again", twice).await
     }
 
     /// Sessions end at Keycloak: it is told at once, tried until the same was answered three times, then left alone.
