@@ -1,6 +1,7 @@
 //! Writes that the API server refuses, forgets to confirm, or that somebody else was faster with.
 
 use entra_lab::proxy::{Action, Canned, Gate, Trigger};
+use entra_lab::simulator::User;
 use k8s_openapi::api::core::v1::ResourceQuota;
 use kube::Api;
 use kube::api::{DeleteParams, PostParams};
@@ -80,6 +81,9 @@ async fn no_room_for_the_record() {
 /// The access token of the login waits in memory; no other call is made for it.
 async fn no_room_for_a_token() {
     let trial = Trial::new("no-token").await;
+    // What is refused is tried again after 20 to 24 s: the token must live longer than that to be the one that is published.
+    let lives = |user: &mut User| user.token_lifetime = Some(60);
+    trial.stage().await.simulator.change_user(&trial.user, lives);
     trial.full_at(2).await;
     trial.expect("False/WriteRefused").await;
     seconds(2).await;

@@ -50,6 +50,7 @@ pub(crate) fn tokens(
 ) -> Result<Value, Refusal> {
     let sign_in = made_out_to(service, sign_in);
     let behaviour = service.behaviour.clone();
+    let lifetime = sign_in.user.token_lifetime.map(Lifetime::Seconds);
     let long_lived = checked.scopes.resource.continuous_access && declares_cp1(request)?;
     let issue = Issue {
         request,
@@ -59,7 +60,7 @@ pub(crate) fn tokens(
         tenant: checked.tenant.as_deref().unwrap_or(&sign_in.user.tenant),
         client_info: client_info(service, &sign_in.user),
         long_lived,
-        expires_in: life(behaviour.lifetime, long_lived),
+        expires_in: life(lifetime.unwrap_or(behaviour.lifetime), long_lived),
         redeemed: sign_in.redeemed,
     };
     let mut answer = issue.answer().map_err(|_| Refusal::of(50000))?;

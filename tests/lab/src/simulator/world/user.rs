@@ -69,6 +69,9 @@ pub struct User {
     /// Seconds after which a sign-in-frequency policy ends a refresh-token family: 70043.
     #[serde(default)]
     pub sign_in_frequency: Option<i64>,
+    /// Seconds that this user's access tokens live; absent: as everybody's.
+    #[serde(default)]
+    pub token_lifetime: Option<u64>,
     /// Consents that were withdrawn.
     #[serde(default)]
     pub withheld: BTreeSet<Consent>,
@@ -97,6 +100,7 @@ impl User {
             password_expired: false,
             guest_of: BTreeSet::new(),
             sign_in_frequency: None,
+            token_lifetime: None,
             withheld: BTreeSet::new(),
         }
     }
