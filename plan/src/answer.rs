@@ -125,6 +125,16 @@ impl Refusal {
         a_person_ends_it && (checked_later || self.code == Some(NOT_ASSIGNED))
     }
 
+    /// Whether it is a complete answer after which a condemned content that a person's word lifted is condemned still.
+    pub fn leaves_condemned(&self) -> bool {
+        let complete = !matches!(
+            self.effect,
+            Effect::Transient | Effect::Withheld | Effect::Unanswered
+        );
+        let proven = self.proves_password() || self.reason == Reason::IdentityChanged;
+        complete && !proven
+    }
+
     /// Whether nothing of user name and password left: no send, and no turn of account or namespace is used up. A login
     /// Secret that cannot be used is never sent.
     pub fn left_nothing(&self) -> bool {

@@ -274,6 +274,7 @@ impl State {
         if self.tombstones.covers(&meta, source) {
             return None;
         }
+        self.tombstones.lift(&meta.uid, source);
         let now = self.next_moment();
         match self.entries.get_mut(key) {
             Some(entry) if entry.meta.uid == meta.uid => {
@@ -396,6 +397,15 @@ impl Tombstones {
             && let Some(oldest) = self.order.pop_front()
         {
             self.dead_at.remove(&oldest);
+        }
+    }
+
+    /// A list that tells of what is dead has overtaken the death: the object lives, in a history that began since.
+    fn lift(&mut self, uid: &Uid, source: Source) {
+        let overtaken = |death: &Death| source.follows(death.learnt);
+        if self.dead_at.get(uid).is_some_and(overtaken) {
+            self.dead_at.remove(uid);
+            self.order.retain(|dead| dead != uid);
         }
     }
 

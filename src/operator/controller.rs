@@ -1,6 +1,7 @@
 //! From changes to passes: knows the credentials, which Secrets concern which, and runs bounded passes over them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -38,6 +39,8 @@ struct Known {
 struct Entry {
     credential: RwLock<Arc<Credential>>,
     memory: Mutex<Memory>,
+    /// A list told it again, and no pass has compared its status since.
+    listed_again: AtomicBool,
 }
 
 /// What the metrics show of one credential.
@@ -74,6 +77,17 @@ impl<P: Ports> Controller<P> {
         if changed {
             self.queue.trigger(&key);
         }
+    }
+
+    /// A credential that was known is told again by a list: its status is looked at, too, which may not be the one that
+    /// was written last.
+    pub(super) fn listed_again(&self, credential: Credential) {
+        let key = credential.key.clone();
+        self.applied(credential);
+        if let Some(entry) = self.entry(&key) {
+            entry.listed_again.store(true, Ordering::Release);
+        }
+        self.queue.trigger(&key);
     }
 
     /// A credential is gone.
@@ -158,6 +172,11 @@ impl<P: Ports> Controller<P> {
         }
     }
 
+    fn entry(&self, key: &Key) -> Option<Arc<Entry>> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.credentials.get(key).cloned()
+    }
+
     fn entries(&self) -> Vec<Arc<Entry>> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known.credentials.values().cloned().collect()
@@ -205,18 +224,14 @@ impl<P: Ports> Controller<P> {
     }
 
     async fn pass_over(&self, key: &Key) {
-        let entry = self
-            .known
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .credentials
-            .get(key)
-            .cloned();
-        let Some(entry) = entry else {
+        let Some(entry) = self.entry(key) else {
             return self.queue.forget(key);
         };
         let credential = Arc::clone(&entry.credential.read().unwrap_or_else(PoisonError::into_inner));
         let mut memory = entry.memory.lock().await;
+        if entry.listed_again.swap(false, Ordering::AcqRel) {
+            memory.compare_status(&credential);
+        }
         let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, &mut memory)).await;
         let expires_at = memory.decided().expires_at.as_ref().map(stamp::from_kube);
         self.queue.done(key, passed.wake, expires_at);
@@ -261,6 +276,7 @@ impl Known {
             let entry = Entry {
                 credential: RwLock::new(Arc::new(credential)),
                 memory: Mutex::default(),
+                listed_again: AtomicBool::default(),
             };
             self.credentials.insert(key, Arc::new(entry));
         }

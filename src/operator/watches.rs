@@ -28,8 +28,11 @@ pub(super) async fn follow_credentials<P: Ports>(
             }
             Change::Applied(object) => {
                 if let Some(credential) = decode(object) {
-                    listing.remove(&credential.key);
-                    controller.applied(credential);
+                    if listing.remove(&credential.key) {
+                        controller.listed_again(credential);
+                    } else {
+                        controller.applied(credential);
+                    }
                 }
             }
             Change::Deleted(object) => {

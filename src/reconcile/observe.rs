@@ -358,10 +358,11 @@ fn reduced(meta: &SecretMeta, asked: &[String]) -> bool {
     !granted.is_empty() && asked.iter().any(declined)
 }
 
-/// Only a deferral is later than what the annotation says: the annotation of a newer token ends it.
+/// Only a deferral is later than what the annotation says, and within the token's life: the annotation of a newer token
+/// ends it, and that of an older one that came back.
 fn due_before(meta: Option<&SecretMeta>, at: Time) -> bool {
     meta.and_then(annotations::published)
-        .is_some_and(|p| p.refresh_at < at)
+        .is_some_and(|p| p.refresh_at < at && at <= p.expires_at)
 }
 
 /// A token Secret of ours; one whose annotations were stripped counts as edited.

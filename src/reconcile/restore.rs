@@ -34,6 +34,16 @@ impl Memory {
         self.restored = false;
         self.known.forget_failures();
     }
+
+    /// A list that began anew tells the status. Where that is not what was written last, another one has taken its place, as
+    /// after a restore of etcd: it is taken in again, and what is decided is written over it.
+    pub fn compare_status(&mut self, credential: &Credential) {
+        let listed = credential.status.clone().unwrap_or_default();
+        if self.restored && listed != self.written {
+            self.written = listed;
+            self.look_at_status_again();
+        }
+    }
 }
 
 fn handled(status: Option<&EntraCredentialStatus>) -> Option<Word> {

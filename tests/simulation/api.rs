@@ -53,10 +53,16 @@ pub enum Notice {
         version: u64,
     },
     Credential(Key),
+    /// Etcd was set back from this version.
+    SetBack(u64),
 }
 
+/// Between two versions there are so many numbers. A history that begins when etcd is set back counts beside those before
+/// it: in the real one, one of thousands of versions is given twice to the same object.
+const STEP: u64 = 64;
+
 /// The store behind the API.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Api {
     pub secrets: BTreeMap<Key, Object>,
     pub credentials: BTreeMap<Key, Resource>,
@@ -64,6 +70,8 @@ pub struct Api {
     pub terminating: bool,
     version: u64,
     uids: u64,
+    /// How often it was set back.
+    set_back: u64,
 }
 
 impl Object {
@@ -149,7 +157,7 @@ impl Api {
     }
 
     fn bump(&mut self) -> u64 {
-        self.version += 1;
+        self.version += STEP;
         self.version
     }
 
@@ -376,6 +384,18 @@ impl Api {
             status: r.status.clone(),
             request: r.request.clone(),
         })
+    }
+
+    /// All is as it was then. No uid is given twice.
+    pub fn set_back(&mut self, then: &Self) {
+        let set_back = self.set_back + 1;
+        *self = Self {
+            version: then.version / STEP * STEP + set_back,
+            uids: self.uids,
+            set_back,
+            outbox: vec![Notice::SetBack(self.version)],
+            ..then.clone()
+        };
     }
 
     /// Secrets whose controlling credential no longer exists.

@@ -58,10 +58,10 @@ pub struct Book {
     pub api_trouble_at: i64,
     /// When a status could not be written last, milliseconds.
     pub status_kept_at: i64,
-    /// When something was wrong last that concerns more than an entry, a login or a status, milliseconds.
-    pub troubled_at: i64,
-    /// When a token Secret had trouble of its own last, milliseconds.
-    pub concerned_at: BTreeMap<Key, i64>,
+    /// Until when the tokens may be late, because of something that concerns more than an entry, a login or a status.
+    pub excused_until: i64,
+    /// Until when a token Secret may be late because of trouble of its own, milliseconds.
+    pub concerned_until: BTreeMap<Key, i64>,
     /// The second of the last look at what is said.
     pub looked_at: i64,
     /// Since when a Ready is untrue, milliseconds.
@@ -70,7 +70,9 @@ pub struct Book {
     pub fruitless: BTreeMap<(usize, Key), Vec<i64>>,
     /// Versions that processes have read.
     pub seen: BTreeMap<(usize, Verb, Key), Option<u64>>,
-    /// Turns of accounts that a running process has used, milliseconds.
+    /// When etcd was set back last, milliseconds.
+    pub set_back_at: Option<i64>,
+    /// Turns of accounts and namespaces that a running process has used, milliseconds.
     pub turns: BTreeMap<(usize, String), Vec<i64>>,
     /// What a pass did so far, by process and credential.
     pub tallies: BTreeMap<(usize, Key), Tally>,

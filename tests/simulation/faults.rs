@@ -110,7 +110,9 @@ impl World {
         if self.rng.chance(more) {
             self.idp.weather = self.rng.pick(&Weather::BAD);
         }
-        self.idp.paused_until = self.seconds() + 3600;
+        if self.idp.weather == Weather::Paused {
+            self.idp.paused_until = self.seconds() + 3600;
+        }
         let text = format!("storm: {:?} {:?} {:?}", self.faults, self.spell, self.idp.weather);
         self.note(|| text);
         self.trouble();

@@ -4,13 +4,21 @@ use std::collections::VecDeque;
 
 use entra_operator::cluster::{Altered, Change, SecretStore, SeenSecret, Selects, Watch};
 
+use super::rules_rest::LISTS;
 use super::world::World;
+
+/// Of a thousand watches so many go on when etcd was set back.
+const SILENT: u32 = 50;
 
 /// One watch, on its way.
 #[derive(Debug)]
 pub struct Feed<T> {
     queue: VecDeque<(i64, T)>,
     broken_until: Option<i64>,
+    /// It goes on from a version that does not exist yet, and is silent until it does.
+    silent_until: Option<u64>,
+    /// It missed what came back when etcd was set back, and does not know.
+    missed: bool,
 }
 
 impl<T: Clone> Feed<T> {
@@ -18,6 +26,8 @@ impl<T: Clone> Feed<T> {
         Self {
             queue: VecDeque::new(),
             broken_until: Some(list_at),
+            silent_until: None,
+            missed: false,
         }
     }
 
@@ -32,6 +42,26 @@ impl<T: Clone> Feed<T> {
         self.queue.push_back((at, item));
     }
 
+    /// It begins anew with a list.
+    pub fn begin_anew(&mut self, at: i64) {
+        self.queue.clear();
+        (self.broken_until, self.silent_until, self.missed) = (Some(at), None, false);
+    }
+
+    /// Etcd was set back from `version`. Nearly always the watch cannot be resumed for a while and begins anew; where the
+    /// API server is back too soon for that, it goes on from where it was.
+    pub fn set_back(&mut self, world: &mut World, version: u64) {
+        let at = world.away_until + world.rng.range(500, LISTS);
+        self.begin_anew(at);
+        if world.rng.chance(SILENT) {
+            (self.broken_until, self.silent_until, self.missed) = (None, Some(version), true);
+        }
+    }
+
+    pub const fn has_missed(&self) -> bool {
+        self.missed
+    }
+
     /// Whether the watch is to list anew now.
     pub fn mend(&mut self) -> bool {
         self.broken_until.take().is_some()
@@ -44,12 +74,13 @@ impl<T: Clone> Feed<T> {
 
     /// Puts an event on its way; it may come twice, or the watch breaks and lists anew later.
     pub fn offer(&mut self, world: &mut World, at: i64, item: T) {
-        if self.broken_until.is_some() {
+        self.silent_until = self.silent_until.filter(|until| world.api.version() <= *until);
+        if self.broken_until.is_some() || self.silent_until.is_some() {
             return;
         }
         if world.rng.chance(world.faults.broken_watch) {
-            self.queue.clear();
-            self.broken_until = Some(world.now() + world.rng.range(500, 90_000));
+            let at = world.now() + world.rng.range(500, 90_000);
+            self.begin_anew(at);
             world.counts.faults += 1;
             return world.trouble();
         }
@@ -79,6 +110,10 @@ impl SecretFeeds {
 
     pub fn due(&self) -> Option<i64> {
         self.feeds.iter().filter_map(|(_, feed)| feed.due()).min()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Selects, &Feed<Change<SeenSecret>>)> {
+        self.feeds.iter().map(|(selects, feed)| (*selects, feed))
     }
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Selects, &mut Feed<Change<SeenSecret>>)> {

@@ -10,9 +10,10 @@ use std::task::{Context, Poll, Waker};
 use entra_operator::reconcile::{Credential, Memory, Passed, pass};
 
 use super::book::Tally;
-use super::replica::{Replica, Running};
+use super::replica::{Known, Replica, Running};
 use super::rules_passes::{headline, used_login, whole};
 use super::rules_rest::{Says, Seen};
+use super::stories::Act;
 use super::users::People;
 use super::world::{Counts, START, Shared, Turn, World};
 
@@ -33,6 +34,10 @@ pub struct Plan {
     pub storms: i64,
     pub crashes: bool,
     pub clocks: bool,
+    /// What [`super::wide`] adds happens.
+    pub wide: bool,
+    /// What happens at which minute.
+    pub script: &'static [(i64, Act)],
 }
 
 type Passing = Pin<Box<dyn Future<Output = (Passed, Memory)>>>;
@@ -56,6 +61,8 @@ pub struct History {
     storm_ends: Option<i64>,
     next_collection: i64,
     next_jump: i64,
+    /// Acts of the script that were played.
+    acted: usize,
     peace: bool,
 }
 
@@ -78,6 +85,7 @@ enum Next {
     Deed,
     Storm,
     Jump,
+    Act,
     End,
 }
 
@@ -98,7 +106,10 @@ impl History {
     fn begin(plan: Plan, traced: bool) -> Self {
         let mut world = World::new(plan.seed, traced);
         world.alone = plan.replicas == 1;
-        let people = People::begin(&mut world, plan.credentials);
+        let mut people = People::begin(&mut world, plan.credentials);
+        if plan.wide {
+            world.widen(&mut people);
+        }
         let pause = |world: &mut World, mean: i64| match mean {
             0 => i64::MAX,
             mean => START + world.rng.range(1, 2 * mean) * MINUTE,
@@ -124,6 +135,7 @@ impl History {
             storm_ends: None,
             next_collection: START,
             next_jump,
+            acted: 0,
             peace: false,
         }
     }
@@ -133,7 +145,8 @@ impl History {
     }
 
     fn run(&mut self) -> Result<(), String> {
-        let end = START + self.plan.days * DAY;
+        let last = self.plan.script.last().map_or(0, |(minute, _)| minute + 1);
+        let end = START + (self.plan.days * DAY).max(last * MINUTE);
         self.until(end)?;
         self.make_peace();
         self.until(end + 60 * MINUTE)?;
@@ -167,7 +180,11 @@ impl History {
             self.happen(next);
             self.distribute();
             self.judge_ready();
-            let operators = self.replicas.iter().any(|r| r.leads && r.running.is_some());
+            let hears = |running: &Running| !running.is_deaf();
+            let operators = self
+                .replicas
+                .iter()
+                .any(|r| r.leads && r.running.as_ref().is_some_and(hears));
             let mut world = self.lock();
             world.judge_liveness(operators);
             if let Some(broken) = world.book.violations.first() {
@@ -194,7 +211,10 @@ impl History {
                 };
                 let Some(memory) = &known.memory else { continue };
                 world.judge_ready(Says::Process(r.number), seen, Some(memory.decided()));
-                if world.alone && world.status_gets_through() {
+                if running.is_deaf() || world.lists_are_awaited() {
+                    // Nothing tells that the status is another one.
+                    world.judge_ready(Says::Status, seen, None);
+                } else if world.alone && world.status_gets_through() {
                     let status = world
                         .api
                         .credentials
@@ -230,6 +250,8 @@ impl History {
             all.push((self.next_deed, Next::Deed));
             all.push((self.storm_ends.unwrap_or(self.next_storm), Next::Storm));
             all.push((self.next_jump, Next::Jump));
+            let act = self.plan.script.get(self.acted);
+            all.extend(act.map(|(minute, _)| (START + minute * MINUTE, Next::Act)));
         }
         all.push((end, Next::End));
         all.into_iter().min().unwrap()
@@ -253,6 +275,7 @@ impl History {
             Next::Deed => self.deed(),
             Next::Storm => self.weather(),
             Next::Jump => self.jump(),
+            Next::Act => self.act(),
             Next::End => {}
         }
     }
@@ -267,9 +290,7 @@ impl History {
         };
         let slot = running.slots.get_mut(&key).unwrap();
         let known = running.known.get_mut(&key);
-        let Some((credential, mut memory)) =
-            known.and_then(|k| Some((Arc::clone(&k.credential), k.memory.take()?)))
-        else {
+        let Some((credential, mut memory)) = known.and_then(Known::take) else {
             running.slots.remove(&key);
             return;
         };
@@ -382,6 +403,14 @@ impl History {
     fn deed(&mut self) {
         let world = Arc::clone(&self.world);
         let mut world = world.lock().unwrap();
+        if self.people.guesses > 0 {
+            self.next_deed = world.now() + world.rng.range(5000, 25_000);
+            return self.people.guess(&mut world);
+        }
+        if self.plan.deeds == 0 {
+            self.next_deed = i64::MAX;
+            return;
+        }
         let kind = world.rng.below(20);
         self.next_deed = world.now() + world.rng.range(1000, self.plan.deeds * 2 * MINUTE);
         if world.rng.chance(150) {
@@ -398,6 +427,21 @@ impl History {
                 self.hand_over();
             }
             _ => self.people.act(&mut world),
+        }
+    }
+
+    /// What the script says.
+    fn act(&mut self) {
+        let (_, act) = self.plan.script[self.acted];
+        self.acted += 1;
+        let world = Arc::clone(&self.world);
+        if act == Act::Crash {
+            return self.crash(0);
+        }
+        let mut world = world.lock().unwrap();
+        act.play(&mut world, &mut self.people);
+        if self.people.guesses > 0 {
+            self.next_deed = world.now();
         }
     }
 
@@ -487,12 +531,12 @@ impl History {
     fn distribute(&mut self) {
         let world = Arc::clone(&self.world);
         let mut world = world.lock().unwrap();
-        for notice in std::mem::take(&mut world.api.outbox) {
-            for r in &mut self.replicas {
-                if let Some(running) = &mut r.running {
-                    running.notice(&mut world, &notice);
-                }
+        let notices = std::mem::take(&mut world.api.outbox);
+        for running in self.replicas.iter_mut().filter_map(|r| r.running.as_mut()) {
+            for notice in &notices {
+                running.notice(&mut world, notice);
             }
+            running.begin_anew(&mut world);
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use entra_operator::api::Reason;
 use entra_operator::plan::Time;
-use entra_operator::plan::answer::{Deed, Effect, Granted, Refusal};
+use entra_operator::plan::answer::{Account, Deed, Effect, Granted, Refusal};
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::material::{Secret, StoredSession};
 use entra_operator::reconcile::ports::Tokens;
@@ -111,9 +111,21 @@ impl Weather {
     ];
 }
 
+/// Whether its answers say who signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Issuer {
+    /// They lack some identifiers now and then, and sometimes all.
+    Patchy,
+    /// No id_token at a sign-in; renewals name the account.
+    Late,
+    /// They never say it.
+    Silent,
+}
+
 /// The provider.
 #[derive(Debug)]
 pub struct Idp {
+    pub issuer: Issuer,
     pub users: BTreeMap<String, User>,
     pub refresh: BTreeMap<String, Refresh>,
     pub access: BTreeMap<String, Access>,
@@ -160,12 +172,15 @@ pub struct Asked {
     pub at: i64,
     /// The node's wall clock as the request starts.
     pub wall: i64,
+    /// The client credential that comes with it is one that was withdrawn.
+    pub withdrawn: bool,
 }
 
 impl Idp {
     /// A provider in fine weather.
     pub fn new(life: (i64, i64)) -> Self {
         Self {
+            issuer: Issuer::Patchy,
             users: BTreeMap::new(),
             refresh: BTreeMap::new(),
             access: BTreeMap::new(),
@@ -217,6 +232,9 @@ impl Idp {
 
     fn obstacle(&self, rng: &mut Rng, asked: &Asked) -> Result<(), Refusal> {
         let first = asked.scopes.iter().any(|s| s.contains("api-a"));
+        if asked.withdrawn {
+            return Err(refusal(Effect::Person, Reason::AppMisconfigured, None));
+        }
         match self.weather {
             Weather::Down => Err(refusal(Effect::Transient, Reason::ServiceUnavailable, None)),
             Weather::Throttled => {
@@ -264,7 +282,7 @@ impl Idp {
             has_refresh_token: refresh.is_some(),
             answered_at: Time(claimed_at),
             unusable: odd.then(|| Box::new(refusal(Effect::Transient, Reason::UnexpectedResponse, None))),
-            ..granted(rng, asked, account, life)
+            ..self.granted(rng, asked, account, life, from.is_some())
         };
         Box::new(Tokens {
             granted,
@@ -273,32 +291,42 @@ impl Idp {
         })
     }
 
+    fn granted(&self, rng: &mut Rng, asked: &Asked, account: &str, life: i64, renewal: bool) -> Granted {
+        let skew = asked.at - asked.wall;
+        let issued_at = Time(if skew.abs() > 60 { asked.at } else { asked.wall });
+        Granted {
+            issued_at,
+            expires_at: issued_at.plus(life),
+            refresh_at: rng.chance(200).then(|| issued_at.plus(life * 11 / 20)),
+            answered_at: Time(asked.at),
+            scopes: asked.scopes.clone(),
+            account: self.named(rng, asked, account, renewal),
+            has_refresh_token: false,
+            unusable: None,
+            refresh_token_life: rng.chance(300).then_some(90 * 86_400),
+        }
+    }
+
+    /// An answer names an account by some identifiers or by none, but somebody else by all.
+    fn named(&self, rng: &mut Rng, asked: &Asked, account: &str, renewal: bool) -> Option<Account> {
+        let tenant = tenant_guid(&asked.binding.tenant);
+        match self.issuer {
+            _ if account == STRANGER => Some(identity::all(account, &tenant)),
+            Issuer::Patchy => identity::some(rng, account, &tenant),
+            Issuer::Late => renewal.then(|| identity::all(account, &tenant)),
+            Issuer::Silent => None,
+        }
+    }
+
+    /// Whether somebody was told to wait, and still waits.
+    pub fn is_pausing(&self, now: i64) -> bool {
+        self.weather == Weather::Paused || now < self.paused_until
+    }
+
     /// Revokes all sessions of an account.
     pub fn revoke(&mut self, account: &str) {
         for token in self.refresh.values_mut().filter(|t| t.account == account) {
             token.revoked = true;
         }
-    }
-}
-
-/// An answer names an account by some identifiers or by none, but somebody else by all.
-fn granted(rng: &mut Rng, asked: &Asked, account: &str, life: i64) -> Granted {
-    let skew = asked.at - asked.wall;
-    let issued_at = Time(if skew.abs() > 60 { asked.at } else { asked.wall });
-    let tenant = tenant_guid(&asked.binding.tenant);
-    Granted {
-        issued_at,
-        expires_at: issued_at.plus(life),
-        refresh_at: rng.chance(200).then(|| issued_at.plus(life * 11 / 20)),
-        answered_at: Time(asked.at),
-        scopes: asked.scopes.clone(),
-        account: if account == STRANGER {
-            Some(identity::all(account, &tenant))
-        } else {
-            identity::some(rng, account, &tenant)
-        },
-        has_refresh_token: false,
-        unusable: None,
-        refresh_token_life: rng.chance(300).then_some(90 * 86_400),
     }
 }

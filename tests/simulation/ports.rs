@@ -26,6 +26,7 @@ use super::faults::Fate;
 use super::feed::SecretFeeds;
 use super::idp::{Answer, Asked, Weather, refusal, tenant_guid};
 use super::spells::{Call, Verb};
+use super::wide::is_withdrawn;
 use super::world::{START, Shared, Ticks, World, millis};
 
 /// How many of a thousand looks happen after a watch that just spoke.
@@ -107,6 +108,13 @@ impl Process {
         done.map(|(done, _)| done)
     }
 
+    /// As the adapter does it: an answer that is older than what was known shows that versions went back.
+    fn compare(&self, key: &Key, known: Option<SecretMeta>, live: Option<&SecretMeta>) {
+        if let (Some(known), Some(live)) = (known, live) {
+            self.store.answered(key, &known, live);
+        }
+    }
+
     /// What the API server does, and whether it is news.
     fn done<T>(
         &self,
@@ -123,6 +131,10 @@ impl Process {
             ));
         }
         let w = &mut *self.lock();
+        if w.now() < w.away_until {
+            w.book.api_trouble_at = w.now();
+            return Err(away("the API server is away"));
+        }
         if let Some(error) = w.spell.and_then(|spell| spell.ends(call)) {
             w.book.api_trouble_at = w.now();
             w.note(|| format!("{:?} {}: {error}", call.verb, call.key.name));
@@ -138,19 +150,26 @@ impl Process {
 impl Cluster for Process {
     async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
         let known = self.store.get(key);
-        self.call(Verb::Read, key, |w| {
-            w.judge_read(key, known.as_ref());
-            Ok(w.api.read(key))
-        })
-        .await
+        let live = self
+            .call(Verb::Read, key, |w| {
+                w.judge_read(key, known.as_ref());
+                Ok(w.api.read(key))
+            })
+            .await?;
+        self.compare(key, known, live.as_ref().map(|object| &object.meta));
+        Ok(live)
     }
 
     async fn peek(&self, key: &Key) -> Result<Option<SecretMeta>, ClusterError> {
-        self.call(Verb::Read, key, |w| {
-            w.note(|| format!("peek {}", key.name));
-            Ok(w.api.read(key).map(|o| o.meta))
-        })
-        .await
+        let known = self.store.get(key);
+        let live = self
+            .call(Verb::Read, key, |w| {
+                w.note(|| format!("peek {}", key.name));
+                Ok(w.api.read(key).map(|o| o.meta))
+            })
+            .await?;
+        self.compare(key, known, live.as_ref());
+        Ok(live)
     }
 
     async fn create(&self, secret: NewSecret) -> Result<SecretMeta, ClusterError> {
@@ -291,6 +310,7 @@ impl Process {
             scopes: request.scopes.to_vec(),
             at: self.ticks.load(Ordering::Relaxed) / 1000,
             wall,
+            withdrawn: request.client.is_some_and(is_withdrawn),
         }
     }
 

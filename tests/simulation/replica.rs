@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use entra_operator::api::{ClientCredential, refresh_token_secret};
-use entra_operator::cluster::{Altered, Change, SecretStore, Selects};
+use entra_operator::cluster::{Altered, Change, Rewound, SecretStore, Selects};
 use entra_operator::plan::Time;
 use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::ports::Key;
@@ -15,7 +15,7 @@ use entra_operator::reconcile::{Credential, Memory, NoOp, Shared as Common};
 use super::api::Notice;
 use super::feed::{Feed, SecretFeeds, watch};
 use super::ports::Process;
-use super::world::{NAMESPACE, Shared, World, keyring};
+use super::world::{Shared, World, keyring};
 use entra_operator::entra::Clocks;
 
 /// A place where a process runs.
@@ -34,6 +34,8 @@ pub struct Running {
     pub ports: Arc<Process>,
     pub common: Arc<Common>,
     resources: Feed<Told>,
+    /// Versions were seen to have gone back.
+    rewound: Rewound,
     listing: BTreeSet<Key>,
     listed: bool,
     pub known: BTreeMap<Key, Known>,
@@ -54,6 +56,19 @@ enum Told {
 pub struct Known {
     pub credential: Arc<Credential>,
     pub memory: Option<Memory>,
+    /// A list told it again, and no pass has compared its status since.
+    pub listed_again: bool,
+}
+
+impl Known {
+    /// For a pass: the credential, and what is remembered of it.
+    pub fn take(&mut self) -> Option<(Arc<Credential>, Memory)> {
+        let mut memory = self.memory.take()?;
+        if std::mem::take(&mut self.listed_again) {
+            memory.compare_status(&self.credential);
+        }
+        Some((Arc::clone(&self.credential), memory))
+    }
 }
 
 /// When a credential gets its pass.
@@ -82,6 +97,7 @@ impl Running {
             clocks: Clocks::default(),
         };
         Self {
+            rewound: ports.store.rewound(),
             ports: Arc::new(ports),
             common: Arc::new(Common::new(Arc::new(NoOp))),
             resources: Feed::new(now + 60),
@@ -102,10 +118,33 @@ impl Running {
         self.feeds().due().into_iter().chain(self.resources.due()).min()
     }
 
+    /// Whether a watch has missed something without knowing.
+    pub fn is_deaf(&self) -> bool {
+        self.resources.has_missed() || self.feeds().iter().any(|(_, feed)| feed.has_missed())
+    }
+
+    /// All watches begin anew where versions were seen to have gone back.
+    pub fn begin_anew(&mut self, world: &mut World) {
+        if !self.rewound.has_changed().unwrap() {
+            return;
+        }
+        self.rewound.mark_unchanged();
+        let at = world.now() + world.rng.range(10, 1000);
+        world.note(|| "versions went back: everything is listed anew".to_owned());
+        self.resources.begin_anew(at);
+        self.feeds().iter_mut().for_each(|(_, feed)| feed.begin_anew(at));
+    }
+
     /// Something changed at the API server.
     pub fn notice(&mut self, world: &mut World, notice: &Notice) {
         let at = arrival(world);
         match notice {
+            Notice::SetBack(version) => {
+                self.resources.set_back(world, *version);
+                for (_, feed) in self.feeds().iter_mut() {
+                    feed.set_back(world, *version);
+                }
+            }
             Notice::Credential(key) => {
                 let told = match world.api.credential(key) {
                     Some(credential) => Told::Applied(Box::new(credential)),
@@ -168,13 +207,24 @@ impl Running {
         match self.resources.next() {
             Some(Told::Restarted) => self.listing = self.known.keys().cloned().collect(),
             Some(Told::Applied(credential)) => {
-                self.listing.remove(&credential.key);
+                let key = credential.key.clone();
+                let again = self.listing.remove(&key);
                 self.applied(*credential);
+                if again {
+                    self.listed_again(&key);
+                }
             }
             Some(Told::Deleted(key)) => self.removed(&key),
             Some(Told::Listed) => self.complete(),
             None => {}
         }
+    }
+
+    fn listed_again(&mut self, key: &Key) {
+        if let Some(known) = self.known.get_mut(key) {
+            known.listed_again = true;
+        }
+        self.trigger(key);
     }
 
     fn complete(&mut self) {
@@ -200,7 +250,12 @@ impl Running {
             known.credential = credential;
         } else {
             let memory = Some(Memory::default());
-            self.known.insert(key.clone(), Known { credential, memory });
+            let known = Known {
+                credential,
+                memory,
+                listed_again: false,
+            };
+            self.known.insert(key.clone(), known);
         }
         self.trigger(&key);
     }
@@ -232,7 +287,9 @@ impl Running {
             .filter(|c| c.ours)
             .map(|c| c.name.clone());
         let concerned = |k: &Known| {
-            owner.as_ref() == Some(&k.credential.key.name) || secrets_of(&k.credential).contains(&altered.key)
+            let own = &k.credential.key;
+            let controls = own.namespace == altered.key.namespace && owner.as_ref() == Some(&own.name);
+            controls || secrets_of(&k.credential).contains(&altered.key)
         };
         let keys: Vec<_> = self
             .known
@@ -322,5 +379,7 @@ fn secrets_of(credential: &Credential) -> BTreeSet<Key> {
             refresh_token_secret(&credential.key.name),
         ])
         .chain(client);
-    names.map(|name| Key::new(NAMESPACE, name)).collect()
+    names
+        .map(|name| Key::new(&credential.key.namespace, name))
+        .collect()
 }

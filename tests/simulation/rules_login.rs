@@ -132,6 +132,7 @@ impl World {
             scopes: vec![],
             at: 0,
             wall: 0,
+            withdrawn: false,
         };
         let mac = self.mac_of(&asked, &user, &password);
         let entry = session.record.entries.iter().find(|e| e.content.0 == mac);
@@ -216,7 +217,7 @@ impl World {
             let kept = new
                 .entry(&entry.content)
                 .is_some_and(|e| e.verdict == Verdict::Wrong);
-            if !kept && !full {
+            if !kept && !full && !self.is_right(whose, &entry.content) {
                 self.broken(1, "a condemned content was forgotten");
             }
         }
@@ -227,6 +228,7 @@ impl World {
             let fresh = other || over.is_some_and(|attempt| attempt.content == entry.content);
             if fresh && matches!(entry.verdict, Verdict::Accepted | Verdict::Wrong) {
                 self.settle(whose, &entry.content.0);
+                self.judge_verdict(whose, entry);
             }
         }
         let attempt = new.attempt.as_ref();

@@ -15,6 +15,9 @@ const SECTION: u8 = 33;
 /// How long `Ready` may be untrue, milliseconds.
 const UNTRUE: i64 = 30_000;
 
+/// How long watches that could not be resumed take to begin anew, milliseconds.
+pub const LISTS: i64 = 30_000;
+
 /// How long a read of what was edited may be held, milliseconds.
 const HELD: i64 = 150_000;
 
@@ -85,7 +88,9 @@ impl World {
                 return told.then(|| format!("{}, which is not there", key.name));
             };
             let expired = annotations::published(&object.meta())
-                .is_some_and(|p| p.expires_at.0 <= self.seconds() && self.clocks_are_exact());
+                .is_some_and(|p| p.expires_at.0 <= self.seconds() && self.clocks_are_exact())
+                // What etcd is set back to is known as soon as a list or an answer tells it.
+                && (told || self.book.set_back_at.is_none());
             let edited = told && can_read && !self.is_intact(&key, object);
             match (expired, edited) {
                 (true, _) => Some(format!("{}, which has expired", key.name)),
@@ -135,6 +140,11 @@ impl World {
         if failing > 0 || by_spell {
             self.book.status_kept_at = self.now();
         }
+    }
+
+    /// Whether the API server is away, or watches have not begun anew since.
+    pub fn lists_are_awaited(&self) -> bool {
+        self.now() < self.away_until + LISTS
     }
 
     /// Whether the status has been writable for as long as its back-off may take.

@@ -3,7 +3,7 @@
 use entra_operator::api::Realm;
 use entra_operator::plan::answer::Effect;
 use entra_operator::plan::metadata::Uid;
-use entra_operator::plan::record::{Entry, Verdict};
+use entra_operator::plan::record::{ContentMac, Entry, Verdict};
 use entra_operator::reconcile::material::{LoginContent, Secret};
 use entra_operator::reconcile::ports::{Key, Outcome, Tokens, Vault};
 
@@ -26,8 +26,10 @@ const PROVEN: u32 = 24;
 /// Words that lift a condemned content in a day.
 const LIFTS: usize = 3;
 
-/// Sends of one account in a quarter of an hour. The turn is taken up to ten seconds before the send.
+/// Sends of one account in a quarter of an hour, and refused ones of one namespace. The turn is taken up to ten seconds
+/// before the send.
 const TURNS: usize = 3;
+const REFUSALS: usize = 20;
 const WINDOW: i64 = 885_000;
 
 const SECOND: i64 = 1000;
@@ -46,6 +48,12 @@ pub struct Sent {
     word: Option<i64>,
     uid: Option<Uid>,
     answer: Option<Answered>,
+    /// Some answer was a refusal without doubt.
+    condemned: bool,
+    /// Some answer was a grant.
+    granted: bool,
+    /// The last answer shows that the password is right.
+    right: bool,
     doubtful: u32,
     proven: u32,
     lifts: Vec<i64>,
@@ -106,20 +114,26 @@ impl World {
         }
     }
 
-    /// No account gets more sends than its turns from one process, whoever asks.
+    /// No account gets more sends than its turns from one process, whoever asks, and no namespace more refusals.
     fn judge_turn(&mut self, content: &Content, now: i64) {
-        let replica = self.turn.as_ref().unwrap().replica;
         let exact = self.clocks_are_exact();
-        let times = self.book.turns.entry((replica, account(content))).or_default();
-        times.retain(|at| now - at < WINDOW);
-        times.push(now);
-        let taken = times.len();
-        if taken > TURNS && exact {
-            self.broken(
-                1,
-                format!("send {taken} of {} in a quarter of an hour", content.0),
-            );
+        for (whose, most) in self.turns_of(content).into_iter().zip([TURNS, REFUSALS]) {
+            let what = whose.1.clone();
+            let times = self.book.turns.entry(whose).or_default();
+            times.retain(|at| now - at < WINDOW);
+            times.push(now);
+            let taken = times.len();
+            if taken > most && exact {
+                self.broken(1, format!("send {taken} of {what} in a quarter of an hour"));
+            }
         }
+    }
+
+    /// What of the process in turn counts a send.
+    fn turns_of(&self, content: &Content) -> [(usize, String); 2] {
+        let turn = self.turn.as_ref().unwrap();
+        let namespace = format!("namespace {}", turn.credential.key.namespace);
+        [account(content), namespace].map(|what| (turn.replica, what))
     }
 
     /// An answer reached a living process. Final verdicts count once they are stored.
@@ -134,9 +148,9 @@ impl World {
             *open = open.saturating_sub(1);
         }
         if gives_turn_back(outcome) {
-            let replica = self.turn.as_ref().unwrap().replica;
-            let turns = self.book.turns.get_mut(&(replica, account(&send.1)));
-            turns.and_then(Vec::pop);
+            for whose in self.turns_of(&send.1) {
+                self.book.turns.get_mut(&whose).and_then(Vec::pop);
+            }
         }
         self.note_answer(send, outcome);
     }
@@ -145,6 +159,9 @@ impl World {
         let mac = self.mac_of(&asked_for(&content), &content.0, &content.1);
         let sent = self.book.contents.entry((key, mac)).or_default();
         let answer = answered(outcome);
+        sent.condemned |= matches!(outcome, Outcome::Refused(r) if r.effect == Effect::Condemned);
+        sent.granted |= matches!(outcome, Outcome::Granted(_));
+        sent.right = matches!(outcome, Outcome::Granted(_)) || answer == Answered::Proven;
         match answer {
             Answered::Doubtful => sent.doubtful += 1,
             Answered::Proven => sent.proven += 1,
@@ -152,6 +169,26 @@ impl World {
             Answered::Other => {}
         }
         sent.answer = Some(answer);
+    }
+
+    /// Whether the last answer to a content shows that its password is right.
+    pub fn is_right(&self, whose: &Key, content: &ContentMac) -> bool {
+        let at = (whose.clone(), content.0.clone());
+        self.book.contents.get(&at).is_some_and(|sent| sent.right)
+    }
+
+    /// A final verdict was stored: it is what an answer said.
+    pub fn judge_verdict(&mut self, whose: &Key, entry: &Entry) {
+        let at = (whose.clone(), entry.content.0.clone());
+        let sent = self.book.contents.get(&at).cloned().unwrap_or_default();
+        let said = match entry.verdict {
+            Verdict::Wrong => sent.condemned,
+            Verdict::Accepted => sent.granted,
+            Verdict::Open | Verdict::Kept(_) => true,
+        };
+        if !said && !self.book.was_reset(whose, self.now()) {
+            self.broken(1, format!("{:?}, which no answer said: {sent:?}", entry.verdict));
+        }
     }
 
     /// The attempt was recorded, and nothing left.
@@ -278,6 +315,7 @@ pub fn asked_for(content: &Content) -> Asked {
         scopes: vec![],
         at: 0,
         wall: 0,
+        withdrawn: false,
     }
 }
 

@@ -13,10 +13,14 @@ use entra_operator::reconcile::ports::{ClusterError, Key, Purpose, SecretMeta, V
 use super::api::{Api, Object, is_session};
 use super::book::session_key;
 use super::idp::{STRANGER, tenant_guid};
+use super::wide::is_refused;
 use super::world::World;
 
 /// How long the operator may take to be as it should be, once nothing is in its way: the slowest probe and some.
-const PATIENCE: i64 = 45 * 60_000;
+pub const PATIENCE: i64 = 45 * 60_000;
+
+/// The same where nothing is probed: a new token is asked for at once.
+pub const SOON: i64 = 5 * 60_000;
 
 impl World {
     /// The operator reads a Secret whole: never one that it knows to be somebody else's.
@@ -136,7 +140,7 @@ impl World {
             .credential
             .entry(&EntryName(key.name.clone()))
             .is_some();
-        if named && !old.immutable && old.managed() {
+        if named && !old.immutable && !old.deleting && old.managed() {
             self.broken(4, format!("the published {} was deleted", key.name));
         }
     }
@@ -290,8 +294,10 @@ impl World {
         if self.stormy() || !operators {
             self.trouble();
         }
-        if self.is_troubled() || !operators {
-            self.book.troubled_at = now;
+        if self.is_troubled() {
+            self.excuse(PATIENCE);
+        } else if !operators || self.idp.is_pausing(self.seconds()) {
+            self.excuse(SOON);
         }
         let keys: Vec<_> = self.api.credentials.keys().cloned().collect();
         for key in keys {
@@ -310,12 +316,17 @@ impl World {
             .unwrap_or_default();
         for name in names.iter().map(|t| &t.secret_name) {
             let at = Key::new(&key.namespace, name);
-            if !obtainable || self.is_concerned(name) || !wanting.contains(name) {
-                self.book.concerned_at.insert(at, now);
-                continue;
-            }
-            let since = *self.book.concerned_at.entry(at).or_insert(now);
-            if now - self.book.troubled_at > PATIENCE && now - since > PATIENCE {
+            let patience = match () {
+                () if self.is_concerned(name) => Some(PATIENCE),
+                () if !obtainable && self.lacks_client_only(key) => Some(SOON),
+                () if !obtainable => Some(PATIENCE),
+                () if !wanting.contains(name) => Some(SOON),
+                () => None,
+            };
+            let until = self.book.concerned_until.entry(at).or_insert(now + SOON);
+            if let Some(patience) = patience {
+                *until = (*until).max(now + patience);
+            } else if now > self.book.excused_until.max(*until) {
                 self.broken(
                     4,
                     format!("{name} is wanting ({:?}, {:?})", self.spell, self.idp.weather),
@@ -339,6 +350,15 @@ impl World {
 
     /// Whether a credential's refresh token works and nothing of its own is in the way.
     pub fn is_obtainable(&self, key: &Key) -> bool {
+        self.is_renewable(key) && self.has_client_credential(key)
+    }
+
+    /// Whether nothing but its client credential is in the way.
+    fn lacks_client_only(&self, key: &Key) -> bool {
+        self.is_renewable(key) && !self.has_client_credential(key)
+    }
+
+    fn is_renewable(&self, key: &Key) -> bool {
         let Some(resource) = self.api.credentials.get(key) else {
             return false;
         };
@@ -364,18 +384,18 @@ impl World {
         });
         let ours = object.controller.as_ref().is_some_and(|c| c.uid == resource.uid);
         let open_to_us = !resource.deleting && !object.deleting && !spec.suspend && !object.immutable && ours;
-        let client = self.has_client_credential(key, spec.client_credential.as_ref());
-        open_to_us && alive && !opened.dead && bound && client && spec.authority.as_deref() != Some("gone")
+        open_to_us && alive && !opened.dead && bound && spec.authority.as_deref() != Some("gone")
     }
 
-    fn has_client_credential(&self, key: &Key, credential: Option<&ClientCredential>) -> bool {
-        let (name, kind) = match credential {
+    fn has_client_credential(&self, key: &Key) -> bool {
+        let spec = self.api.credentials.get(key).map(|r| &r.spec);
+        let (name, kind) = match spec.and_then(|spec| spec.client_credential.as_ref()) {
             None | Some(ClientCredential::WorkloadIdentity(_)) => return true,
             Some(ClientCredential::Secret(secret)) => (&secret.secret_name, CLIENT_SECRET_TYPE),
             Some(ClientCredential::Certificate(certificate)) => (&certificate.secret_name, TLS_TYPE),
         };
         let object = self.api.secrets.get(&Key::new(&key.namespace, name));
-        object.is_some_and(|o| o.kind == kind)
+        object.is_some_and(|o| o.kind == kind && !is_refused(o))
     }
 
     /// What is not published as it should be, though nobody else's Secret is in its place.

@@ -14,8 +14,26 @@ const AT_LEAST: u64 = 12;
 /// Seeds from here on are histories of busy people and fair weather: handovers, bursts of edits, restores.
 const BUSY: u64 = 1_000_000;
 
+/// Seeds from here on are histories of more than one namespace, and of what happens rarely.
+const WIDE: u64 = 2_000_000;
+
 /// The history of a seed: simple ones first.
 fn plan(seed: u64) -> Plan {
+    if seed >= WIDE {
+        let kind = usize::try_from((seed - WIDE) % 4).unwrap();
+        return Plan {
+            seed,
+            replicas: if kind == 3 { 2 } else { 1 },
+            credentials: kind % 3 + 1,
+            days: if kind == 1 { 7 } else { 2 },
+            deeds: [30, 240, 60, 60][kind],
+            storms: [0, 1000, 300, 0][kind],
+            crashes: true,
+            clocks: false,
+            wide: true,
+            script: &[],
+        };
+    }
     if seed >= BUSY {
         return Plan {
             seed: seed - BUSY,
@@ -26,6 +44,8 @@ fn plan(seed: u64) -> Plan {
             storms: 0,
             crashes: false,
             clocks: false,
+            wide: false,
+            script: &[],
         };
     }
     let kind = seed % 8;
@@ -38,6 +58,8 @@ fn plan(seed: u64) -> Plan {
         storms: [300, 300, 0, 400, 200, 200, 400, 1500][usize::try_from(kind).unwrap()],
         crashes: true,
         clocks: kind >= 6,
+        wide: false,
+        script: &[],
     }
 }
 
@@ -128,7 +150,7 @@ fn histories_keep_the_rules() {
     let (mut counts, mut played, mut failed) = (Counts::default(), 0, Vec::new());
     while more(played) {
         let n = from + played;
-        let seed = n / 2 + if n.is_multiple_of(2) { 0 } else { BUSY };
+        let seed = n / 3 + [0, BUSY, WIDE][usize::try_from(n % 3).unwrap()];
         let outcome = History::play(plan(seed), false);
         counts.add(&outcome.counts);
         if let Some(broken) = outcome.broken {

@@ -137,7 +137,12 @@ impl World {
 
     /// Whether something goes wrong that concerns more than an entry, a login or a status.
     pub fn is_troubled(&self) -> bool {
-        let of_entry = [Weather::Fine, Weather::FirstPolicy, Weather::FirstScope];
+        let of_entry = [
+            Weather::Fine,
+            Weather::FirstPolicy,
+            Weather::FirstScope,
+            Weather::Paused,
+        ];
         !self.faults.is_calm()
             || self.faults.watch_delay > 0
             || self.clock_off

@@ -1,6 +1,6 @@
 //! What people do: they edit, delete, re-create, restore, revoke and make mistakes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use entra_operator::api::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCertificateRef, ClientCredential,
@@ -13,6 +13,8 @@ use entra_operator::reconcile::ports::{Controller, Key};
 use super::api::{Object, foreign, login};
 use super::book::session_key;
 use super::idp::User;
+use super::rules_tokens::PATIENCE;
+use super::wide::{Snapshot, app};
 use super::words;
 use super::world::{NAMESPACE, World};
 
@@ -26,7 +28,14 @@ pub struct People {
     returning: Vec<(Key, EntraCredentialSpec)>,
     /// Credentials whose Secrets were orphaned: the garbage collector is about to let go of them.
     orphaned: Vec<(Key, EntraCredentialSpec)>,
+    /// What etcd may be set back to.
+    pub snapshot: Option<Snapshot>,
+    /// How many more user names somebody is trying.
+    pub guesses: u32,
 }
+
+/// Of a thousand deeds in a wide history so many are those of [`super::wide`].
+const WIDE: u32 = 300;
 
 /// Puts a Secret of that type with these keys in the place of what was there.
 fn put_anew(world: &mut World, at: &Key, kind: &str, keys: &[&str]) {
@@ -37,9 +46,9 @@ fn put_anew(world: &mut World, at: &Key, kind: &str, keys: &[&str]) {
     world.api.put(at, object);
 }
 
-/// A key in the namespace.
-pub fn key(name: impl Into<String>) -> Key {
-    Key::new(NAMESPACE, name)
+/// Key of what is named so beside a credential.
+fn beside(credential: &Key, name: impl Into<String>) -> Key {
+    Key::new(&credential.namespace, name)
 }
 
 fn entry(credential: &str, letter: char, scopes: &[&str]) -> TokenSpec {
@@ -76,15 +85,20 @@ impl People {
         let mut people = Self::default();
         for i in 0..n {
             let name = format!("c{i}");
-            let entries = world.rng.below(3) + 1;
-            people.keys.push(key(&name));
             for user in [format!("user-{name}"), format!("other-{name}")] {
                 people.new_password(world, &user);
             }
-            world.api.create_credential(&key(&name), spec(&name, entries));
-            people.put_login(world, &key(&name), &format!("user-{name}"), true);
+            people.create(world, Key::new(NAMESPACE, name));
         }
         people
+    }
+
+    /// A credential and its first login.
+    pub fn create(&mut self, world: &mut World, who: Key) {
+        let entries = world.rng.below(3) + 1;
+        world.api.create_credential(&who, spec(&who.name, entries));
+        self.put_login(world, &who, &format!("user-{}", who.name), true);
+        self.keys.push(who);
     }
 
     fn new_password(&mut self, world: &mut World, user: &str) {
@@ -97,7 +111,7 @@ impl People {
             .insert(user.to_owned(), User { password, account });
     }
 
-    fn put_login(&mut self, world: &mut World, credential: &Key, user: &str, right: bool) {
+    pub fn put_login(&mut self, world: &mut World, credential: &Key, user: &str, right: bool) {
         let password = if right {
             world.idp.users[user].password.clone()
         } else {
@@ -107,8 +121,23 @@ impl People {
         self.put_login_object(world, credential, object);
     }
 
-    fn put_login_object(&mut self, world: &mut World, credential: &Key, mut object: Object) {
-        let at = key(format!("{}-login", credential.name));
+    /// A right login of that user, by which no other account is allowed.
+    pub fn put_login_without_leave(&mut self, world: &mut World, credential: &Key, user: &str) {
+        let at = beside(credential, format!("{}-login", credential.name));
+        let object = login(user, &world.idp.users[user].password.clone());
+        world.api.remove(&at);
+        world.api.put(&at, object);
+    }
+
+    /// Every user gets another password.
+    pub fn new_passwords(&mut self, world: &mut World) {
+        for user in world.idp.users.keys().cloned().collect::<Vec<_>>() {
+            self.new_password(world, &user);
+        }
+    }
+
+    pub fn put_login_object(&mut self, world: &mut World, credential: &Key, mut object: Object) {
+        let at = beside(credential, format!("{}-login", credential.name));
         if let (true, Some(old)) = (world.rng.chance(500), world.api.secrets.get(&at)) {
             (object.uid, object.controller) = (old.uid.clone(), old.controller.clone());
             if let Some(claim) = old.annotations.get(annotation::CLAIMED_BY) {
@@ -124,7 +153,15 @@ impl People {
             object.annotations.insert(leave, "true".to_owned());
         }
         if allows(&object) || world.api.secrets.get(&at).is_some_and(allows) {
-            world.changes_answers(credential);
+            for whose in self
+                .keys
+                .iter()
+                .filter(|key| world.names_login(key, &at))
+                .cloned()
+                .collect::<Vec<_>>()
+            {
+                world.changes_answers(&whose);
+            }
         }
         world.api.put(&at, object);
         world.note_leave(&at);
@@ -135,16 +172,19 @@ impl People {
         let who = self.keys[world.rng.below(self.keys.len())].clone();
         let deed = world.rng.below(30);
         self.let_go(world);
+        if world.wide && world.rng.chance(WIDE) {
+            return self.act_wide(world, &who);
+        }
         world.note(|| format!("DEED {deed} on {}", who.name));
         world.trouble();
-        world.book.troubled_at = world.now();
+        world.excuse(PATIENCE);
         world.counts.events += 1;
         match deed {
             0..=3 => self.put_login(world, &who, &format!("user-{}", who.name), true),
             4 | 5 => self.put_login(world, &who, &format!("user-{}", who.name), false),
             6 => self.put_login(world, &who, &format!("other-{}", who.name), true),
             7 => self.put_odd_login(world, &who),
-            8 => drop(world.api.remove(&key(format!("{}-login", who.name)))),
+            8 => drop(world.api.remove(&beside(&who, format!("{}-login", who.name)))),
             9..=13 => self.edit_spec(world, &who),
             14..=17 => Self::spoil_token(world, &who),
             18 => Self::spoil_session(world, &who),
@@ -192,12 +232,10 @@ impl People {
 
     fn spoil_token(world: &mut World, who: &Key) {
         let letter = world.rng.pick(&['a', 'b', 'c']);
-        let at = key(format!("{}-{letter}", who.name));
+        let at = beside(who, format!("{}-{letter}", who.name));
         match world.rng.below(8) {
             0 | 1 => drop(world.api.remove(&at)),
-            2 => world.api.edit(&at, |o| {
-                drop(o.data.insert("access_token".to_owned(), b"edited".to_vec()));
-            }),
+            2 => Self::edit_token(world, who, letter),
             3 => world.api.edit(&at, |o| drop(o.labels.remove(LABEL_MANAGED_BY))),
             4 => world
                 .api
@@ -212,6 +250,12 @@ impl People {
                 world.api.put(&at, foreign("Opaque"));
             }
         }
+    }
+
+    pub fn edit_token(world: &mut World, who: &Key, letter: char) {
+        let edited = ("access_token".to_owned(), b"edited".to_vec());
+        let at = beside(who, format!("{}-{letter}", who.name));
+        world.api.edit(&at, |o| o.data.extend([edited]));
     }
 
     fn spoil_session(world: &mut World, who: &Key) {
@@ -281,7 +325,7 @@ impl People {
     }
 
     fn back_up(&mut self, world: &mut World, who: &Key) {
-        let prefix = |k: &Key| k.name.starts_with(&who.name) && !k.name.ends_with("-login");
+        let prefix = |k: &Key| is_of(who, k) && !k.name.ends_with("-login");
         self.backup.retain(|k, _| !prefix(k));
         let Some(uid) = world.api.credentials.get(who).map(|r| r.uid.clone()) else {
             return;
@@ -302,19 +346,24 @@ impl People {
         }
         let kept: Vec<_> = self.backup.iter().map(|(k, o)| (k.clone(), o.clone())).collect();
         let now = world.now();
-        for (key, mut object) in kept.into_iter().filter(|(k, _)| k.name.starts_with(&who.name)) {
+        for (key, mut object) in kept.into_iter().filter(|(k, _)| is_of(who, k)) {
             if world.api.secrets.contains_key(&key) {
                 continue;
             }
-            (object.uid, object.controller) = (Uid::default(), None);
+            (object.uid, object.controller, object.deleting) = (Uid::default(), None, false);
             world.api.put(&key, object);
         }
         world.book.reset(who, now);
         world.api.create_credential(who, resource.spec);
     }
 
-    fn client_credential(world: &mut World, who: &Key) {
-        let at = key(format!("{}-app", who.name));
+    /// A new Secret with a client secret that is good.
+    pub fn put_client_secret(world: &mut World, who: &Key) {
+        put_anew(world, &app(who), CLIENT_SECRET_TYPE, &["value"]);
+    }
+
+    pub fn client_credential(world: &mut World, who: &Key) {
+        let at = app(who);
         let secret_name = at.name.clone();
         let credential = match world.rng.below(4) {
             0 => {
@@ -323,7 +372,7 @@ impl People {
                 return;
             }
             1 => {
-                put_anew(world, &at, CLIENT_SECRET_TYPE, &["value"]);
+                Self::put_client_secret(world, who);
                 let key = "value".to_owned();
                 ClientCredential::Secret(ClientSecretRef { secret_name, key })
             }
@@ -346,7 +395,7 @@ impl People {
     pub fn repair(&mut self, world: &mut World) {
         world.note(|| "REPAIR".to_owned());
         world.api.let_all_go();
-        world.book.troubled_at = world.now();
+        world.excuse(PATIENCE);
         self.let_go(world);
         self.return_credentials(world);
         for who in self.keys.clone() {
@@ -367,18 +416,31 @@ impl People {
     /// A person logs in again where that is needed.
     pub fn log_in(&mut self, world: &mut World) {
         world.note(|| "LOG IN".to_owned());
-        world.book.troubled_at = world.now();
-        for who in self.keys.clone() {
-            if !world.is_obtainable(&who) {
-                self.log_in_one(world, &who);
-            }
+        world.excuse(PATIENCE);
+        let lacking: Vec<_> = self
+            .keys
+            .iter()
+            .filter(|who| !world.is_obtainable(who))
+            .cloned()
+            .collect();
+        for user in lacking
+            .iter()
+            .map(|who| format!("user-{}", who.name))
+            .collect::<BTreeSet<_>>()
+        {
+            self.new_password(world, &user);
+        }
+        for who in &lacking {
+            Self::log_in_one(world, who);
         }
         world.trouble();
     }
 
-    fn log_in_one(&mut self, world: &mut World, who: &Key) {
-        let (at, user) = (key(format!("{}-login", who.name)), format!("user-{}", who.name));
-        self.new_password(world, &user);
+    fn log_in_one(world: &mut World, who: &Key) {
+        let (at, user) = (
+            beside(who, format!("{}-login", who.name)),
+            format!("user-{}", who.name),
+        );
         let mut object = login(&user, &world.idp.users[&user].password.clone());
         let leave = ANNOTATION_ALLOW_IDENTITY_CHANGE.to_owned();
         object.annotations.insert(leave, "true".to_owned());
@@ -391,7 +453,12 @@ impl People {
         let Some(resource) = world.api.credentials.get(who).cloned() else {
             return;
         };
-        let mut names: Vec<_> = resource.spec.tokens.iter().map(|t| key(&t.secret_name)).collect();
+        let mut names: Vec<_> = resource
+            .spec
+            .tokens
+            .iter()
+            .map(|t| beside(who, &t.secret_name))
+            .collect();
         names.push(session_key(who));
         let blocks = |w: &World, k: &Key| {
             w.api.secrets.get(k).is_some_and(|o| {
@@ -408,13 +475,24 @@ impl People {
     }
 }
 
+/// Whether a Secret's name begins as its credential's does.
+fn is_of(credential: &Key, secret: &Key) -> bool {
+    secret.namespace == credential.namespace && secret.name.starts_with(&credential.name)
+}
+
 fn allows(login: &Object) -> bool {
     login.annotations.contains_key(ANNOTATION_ALLOW_IDENTITY_CHANGE)
 }
 
 impl World {
+    /// Whether a credential names that login Secret.
+    fn names_login(&self, credential: &Key, login: &Key) -> bool {
+        let resource = self.api.credentials.get(credential);
+        resource.is_some_and(|r| beside(credential, &r.spec.login.secret_name) == *login)
+    }
+
     /// A person changes something that decides how a login is answered: that sends what was kept.
-    fn changes_answers(&mut self, credential: &Key) {
+    pub fn changes_answers(&mut self, credential: &Key) {
         self.book.changed_at.insert(credential.clone(), self.now());
     }
 

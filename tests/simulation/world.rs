@@ -22,6 +22,9 @@ pub const START: i64 = 1_767_225_600_000;
 /// The namespace that everything happens in.
 pub const NAMESPACE: &str = "etl";
 
+/// Another one, in wide histories.
+pub const OTHER: &str = "ops";
+
 /// The world, shared by the scheduler and the ports.
 pub type Shared = Arc<Mutex<World>>;
 
@@ -47,6 +50,10 @@ pub struct World {
     pub clock_off: bool,
     /// There is one process only.
     pub alone: bool,
+    /// What [`super::wide`] adds happens.
+    pub wide: bool,
+    /// Until when the API server is away, milliseconds.
+    pub away_until: i64,
     nonces: u64,
 }
 
@@ -116,6 +123,8 @@ impl World {
             counts: Counts::default(),
             clock_off: false,
             alone: true,
+            wide: false,
+            away_until: 0,
             nonces: 0,
         }
     }
@@ -154,6 +163,12 @@ impl World {
     /// A fault happened, or a person did something: the operator may need a while from here.
     pub fn trouble(&mut self) {
         self.book.trouble_at = self.book.trouble_at.max(self.now());
+    }
+
+    /// Something is wrong that concerns more than an entry, a login or a status: from here it may take so many milliseconds.
+    pub fn excuse(&mut self, for_ms: i64) {
+        let until = self.now() + for_ms;
+        self.book.excused_until = self.book.excused_until.max(until);
     }
 }
 

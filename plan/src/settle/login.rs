@@ -235,6 +235,9 @@ impl Entry {
     }
 
     fn refused(&mut self, refusal: &Refusal, entry: &EntryName, others: &[EntryName], now: Time) {
+        if self.verdict == Verdict::Wrong && refusal.leaves_condemned() {
+            return self.answered(Verdict::Wrong);
+        }
         match refusal.effect {
             Effect::Transient => {
                 self.postponed += 1;

@@ -275,11 +275,18 @@ fn a_list_is_believed_although_its_versions_went_back() {
         applied("deleted", "v", "92"),
     ];
     feed(&store, [Change::Restarted].into_iter().chain(restored));
-    feed(&store, [Change::Listed, applied("changed", "u", "101")]);
+    feed(
+        &store,
+        [
+            Change::Listed,
+            applied("changed", "u", "101"),
+            applied("deleted", "v", "102"),
+        ],
+    );
     let known = ["changed", "replaced", "deleted"].map(|name| version(&store, name));
     assert_eq!(
         known.each_ref().map(Option::as_deref),
-        [Some("101"), Some("91"), Some("92")]
+        [Some("101"), Some("91"), Some("102")]
     );
 }
 

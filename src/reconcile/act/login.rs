@@ -282,7 +282,27 @@ impl<P: Ports> Pass<'_, P> {
             .await
     }
 
+    /// Whether the refresh-token Secret is still the one that was read. With etcd set back to a time before the login, the
+    /// restored password is all that is left of it, and watches may tell of that one by one.
+    async fn session_stands(&mut self, s: &Snapshot) -> bool {
+        let version = |meta: &SecretMeta| meta.version.clone();
+        match self.ports.cluster().peek(&self.credential.session_key()).await {
+            Ok(live) if live.as_ref().map(version) == self.look.session.as_ref().map(version) => true,
+            Ok(_) => {
+                self.trouble(s, &Object::Session, Asked::Read, ClusterError::Conflict);
+                false
+            }
+            Err(error) => {
+                self.trouble(s, &Object::Login, Asked::Read, error);
+                false
+            }
+        }
+    }
+
     pub(super) async fn delete_login(&mut self, s: &Snapshot) {
+        if !self.session_stands(s).await {
+            return;
+        }
         let key = self.credential.login_key();
         let Some(seen) = &self.look.login else {
             return;

@@ -27,13 +27,17 @@ fn begun(mut record: Record, s: &Snapshot, seconds: i64) -> Record {
     record
 }
 
-fn answered(mut record: Record, effect: Effect) -> Record {
+fn answered(record: Record, effect: Effect) -> Record {
+    refused(record, effect, Reason::WrongPassword)
+}
+
+fn refused(mut record: Record, effect: Effect, reason: Reason) -> Record {
     let outcome = LoginOutcome {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry: name("graph"),
         user: pin().user,
-        result: Err(refusal(effect, Reason::WrongPassword)),
+        result: Err(refusal(effect, reason)),
     };
     record.settle(&outcome, &names(&["graph"]), NOW);
     record
@@ -81,6 +85,26 @@ fn an_answer_that_was_lost_uses_the_word_up() {
     let s = condemned(wrong(), -1);
     let lost = answered(begun(wrong(), &s, 0), Effect::Unanswered);
     assert_eq!(step_in(&condemned(lost, -1), 3600), Step::DeleteLogin);
+}
+
+#[test]
+fn only_an_answer_that_proves_it_right_ends_the_condemnation() {
+    let s = condemned(wrong(), -1);
+    let verdict = |record: &Record| record.entry(&mac("A")).map(|e| e.verdict.clone());
+    for (effect, reason) in [
+        (Effect::Person, Reason::AppMisconfigured),
+        (Effect::Person, Reason::AccountLocked),
+        (Effect::Doubtful, Reason::WrongPassword),
+        (Effect::Person, Reason::UserNotFound),
+    ] {
+        let after = refused(begun(wrong(), &s, 0), effect, reason);
+        assert_eq!(verdict(&after), Some(Verdict::Wrong), "{reason}");
+        assert_eq!(step(&condemned(after, -1)), Step::DeleteLogin, "{reason}");
+    }
+    for reason in [Reason::BlockedByPolicy, Reason::IdentityChanged] {
+        let proven = refused(begun(wrong(), &s, 0), Effect::Person, reason);
+        assert_eq!(verdict(&proven), Some(Verdict::Kept(reason)));
+    }
 }
 
 #[test]

@@ -1,0 +1,286 @@
+//! Stories: what happens too rarely by itself, minute by minute, each with all lives of tokens.
+
+use entra_operator::api::{ClientCredential, ClientSecretRef, Reason};
+use entra_operator::reconcile::ports::Key;
+
+use super::history::{History, Plan};
+use super::idp::{Issuer, Weather};
+use super::rules_passes::whole;
+use super::users::People;
+use super::wide::app;
+use super::world::World;
+
+/// What happens, to every credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// The application needs a client credential from now on, which is good or not.
+    Confidential(bool),
+    /// The content of the client credential is good from now on, or not.
+    Client(bool),
+    /// The first process is killed; it starts again within two minutes.
+    Crash,
+    /// The provider asks everybody to wait for so many minutes.
+    Pause(i64),
+    Weather(Weather),
+    Calm,
+    Snapshot,
+    SetBack,
+    Issuer(Issuer),
+    Revoke,
+    NewPasswords,
+    /// A login of the credential's own account, with the right password or with a wrong one.
+    Login(bool),
+    /// A login of another account, with the right password.
+    OtherLogin,
+    Guesses,
+    /// Somebody edits the data of the first token Secret.
+    Edit,
+    /// Every token is there and good.
+    Whole,
+    /// Every status says this reason, and the first account stays.
+    Says(Reason),
+}
+
+impl Act {
+    pub fn play(self, world: &mut World, people: &mut People) {
+        world.note(|| format!("ACT {self:?}"));
+        world.trouble();
+        match self {
+            Self::Crash => {}
+            Self::Pause(minutes) => {
+                world.idp.weather = Weather::Paused;
+                world.idp.paused_until = world.seconds() + minutes * 60;
+            }
+            Self::Weather(weather) => world.idp.weather = weather,
+            Self::Calm => world.calm(),
+            Self::Snapshot => people.snapshot = Some(world.snapshot()),
+            Self::SetBack => people.set_back(world),
+            Self::Issuer(issuer) => world.idp.issuer = issuer,
+            Self::NewPasswords => people.new_passwords(world),
+            Self::Guesses => people.guesses = super::wide::GUESSES,
+            _ => {
+                for key in people.keys.clone() {
+                    self.play_one(world, people, &key);
+                }
+            }
+        }
+    }
+
+    fn play_one(self, world: &mut World, people: &mut People, key: &Key) {
+        let (user, other) = (format!("user-{}", key.name), format!("other-{}", key.name));
+        match self {
+            Self::Confidential(good) => {
+                People::put_client_secret(world, key);
+                world.change_client(key, good);
+                let secret_name = app(key).name;
+                let value = "value".to_owned();
+                let client = ClientCredential::Secret(ClientSecretRef {
+                    secret_name,
+                    key: value,
+                });
+                world
+                    .api
+                    .edit_credential(key, |r| r.spec.client_credential = Some(client));
+            }
+            Self::Edit => People::edit_token(world, key, 'a'),
+            Self::Client(good) => world.change_client(key, good),
+            Self::Revoke => world.idp.revoke(&format!("id-{user}")),
+            Self::Login(right) => people.put_login(world, key, &user, right),
+            Self::OtherLogin => people.put_login_without_leave(world, key, &other),
+            Self::Whole if !whole(world, key) => {
+                let wanting = world.wanting(key);
+                world.broken(4, format!("{} is not whole: {wanting:?}", key.name));
+            }
+            // Who has a token for a day learns of it in a day.
+            Self::Says(Reason::LoginRequired) if world.idp.life.0 > 3600 => {}
+            Self::Says(reason) => {
+                let status = world.api.credentials.get(key).and_then(|r| r.status.as_ref());
+                let said = serde_json::to_string(&status).unwrap().contains(reason.as_ref());
+                let account = world.session_of(key).account();
+                if !said || account != Some(format!("id-{user}")) {
+                    world.broken(6, format!("{}: {account:?}, {status:?}", key.name));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Plays a story with some seeds, which have all lives of tokens among them.
+fn plays(script: &'static [(i64, Act)]) {
+    for seed in 0..6 {
+        let plan = Plan {
+            seed,
+            replicas: 1,
+            credentials: 1,
+            days: 0,
+            deeds: 0,
+            storms: 0,
+            crashes: false,
+            clocks: false,
+            wide: true,
+            script,
+        };
+        if History::play(plan, false).broken.is_some() {
+            let traced = History::play(plan, true);
+            let last = traced.trace.len().saturating_sub(80);
+            panic!(
+                "seed {seed}: {}\n{}",
+                traced.broken.unwrap(),
+                traced.trace[last..].join("\n")
+            );
+        }
+    }
+}
+
+#[test]
+fn another_content_of_the_client_credential_is_tried_at_once() {
+    plays(&[
+        (1, Act::Confidential(true)),
+        (5, Act::Whole),
+        (10, Act::Client(false)),
+        (250, Act::Client(true)),
+        (252, Act::Whole),
+    ]);
+}
+
+#[test]
+fn also_if_it_changed_while_no_process_ran() {
+    plays(&[
+        (1, Act::Confidential(true)),
+        (10, Act::Client(false)),
+        (250, Act::Crash),
+        (250, Act::Client(true)),
+        (253, Act::Whole),
+    ]);
+}
+
+#[test]
+fn a_login_that_was_kept_for_it_is_sent_at_once() {
+    plays(&[
+        (10, Act::NewPasswords),
+        (10, Act::Revoke),
+        (10, Act::Confidential(false)),
+        (11, Act::Login(true)),
+        (60, Act::Client(true)),
+        (62, Act::Whole),
+    ]);
+}
+
+#[test]
+fn a_login_that_was_kept_for_it_is_sent_by_the_next_process() {
+    plays(&[
+        (10, Act::NewPasswords),
+        (10, Act::Revoke),
+        (10, Act::Confidential(false)),
+        (11, Act::Login(true)),
+        (60, Act::Crash),
+        (60, Act::Client(true)),
+        (63, Act::Whole),
+    ]);
+}
+
+#[test]
+fn who_was_told_to_wait_goes_on_within_minutes() {
+    plays(&[
+        (30, Act::Pause(200)),
+        (60, Act::Calm),
+        (235, Act::Whole),
+        (300, Act::Pause(5)),
+        (304, Act::Calm),
+        (315, Act::Whole),
+    ]);
+}
+
+#[test]
+fn an_account_in_two_namespaces_is_one_account() {
+    plays(&[
+        (10, Act::Login(false)),
+        (11, Act::Login(false)),
+        (12, Act::Login(false)),
+        (13, Act::Login(false)),
+        (40, Act::Login(true)),
+        (60, Act::Whole),
+    ]);
+}
+
+#[test]
+fn user_names_are_not_tried_through_a_namespace() {
+    plays(&[(10, Act::Guesses), (60, Act::Whole)]);
+}
+
+#[test]
+fn who_is_named_late_is_the_same_and_another_one_is_not_let_in() {
+    plays(&[
+        (0, Act::Issuer(Issuer::Late)),
+        (5, Act::OtherLogin),
+        (6, Act::Says(Reason::IdentityChanged)),
+        (200, Act::Whole),
+        (201, Act::Login(true)),
+        (240, Act::OtherLogin),
+        (250, Act::Says(Reason::IdentityChanged)),
+        (251, Act::Whole),
+    ]);
+}
+
+#[test]
+fn who_is_never_named_is_known_by_the_user_name() {
+    plays(&[
+        (0, Act::Issuer(Issuer::Silent)),
+        (5, Act::OtherLogin),
+        (6, Act::Says(Reason::IdentityChanged)),
+        (200, Act::Whole),
+    ]);
+}
+
+#[test]
+fn an_etcd_that_is_set_back_is_believed() {
+    plays(&[
+        (30, Act::Snapshot),
+        (200, Act::SetBack),
+        (300, Act::Whole),
+        (310, Act::SetBack),
+        (410, Act::Whole),
+    ]);
+}
+
+#[test]
+fn a_session_that_is_lost_with_it_is_made_again() {
+    plays(&[
+        (0, Act::Snapshot),
+        (200, Act::SetBack),
+        (201, Act::SetBack),
+        (300, Act::Whole),
+    ]);
+}
+
+#[test]
+fn what_is_told_after_it_is_true() {
+    plays(&[
+        (30, Act::Snapshot),
+        (31, Act::Revoke),
+        (200, Act::SetBack),
+        (300, Act::Says(Reason::LoginRequired)),
+    ]);
+}
+
+#[test]
+fn who_was_refused_with_doubt_is_not_condemned() {
+    plays(&[
+        (9, Act::NewPasswords),
+        (10, Act::Revoke),
+        (10, Act::Weather(Weather::DoubtfulLogins)),
+        (11, Act::Login(true)),
+        (20, Act::Calm),
+    ]);
+}
+
+#[test]
+fn an_edited_token_is_not_called_ready() {
+    plays(&[
+        (30, Act::Weather(Weather::Down)),
+        (31, Act::Edit),
+        (40, Act::Calm),
+        (50, Act::Whole),
+    ]);
+}
