@@ -342,6 +342,11 @@ async fn every_fault_has_its_effect() {
             "a:FailedAuthentication",
             (Doubtful, Reason::WrongPassword),
         ),
+        (
+            "s:Sender",
+            "a:FailedAuthentication.ExpiredPassword",
+            (Person, Reason::InteractionRequired),
+        ),
         ("s:Sender", "a:SomethingNew", (Doubtful, Reason::WrongPassword)),
         (
             "s:Sender",

@@ -42,12 +42,6 @@ impl ErrorBody {
             trace_id: guid_like(text(&body, "trace_id")),
         })
     }
-
-    /// Whether a gateway could have written it just as well: `invalid_grant` is said by a token endpoint alone, and
-    /// some providers say it with 403.
-    pub(super) fn may_be_anybodys(&self) -> bool {
-        self.codes.is_empty() && self.b2c.is_none() && self.error != "invalid_grant"
-    }
 }
 
 /// Entra ID writes the challenge as text that holds JSON; `{}` asks for nothing.

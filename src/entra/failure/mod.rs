@@ -25,7 +25,7 @@ pub(super) use class::deed_after;
 pub(super) use error_body::guid_like;
 
 use error_body::ErrorBody;
-use names::by_names;
+use names::{by_names, may_be_anybodys};
 
 use super::Grant;
 use super::authority::Authority;
@@ -141,7 +141,7 @@ impl<'a> Attempt<'a> {
     /// A success without tokens: a refusal by a server that says so with 200, else nothing that can be used.
     pub(super) fn refused_with_success(&self, reply: &Reply) -> Refusal {
         let body = reply.body.as_deref().and_then(|body| ErrorBody::read(body));
-        let refusal = body.filter(|body| !body.may_be_anybodys());
+        let refusal = body.filter(|body| !may_be_anybodys(body));
         refusal.map_or_else(
             || self.unusable(reply),
             |body| Refusal {
@@ -376,7 +376,7 @@ fn judge(grant: Grant, status: u16, body: Option<&ErrorBody>) -> Verdict {
     match (status, body) {
         (429, body) => by_status(Class::Throttled, body),
         (408 | 500..=599, body) => by_status(Class::Transient, body),
-        (403, Some(body)) if body.may_be_anybodys() => Verdict::of(Class::Unexpected, None),
+        (403, Some(body)) if may_be_anybodys(body) => Verdict::of(Class::Unexpected, None),
         (400..=406 | 409..=499, Some(body)) => by_body(grant, body),
         _ => Verdict::of(Class::Unexpected, None),
     }

@@ -4,7 +4,10 @@ use super::error_body::ErrorBody;
 use super::{Class, Verdict, kin};
 use crate::entra::Grant;
 
-/// Keycloak's `not_allowed`, which no RFC has: the password was right, and `offline_access` is refused.
+/// An `error` of Keycloak that no RFC has.
+const NOT_ALLOWED: &str = "not_allowed";
+
+/// Keycloak's [`NOT_ALLOWED`]: the password was right, and `offline_access` is refused.
 const NO_OFFLINE: Verdict = Verdict {
     message: "The identity provider gives this account or application no refresh token",
     remedy: "Allow both the scope offline_access.",
@@ -15,11 +18,18 @@ const NO_OFFLINE: Verdict = Verdict {
 pub(super) fn by_names(grant: Grant, body: &ErrorBody) -> Verdict {
     let code = body.codes.last().copied();
     let told = code.and_then(kin).or_else(|| by_suberror(grant, &body.suberror));
-    if told.is_none() && body.error == "not_allowed" {
+    if told.is_none() && body.error == NOT_ALLOWED {
         return NO_OFFLINE;
     }
     let class = told.or_else(|| by_error(grant, &body.error));
     Verdict::of(class.unwrap_or_else(|| unheard_of(body)), code)
+}
+
+/// Whether a gateway could have written it just as well: the errors of OAuth are said by token endpoints, and some say them
+/// with 403 (Keycloak `access_denied` of a disabled realm, Auth0 `unauthorized_client`).
+pub(super) fn may_be_anybodys(body: &ErrorBody) -> bool {
+    let of_oauth = body.error == NOT_ALLOWED || by_error(Grant::Password, &body.error).is_some();
+    body.codes.is_empty() && body.b2c.is_none() && !of_oauth
 }
 
 /// `suberror` by grant: `bad_token` was seen on a password answer for an unknown user, so it counts on refresh only.

@@ -321,6 +321,22 @@ fn what_is_no_answer_of_entra_is_unexpected() {
     assert_eq!(entra.reason, Reason::BlockedByPolicy);
 }
 
+#[test]
+fn what_a_token_endpoint_says_with_403_is_its_answer() {
+    for (error, reason) in [
+        ("access_denied", Reason::BlockedByPolicy),
+        ("unauthorized_client", Reason::AppMisconfigured),
+        ("not_allowed", Reason::AppMisconfigured),
+    ] {
+        let refusal = answered(Grant::Password, 403, &json!({"error": error}));
+        assert_eq!(
+            (refusal.effect, refusal.reason),
+            (Effect::Person, reason),
+            "{error}"
+        );
+    }
+}
+
 /// What identity providers other than Entra ID say about a wrong password, and about a refresh token.
 #[test]
 fn refusals_of_other_providers_are_understood() {

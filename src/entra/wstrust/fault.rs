@@ -11,6 +11,8 @@ use crate::plan::answer::Effect;
 pub(in crate::entra) enum Fault {
     /// User name or password is wrong.
     Authentication,
+    /// The password is right and has expired.
+    Expired,
     /// The security header was not accepted, before the password decided anything: mostly the clocks differ.
     Security,
     /// The server knows who it is and does not issue a token.
@@ -37,29 +39,47 @@ pub(in crate::entra) struct Judgement {
 /// Most levels of sub-codes that are looked at: WS-Security and WS-Trust use one.
 const LEVELS_MAX: usize = 4;
 
+/// AD FS's access control has refused whom it had authenticated. It says so in the words of a wrong password, but for this
+/// number in the text, by which Exchange Server tells the two apart, too.
+const ACCESS_DENIED: &str = "MSIS3126:";
+
 impl Fault {
     /// Reads a `Fault` element: the innermost known sub-code decides, else the code.
     pub(super) fn of(fault: Node<'_, '_>) -> Self {
         let code = fault.named(Soap, "Code").next();
         let levels = std::iter::successors(code, |code| code.named(Soap, "Subcode").next());
-        let codes: Vec<Self> = levels.take(LEVELS_MAX).filter_map(known).collect();
-        codes.last().copied().unwrap_or(Self::Unclear)
+        let values = levels
+            .take(LEVELS_MAX)
+            .filter_map(|code| code.descend(&[(Soap, "Value")])?.text());
+        let codes: Vec<Self> = values.filter_map(|value| known(&value)).collect();
+        let texts = fault
+            .named(Soap, "Reason")
+            .flat_map(|reason| reason.named(Soap, "Text"));
+        codes.last().copied().unwrap_or(Self::Unclear).told_by(texts)
     }
 
-    /// Reads a `Fault` element of SOAP 1.1 (§4.4.1), as servers before 2007 and some gateways write it: its code may be a
-    /// list that narrows from dot to dot. Its `Server` is no word of a failing server: some say so of a password.
+    /// Reads a `Fault` element of SOAP 1.1 (§4.4.1), as servers before 2007 and some gateways write it. Its `Server` is no
+    /// word of a failing server: some say so of a password.
     pub(super) fn of_11(fault: Node<'_, '_>) -> Self {
-        let code = fault
-            .children()
-            .find(|child| child.local_name() == Some("faultcode"));
-        let text = code.and_then(Node::text).unwrap_or_default();
-        let name = text.rsplit([':', '.']).next().unwrap_or_default();
-        if name == "Authentication" {
-            return Self::Authentication;
-        }
-        named(name)
+        let parts = |name: &'static str| {
+            fault
+                .children()
+                .filter(move |child| child.local_name() == Some(name))
+        };
+        let code = parts("faultcode").find_map(Node::text).unwrap_or_default();
+        known(&code)
             .filter(|fault| *fault != Self::Server)
             .unwrap_or(Self::Unclear)
+            .told_by(parts("faultstring"))
+    }
+
+    /// What the texts say more than the codes.
+    fn told_by<'d, 't: 'd>(self, mut texts: impl Iterator<Item = Node<'d, 't>>) -> Self {
+        let denied = |text: Node<'_, '_>| text.text().is_some_and(|text| text.contains(ACCESS_DENIED));
+        if self == Self::Authentication && texts.any(denied) {
+            return Self::Refused;
+        }
+        self
     }
 
     /// What it means for the login.
@@ -76,6 +96,12 @@ impl Fault {
                 Reason::WrongPassword,
                 "refused the user name and password",
                 "Check both at the federation server, and whether the account is locked out, disabled or expired there.",
+            ),
+            Self::Expired => (
+                Effect::Person,
+                Reason::InteractionRequired,
+                "says that the password has expired",
+                "Change the password there; a login Secret that holds the old one needs the new one.",
             ),
             Self::Security => (
                 Effect::Person,
@@ -117,15 +143,17 @@ impl Fault {
     }
 }
 
-/// What a code means, by its local name: the names are distinct over the specifications.
-fn known(code: Node<'_, '_>) -> Option<Fault> {
-    let value = code.descend(&[(Soap, "Value")])?.text()?;
-    named(value.rsplit_once(':').map_or(value.as_str(), |(_, name)| name))
+/// What a code means, by its local name: the names are distinct over the specifications. It may be a list that narrows from
+/// dot to dot (SOAP 1.1 §4.4.1), which Windows writes in SOAP 1.2, too.
+fn known(code: &str) -> Option<Fault> {
+    let (_, name) = code.rsplit_once(':').unwrap_or(("", code));
+    name.rsplit('.').find_map(named)
 }
 
 fn named(name: &str) -> Option<Fault> {
     match name {
-        "FailedAuthentication" => Some(Fault::Authentication),
+        "FailedAuthentication" | "Authentication" => Some(Fault::Authentication),
+        "ExpiredPassword" => Some(Fault::Expired),
         "InvalidSecurity" | "MessageExpired" | "ExpiredData" | "InvalidTimeRange" => Some(Fault::Security),
         "RequestFailed" => Some(Fault::Refused),
         "InvalidRequest"

@@ -25,6 +25,8 @@ fn sub_codes_are_known_by_their_local_name() {
         ("a:FailedAuthentication", Fault::Authentication),
         ("wst:FailedAuthentication", Fault::Authentication),
         (" FailedAuthentication ", Fault::Authentication),
+        ("a:FailedAuthentication.Unheard", Fault::Authentication),
+        ("a:FailedAuthentication.ExpiredPassword", Fault::Expired),
         ("a:InvalidSecurity", Fault::Security),
         ("u:MessageExpired", Fault::Security),
         ("a:RequestFailed", Fault::Refused),
@@ -35,6 +37,27 @@ fn sub_codes_are_known_by_their_local_name() {
         ("", Fault::Unclear),
     ] {
         assert_eq!(with_subcode("s:Sender", subcode), expected, "{subcode}");
+    }
+}
+
+#[test]
+fn a_refusal_of_access_control_is_not_taken_for_a_wrong_password() {
+    let worded = |subcode: &str, texts: &str| {
+        fault(&format!(
+            "<s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>{subcode}</s:Value></s:Subcode></s:Code>\
+             <s:Reason>{texts}</s:Reason>"
+        ))
+    };
+    let denied = "<s:Text xml:lang=\"en-US\">MSIS3126: Access denied.</s:Text>";
+    let localised =
+        "<s:Text>ID3242: marker</s:Text><s:Text xml:lang=\"de-DE\">MSIS3126: Zugriff verweigert.</s:Text>";
+    for texts in [denied, localised] {
+        assert_eq!(worded("a:FailedAuthentication", texts), Fault::Refused);
+        assert_eq!(worded("a:InvalidSecurity", texts), Fault::Security);
+        assert_eq!(worded("a:Unheard", texts), Fault::Unclear);
+    }
+    for other in ["", "<s:Text>MSIS31260: marker</s:Text>", "<s:Text><a/></s:Text>"] {
+        assert_eq!(worded("a:FailedAuthentication", other), Fault::Authentication);
     }
 }
 
@@ -85,6 +108,10 @@ fn faults_of_soap_1_1_are_read() {
         (
             "<faultcode>Client.Authentication</faultcode>",
             Fault::Authentication,
+        ),
+        (
+            "<faultcode>a:FailedAuthentication</faultcode><faultstring>MSIS3126: Access denied.</faultstring>",
+            Fault::Refused,
         ),
         (
             "<faultcode xmlns=\"\">wst:RequestFailed</faultcode>",

@@ -13,6 +13,8 @@ use super::envelope::{ADDRESSING, SECURITY, SOAP};
 pub enum SoapFault {
     /// `wsse:FailedAuthentication`: user name or password.
     FailedAuthentication,
+    /// `wsse:FailedAuthentication`, too, with another text: the issuance authorization rules.
+    AccessDenied,
     /// `wsse:InvalidSecurity`: most often clock skew.
     InvalidSecurity,
     /// `wst:RequestFailed`: the server would not, for example for an unknown relying party.
@@ -28,7 +30,7 @@ pub enum SoapFault {
 impl SoapFault {
     fn subcode(self) -> &'static str {
         match self {
-            Self::FailedAuthentication => "wsse:FailedAuthentication",
+            Self::FailedAuthentication | Self::AccessDenied => "wsse:FailedAuthentication",
             Self::InvalidSecurity => "wsse:InvalidSecurity",
             Self::RequestFailed => "wst:RequestFailed",
             Self::InvalidRequest => "wst:InvalidRequest",
@@ -42,6 +44,7 @@ impl SoapFault {
             Self::FailedAuthentication => {
                 "ID3242: The security token could not be authenticated or authorized."
             }
+            Self::AccessDenied => "MSIS3126: Access denied.",
             Self::InvalidSecurity => "An error occurred when verifying security for the message.",
             Self::RequestFailed => "MSIS3127: The specified request failed.",
             Self::InvalidRequest => "ID3035: The request was not valid or is malformed.",
