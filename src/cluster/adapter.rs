@@ -77,6 +77,10 @@ impl KubeCluster {
 }
 
 impl Cluster for KubeCluster {
+    fn mistold(&self) {
+        self.store.mistold();
+    }
+
     async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
         let known = self.store.get(key);
         let live = self.secrets.read(key).await?;

@@ -122,7 +122,8 @@ impl SecretStore {
         }
     }
 
-    /// Changes whenever an answer shows that versions went back: the watches begin anew then.
+    /// Changes whenever an answer shows that versions went back or that a watch has missed something: the watches begin anew
+    /// then.
     pub fn rewound(&self) -> Rewound {
         self.rewound.subscribe()
     }
@@ -161,6 +162,11 @@ impl SecretStore {
             return;
         }
         self.write().rewind(key, live);
+        self.mistold();
+    }
+
+    /// All that is watched is listed anew.
+    pub fn mistold(&self) {
         self.rewound.send_replace(());
     }
 

@@ -173,6 +173,8 @@ pub struct IssuedToken {
 
 /// The API server, as a pass sees it.
 pub trait Cluster: Send + Sync {
+    /// What the watches told is not so, and they do not correct it: all that is watched is listed anew.
+    fn mistold(&self);
     /// Reads a Secret whole. `Ok(None)` if it does not exist.
     fn read(&self, key: &Key) -> impl Future<Output = Result<Option<SecretObject>, ClusterError>> + Send;
     /// Reads a Secret's metadata only: for objects that may be somebody else's.

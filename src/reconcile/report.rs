@@ -68,29 +68,26 @@ async fn write<P: Ports>(
         .cluster()
         .write_status(&credential.key, &credential.uid, &status)
         .await;
-    match written {
-        Ok(()) => {}
-        Err(ClusterError::NotFound | ClusterError::Conflict) => {
-            memory.unwritten = None;
-            return;
-        }
-        Err(error) => {
-            tracing::warn!(namespace = credential.key.namespace, name = credential.key.name, %error, "the status could not be written");
-            let tries = memory.unwritten.as_ref().map_or(1, |u| u.tries.saturating_add(1));
-            let after = match error {
-                ClusterError::Unavailable { retry_after, .. } => retry_after,
-                ClusterError::Refused(_)
-                | ClusterError::Immutable
-                | ClusterError::NotFound
-                | ClusterError::Conflict => None,
-            };
-            memory.unwritten = Some(Unwritten {
-                status,
-                tries,
-                next_attempt_at: schedule::retry_status(now, tries, credential.spread(), after),
-            });
-            return;
-        }
+    if let Err(error) = written {
+        tracing::warn!(namespace = credential.key.namespace, name = credential.key.name, %error, "the status could not be written");
+        let tries = memory.unwritten.as_ref().map_or(1, |u| u.tries.saturating_add(1));
+        let after = match error {
+            ClusterError::Unavailable { retry_after, .. } => retry_after,
+            // A watch tells within moments that a credential is gone or another one. Where it does not, it has missed that.
+            ClusterError::NotFound | ClusterError::Conflict => {
+                if tries > 1 {
+                    ports.cluster().mistold();
+                }
+                None
+            }
+            ClusterError::Refused(_) | ClusterError::Immutable => None,
+        };
+        memory.unwritten = Some(Unwritten {
+            status,
+            tries,
+            next_attempt_at: schedule::retry_status(now, tries, credential.spread(), after),
+        });
+        return;
     }
     let event = transition(&memory.written, &status);
     memory.written = status;

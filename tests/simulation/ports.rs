@@ -148,6 +148,10 @@ impl Process {
 }
 
 impl Cluster for Process {
+    fn mistold(&self) {
+        self.store.mistold();
+    }
+
     async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
         let known = self.store.get(key);
         let live = self

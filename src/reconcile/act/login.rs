@@ -34,6 +34,8 @@ impl<P: Ports> Pass<'_, P> {
         };
         if object.kind != LOGIN_TYPE {
             self.gone(&Object::Login);
+            // What the view took it for, if versions went back.
+            self.ports.view().gone(Kind::Login, &key, &object.meta.uid);
             settle::reads::login_of_another_type(&mut self.memory.known);
             return Ok(());
         }
