@@ -1,5 +1,8 @@
 //! Which histories are played: as many as fit, and those that once broke a rule.
 
+use std::collections::BTreeSet;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::history::{History, Plan};
@@ -135,6 +138,45 @@ fn a_token_without_a_session_answers_the_present_spec_or_not() {
     keeps_the_rules(BUSY + 194);
 }
 
+/// The history that is played as the `n`-th: every third one of each sort.
+fn seed(n: u64) -> u64 {
+    n / 3 + [0, BUSY, WIDE][usize::try_from(n % 3).unwrap()]
+}
+
+/// What was played: every history in a world of its own, so that they may be played side by side.
+#[derive(Default)]
+struct Played {
+    histories: u64,
+    counts: Counts,
+    failed: BTreeSet<u64>,
+}
+
+impl Played {
+    fn play(seed: u64, played: &Mutex<Self>) {
+        let outcome = History::play(plan(seed), false);
+        let mut played = played.lock().unwrap();
+        played.histories += 1;
+        played.counts.add(&outcome.counts);
+        if let Some(broken) = outcome.broken {
+            eprintln!("SEED={seed}: {broken}");
+            played.failed.insert(seed);
+        }
+    }
+}
+
+/// Etcd was set back, and a login Secret of another type, which came back under the name of a right one, was read again.
+#[test]
+fn what_came_back_with_another_type_is_read_once() {
+    keeps_the_rules(WIDE + 32);
+}
+
+/// Etcd was set back, a watch went on as if nothing had happened, and the status of the credential that had come back was
+/// never written.
+#[test]
+fn a_credential_that_was_replaced_unseen_is_listed_anew() {
+    keeps_the_rules(WIDE + 35);
+}
+
 #[test]
 fn histories_keep_the_rules() {
     if let Ok(seed) = std::env::var("SEED") {
@@ -143,24 +185,33 @@ fn histories_keep_the_rules() {
     let start = Instant::now();
     let asked: Option<u64> = std::env::var("SIMULATION_SEEDS").ok().map(|n| n.parse().unwrap());
     let from: u64 = std::env::var("SIMULATION_FROM").map_or(0, |n| n.parse().unwrap());
-    let more = |played| match asked {
-        Some(n) => played < n,
-        None => played < AT_LEAST || start.elapsed() < BUDGET,
+    let more = |begun| match asked {
+        Some(n) => begun < n,
+        None => begun < AT_LEAST || start.elapsed() < BUDGET,
     };
-    let (mut counts, mut played, mut failed) = (Counts::default(), 0, Vec::new());
-    while more(played) {
-        let n = from + played;
-        let seed = n / 3 + [0, BUSY, WIDE][usize::try_from(n % 3).unwrap()];
-        let outcome = History::play(plan(seed), false);
-        counts.add(&outcome.counts);
-        if let Some(broken) = outcome.broken {
-            eprintln!("SEED={seed}: {broken}");
-            failed.push(seed);
+    let (begun, played) = (AtomicU64::new(0), Mutex::new(Played::default()));
+    let play_more = || {
+        loop {
+            let n = begun.fetch_add(1, Ordering::Relaxed);
+            if !more(n) {
+                return;
+            }
+            Played::play(seed(from + n), &played);
         }
-        played += 1;
-    }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(play_more);
+        }
+    });
+    let Played {
+        histories,
+        counts,
+        failed,
+    } = played.into_inner().unwrap();
     eprintln!(
-        "{played} histories, {} simulated days: {counts:?}",
+        "{histories} histories, {} simulated days: {counts:?}",
         counts.seconds / 86_400
     );
     if let Some(first) = failed.first() {

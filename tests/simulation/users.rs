@@ -138,7 +138,9 @@ impl People {
 
     pub fn put_login_object(&mut self, world: &mut World, credential: &Key, mut object: Object) {
         let at = beside(credential, format!("{}-login", credential.name));
-        if let (true, Some(old)) = (world.rng.chance(500), world.api.secrets.get(&at)) {
+        // The type of a Secret cannot be changed.
+        let replaced = world.api.secrets.get(&at).filter(|old| old.kind == object.kind);
+        if let (true, Some(old)) = (world.rng.chance(500), replaced) {
             (object.uid, object.controller) = (old.uid.clone(), old.controller.clone());
             if let Some(claim) = old.annotations.get(annotation::CLAIMED_BY) {
                 object
