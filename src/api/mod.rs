@@ -8,6 +8,7 @@ mod crd;
     reason = "the KubeSchema derive emits helper types of its own"
 )]
 mod credential;
+mod lenient;
 mod names;
 mod status;
 

@@ -56,7 +56,7 @@ pub mod annotation {
     /// Token Secret: keys of the labels and annotations that the spec asked for, as JSON. What it no longer asks for is
     /// removed; what others put on the Secret stays.
     pub const TEMPLATE: &str = "entra-operator.dev/template";
-    /// Token Secret: keyed hash of the data that was rendered.
+    /// Token Secret: keyed hash of the data that was rendered, and of what annotations and labels say of it.
     pub const RENDERED: &str = "entra-operator.dev/rendered";
     /// Token Secret: scopes that were granted, space separated.
     pub const SCOPES: &str = "entra-operator.dev/scopes";

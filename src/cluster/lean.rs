@@ -202,6 +202,44 @@ mod tests {
     }
 
     #[test]
+    fn a_status_of_a_newer_version_is_read_as_far_as_it_is_understood() {
+        let mut newer = object();
+        newer["status"] = json!({
+            "observedGeneration": 3,
+            "lastHandledRefreshRequest": "2026-11-22T07:24:37Z",
+            "conditions": [{"type": "Ready", "status": "True"}, {
+                "type": "LoggedIn", "status": "True", "reason": "Martian", "message": "", "lastTransitionTime": "2026-11-22T07:24:37Z",
+            }],
+            "tokens": [
+                {"secretName": "t", "expiresAt": "2026-11-22T08:24:37Z", "failure": {"reason": "Martian"}},
+                {"secretName": 7},
+            ],
+            "failure": {"reason": "Martian", "message": "MARKER", "at": "2026-11-22T07:24:37Z", "consecutive": 1},
+            "account": "Martian",
+            "login": {"verdict": "Martian", "sends": 2},
+            "expiresAt": "in a while",
+        });
+        let lean = decode(newer);
+        let status = lean.get().unwrap().status.clone().unwrap();
+        assert_eq!(status.observed_generation, Some(3));
+        assert_eq!(
+            status.last_handled_refresh_request.as_deref(),
+            Some("2026-11-22T07:24:37Z")
+        );
+        let conditions: Vec<_> = status.conditions.iter().map(|c| c.type_.as_str()).collect();
+        assert_eq!(conditions, ["LoggedIn"]);
+        let [token] = status.tokens.as_slice() else {
+            panic!("{:?}", status.tokens)
+        };
+        assert!(token.expires_at.is_some() && token.failure.is_none());
+        assert_eq!(
+            (status.failure, status.account, status.expires_at),
+            (None, None, None)
+        );
+        assert_eq!(status.login.and_then(|login| login.sends), Some(2));
+    }
+
+    #[test]
     fn no_value_is_in_the_text() {
         let mut broken = object();
         broken["spec"]["suspend"] = json!("hunter2");

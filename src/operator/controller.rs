@@ -33,6 +33,8 @@ struct Known {
     credentials: BTreeMap<Key, Arc<Entry>>,
     /// Which credentials a Secret concerns, by the names in their specs.
     concerned: BTreeMap<Key, BTreeSet<Key>>,
+    /// What exists and this version does not understand. What it understood of it before is served on.
+    not_understood: BTreeSet<Key>,
 }
 
 #[derive(Debug)]
@@ -88,6 +90,18 @@ impl<P: Ports> Controller<P> {
             entry.listed_again.store(true, Ordering::Release);
         }
         self.queue.trigger(&key);
+    }
+
+    /// A credential exists that this version does not understand, written under a newer CRD for instance.
+    pub(super) fn not_understood(&self, key: Key) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        known.not_understood.insert(key);
+    }
+
+    /// How many credentials are not understood.
+    pub(super) fn count_not_understood(&self) -> usize {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.not_understood.len()
     }
 
     /// A credential is gone.
@@ -254,6 +268,7 @@ async fn lost(leads: &mut watch::Receiver<bool>) {
 impl Known {
     fn apply(&mut self, credential: Credential) -> bool {
         let key = credential.key.clone();
+        self.not_understood.remove(&key);
         let before = self.credentials.get(&key).map(Entry::credential);
         if before
             .as_ref()
@@ -292,6 +307,7 @@ impl Known {
 
     fn remove(&mut self, key: &Key) {
         self.unconcern(key);
+        self.not_understood.remove(key);
         self.credentials.remove(key);
     }
 

@@ -93,6 +93,7 @@ pub(super) fn observed<P: Ports>(
             .into_iter()
             .filter_map(|seen| row(seen, store))
             .collect(),
+        not_understood: controller.count_not_understood(),
         sealing_keys: keys.keys().ids().map(ToString::to_string).collect(),
     }
 }

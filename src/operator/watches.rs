@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::StreamExt;
+use kube::Resource;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::controller::Controller;
@@ -27,17 +28,17 @@ pub(super) async fn follow_credentials<P: Ports>(
                 listing.extend(controller.keys().into_iter().filter(in_scope));
             }
             Change::Applied(object) => {
-                if let Some(credential) = decode(object) {
-                    if listing.remove(&credential.key) {
-                        controller.listed_again(credential);
-                    } else {
-                        controller.applied(credential);
-                    }
+                let Some(key) = key(&object) else { continue };
+                let known = listing.remove(&key);
+                match decode(object) {
+                    Some(credential) if known => controller.listed_again(credential),
+                    Some(credential) => controller.applied(credential),
+                    None => controller.not_understood(key),
                 }
             }
             Change::Deleted(object) => {
-                if let Some(credential) = decode(object) {
-                    controller.removed(&credential.key);
+                if let Some(key) = key(&object) {
+                    controller.removed(&key);
                 }
             }
             Change::Listed => {
@@ -84,12 +85,22 @@ pub(super) async fn follow_secrets<P: Ports>(
     }
 }
 
-/// An object that cannot be decoded is left alone: one bad object must not stop the others.
+fn key(object: &Lean<EntraCredential>) -> Option<Key> {
+    let meta = object.meta();
+    Some(Key::new(meta.namespace.as_deref()?, meta.name.as_deref()?))
+}
+
+/// An object that this version does not understand stops no other one.
 fn decode(object: Lean<EntraCredential>) -> Option<Credential> {
     match object.into_inner() {
         Ok(object) => credential(*object),
-        Err(problem) => {
-            tracing::warn!(error = ?problem, "an EntraCredential cannot be decoded and is left alone");
+        Err(undecodable) => {
+            tracing::warn!(
+                namespace = undecodable.meta.namespace,
+                name = undecodable.meta.name,
+                problem = undecodable.problem,
+                "this version does not understand an EntraCredential: it goes on with what it understood last, if it did"
+            );
             None
         }
     }

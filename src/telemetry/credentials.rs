@@ -57,6 +57,8 @@ pub struct Observed {
     pub now: Time,
     /// The credentials.
     pub rows: Vec<Row>,
+    /// How many more exist that this version does not understand, or not any more.
+    pub not_understood: usize,
     /// Ids of all sealing keys that the process holds, so that an unused one shows as 0.
     pub sealing_keys: Vec<String>,
 }
@@ -98,6 +100,12 @@ fn encode_sums(encoder: &mut DescriptorEncoder<'_>, observed: &Observed) -> fmt:
         "credentials",
         "Credentials by the Ready condition and its reason. If ready=false grows, look up the reason in the troubleshooting guide.",
         by_reason(&observed.rows),
+    )?;
+    gauge(
+        encoder,
+        "credentials_not_understood",
+        "Credentials that this version does not understand. It goes on with what it understood of them last, if it did. Above 0: finish the upgrade, or take back what it brought; the log names them.",
+        i64::try_from(observed.not_understood).ok(),
     )?;
     gauges(
         encoder,

@@ -41,6 +41,7 @@ mod scene;
 mod token_service;
 mod two_operators;
 mod verdicts;
+mod versions;
 mod witness;
 
 /// The control plane that all tests share.

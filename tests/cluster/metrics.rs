@@ -3,15 +3,17 @@
 //! A family that nobody feeds looks like good news for ever. Help texts, alerts and dashboards then point at nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use entra_lab::simulator::world::{Application, PUBLIC_CLIENT, TENANT};
+use entra_lab::simulator::world::{Application, PUBLIC_CLIENT, TENANT, password, user_name};
 use entra_lab::simulator::{ClientCertificate, Fault, Refusal, Rule};
-use entra_lab::stage::{ADFS, AUTHORITY, Operator, OperatorOptions};
+use entra_lab::stage::{ADFS, AUTHORITY, Operator, OperatorOptions, Stage};
 use entra_operator::telemetry::credentials::Observed;
 use entra_operator::telemetry::metrics::Metrics;
 use serde_json::{Value, json};
 
-use crate::scene::{Place, api_scope, stage, user};
+use crate::scene::{LIFE, Place, api_scope};
+use crate::versions;
 
 /// An application that no other test has.
 const CERTIFICATE_CLIENT: &str = "aaaaaaaa-0000-4000-8000-00000000000d";
@@ -48,7 +50,7 @@ fn fed<'a>(scrape: &str, families: &'a BTreeSet<String>) -> BTreeSet<&'a String>
 async fn signed_in_with_a_certificate(place: &Place) {
     let certificate = ClientCertificate::new("client").unwrap();
     let application = Application::with_certificate(CERTIFICATE_CLIENT, &certificate.certificate);
-    let simulator = &stage().await.simulator;
+    let simulator = &place.stage().await.simulator;
     simulator.change(|world| world.applications.push(application));
     let secret = json!({
         "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "metadata": {"name": "one-app"},
@@ -58,30 +60,27 @@ async fn signed_in_with_a_certificate(place: &Place) {
     let mut with_certificate = spec("one", CERTIFICATE_CLIENT);
     with_certificate["clientCredential"] = json!({"certificate": {"secretName": "one-app"}});
     place.apply("one", with_certificate).await;
-    let (name, password) = user();
-    place.login("one-login", &name, &password).await;
+    place.login("one-login", &user_name(0), &password(0)).await;
     place.expect("one", "Ready", "True/Fresh").await;
 }
 
 /// A credential `two` whose login is refused, and stays.
 async fn waiting_for_a_person(place: &Place) {
-    let (name, password) = user();
-    let refusal = Rule::new(Fault::Refuse(Refusal::of(DISABLED))).user(&name);
-    stage().await.simulator.script(refusal);
+    let refusal = Rule::new(Fault::Refuse(Refusal::of(DISABLED))).user(&user_name(1));
+    place.stage().await.simulator.script(refusal);
     place.apply("two", spec("two", PUBLIC_CLIENT)).await;
-    place.login("two-login", &name, &password).await;
+    place.login("two-login", &user_name(1), &password(1)).await;
     place.expect("two", "LoggedIn", "False/AccountLocked").await;
 }
 
 /// A credential `three` of AD FS, which says how long its refresh tokens are good.
 async fn signed_in_at_adfs(place: &Place) {
-    let (name, password) = user();
     let mut at_adfs = spec("three", PUBLIC_CLIENT);
     at_adfs["authority"] = json!(ADFS);
     at_adfs.as_object_mut().unwrap().remove("tenant");
     at_adfs["tokens"][0]["scopes"] = json!(["api://orders/read"]);
     place.apply("three", at_adfs).await;
-    place.login("three-login", &name, &password).await;
+    place.login("three-login", &user_name(2), &password(2)).await;
     place.expect("three", "Ready", "True/Fresh").await;
 }
 
@@ -100,11 +99,14 @@ async fn scrape(operator: &Operator) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_registered_metric_is_fed() {
-    let place = Place::new("metrics").await;
+    let stage = Arc::new(Stage::with_users(3, LIFE).await.unwrap());
+    versions::takes_everything(&stage).await;
+    let place = Place::on(&stage, "metrics").await;
     let operator = place.operator(OperatorOptions::default()).await;
     signed_in_with_a_certificate(&place).await;
     signed_in_at_adfs(&place).await;
     waiting_for_a_person(&place).await;
+    place.apply("four", versions::of_a_newer_version("four")).await;
     let families = registered();
     // Gauges come and go: a renewal that is due, a login that waits. Each must have been seen once.
     let mut missing = families.iter().collect::<BTreeSet<_>>();

@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use entra_lab::simulator::world::{API, GRAPH, PUBLIC_CLIENT, TENANT};
 use entra_lab::stage::{AUTHORITY, Operator, OperatorOptions, Stage};
+use entra_operator::api::EntraCredential;
+use entra_operator::cluster::Lean;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
@@ -156,13 +158,12 @@ impl Place {
             "metadata": {"name": name}, "spec": spec,
         });
         let params = PatchParams::apply("test").force();
-        self.credentials()
-            .patch(name, &params, &Patch::Apply(&object))
-            .await
-            .unwrap();
+        // Also one that this version does not understand.
+        let any: Api<Lean<EntraCredential>> = Api::namespaced(self.client.clone(), &self.namespace);
+        any.patch(name, &params, &Patch::Apply(&object)).await.unwrap();
     }
 
-    pub(crate) fn credentials(&self) -> Api<entra_operator::api::EntraCredential> {
+    pub(crate) fn credentials(&self) -> Api<EntraCredential> {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 

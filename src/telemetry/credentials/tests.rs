@@ -43,6 +43,7 @@ fn observed() -> Observed {
     ];
     Observed {
         now: Time(1000),
+        not_understood: 1,
         rows,
         sealing_keys: vec!["k1".to_owned(), "k2".to_owned()],
     }
