@@ -4,6 +4,7 @@ pub mod cli;
 mod clock;
 pub mod config;
 mod controller;
+mod dumps;
 mod election;
 mod keys;
 mod measure;

@@ -14,6 +14,7 @@ use super::cli::RunArgs;
 use super::clock::SystemClock;
 use super::config::{Config, LoadError};
 use super::controller::Controller;
+use super::dumps;
 use super::election::Election;
 use super::keys::{Keys, chain};
 use super::measure::{Measure, observed};
@@ -121,6 +122,9 @@ struct Base {
 
 /// Serves until `until` resolves, then shuts down in order.
 pub async fn run(args: RunArgs, until: impl Future<Output = ()>) -> Result<(), RunError> {
+    if let Err(error) = dumps::forbid() {
+        tracing::warn!(%error, "core dumps could not be forbidden: see to it that the container runtime makes none");
+    }
     let base = Base::set_up(args).await?;
     let authorities = Authorities::new(base.config.authorities.iter().map(declared))?
         .with_audiences(base.config.workload_identity.audiences.clone());

@@ -32,6 +32,13 @@ async fn nothing_secret_is_anywhere_but_where_it_belongs() {
     let evidence = scenario.evidence().await;
     assert!(scenario.operator.log().contains("TRACE"), "the log says all");
     assert_eq!(leaks(&kinds, &evidence), Vec::<String>::new());
+    let limits = fs::read_to_string(format!("/proc/{}/limits", scenario.operator.pid())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+    let (soft, hard) = core
+        .map(|line| line.split_whitespace().skip(4))
+        .map(|mut l| (l.next(), l.next()))
+        .unwrap();
+    assert_eq!((soft, hard), (Some("0"), Some("0")), "no core dump");
     let secrets: usize = kinds.iter().map(|kind| kind.secrets.len()).sum();
     let (places, log) = (evidence.len(), scenario.operator.log().len() / 1024);
     println!("searched {places} places, among them {log} KiB of log, for {secrets} secrets");
