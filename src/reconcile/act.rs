@@ -127,24 +127,24 @@ impl<P: Ports> Pass<'_, P> {
 
     /// Creates a Secret, unless its namespace is on its way out.
     async fn create(&mut self, secret: NewSecret) -> Result<SecretMeta, ClusterError> {
-        if !self.namespace_active().await? {
-            return Err(ClusterError::Refused("the namespace is being deleted".to_owned()));
-        }
+        self.namespace_takes_more().await?;
         self.ports.cluster().create(secret).await
     }
 
-    /// Whether the namespace can take new objects: asked at most once a pass, before something is created.
-    async fn namespace_active(&mut self) -> Result<bool, ClusterError> {
-        if let Some(active) = self.hand.active {
-            return Ok(active);
-        }
-        let active = self
-            .ports
-            .cluster()
-            .namespace_active(&self.credential.key.namespace)
-            .await?;
+    /// Whether the namespace can take new objects: asked at most once a pass, before something is created, and before
+    /// anything is sent that would bring what is created.
+    async fn namespace_takes_more(&mut self) -> Result<(), ClusterError> {
+        let namespace = &self.credential.key.namespace;
+        let active = match self.hand.active {
+            Some(active) => active,
+            None => self.ports.cluster().namespace_active(namespace).await?,
+        };
         self.hand.active = Some(active);
-        Ok(active)
+        if active {
+            Ok(())
+        } else {
+            Err(ClusterError::Refused("the namespace is being deleted".to_owned()))
+        }
     }
 
     fn request<'r>(&'r self, binding: &'r Binding, scopes: &'r [String], life: Option<i64>) -> Request<'r> {

@@ -225,7 +225,8 @@ impl Cluster for Process {
 
     async fn namespace_active(&self, name: &str) -> Result<bool, ClusterError> {
         let key = Key::new("", name);
-        self.call(Verb::Ask, &key, |w| Ok(!w.api.terminating)).await
+        self.call(Verb::Ask, &key, |w| Ok(w.api.terminating_since.is_none()))
+            .await
     }
 
     async fn service_account(&self, key: &Key) -> Result<Option<ServiceAccount>, ClusterError> {

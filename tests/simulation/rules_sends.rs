@@ -75,6 +75,9 @@ impl World {
         let key = self.whose();
         let mac = self.mac_of(asked, user, password);
         self.note(|| format!("SEND {user}/{password} to {:?} ({:.8})", asked.binding, mac));
+        if self.is_on_its_way_out() {
+            self.broken(8, "a password was sent for a namespace that is being deleted");
+        }
         let now = self.now();
         let content = (user.to_owned(), password.to_owned(), asked.binding.clone());
         let open = self.book.sends.entry((key.clone(), content.clone())).or_default();

@@ -144,6 +144,7 @@ impl World {
             Weather::Paused,
         ];
         !self.faults.is_calm()
+            || self.api.terminating_since.is_some()
             || self.faults.watch_delay > 0
             || self.clock_off
             || !of_entry.contains(&self.idp.weather)

@@ -6,7 +6,7 @@ use entra_operator::reconcile::ports::Key;
 use super::history::{History, Plan};
 use super::idp::{Issuer, Weather};
 use super::rules_passes::whole;
-use super::users::People;
+use super::users::{People, beside};
 use super::wide::app;
 use super::world::World;
 
@@ -35,6 +35,10 @@ pub enum Act {
     Guesses,
     /// Somebody edits the data of the first token Secret.
     Edit,
+    /// The namespaces are being deleted, and take nothing new.
+    Terminate,
+    /// Token Secrets go.
+    Lose,
     /// Every token is there and good.
     Whole,
     /// Every status says this reason, and the first account stays.
@@ -55,6 +59,7 @@ impl Act {
             Self::Calm => world.calm(),
             Self::Snapshot => people.snapshot = Some(world.snapshot()),
             Self::SetBack => people.set_back(world),
+            Self::Terminate => world.api.terminating_since = Some(world.now()),
             Self::Issuer(issuer) => world.idp.issuer = issuer,
             Self::NewPasswords => people.new_passwords(world),
             Self::Guesses => people.guesses = super::wide::GUESSES,
@@ -83,6 +88,11 @@ impl Act {
                     .edit_credential(key, |r| r.spec.client_credential = Some(client));
             }
             Self::Edit => People::edit_token(world, key, 'a'),
+            Self::Lose => {
+                for letter in ["a", "b", "c"] {
+                    world.api.remove(&beside(key, format!("{}-{letter}", key.name)));
+                }
+            }
             Self::Client(good) => world.change_client(key, good),
             Self::Revoke => world.idp.revoke(&format!("id-{user}")),
             Self::Login(right) => people.put_login(world, key, &user, right),
@@ -282,5 +292,17 @@ fn an_edited_token_is_not_called_ready() {
         (31, Act::Edit),
         (40, Act::Calm),
         (50, Act::Whole),
+    ]);
+}
+
+#[test]
+fn nothing_is_asked_for_in_a_namespace_that_is_being_deleted() {
+    plays(&[
+        (30, Act::Terminate),
+        (31, Act::Lose),
+        (60, Act::NewPasswords),
+        (61, Act::Revoke),
+        (62, Act::Login(true)),
+        (90, Act::Terminate),
     ]);
 }

@@ -47,7 +47,7 @@ fn put_anew(world: &mut World, at: &Key, kind: &str, keys: &[&str]) {
 }
 
 /// Key of what is named so beside a credential.
-fn beside(credential: &Key, name: impl Into<String>) -> Key {
+pub fn beside(credential: &Key, name: impl Into<String>) -> Key {
     Key::new(&credential.namespace, name)
 }
 
@@ -397,6 +397,7 @@ impl People {
     pub fn repair(&mut self, world: &mut World) {
         world.note(|| "REPAIR".to_owned());
         world.api.let_all_go();
+        world.api.terminating_since = None;
         world.excuse(PATIENCE);
         self.let_go(world);
         self.return_credentials(world);

@@ -122,7 +122,11 @@ impl<P: Ports> Pass<'_, P> {
         let now = self.now();
         record.begin(attempt, s, login, now);
         self.memory.recorded_at = self.ports.clock().monotonic();
-        match self.write_record(s, &record, None).await {
+        let written = match self.namespace_takes_more().await {
+            Ok(()) => self.write_record(s, &record, None).await,
+            Err(error) => Err(error),
+        };
+        match written {
             Ok(meta) => {
                 settle::login::recorded(&mut self.memory.known, s, record, meta.version.clone(), now);
                 let key = self.credential.session_key();

@@ -2,13 +2,14 @@
 
 use std::ops::ControlFlow;
 
-use super::Pass;
+use super::{Asked, Pass};
+use crate::plan::Object;
 use crate::plan::Time;
 use crate::plan::answer::Refusal;
 use crate::plan::metadata::EntryName;
 use crate::plan::settle;
 use crate::plan::settle::renewal::Refused;
-use crate::plan::snapshot::{Binding, RefreshOutcome, Snapshot, Token};
+use crate::plan::snapshot::{Binding, Ownership, RefreshOutcome, Snapshot, Token};
 use crate::reconcile::material::{Secret, StoredSession};
 use crate::reconcile::pocket::PendingRefresh;
 use crate::reconcile::ports::{Outcome, Ports, Provider, Tokens};
@@ -30,13 +31,34 @@ struct Newest {
 
 impl<P: Ports> Pass<'_, P> {
     pub(super) async fn redeem(&mut self, s: &Snapshot, names: &[EntryName]) {
-        if !self.session_at_hand(s).await || !self.client_at_hand(s).await {
+        let names = self.with_a_place(s, names).await;
+        if names.is_empty() || !self.session_at_hand(s).await || !self.client_at_hand(s).await {
             return;
         }
         let (Some(session), Some(binding)) = (self.hand.session.take(), s.binding().cloned()) else {
             return;
         };
-        self.redeem_each(s, names, session, &binding).await;
+        self.redeem_each(s, &names, session, &binding).await;
+    }
+
+    /// The entries whose answer can be published. What has no Secret yet has no place in a namespace that is being deleted.
+    async fn with_a_place(&mut self, s: &Snapshot, names: &[EntryName]) -> Vec<EntryName> {
+        let is_absent = |name: &EntryName| {
+            s.tokens
+                .iter()
+                .any(|t| t.name == *name && t.ownership == Ownership::Absent)
+        };
+        let (absent, there): (Vec<_>, Vec<_>) = names.iter().cloned().partition(is_absent);
+        if absent.is_empty() {
+            return there;
+        }
+        let Err(error) = self.namespace_takes_more().await else {
+            return names.to_vec();
+        };
+        for name in absent {
+            self.trouble(s, &Object::Token(name), Asked::Write, error.clone());
+        }
+        there
     }
 
     /// What is redeemed is always the stored token; the newest that came back is stored once.
