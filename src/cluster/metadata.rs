@@ -117,6 +117,15 @@ pub(super) fn secret_meta(metadata: &Value) -> SecretMeta {
     }
 }
 
+/// All labels or annotations of `metadata`.
+pub(super) fn texts(metadata: &Value, which: &str) -> BTreeMap<String, String> {
+    let all = metadata.get(which).and_then(Value::as_object);
+    all.into_iter()
+        .flatten()
+        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
 /// ownerReferences of `metadata`, as they are.
 pub(super) fn owners(metadata: &Value) -> &[Value] {
     let owners = metadata.get("ownerReferences").and_then(Value::as_array);

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::client::Calls;
 use super::failure::unavailable;
-use super::metadata::{owners, secret_meta};
+use super::metadata::{owners, secret_meta, texts};
 use super::patch::{Encoded, Op, edit, pin, replace_data, set_keys};
 use crate::api::EntraCredential;
 use crate::reconcile::material::SecretData;
@@ -278,6 +278,8 @@ fn decode_object(answer: &[u8]) -> Result<SecretObject, ClusterError> {
         meta: secret_meta(&received.metadata),
         kind: received.r#type.unwrap_or_default(),
         immutable: received.immutable.unwrap_or_default(),
+        labels: texts(&received.metadata, "labels"),
+        annotations: texts(&received.metadata, "annotations"),
         data,
     })
 }

@@ -74,7 +74,10 @@ pub struct Template {
 
 /// What the spec asked for when a token Secret was written last; empty if that is not known.
 pub fn template(meta: &SecretMeta) -> Template {
-    let text = meta.annotations.get(name::TEMPLATE);
+    parse_template(meta.annotations.get(name::TEMPLATE))
+}
+
+fn parse_template(text: Option<&String>) -> Template {
     text.and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default()
 }
@@ -201,13 +204,23 @@ pub fn published(meta: &SecretMeta) -> Option<Published> {
     })
 }
 
-/// Annotations of a token Secret about to be written. `rendered` is the keyed hash of its data.
+/// What the annotations of a token Secret say of its token.
+const SAID: &[&str] = &[
+    name::ISSUED_AT,
+    name::EXPIRES_AT,
+    name::REFRESH_AT,
+    name::REQUEST,
+    name::SHAPE,
+    name::SCOPES,
+    name::TEMPLATE,
+];
+
+/// Annotations of a token Secret about to be written.
 pub fn of_token(
     granted: &Granted,
     request: &RequestMac,
     shape: &ShapeMac,
     refresh_at: Time,
-    rendered: String,
 ) -> BTreeMap<String, String> {
     BTreeMap::from([
         (name::ISSUED_AT.to_owned(), stamp::to_text(granted.issued_at)),
@@ -215,9 +228,28 @@ pub fn of_token(
         (name::REFRESH_AT.to_owned(), stamp::to_text(refresh_at)),
         (name::REQUEST.to_owned(), request.0.clone()),
         (name::SHAPE.to_owned(), shape.0.clone()),
-        (name::RENDERED.to_owned(), rendered),
         (name::SCOPES.to_owned(), granted.scopes.join(" ")),
     ])
+}
+
+/// What a token Secret says of its token, and the labels and annotations that the spec asked for: whoever edits them edits
+/// what was published.
+pub fn said(
+    annotations: &BTreeMap<String, String>,
+    labels: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let asked = parse_template(annotations.get(name::TEMPLATE));
+    let of_token = SAID
+        .iter()
+        .copied()
+        .chain(asked.annotations.iter().map(String::as_str));
+    let of_token =
+        of_token.filter_map(|name| Some((format!("annotation:{name}"), annotations.get(name)?.clone())));
+    let of_labels = asked
+        .labels
+        .iter()
+        .filter_map(|name| Some((format!("label:{name}"), labels.get(name)?.clone())));
+    of_token.chain(of_labels).collect()
 }
 
 /// Name and uid of the credential that claimed a login Secret.

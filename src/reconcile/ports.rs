@@ -82,6 +82,10 @@ pub struct SecretObject {
     pub kind: String,
     /// `immutable`.
     pub immutable: bool,
+    /// All its labels.
+    pub labels: BTreeMap<String, String>,
+    /// All its annotations.
+    pub annotations: BTreeMap<String, String>,
     /// `data`.
     pub data: SecretData,
 }
@@ -401,8 +405,9 @@ pub trait Vault: Send + Sync {
     fn mac(&self, purpose: Purpose, parts: &[&str]) -> String;
     /// Keyed hash of what a client proves itself with, to tell one content from the next.
     fn client_mac(&self, client: &ClientAuthentication) -> ClientMac;
-    /// Keyed hash of a token Secret's data, for the annotation that tells edits.
-    fn data_mac(&self, place: &Key, data: &SecretData) -> String;
+    /// Keyed hash of a token Secret's data and of what its annotations and labels say (see
+    /// [`said`](super::annotations::said)), for the annotation that tells edits.
+    fn data_mac(&self, place: &Key, data: &SecretData, said: &BTreeMap<String, String>) -> String;
     /// Renders the keys of a token Secret.
     fn render(&self, keys: &[TokenKey], tokens: &Granted, access_token: &Secret) -> SecretData;
 }

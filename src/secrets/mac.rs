@@ -2,6 +2,8 @@
 //!
 //! Without the MAC key nobody can confirm a guess; different parts or purposes never give the same input.
 
+use std::collections::BTreeMap;
+
 use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key as HmacKey, Tag};
 
 use super::framing::prefix;
@@ -53,11 +55,19 @@ pub(super) fn text(key: &RawKey, purpose: &str, parts: &[&str]) -> String {
     short(&sign(key, Domain::Text, all))
 }
 
-/// Keyed hash of a token Secret's keys and values at its place, 32 digits.
-pub(super) fn data(key: &RawKey, place: &Key, data: &SecretData) -> String {
+/// Keyed hash of a token Secret's keys and values at its place and of what its metadata say, 32 digits. The names of what is
+/// said hold a character that no key of a Secret has.
+pub(super) fn data(key: &RawKey, place: &Key, data: &SecretData, said: &BTreeMap<String, String>) -> String {
     let place = [place.namespace.as_bytes(), place.name.as_bytes()];
     let entries = data.iter().flat_map(|(key, value)| [key.as_bytes(), value]);
-    short(&sign(key, Domain::Data, place.into_iter().chain(entries)))
+    let said = said
+        .iter()
+        .flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+    short(&sign(
+        key,
+        Domain::Data,
+        place.into_iter().chain(entries).chain(said),
+    ))
 }
 
 fn sign<'a>(key: &RawKey, domain: Domain, parts: impl IntoIterator<Item = &'a [u8]>) -> Tag {
@@ -85,7 +95,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-    use std::collections::BTreeSet;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
     use crate::reconcile::material::Secret;
@@ -133,7 +143,12 @@ mod tests {
             "ee9ccf3e7dfab6b32c5bd0d1b91ac4d7b2e73cbeb80fdc91b812c58bd7928796"
         );
         assert_eq!(
-            data(keys.mac(), &Key::new("ns", "name"), &entries(&[("k", "v")])),
+            data(
+                keys.mac(),
+                &Key::new("ns", "name"),
+                &entries(&[("k", "v")]),
+                &BTreeMap::new()
+            ),
             "73aed017b8e9bc7bf3c32c481e9f3600"
         );
     }
@@ -170,13 +185,23 @@ mod tests {
         let one = text(keys(7).mac(), "a", &["b"]);
         assert_ne!(one, text(keys(7).mac(), "b", &["b"]));
         assert_ne!(one, text(keys(8).mac(), "a", &["b"]));
-        assert_ne!(one, data(keys(7).mac(), &place, &SecretData::default()));
+        assert_ne!(
+            one,
+            data(keys(7).mac(), &place, &SecretData::default(), &BTreeMap::new())
+        );
     }
 
     #[test]
     fn data_is_hashed_with_its_place_and_keys() {
         let keys = keys(7);
-        let hash = |namespace, name, list: &[_]| data(keys.mac(), &Key::new(namespace, name), &entries(list));
+        let hash = |namespace, name, list: &[_]| {
+            data(
+                keys.mac(),
+                &Key::new(namespace, name),
+                &entries(list),
+                &BTreeMap::new(),
+            )
+        };
         let hashes: BTreeSet<_> = [
             hash("n", "s", &[("a", "b")]),
             hash("ns", "", &[("a", "b")]),

@@ -179,8 +179,8 @@ impl Vault for Keyring {
         })
     }
 
-    fn data_mac(&self, place: &Key, data: &SecretData) -> String {
-        mac::data(self.keys().mac(), place, data)
+    fn data_mac(&self, place: &Key, data: &SecretData, said: &BTreeMap<String, String>) -> String {
+        mac::data(self.keys().mac(), place, data, said)
     }
 
     fn render(&self, keys: &[TokenKey], tokens: &Granted, access_token: &Secret) -> SecretData {

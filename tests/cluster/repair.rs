@@ -23,13 +23,22 @@ async fn what_people_break_is_right_again_at_once() {
     let place = Place::new("repair").await;
     let simulator = own_simulator(1, LONG_LIFE).await;
     let _operator = place.operator(asking(&simulator)).await;
-    let (api, names) = (
-        api_scope(),
-        ["deleted", "edited", "stripped", "frozen", "emptied"],
-    );
-    place
-        .credential("one", &names.map(|name| (name, api.as_str())))
-        .await;
+    let names = [
+        "deleted",
+        "edited",
+        "stripped",
+        "frozen",
+        "emptied",
+        "prolonged",
+        "relabelled",
+    ];
+    let tokens =
+        names.map(|name| json!({"secretName": name, "scopes": [api_scope()], "labels": {"team": "etl"}}));
+    let spec = json!({
+        "tenant": TENANT, "clientId": PUBLIC_CLIENT, "authority": AUTHORITY,
+        "login": {"secretName": "one-login"}, "tokens": tokens,
+    });
+    place.apply("one", spec).await;
     place.login("one-login", &user_name(0), &password(0)).await;
     place.expect("one", "Ready", "True/Fresh").await;
 
@@ -44,6 +53,13 @@ async fn what_people_break_is_right_again_at_once() {
             "emptied",
             json!({"data": null, "metadata": {"annotations": null}}),
         ),
+        (
+            "prolonged",
+            json!({"metadata": {"annotations": {
+                "entra-operator.dev/expires-at": "2099-01-01T00:00:00Z", "entra-operator.dev/refresh-at": "2098-01-01T00:00:00Z",
+            }}}),
+        ),
+        ("relabelled", json!({"metadata": {"labels": {"team": "sales"}}})),
     ] {
         took.push(breaks(&place, &simulator, name, patch).await);
     }
@@ -78,10 +94,12 @@ fn is_right(secret: &Secret) -> bool {
     let data = secret.data.clone().unwrap_or_default();
     let token = data.get("access_token").map_or(0, |token| token.0.len());
     let managed = secret.labels().get("app.kubernetes.io/managed-by");
+    let expires_at = secret.annotations().get("entra-operator.dev/expires-at");
     token > 100
+        && secret.labels().get("team").is_some_and(|team| team == "etl")
         && data.contains_key("expires_on")
         && managed.is_some_and(|by| by == "entra-operator")
-        && secret.annotations().contains_key("entra-operator.dev/expires-at")
+        && expires_at.is_some_and(|at| !at.starts_with("2099"))
         && secret.immutable != Some(true)
         && secret.metadata.deletion_timestamp.is_none()
 }

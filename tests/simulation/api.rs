@@ -67,7 +67,8 @@ pub struct Api {
     pub secrets: BTreeMap<Key, Object>,
     pub credentials: BTreeMap<Key, Resource>,
     pub outbox: Vec<Notice>,
-    pub terminating: bool,
+    /// Since when its namespaces have been on their way out.
+    pub terminating_since: Option<i64>,
     version: u64,
     uids: u64,
     /// How often it was set back.
@@ -228,6 +229,8 @@ impl Api {
             meta: o.meta(),
             kind: o.kind.clone(),
             immutable: o.immutable,
+            labels: o.labels.clone(),
+            annotations: o.annotations.clone(),
             data: o.secret_data(),
         })
     }
@@ -237,7 +240,7 @@ impl Api {
         if self.secrets.contains_key(&secret.key) {
             return Err(ClusterError::Conflict);
         }
-        if self.terminating {
+        if self.terminating_since.is_some() {
             return Err(ClusterError::Refused("the namespace is being deleted".to_owned()));
         }
         let object = Object {

@@ -1,6 +1,8 @@
 //! Rules about passwords and refresh tokens: what may be sent, stored and deleted (docs/contract.md, rules 1, 2, 3, 6, 7, 10).
 
-use entra_operator::api::{ANNOTATION_ALLOW_IDENTITY_CHANGE, EntraCredentialSpec, LOGIN_TYPE, annotation};
+use entra_operator::api::{
+    ANNOTATION_ALLOW_IDENTITY_CHANGE, EntraCredentialSpec, LOGIN_TYPE, TokenSpec, annotation,
+};
 use entra_operator::cluster::SecretStore;
 use entra_operator::plan::record::{Record, Verdict};
 use entra_operator::plan::snapshot::Binding;
@@ -33,6 +35,16 @@ impl World {
         if credential.spec.suspend || credential.deleting {
             self.broken(8, "a call for a suspended or deleted credential");
         }
+        let asking = |t: &&TokenSpec| t.scopes == asked.scopes;
+        let entry = credential.spec.tokens.iter().find(asking);
+        let placeless =
+            entry.is_some_and(|t| !self.api.secrets.contains_key(&credential.sibling(&t.secret_name)));
+        if placeless && self.is_on_its_way_out() {
+            self.broken(
+                8,
+                "a token was asked for that no Secret of its namespace can hold",
+            );
+        }
         let seen = store.get(&session_key(&credential.key));
         let dead = seen.is_some_and(|m| m.annotations.contains_key(annotation::DEAD_SINCE));
         let found = self.book.dead_at.get(&credential.key).copied();
@@ -41,6 +53,12 @@ impl World {
             self.broken(7, "a dead refresh token was redeemed");
         }
         self.judge_due(asked, store);
+    }
+
+    /// Whether the namespaces were on their way out before this pass began.
+    pub fn is_on_its_way_out(&mut self) -> bool {
+        let since = self.api.terminating_since;
+        since.is_some_and(|at| at < self.tally().began)
     }
 
     /// Whether a status said, before this pass, that the word has led to a renewal.
@@ -264,9 +282,13 @@ impl World {
         }
     }
 
-    /// Whether a token Secret's data is what the operator rendered.
+    /// Whether a token Secret is what the operator rendered.
     pub fn is_intact(&self, key: &Key, object: &Object) -> bool {
-        let mac = self.judge.data_mac(key, &object.secret_data());
+        let mac = self.judge.data_mac(
+            key,
+            &object.secret_data(),
+            &annotations::said(&object.annotations, &object.labels),
+        );
         object.annotations.get(annotation::RENDERED) == Some(&mac)
             && annotations::published(&object.meta()).is_some()
     }

@@ -17,7 +17,7 @@ use crate::reconcile::ports::{
 };
 
 impl<P: Ports> Pass<'_, P> {
-    /// Compares the data with the keyed hash: an object that only moved is taken as it is, an edited one is renewed.
+    /// Compares what is there with the keyed hash: an object that only moved is taken as it is, an edited one is renewed.
     pub(super) async fn verify(&mut self, s: &Snapshot, names: &[EntryName]) {
         for name in names {
             let object = Object::Token(name.clone());
@@ -31,7 +31,8 @@ impl<P: Ports> Pass<'_, P> {
 
     fn verified(&mut self, name: &EntryName, read: crate::reconcile::ports::SecretObject) {
         let key = self.credential.sibling(&name.0);
-        let mac = self.ports.vault().data_mac(&key, &read.data);
+        let said = annotations::said(&read.annotations, &read.labels);
+        let mac = self.ports.vault().data_mac(&key, &read.data, &said);
         let intact = read.meta.annotations.get(annotation::RENDERED) == Some(&mac);
         let version = read.meta.version.clone();
         settle::tokens::verified(&mut self.memory.known, name, version, intact, read.immutable);
@@ -92,10 +93,12 @@ impl<P: Ports> Pass<'_, P> {
             expires_at: granted.expires_at,
         };
         let due = schedule::refresh_at(life, s.object.at_percent, s.object.spread, granted.refresh_at);
-        let rendered = self.ports.vault().data_mac(&key, &data);
-        let mut annotations = annotations::of_token(granted, &held.held.request, &token.shape, due, rendered);
+        let mut annotations = annotations::of_token(granted, &held.held.request, &token.shape, due);
         annotations.extend(annotations::of_template(spec));
         annotations.extend(spec.annotations.clone());
+        let said = annotations::said(&annotations, &spec.labels);
+        let rendered = self.ports.vault().data_mac(&key, &data, &said);
+        annotations.insert(annotation::RENDERED.to_owned(), rendered);
         annotations.insert(
             annotation::OWNER.to_owned(),
             marks::proof(self.ports, self.credential, &key),

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeMap;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::rand::SystemRandom;
@@ -232,7 +234,7 @@ fn hashes_do_not_change_with_a_rotation() {
         (
             content,
             ring.mac(Purpose::Owner, &["a"]),
-            ring.data_mac(&place("a", "b"), &SecretData::default()),
+            ring.data_mac(&place("a", "b"), &SecretData::default(), &BTreeMap::new()),
         )
     };
     let before = hashes(&bench.ring);
