@@ -217,6 +217,17 @@ pub struct Granted {
     pub unusable: Option<Box<Refusal>>,
     /// Seconds that the refresh token lives, if the answer said so (`refresh_token_expires_in`).
     pub refresh_token_life: Option<i64>,
+    /// Who checked the password, if it was a sign-in and the realm service said who does.
+    pub checked_by: Option<CheckedBy>,
+}
+
+/// Who checks the passwords of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CheckedBy {
+    /// The authority itself.
+    Authority,
+    /// The organisation's own federation server.
+    FederationServer,
 }
 
 impl Granted {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::Time;
-use super::answer::Account;
+use super::answer::{Account, CheckedBy};
 use super::hold::{Holds, Object};
 use super::looks::Search;
 use super::mac::ClientMac;
@@ -47,6 +47,8 @@ pub struct Known {
     pub handled: Option<Word>,
     /// Who signed in.
     pub account: Option<Account>,
+    /// Who checked its password.
+    pub checked_by: Option<CheckedBy>,
     /// GUID of the tenant that this binding names.
     pub resolved: Option<(Binding, String)>,
     /// Search for a login Secret of the wrong type.

@@ -11,7 +11,7 @@ pub use session::{
 pub use tokens::{Held, Leftover, Published, Repairs, Token, Wanted};
 
 use super::Time;
-use super::answer::{Account, Refusal};
+use super::answer::{Account, CheckedBy, Refusal};
 use super::client::Client;
 use super::hold::Holds;
 use super::identity::AccountTag;
@@ -49,6 +49,8 @@ pub struct Snapshot {
     pub last_redeemed_at: Option<Time>,
     /// Who signed in, as far as it is known without opening the seal.
     pub account: Option<Account>,
+    /// Who checked its password, if that is known.
+    pub checked_by: Option<CheckedBy>,
     /// Objects that the API server refused, or did not answer for.
     pub holds: Holds,
     /// No permit for a call before then.

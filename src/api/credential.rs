@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::EntraCredentialStatus;
+use crate::plan::answer::CheckedBy;
 
 /// A name of a Secret or ServiceAccount: a subdomain of RFC 1123, as Kubernetes writes it.
 const SUBDOMAIN: &str = "self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')";
@@ -207,6 +208,15 @@ pub enum Realm {
     Managed,
     /// By the organisation's own server.
     Federated,
+}
+
+impl From<CheckedBy> for Realm {
+    fn from(checked_by: CheckedBy) -> Self {
+        match checked_by {
+            CheckedBy::Authority => Self::Managed,
+            CheckedBy::FederationServer => Self::Federated,
+        }
+    }
 }
 
 impl Realm {

@@ -76,7 +76,8 @@ pub struct AccountStatus {
     /// MSAL's account key: `<uid>.<utid>`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub home_account_id: Option<String>,
-    /// How the account signs in, where `spec.login.realm` says so. Example: `Federated`.
+    /// Who checks the account's password: as `spec.login.realm` says, else as the realm service said at the last sign-in.
+    /// Example: `Federated`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub realm: Option<String>,
 }

@@ -19,7 +19,7 @@ use super::send::{Departing, Sent, Stop};
 use super::wire::{Outgoing, Reply};
 use super::{Client, Grant};
 use crate::api::{Cloud, Realm, Reason};
-use crate::plan::answer::{Deed, Effect, Refusal};
+use crate::plan::answer::{CheckedBy, Deed, Effect, Refusal};
 use crate::reconcile::material::LoginContent;
 use crate::reconcile::ports::{Request, Tokens};
 
@@ -54,6 +54,16 @@ enum Known {
     Unasked,
 }
 
+impl Checker {
+    const fn as_the_realm_service_said(&self) -> Option<CheckedBy> {
+        match self {
+            Self::Authority(Known::Said) => Some(CheckedBy::Authority),
+            Self::Authority(Known::Assumed | Known::Unasked) => None,
+            Self::Server(_) => Some(CheckedBy::FederationServer),
+        }
+    }
+}
+
 impl SignIn<'_> {
     /// A request of this sign-in to the authority.
     pub(super) fn attempt(&self, grant: Grant) -> Attempt<'_> {
@@ -83,15 +93,18 @@ impl Client {
             correlation_id: self.correlation_id(),
             deadline,
         };
-        match Box::pin(self.checker(&sign_in, realm)).await? {
+        let checker = Box::pin(self.checker(&sign_in, realm)).await?;
+        let mut tokens = match &checker {
             Checker::Authority(known) => {
                 may_be_right(&sign_in)?;
                 let sent = Box::pin(self.by_password(&sign_in)).await?;
-                let certain = Box::pin(self.certain(&sign_in, known, sent)).await;
-                Ok(self.count(certain)?)
+                let certain = Box::pin(self.certain(&sign_in, *known, sent)).await;
+                self.count(certain)?
             }
-            Checker::Server(server) => Box::pin(self.by_federation(&sign_in, &server)).await,
-        }
+            Checker::Server(server) => Box::pin(self.by_federation(&sign_in, server)).await?,
+        };
+        tokens.granted.checked_by = checker.as_the_realm_service_said();
+        Ok(tokens)
     }
 
     /// Who checks the password of the account.

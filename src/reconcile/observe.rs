@@ -46,6 +46,7 @@ pub(super) fn observe<P: Ports>(
         deleted_login_at: known.deleted_login_at,
         last_redeemed_at: known.last_redeemed_at,
         account: known.account.clone(),
+        checked_by: known.checked_by,
         holds: known.holds.clone(),
         withheld: known.withheld.clone(),
         turn_at: known.turn_at,

@@ -212,9 +212,11 @@ fn account(credential: &Credential, s: &Snapshot) -> Option<AccountStatus> {
         object_id: text(&a.object_id),
         tenant_id: text(&a.tenant_id),
         home_account_id: text(&a.home_account_id),
-        realm: Some(credential.realm())
-            .filter(|realm| *realm != Realm::Auto)
-            .map(|realm| realm.name().to_owned()),
+        realm: match credential.realm() {
+            Realm::Auto => s.checked_by.map(Realm::from),
+            asked => Some(asked),
+        }
+        .map(|realm| realm.name().to_owned()),
     })
 }
 

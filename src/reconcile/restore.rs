@@ -4,8 +4,8 @@
 use super::credential::Credential;
 use super::memory::Memory;
 use super::stamp;
-use crate::api::{AccountStatus, EntraCredentialStatus, FailureStatus, Phase, Retry, TokenStatus};
-use crate::plan::answer::{Account, Refusal};
+use crate::api::{AccountStatus, EntraCredentialStatus, FailureStatus, Phase, Realm, Retry, TokenStatus};
+use crate::plan::answer::{Account, CheckedBy, Refusal};
 use crate::plan::known::{Known, Note};
 use crate::plan::metadata::{EntryName, Version};
 use crate::plan::record::ClientVersion;
@@ -62,6 +62,7 @@ fn restore(known: &mut Known, status: &EntraCredentialStatus, ahead: i64) {
         .and_then(|r| r.last_redeemed_at.as_ref())
         .map(stamp::from_kube);
     known.account = status.account.as_ref().map(account_from);
+    known.checked_by = status.account.as_ref().and_then(checked_by);
     let of_all = status
         .failure
         .as_ref()
@@ -153,6 +154,13 @@ fn failure_from(status: &FailureStatus, generation: i64) -> Failure {
         next_attempt_at: status.next_attempt_at.as_ref().map(stamp::from_kube),
         under,
     }
+}
+
+fn checked_by(status: &AccountStatus) -> Option<CheckedBy> {
+    let told = status.realm.as_deref()?;
+    [CheckedBy::Authority, CheckedBy::FederationServer]
+        .into_iter()
+        .find(|by| Realm::from(*by).name() == told)
 }
 
 fn account_from(status: &AccountStatus) -> Account {

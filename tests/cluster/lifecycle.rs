@@ -18,6 +18,7 @@ async fn a_login_becomes_tokens_that_stay_fresh() {
         place.secret("one-login").await.is_none(),
         "the login Secret is gone"
     );
+    assert_eq!(place.status("one").await["account"]["realm"], "Managed");
     let first = place.value("one-api", "access_token").await.unwrap();
     place
         .until("the token is renewed", || async {

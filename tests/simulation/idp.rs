@@ -304,6 +304,7 @@ impl Idp {
             has_refresh_token: false,
             unusable: None,
             refresh_token_life: rng.chance(300).then_some(90 * 86_400),
+            checked_by: None,
         }
     }
 

@@ -159,6 +159,7 @@ fn accepted(known: &mut Known, s: &Snapshot, outcome: &LoginOutcome, granted: &G
     known.handled = s.word_for_renewal(now).or(known.handled);
     let account = granted.account.clone().unwrap_or_default();
     known.account = Some(pass::shown(&account, &outcome.user));
+    known.checked_by = granted.checked_by;
     if let Some(refusal) = &granted.unusable {
         super::renewal::entry_failed(known, s, &outcome.entry, (**refusal).clone(), now);
     }

@@ -287,6 +287,7 @@ pub fn granted(at: Time, life: i64) -> Granted {
         has_refresh_token: true,
         unusable: None,
         refresh_token_life: None,
+        checked_by: None,
     }
 }
 

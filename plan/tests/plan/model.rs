@@ -362,6 +362,7 @@ fn of_status(known: &Known) -> Known {
         handled: known.handled,
         last_redeemed_at: known.last_redeemed_at,
         account: known.account.clone(),
+        checked_by: known.checked_by,
         ..Known::default()
     }
 }

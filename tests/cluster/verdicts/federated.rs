@@ -46,6 +46,7 @@ async fn a_federated_account_signs_in_at_its_own_server_and_is_renewed() {
         .until("it is renewed", || async { calls(&account.0).await > before })
         .await;
     place.expect("one", "Ready", "True/Fresh").await;
+    assert_eq!(place.status("one").await["account"]["realm"], "Federated");
     assert_eq!(sends(&account.0).await, 1);
 }
 
