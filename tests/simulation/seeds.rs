@@ -120,12 +120,6 @@ fn what_was_not_looked_at_is_not_replaced() {
     keeps_the_rules(19);
 }
 
-/// The label that the spec dropped stayed, and when it was asked for again the token was renewed for nothing.
-#[test]
-fn a_dropped_label_is_removed() {
-    keeps_the_rules(52);
-}
-
 /// An edited token Secret was not looked at while the refresh-token Secret was immutable, and Ready stayed True.
 #[test]
 fn what_was_edited_is_looked_at_whatever_stands_in_the_way() {
