@@ -7,7 +7,7 @@ use super::login::MAX_UNANSWERED;
 use super::metadata::EntryName;
 use super::record::{ContentMac, Entry, Verdict};
 use super::schedule::{DAY, LIFTS_A_DAY, MARGIN, TOGETHER, WORD_AHEAD};
-use super::snapshot::{Claim, Content, Login, Ownership, Snapshot, Token, Wanted};
+use super::snapshot::{Claim, Content, Login, Opened, Ownership, Snapshot, Token, Wanted};
 use super::word::Said;
 use super::{Decision, Step, Time};
 
@@ -121,6 +121,14 @@ pub enum Rule {
     /// A renewal starts while the old token still has its margin.
     #[strum(to_string = "a renewal starts while the old token still has its margin")]
     MarginKept,
+    /// A record that cannot be opened is not taken for empty while the login is there that it was written for.
+    #[strum(
+        to_string = "a record that cannot be opened is not taken for empty while the login is there that it was written for"
+    )]
+    LockedIsNotEmpty,
+    /// Only what was opened is sealed anew.
+    #[strum(to_string = "only what was opened is sealed anew")]
+    OnlyOpenedResealed,
     /// What the API server refused waits until its back-off is over.
     #[strum(to_string = "what the API server refused waits until its back-off is over")]
     HeldWaits,
@@ -201,12 +209,28 @@ fn of_step(s: &Snapshot, step: &Step, now: Time, must: &mut Must<'_>) {
             names.iter().all(|n| owned(s, n) == Some(Ownership::Ours)),
             Rule::OnlyOursRead,
         ),
+        Step::Reseal => must(
+            matches!(
+                s.session.opened,
+                Opened::Read {
+                    record: Some(_),
+                    unsealable: false,
+                    ..
+                }
+            ),
+            Rule::OnlyOpenedResealed,
+        ),
+        Step::Store => must(
+            s.pocket.login.is_none()
+                || !matches!(s.session.opened, Opened::Read { record: None, .. })
+                || is_another_login(s),
+            Rule::LockedIsNotEmpty,
+        ),
         Step::ReadLogin
         | Step::ReadSession
         | Step::ReadClient
         | Step::Look(_)
         | Step::ClaimLogin
-        | Step::Store
         | Step::Idle
         | Step::Wait
         | Step::Blocked => {}
@@ -218,10 +242,12 @@ fn recording(s: &Snapshot, content: &ContentMac, entry: &EntryName, now: Time, m
     must(valid_claimed_content(s) == Some(content), Rule::OnlyClaimedSent);
     must(s.tokens.iter().any(|t| t.name == *entry), Rule::ScopesOfSpec);
     let record = s.session.record();
+    let locked = matches!(s.session.opened, Opened::Read { record: None, .. });
     must(
-        record.is_some() || s.session.ownership == Ownership::Absent,
+        record.is_some() || locked || s.session.ownership == Ownership::Absent,
         Rule::RecordReadBeforeSend,
     );
+    must(!locked || is_another_login(s), Rule::LockedIsNotEmpty);
     let Some(past) = record.and_then(|r| r.entry(content)) else {
         return;
     };
@@ -235,6 +261,12 @@ fn recording(s: &Snapshot, content: &ContentMac, entry: &EntryName, now: Time, m
         past.unanswered < MAX_UNANSWERED || has_new_word(s, past, now),
         Rule::ThreeUnanswered,
     );
+}
+
+/// The record names a login Secret, and it is another one than that which is there.
+fn is_another_login(s: &Snapshot) -> bool {
+    let noted = s.session.last_login.as_ref().and_then(|l| l.login_uid.as_ref());
+    noted.is_some_and(|noted| matches!(&s.login, Login::Present(l) if l.uid != *noted))
 }
 
 /// A person's word that is later than the one in force when the content was sent last.

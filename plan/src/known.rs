@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::Time;
 use super::answer::{Account, CheckedBy};
 use super::hold::{Holds, Object};
+use super::keys::KeyName;
 use super::looks::Search;
 use super::mac::ClientMac;
 use super::metadata::{EntryName, Uid, Version};
@@ -25,6 +26,8 @@ pub struct Known {
     pub immutable_session: Option<Version>,
     /// The attempt in flight.
     pub attempt: Option<AttemptSeen>,
+    /// When the refresh-token Secret is sealed anew, if an older key than the one that seals has sealed it.
+    pub reseal_at: Option<Time>,
     /// The client credential, in the version that was read.
     pub client: Option<ClientSeen>,
     /// Notes on token entries, by Secret name.
@@ -94,6 +97,10 @@ pub struct MadeFor {
 pub struct SessionSeen {
     /// `metadata.resourceVersion`.
     pub version: Version,
+    /// [`super::keys::Keys::generation`] of the keys that it was read with.
+    pub keys: u64,
+    /// Oldest key that its blobs name; `None` if they are as its annotation says.
+    pub sealed_by: Option<KeyName>,
     /// What is in it.
     pub opened: Opened,
 }

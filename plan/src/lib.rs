@@ -19,6 +19,7 @@
 //! | [`mac`] | what is the same, without knowing what it is? |
 //! | [`metadata`] | which object, and which state of it? |
 //! | [`hold`] | what does the API server refuse? |
+//! | [`keys`] | which key seals, and what did another one seal? |
 //! | [`allowance`] | may a password be sent now, whoever asks? |
 //! | [`step`] | what can be done? |
 //! | `next_step`, `login`, `tokens` | what is done next? |
@@ -35,6 +36,7 @@ pub mod conditions;
 pub mod hold;
 pub mod identity;
 pub mod invariants;
+pub mod keys;
 pub mod known;
 mod login;
 pub mod looks;

@@ -5,7 +5,9 @@ use super::hold::Object;
 use super::metadata::EntryName;
 use super::record::{Attempt, Changed, ContentMac, Entry, Inputs, Record, Verdict};
 use super::schedule;
-use super::snapshot::{Claim, Content, LastLogin, LastVerdict, Login, LoginSecret, Ownership, Snapshot};
+use super::snapshot::{
+    Claim, Content, LastLogin, LastVerdict, Login, LoginSecret, Opened, Ownership, Snapshot,
+};
 use super::{Step, Time};
 use crate::reason::Reason;
 
@@ -98,6 +100,7 @@ fn absent(s: &Snapshot) -> Flow {
             None,
         ),
         _ if s.session.token.is_some() => needs_new_login(s),
+        _ if s.session.record_is_locked() => record_locked(s),
         _ => Flow::hold(
             Reason::AwaitingLogin,
             "waiting for the login Secret that spec.login.secretName names",
@@ -125,6 +128,22 @@ fn needs_new_login(s: &Snapshot) -> Flow {
             None,
         ),
     }
+}
+
+/// Nothing is sent that may have been sent before. A refresh token that opens goes on beside it.
+fn record_locked(s: &Snapshot) -> Flow {
+    let (reason, message) = if s.redeemable() {
+        (
+            Reason::LoginSecretNotDeleted,
+            "the key that sealed the record of earlier sign-ins is gone, so the login Secret is neither sent nor deleted; restore the key, or create another login Secret",
+        )
+    } else {
+        (
+            Reason::Unsealable,
+            "the key that sealed the record of earlier sign-ins is gone, so nothing is sent; restore it, or create another login Secret",
+        )
+    };
+    Flow::hold(reason, message, None)
 }
 
 fn wrong_type(s: &Snapshot) -> Flow {
@@ -202,8 +221,11 @@ fn claimed(s: &Snapshot, login: &LoginSecret, mac: &ContentMac, now: Time) -> Fl
     if s.session.ownership == Ownership::Absent {
         return send(s, login, &Entry::new(mac.clone()), now);
     }
-    let Some(record) = s.session.record() else {
+    if s.session.opened == Opened::Unread {
         return Flow::Finish(Step::ReadSession);
+    }
+    let Some(record) = s.record() else {
+        return record_locked(s);
     };
     let entry = record
         .entry(mac)

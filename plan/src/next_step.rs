@@ -47,6 +47,7 @@ fn chain(s: &Snapshot, now: Time) -> Decision {
         .or_else(|| unstored(s, &login, now))
         .or_else(|| finish_login(&login))
         .or_else(|| publish(s, now))
+        .or_else(|| reseal(s, now))
         .or_else(|| refused_target(s, &login, now))
         .or_else(|| start_login(&login))
         .or_else(|| tend_tokens(s, now))
@@ -150,7 +151,10 @@ fn store(s: &Snapshot, now: Time) -> Option<Decision> {
     } else {
         Step::Store
     };
-    holds_unstored(s).then(|| act_if_free(s, step, now)).flatten()
+    let fits = step == Step::ReadSession || !ours || s.pocket.login.is_none() || s.record().is_some();
+    (holds_unstored(s) && fits)
+        .then(|| act_if_free(s, step, now))
+        .flatten()
 }
 
 fn holds_unstored(s: &Snapshot) -> bool {
@@ -174,6 +178,17 @@ fn publish(s: &Snapshot, now: Time) -> Option<Decision> {
         .map(Step::Replace)
         .or_else(|| some_names(s, now, |n| n == Need::Publish).map(Step::Publish))
         .map(act)
+}
+
+/// What an older key sealed is sealed anew, as far as it opens: also where no call can be made.
+fn reseal(s: &Snapshot, now: Time) -> Option<Decision> {
+    let due = s.is_sealed_by_older() && s.reseal_at.is_some_and(|at| at <= now);
+    let step = match s.session.opened {
+        Opened::Unread => Step::ReadSession,
+        Opened::Read { .. } if s.session.is_open() => Step::Reseal,
+        Opened::Read { .. } => return None,
+    };
+    due.then(|| act_if_free(s, step, now)).flatten()
 }
 
 /// No call can be made without a known authority and the client's credential.
@@ -280,6 +295,7 @@ fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
         .chain(of_login)
         .chain(of_word)
         .chain(s.word_counts_at(now))
+        .chain(s.reseal_at.filter(|_| s.is_sealed_by_older()))
         .chain(s.withheld(now).map(|w| w.until))
         .chain(conditions::withheld_told(s, now))
         .chain(next_expiry(s, now))

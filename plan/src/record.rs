@@ -148,6 +148,14 @@ impl Record {
     /// Contents remembered.
     pub const LIMIT: usize = 16;
 
+    /// A record of nothing.
+    pub const fn empty() -> Self {
+        Self {
+            entries: Vec::new(),
+            attempt: None,
+        }
+    }
+
     /// History of `content`.
     pub fn entry(&self, content: &ContentMac) -> Option<&Entry> {
         self.entries.iter().find(|e| e.content == *content)

@@ -236,6 +236,13 @@ pub fn retry_login(now: Time, postponed: u32, retry_after: Option<i64>) -> Time 
     now.plus(pause)
 }
 
+/// When a refresh-token Secret of an older key is sealed anew if no renewal does it: at its own second of the day, so that
+/// a restart neither puts it off nor brings all at once.
+pub const fn reseal_at(now: Time, spread: u32) -> Time {
+    let own = (spread as i64) % DAY;
+    now.plus((own - now.0).rem_euclid(DAY))
+}
+
 /// When another ServiceAccount token is asked for.
 pub const fn next_service_account_token(now: Time, expires_at: Time) -> Time {
     now.plus(expires_at.since(now).saturating_mul(SERVICE_ACCOUNT_TOKEN_USED) / 100)

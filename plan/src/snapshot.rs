@@ -6,7 +6,7 @@ mod tokens;
 
 pub use login::{Claim, Content, LastLogin, LastVerdict, Login, LoginOutcome, LoginSecret};
 pub use session::{
-    AttemptSeen, Newer, Opened, Ownership, Pocket, RefreshOutcome, Sealed, Session, StoredToken,
+    AttemptSeen, Newer, Opened, Ownership, Pocket, RefreshOutcome, Sealed, Session, StoredToken, Unopened,
 };
 pub use tokens::{Held, Leftover, Published, Repairs, Token, Wanted};
 
@@ -15,8 +15,9 @@ use super::answer::{Account, CheckedBy, Refusal};
 use super::client::Client;
 use super::hold::Holds;
 use super::identity::AccountTag;
+use super::keys::Keys;
 use super::looks::Search;
-use super::record::{ClientVersion, Inputs};
+use super::record::{ClientVersion, Inputs, Record};
 use super::word::{Said, Word};
 use crate::reason::Reason;
 
@@ -63,6 +64,10 @@ pub struct Snapshot {
     pub moved: Vec<super::hold::Object>,
     /// Looks for a login Secret that no watch shows.
     pub search: Search,
+    /// The sealing keys.
+    pub keys: Keys,
+    /// When the refresh-token Secret is sealed anew, if an older key has sealed it.
+    pub reseal_at: Option<Time>,
 }
 
 /// The operator's own limits, or an authority that fails for everybody, hold all calls back.
@@ -208,6 +213,27 @@ impl Snapshot {
     pub fn account_tag(&self) -> Option<&AccountTag> {
         let sealed = self.session.pinned().map(|pin| &pin.tag);
         sealed.or_else(|| self.session.token.as_ref().map(|t| &t.account))
+    }
+
+    /// The record to go by: `None` as long as it was not read, or cannot be opened and may be that of the login that is
+    /// here. Only a person, who creates another login Secret, gives such a record up.
+    pub fn record(&self) -> Option<&Record> {
+        static EMPTY: Record = Record::empty();
+        let given_up = self.session.record_is_locked() && self.is_login_of_later();
+        self.session.record().or_else(|| given_up.then_some(&EMPTY))
+    }
+
+    /// Whether the login Secret is another one than that for which the record was written last.
+    fn is_login_of_later(&self) -> bool {
+        let noted = self
+            .session
+            .last_login
+            .as_ref()
+            .and_then(|l| l.login_uid.as_ref());
+        match (&self.login, noted) {
+            (Login::Present(login), Some(noted)) => login.uid != *noted,
+            (Login::Present(_), None) | (Login::Absent | Login::WrongType, _) => false,
+        }
     }
 
     /// The binding that the spec asks for, if its target is known.

@@ -35,6 +35,8 @@ pub enum Step {
     },
     /// Seal and store what the pocket holds (a login's outcome, a newer refresh token, a death).
     Store,
+    /// Seal anew what an older key sealed in the refresh-token Secret.
+    Reseal,
     /// Delete the login Secret, whose content got its final verdict.
     DeleteLogin,
     /// Learn the GUID of the tenant that the spec names.
@@ -71,6 +73,7 @@ impl Step {
             Self::RecordAttempt { .. } => "RecordAttempt",
             Self::Exchange { .. } => "Exchange",
             Self::Store => "Store",
+            Self::Reseal => "Reseal",
             Self::DeleteLogin => "DeleteLogin",
             Self::Resolve => "Resolve",
             Self::Redeem(_) => "Redeem",

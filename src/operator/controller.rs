@@ -159,6 +159,18 @@ impl<P: Ports> Controller<P> {
             .collect()
     }
 
+    /// Refresh-token Secrets of suspended credentials.
+    pub(super) fn suspended(&self) -> BTreeSet<Key> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let suspended = known
+            .credentials
+            .iter()
+            .filter(|(_, entry)| Entry::credential(entry).spec.suspend);
+        suspended
+            .map(|(key, _)| Key::new(&key.namespace, refresh_token_secret(&key.name)))
+            .collect()
+    }
+
     /// Runs passes while this process leads, until `stop`; then lets the running ones finish.
     pub(super) async fn run(
         self: Arc<Self>,

@@ -7,13 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::config::Sealing;
+use crate::api::annotation;
 use crate::cluster::{KubeCluster, SecretStore, Selects};
 use crate::plan::Time;
-use crate::reconcile::ports::{Cluster, ClusterError, Key, SecretChange};
-use crate::secrets::{KeyError, KeyId, KeySet, Keyring};
+use crate::plan::metadata::Uid;
+use crate::reconcile::ports::{
+    Cluster, ClusterError, Key, KeyStore, SecretChange, SecretMeta, SecretObject, Vault as _,
+};
+use crate::secrets::{KeyError, KeyId, KeySet, Keyring, Monotonic};
 
 /// How often the keys are looked at.
 const LOOK: Duration = Duration::from_secs(10);
@@ -39,15 +44,24 @@ pub(super) enum KeysError {
 
 /// Where the keys are kept.
 #[derive(Debug)]
-pub(super) struct Keys {
+pub(super) struct Place {
     cluster: Arc<KubeCluster>,
     store: Arc<SecretStore>,
     sealing: Sealing,
     namespace: String,
 }
 
-impl Keys {
-    /// Keys of an operator that runs in `namespace`.
+/// Keys that were read.
+#[derive(Debug)]
+pub(super) struct Loaded {
+    /// The keys.
+    pub keys: KeySet,
+    /// `metadata.uid` of the key Secret, if they are in one.
+    uid: Option<Uid>,
+}
+
+impl Place {
+    /// Where an operator in `namespace` keeps its keys.
     pub(super) const fn new(
         cluster: Arc<KubeCluster>,
         store: Arc<SecretStore>,
@@ -63,16 +77,19 @@ impl Keys {
     }
 
     /// Loads the keys, or creates them if nothing is sealed yet. The watches must have been listed before.
-    pub(super) async fn load(&self, now: Time) -> Result<KeySet, KeysError> {
+    pub(super) async fn load(&self, now: Time) -> Result<Loaded, KeysError> {
         match &self.sealing {
-            Sealing::KeyFile(path) => read_file(path).await,
+            Sealing::KeyFile(path) => Ok(Loaded {
+                keys: read_file(path).await?,
+                uid: None,
+            }),
             Sealing::KeySecret(name) => self.load_secret(name, now).await,
         }
     }
 
-    async fn load_secret(&self, name: &str, now: Time) -> Result<KeySet, KeysError> {
-        if let Some(keys) = self.read_secret(name).await? {
-            return Ok(keys);
+    async fn load_secret(&self, name: &str, now: Time) -> Result<Loaded, KeysError> {
+        if let Some(object) = self.read(name).await? {
+            return loaded(name, object);
         }
         if !self.store.all(Selects::RefreshTokens).is_empty() {
             return Err(KeysError::Lost(name.to_owned()));
@@ -80,101 +97,164 @@ impl Keys {
         let fresh =
             KeySet::generate(&SystemRandom::new(), now).map_err(|e| KeysError::Keys(name.to_owned(), e))?;
         self.create(name, &fresh).await?;
-        let read = self.read_secret(name).await?;
-        read.ok_or_else(|| KeysError::Cluster(name.to_owned(), ClusterError::NotFound))
+        let read = self.read(name).await?;
+        let object = read.ok_or_else(|| KeysError::Cluster(name.to_owned(), ClusterError::NotFound))?;
+        loaded(name, object)
     }
 
-    async fn read_secret(&self, name: &str) -> Result<Option<KeySet>, KeysError> {
-        let object = self
-            .cluster
-            .read(&self.key(name))
-            .await
-            .map_err(|e| KeysError::Cluster(name.to_owned(), e))?;
-        let keys = object.map(|o| KeySet::from_data(&o.data)).transpose();
-        keys.map_err(|e| KeysError::Keys(name.to_owned(), e))
+    async fn read(&self, name: &str) -> Result<Option<SecretObject>, KeysError> {
+        let object = self.cluster.read(&self.key(name)).await;
+        object.map_err(|e| KeysError::Cluster(name.to_owned(), e))
     }
 
-    /// Somebody else may have created it first: then theirs is read back.
-    async fn create(&self, name: &str, keys: &KeySet) -> Result<(), KeysError> {
-        match self
-            .cluster
-            .create_unowned(&self.key(name), KIND, &keys.to_data())
-            .await
-        {
-            Ok(_) | Err(ClusterError::Conflict) => Ok(()),
+    /// The new Secret's uid. Somebody else may have created it first: then theirs is read back.
+    async fn create(&self, name: &str, keys: &KeySet) -> Result<Option<Uid>, KeysError> {
+        let data = keys.to_data();
+        match self.cluster.create_unowned(&self.key(name), KIND, &data).await {
+            Ok(meta) => Ok(Some(meta.uid)),
+            Err(ClusterError::Conflict) => Ok(None),
             Err(error) => Err(KeysError::Cluster(name.to_owned(), error)),
         }
+    }
+
+    async fn complete(&self, name: &str, seen: &SecretMeta, keys: &KeySet) -> Result<(), KeysError> {
+        let change = SecretChange {
+            keys: keys.to_data(),
+            ..SecretChange::default()
+        };
+        let written = self.cluster.change(&self.key(name), seen, change).await;
+        written
+            .map(drop)
+            .map_err(|e| KeysError::Cluster(name.to_owned(), e))
     }
 
     fn key(&self, name: &str) -> Key {
         Key::new(&self.namespace, name)
     }
 
-    /// Keeps `ring` and the stored keys alike, until `stop`. `changed` hears of new keys.
-    pub(super) async fn keep(self, ring: Keyring, changed: impl Fn(), stop: CancellationToken) {
-        while !stopped_within(&stop, LOOK).await {
-            let before = ring.keys();
-            match self.look(&ring).await {
-                Ok(()) if before.ids().ne(ring.keys().ids()) => changed(),
-                Ok(()) => {}
-                Err(error) => tracing::warn!(error = %chain(&error), "sealing keys could not be looked at"),
-            }
-        }
-    }
-
-    async fn look(&self, ring: &Keyring) -> Result<(), KeysError> {
-        match &self.sealing {
-            Sealing::KeyFile(path) => {
-                ring.replace(read_file(path).await?);
-                Ok(())
-            }
-            Sealing::KeySecret(name) => self.look_at_secret(name, ring).await,
-        }
-    }
-
-    async fn look_at_secret(&self, name: &str, ring: &Keyring) -> Result<(), KeysError> {
-        let held = ring.keys();
-        let object = self
-            .cluster
-            .read(&self.key(name))
-            .await
-            .map_err(|e| KeysError::Cluster(name.to_owned(), e))?;
-        let Some(object) = object else {
-            tracing::warn!(secret = name, "the key Secret was deleted; it is written back");
-            return self.create(name, &held).await;
-        };
-        let stored = KeySet::from_data(&object.data).map_err(|e| KeysError::Keys(name.to_owned(), e))?;
-        if stored.lacks_of(&held) && self.in_use(&held, &stored) {
-            let change = SecretChange {
-                keys: held.duplicate().merge(stored).to_data(),
-                ..SecretChange::default()
-            };
-            let written = self.cluster.change(&self.key(name), &object.meta, change).await;
-            return written
-                .map(drop)
-                .map_err(|e| KeysError::Cluster(name.to_owned(), e));
-        }
-        ring.replace(stored);
-        Ok(())
-    }
-
     /// Whether a stored Secret is sealed under a key that `held` has and `stored` lacks: an administrator may remove
     /// a key that nothing uses.
-    fn in_use(&self, held: &KeySet, stored: &KeySet) -> bool {
+    fn is_in_use(&self, held: &KeySet, stored: &KeySet) -> bool {
         let missing: Vec<_> = held
             .ids()
             .filter(|id| stored.ids().all(|s| s != *id))
             .map(KeyId::as_str)
             .collect();
-        let sealed_by = |meta: &crate::reconcile::ports::SecretMeta| {
-            meta.annotations.get(crate::api::annotation::KEY_ID).cloned()
-        };
         let sealed = self.store.all(Selects::RefreshTokens);
+        let sealed_by = |meta: &SecretMeta| meta.annotations.get(annotation::KEY_ID).cloned();
         sealed
             .iter()
             .filter_map(|(_, meta)| sealed_by(meta))
             .any(|id| missing.contains(&id.as_str()))
     }
+}
+
+/// The keys in use and those that are stored, kept alike.
+#[derive(Debug)]
+pub(super) struct Keys {
+    place: Place,
+    ring: Keyring,
+    /// `metadata.uid` of the key Secret that the keys in use are those of. One look at a time.
+    seen: Mutex<Option<Uid>>,
+}
+
+impl KeyStore for Keys {
+    /// Keys that are there and cannot be used are as good as none.
+    async fn look(&self) -> Result<(), ClusterError> {
+        match self.compare().await {
+            Err(KeysError::Cluster(_, error)) => Err(error),
+            Err(error @ (KeysError::Keys(..) | KeysError::Lost(_))) => {
+                tell(&error);
+                Ok(())
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+}
+
+impl Keys {
+    /// Keys that were loaded from `place`.
+    pub(super) fn new(place: Place, loaded: Loaded, now: Time, monotonic: Monotonic) -> Self {
+        Self {
+            place,
+            ring: Keyring::new(loaded.keys, now, monotonic),
+            seen: Mutex::new(loaded.uid),
+        }
+    }
+
+    /// The keys in use.
+    pub(super) const fn ring(&self) -> &Keyring {
+        &self.ring
+    }
+
+    /// Looks every few seconds until `stop`. `changed` hears of other keys, and of another one that seals.
+    pub(super) async fn keep(&self, changed: impl Fn(), stop: CancellationToken) {
+        let mut told = self.ring.keys_in_use();
+        while !stopped_within(&stop, LOOK).await {
+            if let Err(error) = self.compare().await {
+                tell(&error);
+            }
+            let now = self.ring.keys_in_use();
+            if now != told {
+                told = now;
+                changed();
+            }
+        }
+    }
+
+    async fn compare(&self) -> Result<(), KeysError> {
+        match &self.place.sealing {
+            Sealing::KeyFile(path) => {
+                self.ring.replace(read_file(path).await?);
+                Ok(())
+            }
+            Sealing::KeySecret(name) => self.compare_secret(name).await,
+        }
+    }
+
+    /// An administrator's change of the Secret is taken in. One that was created anew, or lost a key that is in use, gets
+    /// ours back: its own keys open too, but hashes go on with the MAC key in use.
+    async fn compare_secret(&self, name: &str) -> Result<(), KeysError> {
+        let mut seen = self.seen.lock().await;
+        let held = self.ring.keys();
+        let Some(object) = self.place.read(name).await? else {
+            tracing::warn!(secret = name, "the key Secret was deleted; it is written back");
+            if let Some(uid) = self.place.create(name, &held).await? {
+                *seen = Some(uid);
+            }
+            return Ok(());
+        };
+        let meta = object.meta.clone();
+        let stored = loaded(name, object)?.keys;
+        let another = seen.as_ref() != Some(&meta.uid);
+        if another || (stored.lacks_of(&held) && self.place.is_in_use(&held, &stored)) {
+            let both = held.duplicate().merge(stored.duplicate());
+            if both != stored {
+                tracing::warn!(
+                    secret = name,
+                    "the key Secret lacks keys in use; they are put back"
+                );
+                self.place.complete(name, &meta, &both).await?;
+            }
+            self.ring.replace(both);
+        } else {
+            self.ring.replace(stored);
+        }
+        *seen = Some(meta.uid);
+        Ok(())
+    }
+}
+
+fn loaded(name: &str, object: SecretObject) -> Result<Loaded, KeysError> {
+    let keys = KeySet::from_data(&object.data).map_err(|e| KeysError::Keys(name.to_owned(), e))?;
+    Ok(Loaded {
+        keys,
+        uid: Some(object.meta.uid),
+    })
+}
+
+fn tell(error: &KeysError) {
+    tracing::warn!(error = %chain(error), "sealing keys could not be looked at");
 }
 
 async fn read_file(path: &Path) -> Result<KeySet, KeysError> {

@@ -1,19 +1,20 @@
 //! What the process tells its metrics: hears what passes, requests and writes do, and reads the credentials at a scrape.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::controller::{Controller, Seen};
 use crate::api::{Reason, annotation, refresh_token_secret};
-use crate::cluster::{self, SecretStore};
+use crate::cluster::{self, SecretStore, Selects};
 use crate::entra;
 use crate::plan::Time;
 use crate::plan::answer::Effect;
 use crate::plan::snapshot::Token;
-use crate::reconcile::ports::{Clock, ClusterError, Key, Ports};
+use crate::reconcile::ports::{Clock, ClusterError, Key, Ports, SecretMeta};
 use crate::reconcile::{Observer, stamp};
 use crate::secrets::Keyring;
-use crate::telemetry::credentials::{Observed, Row, TokenRow};
+use crate::telemetry::credentials::{Observed, Row, SealedRow, TokenRow};
 use crate::telemetry::labels::{Grant, Object, Pass, Refresh, Verb};
 use crate::telemetry::metrics::Metrics;
 
@@ -94,8 +95,22 @@ pub(super) fn observed<P: Ports>(
             .filter_map(|seen| row(seen, store))
             .collect(),
         not_understood: controller.count_not_understood(),
+        sealed: sealed(&controller.suspended(), store),
         sealing_keys: keys.keys().ids().map(ToString::to_string).collect(),
     }
+}
+
+/// The store tells more than the credentials: a key that a Secret without one needs is needed, too.
+fn sealed(suspended: &BTreeSet<Key>, store: &SecretStore) -> Vec<SealedRow> {
+    let row = |(key, meta): (Key, SecretMeta)| SealedRow {
+        key_id: meta
+            .annotations
+            .get(annotation::KEY_ID)
+            .cloned()
+            .unwrap_or_default(),
+        suspended: suspended.contains(&key),
+    };
+    store.all(Selects::RefreshTokens).into_iter().map(row).collect()
 }
 
 fn row(seen: Seen, store: &SecretStore) -> Option<Row> {
@@ -111,7 +126,6 @@ fn row(seen: Seen, store: &SecretStore) -> Option<Row> {
         reason: ready.reason.parse().ok()?,
         refresh_token_issued_at: time(annotation::ISSUED_AT),
         refresh_token_expires_at: time(annotation::EXPIRES_AT),
-        sealing_key: text(annotation::KEY_ID),
         login_waiting_since: seen.login_waiting_since,
         certificate_expires_at: seen.certificate_expires_at,
         tokens: seen.status.tokens.iter().map(token_row).collect(),

@@ -16,7 +16,7 @@ use super::config::{Config, LoadError};
 use super::controller::Controller;
 use super::dumps;
 use super::election::Election;
-use super::keys::{Keys, chain};
+use super::keys::{Keys, Place, chain};
 use super::measure::{Measure, observed};
 use super::proxies;
 use super::roots::Roots;
@@ -71,7 +71,7 @@ pub enum RunError {
 pub(super) struct RealPorts {
     cluster: Arc<KubeCluster>,
     provider: entra::Client,
-    vault: Keyring,
+    keys: Arc<Keys>,
     view: StoreView,
     clock: SystemClock,
 }
@@ -80,6 +80,7 @@ impl Ports for RealPorts {
     type Cluster = KubeCluster;
     type Provider = entra::Client;
     type Vault = Keyring;
+    type Keys = Keys;
     type View = StoreView;
     type Clock = SystemClock;
 
@@ -92,7 +93,11 @@ impl Ports for RealPorts {
     }
 
     fn vault(&self) -> &Keyring {
-        &self.vault
+        self.keys.ring()
+    }
+
+    fn keys(&self) -> &Keys {
+        &self.keys
     }
 
     fn view(&self) -> &StoreView {
@@ -209,11 +214,11 @@ impl Base {
         );
         let (relay, changes) = tokio::sync::mpsc::unbounded_channel();
         let feeding = tokio::spawn(feed(secrets, Arc::clone(&self.store), relay, Arc::clone(&listed)));
-        let Some(keyring) = self.keys(&listed).await else {
+        let Some(keys) = self.keys(&listed).await else {
             return Ok(());
         };
         self.health.met(KEYS);
-        let ports = Arc::new(self.ports(authorities, keyring.clone())?);
+        let ports = Arc::new(self.ports(authorities, Arc::clone(&keys))?);
         self.estimate_time(&ports.provider).await;
         let trusting = {
             let ports = Arc::clone(&ports);
@@ -225,13 +230,13 @@ impl Base {
         };
         let observer = Arc::new(Measure(Arc::clone(&self.metrics)));
         let controller = Arc::new(Controller::new(ports, Arc::new(Shared::new(observer))));
-        self.serve(controller, keyring, changes).await?;
+        self.serve(controller, keys, changes).await?;
         feeding.abort();
         trusting.abort();
         Ok(())
     }
 
-    fn ports(&self, authorities: Authorities, vault: Keyring) -> Result<RealPorts, RunError> {
+    fn ports(&self, authorities: Authorities, keys: Arc<Keys>) -> Result<RealPorts, RunError> {
         let limits = entra::Limits {
             in_flight: self.config.limits.requests_in_flight,
             per_second_per_tenant: self.config.limits.requests_per_second_per_tenant.get(),
@@ -241,7 +246,7 @@ impl Base {
         Ok(RealPorts {
             cluster: Arc::clone(&self.cluster),
             provider: provider.observed_by(Arc::new(Measure(Arc::clone(&self.metrics)))),
-            vault,
+            keys,
             view: StoreView::new(Arc::clone(&self.store)),
             clock: self.clock,
         })
@@ -259,7 +264,7 @@ impl Base {
     }
 
     /// Waits for the watches, then for the keys; `None` when it is time to stop.
-    async fn keys(&self, listed: &Notify) -> Option<Keyring> {
+    async fn keys(&self, listed: &Notify) -> Option<Arc<Keys>> {
         while !self.store.synced() {
             self.health.swept(Duration::ZERO);
             tokio::select! {
@@ -268,16 +273,13 @@ impl Base {
                 () = tokio::time::sleep(KEYS_AGAIN) => {}
             }
         }
-        let keys = self.key_store();
+        let place = self.key_place();
         loop {
-            match keys.load(self.clock.now()).await {
-                Ok(set) => {
+            match place.load(self.clock.now()).await {
+                Ok(loaded) => {
                     let clock = self.clock;
-                    return Some(Keyring::new(
-                        set,
-                        clock.now(),
-                        Arc::new(move || clock.monotonic()),
-                    ));
+                    let monotonic = Arc::new(move || clock.monotonic());
+                    return Some(Arc::new(Keys::new(place, loaded, clock.now(), monotonic)));
                 }
                 Err(error) => {
                     let why = chain(&error);
@@ -294,8 +296,8 @@ impl Base {
         }
     }
 
-    fn key_store(&self) -> Keys {
-        Keys::new(
+    fn key_place(&self) -> Place {
+        Place::new(
             Arc::clone(&self.cluster),
             Arc::clone(&self.store),
             self.config.sealing.clone(),
@@ -306,12 +308,12 @@ impl Base {
     async fn serve(
         &self,
         controller: Arc<Controller<RealPorts>>,
-        keyring: Keyring,
+        keys: Arc<Keys>,
         mut changes: tokio::sync::mpsc::UnboundedReceiver<cluster::Altered>,
     ) -> Result<(), RunError> {
         let election = self.elect().await?;
         let leads = election.leads();
-        self.measure(&controller, keyring.clone());
+        self.measure(&controller, keys.ring().clone());
         let credentials = cluster::watch_credentials(&self.client, &self.scopes, &self.store.rewound());
         let health = Arc::clone(&self.health);
         let store = Arc::clone(&self.store);
@@ -329,11 +331,8 @@ impl Base {
             tokio::spawn(async move { follow_secrets(&mut changes, &controller).await })
         };
         let all = Arc::clone(&controller);
-        let keeping = tokio::spawn(self.key_store().keep(
-            keyring,
-            move || all.look_at_all(),
-            self.stop.clone(),
-        ));
+        let stop = self.stop.clone();
+        let keeping = tokio::spawn(async move { keys.keep(move || all.look_at_all(), stop).await });
         let sweeping = tokio::spawn(sweep(
             Arc::clone(&controller),
             self.clock,

@@ -3,6 +3,7 @@
 mod client;
 mod login;
 mod redeem;
+mod seal;
 mod session;
 mod tokens;
 
@@ -49,6 +50,7 @@ impl<P: Ports> Pass<'_, P> {
             Step::RecordAttempt { content, entry } => self.record_attempt(s, content, entry).await,
             Step::Exchange { attempt, entry } => self.exchange(s, attempt, entry).await,
             Step::Store => self.store(s).await,
+            Step::Reseal => self.reseal(s).await,
             Step::DeleteLogin => self.delete_login(s).await,
             Step::Resolve => self.resolve(s).await,
             Step::Redeem(names) => self.redeem(s, names).await,

@@ -10,6 +10,7 @@ use crate::api::{TokenSpec, annotation as name};
 use crate::plan::Time;
 use crate::plan::answer::Granted;
 use crate::plan::identity::AccountTag;
+use crate::plan::keys::KeyName;
 use crate::plan::mac::{ClientMac, RequestMac, ScopesMac, ShapeMac};
 use crate::plan::metadata::{Uid, Version};
 use crate::plan::record::{ClientInput, ClientVersion, Inputs};
@@ -110,6 +111,11 @@ pub fn stored_token(meta: &SecretMeta) -> Option<StoredToken> {
     })
 }
 
+/// Oldest key that the sealed blobs need.
+pub fn sealed_by(meta: &SecretMeta) -> Option<KeyName> {
+    meta.annotations.get(name::KEY_ID).cloned().map(KeyName)
+}
+
 /// Binding that the stored session was sealed for.
 pub fn binding(meta: &SecretMeta) -> Option<Binding> {
     let text: BindingText = serde_json::from_str(meta.annotations.get(name::BINDING)?).ok()?;
@@ -121,7 +127,7 @@ pub fn binding(meta: &SecretMeta) -> Option<Binding> {
 }
 
 /// Annotations of a newly stored session.
-pub fn of_session(token: &StoredToken, key_id: &str) -> Changes {
+pub fn of_session(token: &StoredToken) -> Changes {
     let b = &token.binding;
     let binding = BindingText {
         authority: b.authority.clone(),
@@ -135,7 +141,6 @@ pub fn of_session(token: &StoredToken, key_id: &str) -> Changes {
         (name::BINDING.to_owned(), serde_json::to_string(&binding).ok()),
         (name::TENANT_ID.to_owned(), Some(token.tenant_id.clone())),
         (name::ACCOUNT.to_owned(), Some(token.account.0.clone())),
-        (name::KEY_ID.to_owned(), Some(key_id.to_owned())),
     ])
 }
 

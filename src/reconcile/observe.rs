@@ -3,7 +3,7 @@
 use super::credential::Credential;
 use super::look::Look;
 use super::memory::Memory;
-use super::ports::{AuthorityRefused, Key, Ports, Provider, SecretMeta, Wanted as Sought};
+use super::ports::{AuthorityRefused, Key, Ports, Provider, SecretMeta, Vault, Wanted as Sought};
 use super::{annotations, marks, report};
 use crate::api::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCredential, TLS_TYPE, TokenSpec, annotation,
@@ -53,6 +53,8 @@ pub(super) fn observe<P: Ports>(
         handled: known.handled,
         moved: known.moved.clone(),
         search: known.search,
+        keys: ports.vault().keys_in_use(),
+        reseal_at: known.reseal_at,
         session,
         tokens: Vec::new(),
     };
@@ -250,12 +252,19 @@ fn session<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &M
             ..Session::default()
         };
     };
-    let seen = known.session.as_ref().filter(|s| s.version == meta.version);
+    let generation = ports.vault().keys_in_use().generation;
+    let seen = known
+        .session
+        .as_ref()
+        .filter(|s| s.version == meta.version && s.keys == generation);
+    let read = seen.and_then(|s| s.sealed_by.clone());
     Session {
         ownership: ownership(ports, credential, &credential.session_key(), meta),
         immutable: known.immutable_session.as_ref() == Some(&meta.version),
         token: annotations::stored_token(meta),
         last_login: annotations::last_login(meta),
+        sealed_by: annotations::sealed_by(meta)
+            .map(|told| read.map_or_else(|| told.clone(), |read| read.min(told.clone()))),
         opened: seen.map_or(Opened::Unread, |s| s.opened.clone()),
         attempt: known.attempt.clone(),
         version: Some(meta.version.clone()),

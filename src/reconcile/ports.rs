@@ -16,10 +16,11 @@ use super::material::{
 use crate::api::{Cloud, EntraCredentialStatus, Realm, Reason, TokenKey};
 use crate::plan::Time;
 use crate::plan::answer::{Granted, Refusal};
+use crate::plan::keys::{KeyName, Keys};
 use crate::plan::mac::ClientMac;
 use crate::plan::metadata::{Uid, Version};
 use crate::plan::record::{ContentMac, Record};
-use crate::plan::snapshot::Binding;
+use crate::plan::snapshot::{Binding, Unopened};
 
 /// Namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -359,9 +360,21 @@ pub enum OpenError {
     /// The sealing key is not among those we hold.
     #[error("the sealing key {0} is not available")]
     UnknownKey(String),
-    /// The blob is damaged, or belongs to another object or binding.
+    /// A newer release wrote it, or nobody of ours.
+    #[error("it was sealed in a form that this release does not know")]
+    UnknownForm,
+    /// The blob is damaged, or belongs to another object or binding: its own key refuses it.
     #[error("the seal is broken or belongs to another object")]
     Broken,
+}
+
+impl From<&OpenError> for Unopened {
+    fn from(error: &OpenError) -> Self {
+        match error {
+            OpenError::UnknownKey(_) | OpenError::UnknownForm => Self::Locked,
+            OpenError::Broken => Self::Damaged,
+        }
+    }
 }
 
 /// What a keyed hash is for: no two uses ever agree. The texts are part of what is stored.
@@ -396,6 +409,10 @@ pub trait Vault: Send + Sync {
     fn seal_record(&self, place: &Key, record: &Record) -> Sealed;
     /// Opens what [`Vault::seal_record`] sealed for the same place.
     fn open_record(&self, place: &Key, blob: &[u8]) -> Result<Record, OpenError>;
+    /// The key that sealed `blob`, whether it is held or not; `None` if the blob names none.
+    fn key_of(&self, blob: &[u8]) -> Option<KeyName>;
+    /// The keys that open and seal now.
+    fn keys_in_use(&self) -> Keys;
     /// Reads a login Secret's data for the credential `name`: keys, lengths, UTF-8, key `credential`.
     /// The error says what is wrong, for the user, without any value.
     fn read_login(&self, name: &str, data: &SecretData) -> Result<LoginContent, String>;
@@ -410,6 +427,12 @@ pub trait Vault: Send + Sync {
     fn data_mac(&self, place: &Key, data: &SecretData, said: &BTreeMap<String, String>) -> String;
     /// Renders the keys of a token Secret.
     fn render(&self, keys: &[TokenKey], tokens: &Granted, access_token: &Secret) -> SecretData;
+}
+
+/// Where the sealing keys are kept.
+pub trait KeyStore: Send + Sync {
+    /// Looks there now. What is found is what the vault uses from then on.
+    fn look(&self) -> impl Future<Output = Result<(), ClusterError>> + Send;
 }
 
 /// The two clocks: wall time for people and expiry, monotonic time for short deadlines.
@@ -457,6 +480,8 @@ pub trait Ports: Send + Sync + 'static {
     type Provider: Provider;
     /// Secret material.
     type Vault: Vault;
+    /// Where its keys are kept.
+    type Keys: KeyStore;
     /// What the watches saw.
     type View: View;
     /// Clocks.
@@ -467,6 +492,8 @@ pub trait Ports: Send + Sync + 'static {
     fn provider(&self) -> &Self::Provider;
     /// Secret material.
     fn vault(&self) -> &Self::Vault;
+    /// Where its keys are kept.
+    fn keys(&self) -> &Self::Keys;
     /// What the watches saw.
     fn view(&self) -> &Self::View;
     /// Clocks.

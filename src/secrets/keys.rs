@@ -140,19 +140,16 @@ impl KeySet {
         Ok(Self { sealing, mac })
     }
 
-    /// The union of both sets.
-    ///
-    /// Keys of `self` prevail under equal ids. The MAC key is that of the set with the older oldest sealing key, so that
-    /// two replicas that merge each other's sets agree and the hashes that were made first stay valid; `self`'s if
-    /// both are equally old.
+    /// The union of both sets. Keys of `self` prevail under equal ids, and its MAC key stays: with another one everything
+    /// that was hashed, contents that were found wrong among it, would be unknown at once.
     #[must_use]
     pub fn merge(self, other: Self) -> Self {
-        let (mut sealing, mut mac) = (other.sealing, other.mac);
-        if self.sealing.first_key_value().map(|(id, _)| id) <= sealing.first_key_value().map(|(id, _)| id) {
-            mac = self.mac;
-        }
+        let mut sealing = other.sealing;
         sealing.extend(self.sealing);
-        Self { sealing, mac }
+        Self {
+            sealing,
+            mac: self.mac,
+        }
     }
 
     /// Whether `other` has a sealing key that this set has not.
@@ -189,6 +186,19 @@ impl KeySet {
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(self.sealing.keys()).finish()
+    }
+}
+
+/// Ids and keys are the same.
+impl PartialEq for KeySet {
+    fn eq(&self, other: &Self) -> bool {
+        self.mac.bytes() == other.mac.bytes()
+            && self.ids().eq(other.ids())
+            && self
+                .sealing
+                .values()
+                .map(RawKey::bytes)
+                .eq(other.sealing.values().map(RawKey::bytes))
     }
 }
 
@@ -331,14 +341,35 @@ mod tests {
     }
 
     #[test]
-    fn replicas_that_merge_each_other_agree() {
+    fn merged_sets_have_all_keys_and_the_mac_key_in_use_stays() {
         let (older, newer) = (generated(1), generated(2));
         assert!(older.lacks_of(&newer) && newer.lacks_of(&older) && !older.lacks_of(&older));
-        let one = older.duplicate().merge(newer.duplicate());
-        let other = newer.merge(older.duplicate());
-        assert!(one.to_data() == other.to_data());
-        assert_eq!(one.mac.bytes(), older.mac.bytes());
-        assert_eq!(one.ids().count(), 2);
+        for (in_use, added) in [(&older, &newer), (&newer, &older)] {
+            let merged = in_use.duplicate().merge(added.duplicate());
+            assert_eq!(merged.mac.bytes(), in_use.mac.bytes());
+            assert!(
+                merged
+                    .ids()
+                    .eq([&older, &newer].into_iter().flat_map(KeySet::ids))
+            );
+        }
+    }
+
+    #[test]
+    fn sets_are_the_same_by_their_keys() {
+        let set = |mac: u8, id: &str, key: u8| {
+            let mut data = SecretData::default();
+            data.insert("mac", vec![mac; 32]);
+            data.insert(format!("seal.{id}"), vec![key; 32]);
+            KeySet::from_data(&data).unwrap()
+        };
+        let one = set(1, OLD, 2);
+        assert!(one == one.duplicate());
+        assert!(
+            [set(9, OLD, 2), set(1, NEW, 2), set(1, OLD, 9)]
+                .iter()
+                .all(|other| *other != one)
+        );
     }
 
     #[test]

@@ -114,9 +114,9 @@ pub(super) fn write(record: &Record) -> serde_json::Result<Zeroizing<Vec<u8>>> {
 
 /// The record in `json`.
 pub(super) fn read(json: &[u8]) -> Result<Record, OpenError> {
-    let stored: StoredRecord = serde_json::from_slice(json).map_err(|_| OpenError::Broken)?;
+    let stored: StoredRecord = serde_json::from_slice(json).map_err(|_| OpenError::UnknownForm)?;
     if stored.version != VERSION {
-        return Err(OpenError::Broken);
+        return Err(OpenError::UnknownForm);
     }
     let surplus = stored.entries.len().saturating_sub(Record::LIMIT);
     Ok(Record {

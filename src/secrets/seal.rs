@@ -62,9 +62,14 @@ fn header(id: &KeyId) -> Result<Vec<u8>, Unspecified> {
     Ok([&[VERSION, length], id.as_str().as_bytes()].concat())
 }
 
+/// Id of the key that sealed `blob`, if it names one.
+pub(super) fn key_of(blob: &[u8]) -> Option<KeyId> {
+    Envelope::parse(blob).map(|envelope| envelope.id)
+}
+
 /// Opens `blob`, if it was sealed for `context` with one of `keys`.
 pub(super) fn open(keys: &KeySet, context: &[u8], blob: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    let Envelope { id, nonce, sealed } = Envelope::parse(blob).ok_or(OpenError::Broken)?;
+    let Envelope { id, nonce, sealed } = Envelope::parse(blob).ok_or(OpenError::UnknownForm)?;
     let key = keys
         .sealing(&id)
         .ok_or_else(|| OpenError::UnknownKey(id.to_string()))?;

@@ -77,9 +77,9 @@ pub(super) fn write(session: &StoredSession) -> serde_json::Result<Zeroizing<Vec
 
 /// The session in `json`. The parser's message is dropped: it may quote the token.
 pub(super) fn read(json: &[u8]) -> Result<StoredSession, OpenError> {
-    let read: Read = serde_json::from_slice(json).map_err(|_| OpenError::Broken)?;
+    let read: Read = serde_json::from_slice(json).map_err(|_| OpenError::UnknownForm)?;
     if read.version != VERSION {
-        return Err(OpenError::Broken);
+        return Err(OpenError::UnknownForm);
     }
     Ok(StoredSession {
         refresh_token: Secret::new(read.refresh_token.take()),
@@ -189,7 +189,7 @@ mod tests {
         let later = STORED.replace("\"account\":{", "\"more\":[1],\"account\":{\"also\":null,");
         assert!(read(later.as_bytes()).is_ok());
         let next = STORED.replace("\"version\":1", "\"version\":2");
-        assert_eq!(read(next.as_bytes()).err(), Some(OpenError::Broken));
+        assert_eq!(read(next.as_bytes()).err(), Some(OpenError::UnknownForm));
     }
 
     #[test]
@@ -200,7 +200,7 @@ mod tests {
             ("\"r\\\"t\"", "7"),
         ] {
             let error = read(STORED.replace(from, to).as_bytes()).err().unwrap();
-            assert!(error == OpenError::Broken && !format!("{error} {error:?}").contains("secret"));
+            assert!(error == OpenError::UnknownForm && !format!("{error} {error:?}").contains("secret"));
         }
     }
 

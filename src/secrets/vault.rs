@@ -22,6 +22,7 @@ use super::{login, mac, record, render, seal, session};
 use crate::api::{Realm, TokenKey};
 use crate::plan::Time;
 use crate::plan::answer::Granted;
+use crate::plan::keys::{KeyName, Keys};
 use crate::plan::mac::ClientMac;
 use crate::plan::record::{ContentMac, Record};
 use crate::plan::snapshot::Binding;
@@ -44,6 +45,7 @@ pub struct Keyring {
 
 struct Ring {
     keys: Arc<KeySet>,
+    generation: u64,
     seals_from: BTreeMap<KeyId, Duration>,
 }
 
@@ -56,6 +58,7 @@ impl Keyring {
             .collect();
         let ring = Ring {
             keys: Arc::new(keys),
+            generation: 0,
             seals_from,
         };
         Self {
@@ -64,14 +67,18 @@ impl Keyring {
         }
     }
 
-    /// Puts `keys` in place of those in use. Ids that are new seal in 3 min.
+    /// Puts `keys` in place of those in use. Ids that are new seal in 3 min. The same keys again are no change.
     pub fn replace(&self, keys: KeySet) {
         let settled = (self.monotonic)().saturating_add(SETTLING);
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
+        if *ring.keys == keys {
+            return;
+        }
         let from = |id: &KeyId| ring.seals_from.get(id).copied().unwrap_or(settled);
         let seals_from = keys.ids().map(|id| (id.clone(), from(id))).collect();
         *ring = Arc::new(Ring {
             keys: Arc::new(keys),
+            generation: ring.generation.wrapping_add(1),
             seals_from,
         });
     }
@@ -79,11 +86,6 @@ impl Keyring {
     /// The keys in use: to write them back where they went missing.
     pub fn keys(&self) -> Arc<KeySet> {
         Arc::clone(&self.current().keys)
-    }
-
-    /// Id of the key that seals now.
-    pub fn sealing_key(&self) -> Option<KeyId> {
-        self.current().sealer((self.monotonic)()).cloned()
     }
 
     fn current(&self) -> Arc<Ring> {
@@ -153,6 +155,19 @@ impl Vault for Keyring {
 
     fn open_record(&self, place: &Key, blob: &[u8]) -> Result<Record, OpenError> {
         record::read(&seal::open(&self.keys(), &seal::record_context(place), blob)?)
+    }
+
+    fn key_of(&self, blob: &[u8]) -> Option<KeyName> {
+        seal::key_of(blob).map(|id| KeyName(id.to_string()))
+    }
+
+    fn keys_in_use(&self) -> Keys {
+        let ring = self.current();
+        let sealing = ring.sealer((self.monotonic)()).map(ToString::to_string);
+        Keys {
+            generation: ring.generation,
+            sealing: KeyName(sealing.unwrap_or_default()),
+        }
     }
 
     fn read_login(&self, name: &str, data: &SecretData) -> Result<LoginContent, String> {

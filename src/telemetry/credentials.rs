@@ -29,8 +29,6 @@ pub struct Row {
     pub refresh_token_issued_at: Option<Time>,
     /// Until when it is good, if the provider said so.
     pub refresh_token_expires_at: Option<Time>,
-    /// Id of the key under which its refresh-token Secret is sealed.
-    pub sealing_key: Option<String>,
     /// Since when its login Secret has been waiting, if there is one.
     pub login_waiting_since: Option<Time>,
     /// When its client certificate ends; `None` if it has none, or none was read yet.
@@ -50,6 +48,15 @@ pub struct TokenRow {
     pub refresh_at: Option<Time>,
 }
 
+/// One refresh-token Secret at the moment of a scrape.
+#[derive(Clone, Debug)]
+pub struct SealedRow {
+    /// Id of the oldest key that it needs; empty if it does not say so.
+    pub key_id: String,
+    /// Its credential is suspended: it is sealed anew when that is resumed.
+    pub suspended: bool,
+}
+
 /// Everything that a scrape reports.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
@@ -59,6 +66,8 @@ pub struct Observed {
     pub rows: Vec<Row>,
     /// How many more exist that this version does not understand, or not any more.
     pub not_understood: usize,
+    /// All refresh-token Secrets, also those that no credential has.
+    pub sealed: Vec<SealedRow>,
     /// Ids of all sealing keys that the process holds, so that an unused one shows as 0.
     pub sealing_keys: Vec<String>,
 }
@@ -110,7 +119,7 @@ fn encode_sums(encoder: &mut DescriptorEncoder<'_>, observed: &Observed) -> fmt:
     gauges(
         encoder,
         "sealed_secrets",
-        "Refresh-token Secrets by the key that sealed them. After a rotation a key may be removed once it shows 0.",
+        "Refresh-token Secrets by the oldest key that they need; those of suspended credentials apart, which are sealed anew when they are resumed. After a rotation a key may be removed once it shows 0 in both.",
         by_sealing_key(observed),
     )?;
     gauge(
@@ -200,13 +209,18 @@ fn by_reason(rows: &[Row]) -> Vec<(Labels<2>, i64)> {
         .collect()
 }
 
-fn by_sealing_key(observed: &Observed) -> Vec<(Labels<1>, i64)> {
-    let mut sums: BTreeMap<&str, i64> = observed.sealing_keys.iter().map(|id| (id.as_str(), 0)).collect();
-    for id in observed.rows.iter().filter_map(|row| row.sealing_key.as_deref()) {
-        *sums.entry(id).or_insert(0) += 1;
+fn by_sealing_key(observed: &Observed) -> Vec<(Labels<2>, i64)> {
+    let held = observed.sealing_keys.iter();
+    let mut sums: BTreeMap<(&str, bool), i64> = held
+        .flat_map(|id| [false, true].map(|suspended| ((id.as_str(), suspended), 0)))
+        .collect();
+    for sealed in &observed.sealed {
+        *sums.entry((&sealed.key_id, sealed.suspended)).or_insert(0) += 1;
     }
+    let labels =
+        |id: &str, suspended: bool| [("key_id", id.to_owned()), ("suspended", suspended.to_string())];
     sums.into_iter()
-        .map(|(id, sum)| ([("key_id", id.to_owned())], sum))
+        .map(|((id, suspended), sum)| (labels(id, suspended), sum))
         .collect()
 }
 

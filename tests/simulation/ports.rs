@@ -17,8 +17,9 @@ use entra_operator::plan::schedule::DAY;
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::material::{ClientCertificate, LoginContent, Secret, StoredSession};
 use entra_operator::reconcile::ports::{
-    AuthorityRefused, Clock, Cluster, ClusterError, Event, IssuedToken, Key, Kind, Later, NewSecret, Outcome,
-    Owner, Ports, Provider, Request, SecretChange, SecretMeta, SecretObject, ServiceAccount, View, Wanted,
+    AuthorityRefused, Clock, Cluster, ClusterError, Event, IssuedToken, Key, KeyStore, Kind, Later,
+    NewSecret, Outcome, Owner, Ports, Provider, Request, SecretChange, SecretMeta, SecretObject,
+    ServiceAccount, View, Wanted,
 };
 use entra_operator::secrets::Keyring;
 
@@ -38,7 +39,7 @@ pub struct Process {
     pub world: Shared,
     pub store: SecretStore,
     pub feeds: Mutex<SecretFeeds>,
-    pub keys: Keyring,
+    pub ring: Keyring,
     pub ticks: Ticks,
     /// How far the node's wall clock is ahead of the true time, seconds.
     pub offset: Arc<AtomicI64>,
@@ -535,10 +536,18 @@ impl View for Process {
     }
 }
 
+/// Every process has the same keys from its start on.
+impl KeyStore for Process {
+    async fn look(&self) -> Result<(), ClusterError> {
+        Ok(())
+    }
+}
+
 impl Ports for Process {
     type Cluster = Self;
     type Provider = Self;
     type Vault = Keyring;
+    type Keys = Self;
     type View = Self;
     type Clock = Self;
 
@@ -551,7 +560,11 @@ impl Ports for Process {
     }
 
     fn vault(&self) -> &Keyring {
-        &self.keys
+        &self.ring
+    }
+
+    fn keys(&self) -> &Self {
+        self
     }
 
     fn view(&self) -> &Self {

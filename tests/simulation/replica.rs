@@ -91,7 +91,7 @@ impl Running {
             world: Arc::clone(world),
             store: SecretStore::new(&watches),
             feeds: Mutex::new(SecretFeeds::new(now + 50)),
-            keys: keyring(&ticks),
+            ring: keyring(&ticks),
             ticks,
             offset: Arc::clone(offset),
             clocks: Clocks::default(),

@@ -1,11 +1,11 @@
 //! A login: recorded, answered, stored, deleted.
 
-use super::{pass, trouble};
+use super::{pass, store, trouble};
 use crate::Time;
 use crate::answer::{Account, Deed, Effect, Granted, Refusal};
 use crate::hold::Object;
 use crate::identity::{AccountTag, Names, Pin};
-use crate::known::{Known, SessionSeen};
+use crate::known::Known;
 use crate::metadata::{EntryName, Version};
 use crate::reason::Reason;
 use crate::record::{Entry, Record, Verdict};
@@ -20,10 +20,7 @@ pub fn recorded(known: &mut Known, s: &Snapshot, record: Record, version: Versio
         first_seen: now,
         unsent_ours: true,
     });
-    known.session = Some(SessionSeen {
-        version,
-        opened: with_record(s, record),
-    });
+    store::written(known, s, version, with_record(s, record));
 }
 
 fn with_record(s: &Snapshot, record: Record) -> Opened {
@@ -31,12 +28,12 @@ fn with_record(s: &Snapshot, record: Record) -> Opened {
         Opened::Read {
             session, unsealable, ..
         } => Opened::Read {
-            record,
+            record: Some(record),
             session: session.clone(),
             unsealable: *unsealable,
         },
         Opened::Unread => Opened::Read {
-            record,
+            record: Some(record),
             session: None,
             unsealable: false,
         },
@@ -140,10 +137,7 @@ pub fn stored(
                 next_attempt_at: record.entries.last().and_then(|e| e.next_attempt_at),
                 under: None,
             });
-            known.session = Some(SessionSeen {
-                version,
-                opened: with_record(s, record),
-            });
+            store::written(known, s, version, with_record(s, record));
         }
     }
 }

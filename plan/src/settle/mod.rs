@@ -26,6 +26,7 @@ pub mod login;
 pub mod pass;
 pub mod reads;
 pub mod renewal;
+pub mod reseal;
 pub mod store;
 pub mod tokens;
 pub mod trouble;

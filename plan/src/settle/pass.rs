@@ -1,7 +1,7 @@
 //! What begins and ends every pass, whatever it does: failures are lifted, the search is kept, the same step is not taken
 //! for ever.
 
-use super::{failure, trouble};
+use super::{failure, reseal, trouble};
 use crate::Time;
 use crate::answer::Account;
 use crate::known::Known;
@@ -41,6 +41,7 @@ pub fn begins(known: &mut Known, s: &Snapshot, young: bool, starting: bool, now:
         known.search = Search::begun(now, young, starting, s.object.spread);
     }
     see_others(known, s, now);
+    reseal::begins(known, s, now);
 }
 
 /// A Secret that others must remove and that this memory has not looked at may come from a look of an earlier resource of this name, and

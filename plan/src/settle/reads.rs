@@ -38,7 +38,10 @@ pub fn claimed(known: &mut Known, version: Version) {
 /// The refresh-token Secret was read and opened.
 pub fn session(known: &mut Known, seen: SessionSeen, immutable: bool, now: Time) {
     trouble::over(known, &Object::Session);
-    if let Opened::Read { record, .. } = &seen.opened {
+    if let Opened::Read {
+        record: Some(record), ..
+    } = &seen.opened
+    {
         let id = record.attempt.as_ref().map(|a| a.id.as_str());
         see_attempt(known, id, now);
     }

@@ -41,6 +41,7 @@ pub fn granted(
     }
     probe_stands_for_all(known, s);
     known.last_redeemed_at = Some(now);
+    super::reseal::renewed(known, now);
     known.failure = None;
     let pin = pin.completed(answered);
     known.account = Some(super::pass::shown(&pin.account, &pin.user));

@@ -43,7 +43,6 @@ pub fn login_fits(s: &Snapshot, record: &Record) -> bool {
 
 /// The refresh-token Secret has this version now; `sealed` is what was sealed into it.
 pub fn stored(known: &mut Known, s: &Snapshot, version: Version, sealed: Option<Sealed>) {
-    trouble::over(known, &Object::Session);
     known.stored = known.stored.saturating_add(1);
     let opened = match (&s.session.opened, sealed) {
         (Opened::Read { record, .. }, Some(sealed)) => Opened::Read {
@@ -53,7 +52,23 @@ pub fn stored(known: &mut Known, s: &Snapshot, version: Version, sealed: Option<
         },
         (opened, _) => opened.clone(),
     };
-    known.session = Some(SessionSeen { version, opened });
+    written(known, s, version, opened);
+}
+
+/// What is in it was sealed anew: it has this version now.
+pub fn resealed(known: &mut Known, s: &Snapshot, version: Version) {
+    written(known, s, version, s.session.opened.clone());
+}
+
+/// The refresh-token Secret was written with this in it. Its annotation names the key.
+pub(super) fn written(known: &mut Known, s: &Snapshot, version: Version, opened: Opened) {
+    trouble::over(known, &Object::Session);
+    known.session = Some(SessionSeen {
+        version,
+        keys: s.keys.generation,
+        sealed_by: None,
+        opened,
+    });
 }
 
 #[cfg(test)]
@@ -84,7 +99,7 @@ mod tests {
             session: Session {
                 token: Some(stored),
                 opened: Opened::Read {
-                    record: Record::default(),
+                    record: Some(Record::default()),
                     session: Some(sealed),
                     unsealable: false,
                 },

@@ -3,6 +3,7 @@
 use super::{Binding, LastLogin, LoginOutcome};
 use crate::Time;
 use crate::identity::{AccountTag, Pin};
+use crate::keys::KeyName;
 use crate::mac::RefreshTokenMac;
 use crate::metadata::Version;
 use crate::record::Record;
@@ -43,7 +44,9 @@ pub struct Session {
     pub token: Option<StoredToken>,
     /// The last login attempt, as the annotation describes it.
     pub last_login: Option<LastLogin>,
-    /// What a read of the sealed blobs gave, in this version.
+    /// Oldest key that its blobs need, as the annotation says and, where they were read, as they do.
+    pub sealed_by: Option<KeyName>,
+    /// What a read of the sealed blobs gave, in this version and with these keys.
     pub opened: Opened,
     /// When this process first saw the attempt in flight, and whether it may still send for it.
     pub attempt: Option<AttemptSeen>,
@@ -70,18 +73,44 @@ pub struct StoredToken {
 #[expect(clippy::large_enum_variant, reason = "one of it in a snapshot")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Opened {
-    /// Not read in this version.
+    /// Not read in this version, or with other keys.
     #[default]
     Unread,
     /// Read.
     Read {
-        /// Attempts; empty if the record could not be opened.
-        record: Record,
+        /// Attempts; `None` if there is a record that cannot be opened.
+        record: Option<Record>,
         /// The session, if a token is stored and opens.
         session: Option<Sealed>,
         /// A token is stored, but its key is unknown or the seal is broken.
         unsealable: bool,
     },
+}
+
+/// Why a blob was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unopened {
+    /// Its key is not known, or a newer form wrote it: with other keys, or another release, it may open.
+    Locked,
+    /// Its own key refuses it.
+    Damaged,
+}
+
+impl Opened {
+    /// What a read gave; `None` for a blob that is not there.
+    ///
+    /// Only a record that its own key refuses counts as empty. A token stays where it is.
+    pub fn of(record: Option<Result<Record, Unopened>>, session: Option<Result<Sealed, Unopened>>) -> Self {
+        Self::Read {
+            record: match record {
+                Some(Ok(record)) => Some(record),
+                Some(Err(Unopened::Damaged)) | None => Some(Record::default()),
+                Some(Err(Unopened::Locked)) => None,
+            },
+            unsealable: matches!(session, Some(Err(_))),
+            session: session.and_then(Result::ok),
+        }
+    }
 }
 
 /// What the seal holds, without the refresh token itself.
@@ -150,12 +179,22 @@ impl Session {
         Some("the refresh token is good until status.refreshToken.expiresAt, the provider says")
     }
 
-    /// The record, if it was read.
+    /// The record, if it was read and opened.
     pub fn record(&self) -> Option<&Record> {
         match &self.opened {
-            Opened::Read { record, .. } => Some(record),
+            Opened::Read { record, .. } => record.as_ref(),
             Opened::Unread => None,
         }
+    }
+
+    /// Whether a read showed a record that cannot be opened: its key is not known, or a newer form wrote it.
+    pub const fn record_is_locked(&self) -> bool {
+        matches!(self.opened, Opened::Read { record: None, .. })
+    }
+
+    /// Whether a read opened all that there is.
+    pub fn is_open(&self) -> bool {
+        self.record().is_some() && !self.unsealable()
     }
 
     /// Whether a read showed that the stored token cannot be opened: its annotations are there, its content is not.

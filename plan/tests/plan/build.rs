@@ -3,6 +3,7 @@
 use entra_plan::answer::{Account, Deed, Effect, Granted, Refusal};
 use entra_plan::client::Client;
 use entra_plan::identity::{AccountTag, Pin};
+use entra_plan::keys::KeyName;
 use entra_plan::mac::{ClientMac, RefreshTokenMac, RequestMac, ScopesMac, ShapeMac};
 use entra_plan::metadata::{EntryName, Uid, Version};
 use entra_plan::reason::Reason;
@@ -125,6 +126,7 @@ pub fn session() -> Session {
         ownership: Ownership::Ours,
         version: Some(version("7")),
         token: Some(stored(binding())),
+        sealed_by: Some(KeyName::default()),
         opened: opened(Record::default(), Some(pin())),
         ..Session::default()
     }
@@ -156,7 +158,7 @@ pub fn sealed(pin: Pin) -> Sealed {
 /// A read of the sealed blobs.
 pub fn opened(record: Record, pin: Option<Pin>) -> Opened {
     Opened::Read {
-        record,
+        record: Some(record),
         session: pin.map(sealed),
         unsealable: false,
     }

@@ -1,8 +1,10 @@
 //! Facts by choice: the small domains whose products the small world enumerates and the random world samples.
 
 mod held;
+mod keys;
 
 pub use held::{holds, withheld};
+pub use keys::with_keys;
 
 use entra_plan::mac::{RequestMac, ScopesMac, ShapeMac};
 use entra_plan::metadata::{Uid, Version};
@@ -178,7 +180,7 @@ pub fn session_that_was_read(c: &mut Choice<'_>, record: Record) -> Session {
     let unsealable = token.is_some() && c.flag();
     let opens = token.is_some() && !unsealable;
     let opened = Opened::Read {
-        record,
+        record: Some(record),
         session: opens.then(|| sealed(pin())),
         unsealable,
     };

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use entra_plan::answer::Effect;
 use entra_plan::identity::Pin;
+use entra_plan::keys::KeyName;
 use entra_plan::known::Note;
 use entra_plan::mac::RefreshTokenMac;
 use entra_plan::metadata::{EntryName, Uid, Version};
@@ -43,6 +44,7 @@ pub struct World {
     pub now: Time,
     pub spec: Spec,
     pub cluster: Cluster,
+    pub ring: Ring,
     pub entra: Entra,
     /// What a crash loses.
     pub known: Known,
@@ -112,9 +114,26 @@ pub struct SessionObject {
     pub token: Option<SealedToken>,
     pub record: Record,
     pub last_login: Option<LastLogin>,
-    /// The key of these blobs is lost.
-    pub token_sealed_off: bool,
-    pub record_sealed_off: bool,
+    /// Keys that sealed the blobs.
+    pub token_key: u32,
+    pub record_key: u32,
+    /// What the annotation says of them.
+    pub key_id: u32,
+}
+
+/// The operator's sealing keys. A process sees at once what becomes of them.
+#[derive(Clone, Debug, Default)]
+pub struct Ring {
+    /// The newest, which seals.
+    pub sealing: u32,
+    /// Those that are missing.
+    pub missing: BTreeSet<u32>,
+    pub generation: u64,
+}
+
+/// Id of a sealing key.
+pub fn key_name(key: u32) -> KeyName {
+    KeyName(format!("{key:06}"))
 }
 
 /// A refresh token and what is known of it.
@@ -198,6 +217,7 @@ impl World {
                 said: None,
             },
             cluster: Cluster::default(),
+            ring: Ring::default(),
             entra: Entra::default(),
             known: Known::default(),
             pocket: Pocket::default(),

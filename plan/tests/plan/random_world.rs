@@ -17,7 +17,7 @@ fn any_snapshot(c: &mut Choice<'_>) -> Snapshot {
     let tokens = ["graph", "mail", "vault"];
     let count = 1 + c.index(tokens.len());
     let session = session(c);
-    Snapshot {
+    let s = Snapshot {
         object: facts::object(c),
         target: facts::target(c),
         client: facts::client(c),
@@ -39,7 +39,8 @@ fn any_snapshot(c: &mut Choice<'_>) -> Snapshot {
         handled: c.of(&[None, Some(super::build::word(-1))]),
         session,
         ..first_sight()
-    }
+    };
+    facts::with_keys(c, s)
 }
 
 fn session(c: &mut Choice<'_>) -> Session {

@@ -18,6 +18,7 @@ pub fn snapshot(mut s: Snapshot, by: i64) -> Snapshot {
     option(&mut s.deleted_login_at, by);
     option(&mut s.last_redeemed_at, by);
     option(&mut s.turn_at, by);
+    option(&mut s.reseal_at, by);
     word(&mut s.handled, by);
     s.holds.values_mut().for_each(|f| failure(f, by));
     if let Some(w) = &mut s.withheld {
@@ -68,7 +69,7 @@ fn session(s: &mut Session, by: i64) {
         option(&mut last.next_attempt_at, by);
         word(&mut last.word, by);
     }
-    if let Opened::Read { record: r, .. } = &mut s.opened {
+    if let Opened::Read { record: Some(r), .. } = &mut s.opened {
         record(r, by);
     }
     if let Some(seen) = &mut s.attempt {

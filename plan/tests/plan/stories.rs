@@ -7,6 +7,7 @@ mod entries;
 mod held;
 mod identity;
 mod kept;
+mod keys;
 mod login;
 mod obstacles;
 mod permits;

@@ -118,7 +118,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     async fn record(&mut self, s: &Snapshot, login: &LoginSecret, attempt: Attempt) {
-        let mut record = s.session.record().cloned().unwrap_or_default();
+        let mut record = s.record().cloned().unwrap_or_default();
         let now = self.now();
         record.begin(attempt, s, login, now);
         self.memory.recorded_at = self.ports.clock().monotonic();

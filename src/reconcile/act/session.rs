@@ -1,27 +1,29 @@
 //! Steps on the refresh-token Secret: read and store.
 
+use super::seal::{RECORD, Sealing, TOKEN};
 use super::{Asked, Pass};
 use crate::api::{REFRESH_TOKEN_TYPE, annotation};
 use crate::plan::Object;
 use crate::plan::answer::Account;
 use crate::plan::identity::Pin;
+use crate::plan::keys::KeyName;
 use crate::plan::known::SessionSeen;
 use crate::plan::metadata::EntryName;
 use crate::plan::record::Record;
 use crate::plan::settle;
-use crate::plan::snapshot::{Binding, Opened, RefreshOutcome, Sealed, Snapshot, StoredToken};
+use crate::plan::snapshot::{Binding, Opened, RefreshOutcome, Sealed, Snapshot, StoredToken, Unopened};
 use crate::reconcile::material::StoredSession;
 use crate::reconcile::pocket::{HeldToken, PendingLogin, PendingRefresh};
 use crate::reconcile::ports::{
-    Cluster, ClusterError, Kind, NewSecret, Ports, SecretChange, SecretMeta, SecretObject, Tokens, Vault,
-    View,
+    Cluster, ClusterError, KeyStore, Kind, NewSecret, OpenError, Ports, SecretMeta, SecretObject, Tokens,
+    Vault, View,
 };
 use crate::reconcile::{annotations, marks, stamp};
 
 impl<P: Ports> Pass<'_, P> {
     pub(super) async fn read_session(&mut self, s: &Snapshot) {
         match self.ports.cluster().read(&self.credential.session_key()).await {
-            Ok(Some(object)) => self.session_read(object),
+            Ok(Some(object)) => self.session_read(s, object).await,
             Ok(None) => {
                 self.gone(&Object::Session);
                 self.hand.session = None;
@@ -31,10 +33,20 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    fn session_read(&mut self, object: SecretObject) {
+    /// Nothing is said of a blob whose key is not known before the keys were looked for again.
+    async fn session_read(&mut self, s: &Snapshot, object: SecretObject) {
+        let mut read = self.open(&object);
+        if read.lacks_key {
+            if let Err(error) = self.ports.keys().look().await {
+                return self.trouble(s, &Object::Session, Asked::Read, error);
+            }
+            read = self.open(&object);
+        }
         let seen = SessionSeen {
             version: object.meta.version.clone(),
-            opened: self.open(&object),
+            keys: read.keys,
+            sealed_by: self.oldest_key(&object),
+            opened: read.opened,
         };
         let now = self.now();
         settle::reads::session(&mut self.memory.known, seen, object.immutable, now);
@@ -42,23 +54,39 @@ impl<P: Ports> Pass<'_, P> {
         self.ports.view().wrote(Kind::Session, &key, object.meta);
     }
 
-    /// Opens both blobs. A record that cannot be opened counts as empty; a token that cannot stays where it is.
-    fn open(&mut self, object: &SecretObject) -> Opened {
+    fn oldest_key(&self, object: &SecretObject) -> Option<KeyName> {
+        let blobs = [RECORD, TOKEN]
+            .into_iter()
+            .filter_map(|name| object.data.get(name));
+        blobs.filter_map(|blob| self.ports.vault().key_of(blob)).min()
+    }
+
+    fn open(&mut self, object: &SecretObject) -> Read {
         let key = self.credential.session_key();
         let vault = self.ports.vault();
-        let record = object
-            .data
-            .get("record")
-            .and_then(|blob| vault.open_record(&key, blob).ok())
-            .unwrap_or_default();
-        let sealed = object.data.get("token").zip(annotations::binding(&object.meta));
-        let session = sealed.map(|(blob, binding)| vault.open_session(&key, &binding, blob));
-        let unsealable = matches!(session, Some(Err(_)));
-        self.hand.session = session.and_then(Result::ok).map(|session| self.tagged(session));
-        Opened::Read {
-            record,
-            session: self.hand.session.as_ref().map(|session| self.sealed(session)),
-            unsealable,
+        // Before they are used: what is replaced meanwhile is read again.
+        let keys = vault.keys_in_use().generation;
+        let record = object.data.get(RECORD).map(|blob| vault.open_record(&key, blob));
+        let session = object.data.get(TOKEN).map(|blob| {
+            let binding = annotations::binding(&object.meta).ok_or(OpenError::Broken)?;
+            Ok(self.tagged(vault.open_session(&key, &binding, blob)?))
+        });
+        let lacks_key = [
+            record.as_ref().and_then(error_of),
+            session.as_ref().and_then(error_of),
+        ]
+        .iter()
+        .any(|error| matches!(error, Some(OpenError::UnknownKey(_))));
+        let sealed = session.as_ref().map(|opened| match opened {
+            Ok(session) => Ok(self.sealed(session)),
+            Err(error) => Err(Unopened::from(error)),
+        });
+        let record = record.map(|opened| opened.map_err(|error| Unopened::from(&error)));
+        self.hand.session = session.and_then(Result::ok);
+        Read {
+            keys,
+            opened: Opened::of(record, sealed),
+            lacks_key,
         }
     }
 
@@ -103,7 +131,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     async fn store_login(&mut self, s: &Snapshot, pending: PendingLogin) {
-        let mut record = s.session.record().cloned().unwrap_or_default();
+        let mut record = s.record().cloned().unwrap_or_default();
         if !settle::store::login_fits(s, &record) {
             return;
         }
@@ -126,41 +154,34 @@ impl<P: Ports> Pass<'_, P> {
         record: &Record,
         login: Option<&PendingLogin>,
     ) -> Result<SecretMeta, ClusterError> {
-        let key = self.credential.session_key();
-        let sealed = self.ports.vault().seal_record(&key, record);
         let described = settle::login::described(&self.memory.known, record);
-        let mut change = SecretChange {
-            annotations: annotations::of_last_login(&described),
-            ..SecretChange::default()
-        };
-        change.keys.insert("record", sealed.bytes);
+        let mut sealing = Sealing::default();
+        sealing.annotations = annotations::of_last_login(&described);
+        self.seal_record(&mut sealing, record);
         if let Some((login, session)) = login.and_then(|login| Some((login, self.session_of(s, login)?))) {
-            self.seal_into(&mut change, &login.binding, &session);
+            self.seal_session(&mut sealing, &login.binding, &session);
         }
-        match &self.look.session {
-            Some(seen) => self.ports.cluster().change(&key, seen, change).await,
-            None => self.create_session(change, sealed.key_id).await,
+        if self.look.session.is_some() {
+            self.write_session(s, sealing).await
+        } else {
+            self.create_session(sealing).await
         }
     }
 
-    async fn create_session(
-        &mut self,
-        change: SecretChange,
-        key_id: String,
-    ) -> Result<SecretMeta, ClusterError> {
+    async fn create_session(&mut self, sealing: Sealing) -> Result<SecretMeta, ClusterError> {
         let key = self.credential.session_key();
-        let set = change.annotations.into_iter();
+        let (set, data) = sealing.into_parts(None);
+        let set = set.into_iter();
         let mut annotations: std::collections::BTreeMap<_, _> =
             set.filter_map(|(k, v)| v.map(|v| (k, v))).collect();
         let proof = marks::proof(self.ports, self.credential, &key);
         annotations.insert(annotation::OWNER.to_owned(), proof);
-        annotations.insert(annotation::KEY_ID.to_owned(), key_id);
         let secret = NewSecret {
             owner: self.credential.owner(),
             kind: REFRESH_TOKEN_TYPE,
             labels: std::collections::BTreeMap::new(),
             annotations,
-            data: change.keys,
+            data,
             key,
         };
         self.create(secret).await
@@ -181,9 +202,9 @@ impl<P: Ports> Pass<'_, P> {
         settle::login::pin(s, user, answered, tag)
     }
 
-    fn seal_into(&self, change: &mut SecretChange, binding: &Binding, session: &StoredSession) {
-        let key = self.credential.session_key();
-        let sealed = self.ports.vault().seal_session(&key, binding, session);
+    /// Seals a session that is new, and says in clear what it is.
+    fn seal_session(&self, sealing: &mut Sealing, binding: &Binding, session: &StoredSession) {
+        self.seal_token(sealing, binding, session);
         let token = StoredToken {
             issued_at: session.answered_at,
             ends_at: session.ends_at,
@@ -192,9 +213,7 @@ impl<P: Ports> Pass<'_, P> {
             tenant_id: session.pin.account.tenant().to_owned(),
             account: session.pin.tag.clone(),
         };
-        let annotations = annotations::of_session(&token, &sealed.key_id);
-        change.annotations.extend(annotations);
-        change.keys.insert("token", sealed.bytes);
+        sealing.annotations.extend(annotations::of_session(&token));
     }
 
     fn login_stored(&mut self, s: &Snapshot, record: Record, pending: PendingLogin, meta: SecretMeta) {
@@ -244,9 +263,8 @@ impl<P: Ports> Pass<'_, P> {
         if !settle::store::still_fits(&pending.outcome, s) {
             return;
         }
-        let Some(seen) = &self.look.session else { return };
-        let (key, change) = (self.credential.session_key(), self.refresh_change(&pending));
-        match self.ports.cluster().change(&key, seen, change).await {
+        let sealing = self.refresh_change(&pending);
+        match self.write_session(s, sealing).await {
             Ok(meta) => self.refresh_stored(s, pending, meta),
             Err(error) => {
                 self.memory.pocket.refresh = Some(pending);
@@ -255,20 +273,20 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    fn refresh_change(&self, pending: &PendingRefresh) -> SecretChange {
-        let mut change = SecretChange::default();
+    fn refresh_change(&self, pending: &PendingRefresh) -> Sealing {
+        let mut sealing = Sealing::default();
         let dead_since = |since| (annotation::DEAD_SINCE.to_owned(), since);
         match (&pending.session, &pending.outcome) {
-            (Some(stored), _) => self.seal_into(&mut change, &stored.1, &stored.0),
+            (Some(stored), _) => self.seal_session(&mut sealing, &stored.1, &stored.0),
             (None, RefreshOutcome::Dead { since, .. }) => {
                 let since = Some(stamp::to_text(*since));
-                change.annotations.extend([dead_since(since)]);
+                sealing.annotations.extend([dead_since(since)]);
             }
             (None, RefreshOutcome::Alive { .. } | RefreshOutcome::Newer(_)) => {
-                change.annotations.extend([dead_since(None)]);
+                sealing.annotations.extend([dead_since(None)]);
             }
         }
-        change
+        sealing
     }
 
     fn refresh_stored(&mut self, s: &Snapshot, pending: PendingRefresh, meta: SecretMeta) {
@@ -280,4 +298,16 @@ impl<P: Ports> Pass<'_, P> {
             self.hand.session = Some(stored.0);
         }
     }
+}
+
+/// What a read gave.
+struct Read {
+    /// Generation of the keys that it was opened with.
+    keys: u64,
+    opened: Opened,
+    lacks_key: bool,
+}
+
+fn error_of<T>(opened: &Result<T, OpenError>) -> Option<&OpenError> {
+    opened.as_ref().err()
 }

@@ -46,10 +46,7 @@ impl Bench {
 
     fn sealer(&self) -> String {
         let sealed = self.ring.seal_record(&place("a", "b"), &Record::default()).key_id;
-        assert_eq!(
-            Some(&sealed),
-            self.ring.sealing_key().map(|id| id.to_string()).as_ref()
-        );
+        assert_eq!(sealed, self.ring.keys_in_use().sealing.0);
         sealed
     }
 }

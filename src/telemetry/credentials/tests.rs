@@ -11,7 +11,6 @@ fn row(name: &str, ready: bool, reason: Reason) -> Row {
         reason,
         refresh_token_issued_at: Some(Time(500)),
         refresh_token_expires_at: Some(Time(29_300)),
-        sealing_key: Some("k2".to_owned()),
         login_waiting_since: None,
         certificate_expires_at: None,
         tokens: vec![TokenRow {
@@ -27,7 +26,6 @@ fn observed() -> Observed {
     awaiting.login_waiting_since = Some(Time(900));
     awaiting.refresh_token_issued_at = None;
     awaiting.refresh_token_expires_at = None;
-    awaiting.sealing_key = None;
     awaiting.tokens = vec![TokenRow {
         secret: "c-graph".to_owned(),
         expires_at: None,
@@ -41,10 +39,20 @@ fn observed() -> Observed {
         row("b", true, Reason::Fresh),
         awaiting,
     ];
+    let sealed = |key_id: &str, suspended: bool| SealedRow {
+        key_id: key_id.to_owned(),
+        suspended,
+    };
     Observed {
         now: Time(1000),
         not_understood: 1,
         rows,
+        sealed: vec![
+            sealed("k2", false),
+            sealed("k2", false),
+            sealed("k1", true),
+            sealed("", false),
+        ],
         sealing_keys: vec!["k1".to_owned(), "k2".to_owned()],
     }
 }
@@ -68,8 +76,11 @@ fn sums_are_reported() {
         &[
             r#"entra_credentials{ready="true",reason="Fresh"} 2"#,
             r#"entra_credentials{ready="false",reason="AwaitingLogin"} 1"#,
-            r#"entra_sealed_secrets{key_id="k1"} 0"#,
-            r#"entra_sealed_secrets{key_id="k2"} 2"#,
+            r#"entra_sealed_secrets{key_id="k1",suspended="false"} 0"#,
+            r#"entra_sealed_secrets{key_id="k1",suspended="true"} 1"#,
+            r#"entra_sealed_secrets{key_id="k2",suspended="false"} 2"#,
+            r#"entra_sealed_secrets{key_id="k2",suspended="true"} 0"#,
+            r#"entra_sealed_secrets{key_id="",suspended="false"} 1"#,
             "entra_login_waiting_seconds 100",
             "entra_min_remaining_life_seconds 600",
         ],

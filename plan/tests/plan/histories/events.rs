@@ -51,8 +51,12 @@ pub enum Event {
     DropSession,
     /// The operator's Secrets come back from a backup, without their owner.
     Restore,
-    /// The sealing key is lost, or found again.
+    /// The keys so far are lost and another one seals, or all are found again.
     Key { lost: bool },
+    /// A newer key seals from now on.
+    Rotate,
+    /// An administrator removes a key that nothing needs, as far as the annotation says.
+    RemoveKey,
 }
 
 /// What befalls a token Secret.
@@ -98,6 +102,8 @@ fn disaster() -> impl Strategy<Value = Event> {
         2 => Just(Event::DropSession),
         2 => Just(Event::Restore),
         2 => any::<bool>().prop_map(|lost| Event::Key { lost }),
+        2 => Just(Event::Rotate),
+        2 => Just(Event::RemoveKey),
         1 => Just(Event::Delete),
     ]
 }
@@ -155,6 +161,8 @@ impl Event {
             Self::DropSession => drop_session(world),
             Self::Restore => restore(world),
             Self::Key { lost } => key(world, *lost),
+            Self::Rotate => rotate(world),
+            Self::RemoveKey => remove_keys(world),
             Self::Rename(_) | Self::Rescope(_) | Self::Toggle | Self::Suspend(_) | Self::Delete => {
                 self.edit(world);
             }
@@ -247,11 +255,36 @@ fn restore(world: &mut World) {
 }
 
 fn key(world: &mut World, lost: bool) {
-    let version = world.version();
-    if let Some(session) = &mut world.cluster.session {
-        session.version = version;
-        session.token_sealed_off = lost;
-        session.record_sealed_off = lost;
+    let before = world.ring.sealing;
+    rotate(world);
+    if lost {
+        world.ring.missing.extend(0..=before);
+    } else {
+        world.ring.missing.clear();
+    }
+}
+
+fn rotate(world: &mut World) {
+    world.ring.sealing += 1;
+    world.ring.generation += 1;
+}
+
+/// What was sealed by a key that is gone is a loss that nobody told of.
+fn remove_keys(world: &mut World) {
+    let needed = world
+        .cluster
+        .session
+        .as_ref()
+        .map_or(world.ring.sealing, |s| s.key_id);
+    let unneeded = 0..needed.min(world.ring.sealing);
+    world.ring.generation += 1;
+    world.ring.missing.extend(unneeded.clone());
+    if let Some(session) = &world.cluster.session {
+        let gone = |key| unneeded.contains(&key);
+        assert!(
+            !gone(session.record_key) && !gone(session.token_key),
+            "a key that is still needed was shown as free: {session:?}"
+        );
     }
 }
 

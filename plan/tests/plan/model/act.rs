@@ -33,6 +33,7 @@ impl World {
             Step::RecordAttempt { content, entry } => self.record_attempt(s, content, entry),
             Step::Exchange { attempt, entry } => self.exchange(s, attempt, entry),
             Step::Store => self.store(s),
+            Step::Reseal => self.reseal(s),
             Step::DeleteLogin => self.delete_login(s),
             Step::Resolve => self.resolve(s),
             Step::Redeem(names) => self.redeem(s, names),

@@ -1,15 +1,15 @@
 //! From the model to the facts.
 
 use entra_plan::identity::AccountTag;
+use entra_plan::keys::Keys;
 use entra_plan::mac::{RequestMac, ScopesMac, ShapeMac};
 use entra_plan::metadata::{EntryName, Version};
-use entra_plan::record::Record;
 use entra_plan::snapshot::{
     Binding, Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Pocket, Session,
-    Snapshot, Target, Token, Wanted,
+    Snapshot, Target, Token, Unopened, Wanted,
 };
 
-use super::{SealedToken, SessionObject, TENANTS, World};
+use super::{Ring, SealedToken, SessionObject, TENANTS, World, key_name};
 
 impl World {
     /// The facts as the shell sees them.
@@ -34,6 +34,11 @@ impl World {
             handled: self.known.handled,
             moved: self.known.moved.clone(),
             search: self.known.search,
+            keys: Keys {
+                generation: self.ring.generation,
+                sealing: key_name(self.ring.sealing),
+            },
+            reseal_at: self.known.reseal_at,
             ..Snapshot::default()
         };
         let account = account(&s);
@@ -108,13 +113,14 @@ impl World {
             .known
             .session
             .as_ref()
-            .filter(|seen| seen.version == object.version);
+            .filter(|seen| seen.version == object.version && seen.keys == self.ring.generation);
         Session {
             ownership: object.ownership,
             version: Some(object.version.clone()),
             immutable: false,
             token: object.token.as_ref().map(|t| t.stored.clone()),
             last_login: object.last_login.clone(),
+            sealed_by: Some(key_name(object.key_id)),
             opened: seen.map_or(Opened::Unread, |seen| seen.opened.clone()),
             attempt,
         }
@@ -185,17 +191,22 @@ impl World {
 }
 
 impl SessionObject {
-    /// What a read gives: a record that does not open counts as empty, a token that does not stays where it is.
-    pub fn open(&self) -> Opened {
-        let opens = self.token.as_ref().filter(|_| !self.token_sealed_off);
-        Opened::Read {
-            record: if self.record_sealed_off {
-                Record::default()
-            } else {
-                self.record.clone()
-            },
-            session: opens.map(SealedToken::sealed),
-            unsealable: self.token.is_some() && self.token_sealed_off,
+    /// What a read gives.
+    pub fn open(&self, ring: &Ring) -> Opened {
+        let token = self.token.as_ref().map(SealedToken::sealed);
+        Opened::of(
+            Some(ring.open(self.record_key, self.record.clone())),
+            token.map(|token| ring.open(self.token_key, token)),
+        )
+    }
+}
+
+impl Ring {
+    fn open<T>(&self, key: u32, content: T) -> Result<T, Unopened> {
+        if self.missing.contains(&key) {
+            Err(Unopened::Locked)
+        } else {
+            Ok(content)
         }
     }
 }

@@ -6,11 +6,11 @@ use entra_plan::answer::Effect;
 use entra_plan::metadata::EntryName;
 use entra_plan::record::{ContentMac, Verdict};
 use entra_plan::schedule::MARGIN;
-use entra_plan::snapshot::{LoginOutcome, Ownership, Published};
+use entra_plan::snapshot::{LastLogin, LoginOutcome, Ownership, Published};
 use entra_plan::word::{Said, Word};
 use entra_plan::{Snapshot, Step, Time};
 
-use super::{Cluster, SealedToken, World};
+use super::{Cluster, LoginObject, SealedToken, World};
 
 /// What really happened.
 #[derive(Debug, Default)]
@@ -38,6 +38,16 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// A record whose key is missing is about to be replaced (rule 1).
+    pub fn record_given_up(&mut self, last: Option<&LastLogin>, login: Option<&LoginObject>) {
+        let named = last.and_then(|last| last.login_uid.as_ref());
+        assert!(
+            login.is_some_and(|login| named.is_some_and(|uid| *uid != login.uid)),
+            "rule 1: a record that cannot be opened is taken for empty while its login is there"
+        );
+        self.record_lost();
+    }
+
     /// The record of attempts was lost, by a person's hand or with its key: the counts start anew.
     pub fn record_lost(&mut self) {
         self.unanswered.clear();
@@ -210,7 +220,7 @@ impl World {
             .token
             .as_ref()
             .is_some_and(|t| t.stored.dead_since.is_none())
-            && !session.token_sealed_off;
+            && !self.ring.missing.contains(&session.token_key);
         match verdict {
             Some(Verdict::Wrong) => {}
             Some(Verdict::Accepted) => assert!(

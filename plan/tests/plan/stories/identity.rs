@@ -180,7 +180,7 @@ fn one_stored_at(token: &str, seconds: i64) -> Snapshot {
         ..sealed(pin())
     };
     let opened = Opened::Read {
-        record: Record::default(),
+        record: Some(Record::default()),
         session: Some(sealed),
         unsealable: false,
     };

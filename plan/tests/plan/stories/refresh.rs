@@ -241,7 +241,7 @@ fn another_client_is_never_given_the_token() {
 #[test]
 fn a_lost_key_is_said_and_a_new_login_is_awaited() {
     let opened = Opened::Read {
-        record: Record::default(),
+        record: Some(Record::default()),
         session: None,
         unsealable: true,
     };

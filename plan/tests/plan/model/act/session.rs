@@ -7,7 +7,7 @@ use entra_plan::settle::{login, reads, store};
 use entra_plan::snapshot::{Held, Login, LoginOutcome, Ownership, RefreshOutcome};
 use entra_plan::{Object, Snapshot};
 
-use super::super::{SealedToken, SessionObject, World};
+use super::super::{Ring, SealedToken, SessionObject, World, key_name};
 use super::Asked;
 
 impl World {
@@ -23,7 +23,9 @@ impl World {
         );
         let seen = SessionSeen {
             version: session.version.clone(),
-            opened: session.open(),
+            keys: self.ring.generation,
+            sealed_by: Some(key_name(session.record_key.min(session.token_key))),
+            opened: session.open(&self.ring),
         };
         reads::session(&mut self.known, seen, false, self.now);
     }
@@ -41,7 +43,7 @@ impl World {
             content: content.clone(),
             entry: entry.clone(),
         };
-        let mut record = s.session.record().cloned().unwrap_or_default();
+        let mut record = s.record().cloned().unwrap_or_default();
         record.begin(attempt, s, login, self.now);
         let version = self.write_record(record.clone());
         login::recorded(&mut self.known, s, record, version, self.now);
@@ -72,7 +74,7 @@ impl World {
     }
 
     fn store_login(&mut self, s: &Snapshot, outcome: &LoginOutcome, token: Option<SealedToken>) {
-        let mut record = s.session.record().cloned().unwrap_or_default();
+        let mut record = s.record().cloned().unwrap_or_default();
         if !store::login_fits(s, &record) {
             return;
         }
@@ -110,7 +112,7 @@ impl World {
                 _ => None,
             };
         }
-        let version = self.new_version();
+        let version = self.written();
         store::stored(&mut self.known, s, version, sealed);
     }
 
@@ -118,36 +120,64 @@ impl World {
         self.replacing_token(&token, by_login);
         let session = self.cluster.session.as_mut().unwrap();
         session.token = Some(token);
-        session.token_sealed_off = false;
+        session.token_key = self.ring.sealing;
     }
 
-    fn new_version(&mut self) -> Version {
+    pub(super) fn reseal(&mut self, s: &Snapshot) {
+        self.writing(self.owner());
+        if self.refused(s, &Object::Session, Asked::Write) {
+            return;
+        }
+        let version = self.written();
+        store::resealed(&mut self.known, s, version);
+    }
+
+    /// Every write seals anew what opens.
+    fn written(&mut self) -> Version {
         let version = self.version();
-        self.cluster.session.as_mut().unwrap().version = version.clone();
+        let Ring { sealing, missing, .. } = &self.ring;
+        let session = self.cluster.session.as_mut().unwrap();
+        for key in [&mut session.record_key, &mut session.token_key] {
+            if !missing.contains(key) {
+                *key = *sealing;
+            }
+        }
+        if session.token.is_none() {
+            session.token_key = session.record_key;
+        }
+        session.key_id = session.record_key.min(session.token_key);
+        session.version = version.clone();
         version
     }
 
     fn write_record(&mut self, record: Record) -> Version {
         let last_login = Some(login::described(&self.known, &record));
-        let session = self.cluster.session.get_or_insert_with(SessionObject::new);
-        if std::mem::take(&mut session.record_sealed_off) {
-            self.ledger.record_lost();
+        let sealing = self.ring.sealing;
+        let session = self
+            .cluster
+            .session
+            .get_or_insert_with(|| SessionObject::new(sealing));
+        if self.ring.missing.contains(&session.record_key) {
+            self.ledger
+                .record_given_up(session.last_login.as_ref(), self.cluster.login.as_ref());
         }
         (session.record, session.last_login) = (record, last_login);
-        self.new_version()
+        session.record_key = sealing;
+        self.written()
     }
 }
 
 impl SessionObject {
-    fn new() -> Self {
+    fn new(key: u32) -> Self {
         Self {
             version: Version::default(),
             ownership: Ownership::Ours,
             token: None,
             record: Record::default(),
             last_login: None,
-            token_sealed_off: false,
-            record_sealed_off: false,
+            token_key: key,
+            record_key: key,
+            key_id: key,
         }
     }
 }
