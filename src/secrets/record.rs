@@ -322,9 +322,9 @@ mod tests {
         let later = STORED.replace("{\"content\"", "{\"more\":{},\"content\"");
         assert_eq!(read(later.as_bytes()), read(STORED.as_bytes()));
         let next = STORED.replace("\"version\":1", "\"version\":2");
-        assert_eq!(read(next.as_bytes()), Err(OpenError::Broken));
+        assert_eq!(read(next.as_bytes()), Err(OpenError::UnknownForm));
         let less = STORED.replace("\"sends\":2,", "");
-        assert_eq!(read(less.as_bytes()), Err(OpenError::Broken));
+        assert_eq!(read(less.as_bytes()), Err(OpenError::UnknownForm));
     }
 
     #[test]

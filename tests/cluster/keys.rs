@@ -1,14 +1,29 @@
-//! The sealing keys: written back when somebody deletes them, and missed, not replaced, when they are gone.
+//! The sealing keys: rotated, lost and found again; written back when somebody deletes them, and missed, not replaced, when
+//! they are gone.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use entra_lab::stage::{OPERATOR, OperatorOptions};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use entra_lab::simulator::world::PUBLIC_CLIENT;
+use entra_lab::stage::{ADFS, OPERATOR, Operator, OperatorOptions};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{DeleteParams, ObjectMeta, PostParams};
+use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
+use serde_json::{Value, json};
 
 use crate::scene::{Place, api_scope, stage, user};
+
+/// Two sealing keys. Both are older than the three minutes that a key is held before it seals, so the newest seals from a
+/// start on.
+const OLD: &str = "20250101T000000Z-aa";
+const NEW: &str = "20250601T000000Z-bb";
+
+/// Seconds within which a key that came back is noticed.
+const NOTICED: u64 = 20;
 
 /// The key Secret of one test's operator.
 struct Keys {
@@ -33,6 +48,22 @@ impl Keys {
         }
     }
 
+    /// Replaces what is in it.
+    async fn put(&self, ids: &[&str]) {
+        let entries = set(ids)
+            .into_iter()
+            .map(|(id, key)| (id, json!(STANDARD.encode(key))));
+        let mut data: BTreeMap<_, _> = entries.collect();
+        for id in [OLD, NEW] {
+            data.entry(format!("seal.{id}")).or_insert(Value::Null);
+        }
+        let patch = Patch::Merge(json!({"data": data}));
+        self.secrets
+            .patch(&self.name, &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+    }
+
     async fn data(&self) -> Option<Data> {
         self.secrets.get_opt(&self.name).await.unwrap()?.data
     }
@@ -40,6 +71,12 @@ impl Keys {
     async fn delete(&self) {
         let params = DeleteParams::default();
         self.secrets.delete(&self.name, &params).await.unwrap();
+    }
+
+    async fn create_set(&self, ids: &[&str]) {
+        let entries = set(ids).into_iter();
+        self.create(entries.map(|(id, key)| (id, ByteString(key))).collect())
+            .await;
     }
 
     async fn create(&self, data: Data) {
@@ -56,6 +93,208 @@ impl Keys {
             .await
             .unwrap();
     }
+}
+
+/// Entries of a key Secret with these sealing keys.
+fn set(ids: &[&str]) -> BTreeMap<String, Vec<u8>> {
+    let byte = |id: &str| id.bytes().fold(0, u8::wrapping_add);
+    let sealing = ids.iter().map(|id| (format!("seal.{id}"), vec![byte(id); 32]));
+    sealing.chain([("mac".to_owned(), vec![7; 32])]).collect()
+}
+
+/// A mounted key file with these sealing keys, replaced at once as a kubelet does it.
+fn write_file(path: &Path, ids: &[&str]) {
+    let mut keys: BTreeMap<_, _> = set(ids)
+        .into_iter()
+        .map(|(name, key)| (name.trim_start_matches("seal.").to_owned(), STANDARD.encode(key)))
+        .collect();
+    let mac = keys.remove("mac");
+    let beside = path.with_extension("new");
+    std::fs::write(&beside, json!({"mac": mac, "keys": keys}).to_string()).unwrap();
+    std::fs::rename(beside, path).unwrap();
+}
+
+/// The keys that sealed both blobs, as they say themselves, and the one that the annotation names.
+async fn sealed_by(place: &Place, name: &str) -> [String; 3] {
+    let secret = place.secret(&format!("{name}.refresh-token")).await.unwrap();
+    let data = secret.data.unwrap();
+    // One byte of version and one of length, then the key's id.
+    let key_of =
+        |blob: &str| String::from_utf8(data[blob].0[2..2 + usize::from(data[blob].0[1])].to_vec()).unwrap();
+    let annotation = &secret.metadata.annotations.unwrap()["entra-operator.dev/key-id"];
+    [key_of("record"), key_of("token"), annotation.clone()]
+}
+
+async fn is_sealed_by(place: &Place, name: &str, key: &str) -> bool {
+    sealed_by(place, name).await.iter().all(|by| by == key)
+}
+
+async fn sealed_secrets(operator: &Operator, key: &str, suspended: bool) -> Option<String> {
+    let url = format!("{}/metrics", operator.metrics().unwrap());
+    let name = format!(r#"entra_sealed_secrets{{key_id="{key}",suspended="{suspended}"}} "#);
+    let scrape = operator.get(&url).await?;
+    scrape
+        .lines()
+        .find_map(|line| line.strip_prefix(&name).map(str::to_owned))
+}
+
+/// Has the login Secret created and waits until it was used and is gone.
+async fn used(place: &Place, name: &str, user: &str, password: &str) {
+    place.login(name, user, password).await;
+    place
+        .until("the login Secret is gone", || async {
+            place.secret(name).await.is_none()
+        })
+        .await;
+}
+
+async fn suspend(place: &Place, name: &str, suspend: bool) {
+    let patch = Patch::Merge(json!({"spec": {"suspend": suspend}}));
+    let credentials = place.credentials();
+    credentials
+        .patch(name, &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+}
+
+/// A credential of AD FS, which brings no new refresh token with a renewal.
+async fn at_adfs(place: &Place, name: &str) {
+    let spec = json!({
+        "clientId": PUBLIC_CLIENT, "authority": ADFS, "login": {"secretName": format!("{name}-login")},
+        "tokens": [{"secretName": format!("{name}-api"), "scopes": ["api://orders/read"]}],
+    });
+    place.apply(name, spec).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_goes_after_a_rotation_and_no_password_is_sent_for_it() {
+    let place = Place::new("rotation").await;
+    let keys = Keys::of(&place);
+    keys.create_set(&[OLD]).await;
+    let mut operator = place.operator(keys.options()).await;
+    let simulator = &stage().await.simulator;
+    let [(one, right), (two, second), (three, third)] = [user(), user(), user()];
+    simulator.change_user(&two, |user| user.token_lifetime = Some(3600));
+    place.credential("one", &[("one-api", &api_scope())]).await;
+    used(&place, "one-login", &one, "pw-wrong-for-test").await;
+    used(&place, "one-login", &one, &right).await;
+    place.credential("two", &[("two-api", &api_scope())]).await;
+    used(&place, "two-login", &two, &second).await;
+    at_adfs(&place, "three").await;
+    used(&place, "three-login", &three, &third).await;
+    suspend(&place, "two", true).await;
+    place.expect("two", "Ready", "True/Suspended").await;
+    for name in ["one", "two", "three"] {
+        assert!(is_sealed_by(&place, name, OLD).await, "{name}");
+    }
+
+    operator.kill();
+    keys.put(&[OLD, NEW]).await;
+    let operator = place.operator(keys.options()).await;
+    for name in ["one", "three"] {
+        place
+            .until("it is sealed by the new key after a renewal", || {
+                is_sealed_by(&place, name, NEW)
+            })
+            .await;
+    }
+    let shown = || sealed_secrets(&operator, OLD, true);
+    place
+        .until("the suspended one is counted apart", || async {
+            shown().await.as_deref() == Some("1")
+        })
+        .await;
+    assert_eq!(sealed_secrets(&operator, OLD, false).await.as_deref(), Some("0"));
+    assert!(
+        is_sealed_by(&place, "two", OLD).await,
+        "nothing is written for what is suspended"
+    );
+    suspend(&place, "two", false).await;
+    place
+        .until("it is sealed anew when it is resumed", || {
+            is_sealed_by(&place, "two", NEW)
+        })
+        .await;
+    let journal = simulator.journal();
+    assert_eq!(journal.redemptions(&two), 0, "without a call");
+    place
+        .until("nothing needs the old key", || async {
+            shown().await.as_deref() == Some("0")
+        })
+        .await;
+
+    keys.put(&[NEW]).await;
+    place
+        .until("the old key is let go", || async { shown().await.is_none() })
+        .await;
+    used(&place, "one-login", &one, "pw-wrong-for-test").await;
+    used(&place, "two-login", &two, &second).await;
+    let sends = |user: &str| journal.password_sends(user);
+    assert_eq!([sends(&one), sends(&two), sends(&three)], [2, 1, 1]);
+    assert!(
+        keys.data()
+            .await
+            .unwrap()
+            .keys()
+            .all(|entry| !entry.contains(OLD)),
+        "it stays away"
+    );
+    place.expect("one", "Ready", "True/Fresh").await;
+    place.expect("three", "Ready", "True/Fresh").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_comes_back_is_noticed_without_a_restart() {
+    let place = Place::new("keyback").await;
+    let keys = Keys::of(&place);
+    keys.create_set(&[OLD]).await;
+    let mut operator = place.operator(keys.options()).await;
+    let (name, password) = user();
+    place.credential("one", &[("one-api", &api_scope())]).await;
+    used(&place, "one-login", &name, &password).await;
+    operator.kill();
+    keys.put(&[NEW]).await;
+    let _operator = place.operator(keys.options()).await;
+    place
+        .expect_within(60, "one", "LoggedIn", "False/Unsealable")
+        .await;
+    keys.put(&[OLD, NEW]).await;
+    let back = Instant::now();
+    place
+        .expect_within(NOTICED, "one", "LoggedIn", "True/RefreshTokenStored")
+        .await;
+    place.expect_within(NOTICED, "one", "Ready", "True/Fresh").await;
+    assert!(back.elapsed() < Duration::from_secs(NOTICED));
+    assert_eq!(stage().await.simulator.journal().password_sends(&name), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_file_that_changes_is_taken_in_and_nothing_is_sent_without_its_key() {
+    let place = Place::new("keyfile").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.json");
+    write_file(&file, &[OLD]);
+    let options = OperatorOptions {
+        config: format!("sealing: {{keyFile: {}}}", file.display()),
+        ..OperatorOptions::default()
+    };
+    let _operator = place.operator(options).await;
+    let (name, password) = user();
+    place.credential("one", &[("one-api", &api_scope())]).await;
+    used(&place, "one-login", &name, &password).await;
+    place.expect("one", "Ready", "True/Fresh").await;
+
+    write_file(&file, &[NEW]);
+    place
+        .expect_within(60, "one", "LoggedIn", "False/Unsealable")
+        .await;
+    write_file(&file, &[OLD, NEW]);
+    place.expect_within(NOTICED, "one", "Ready", "True/Fresh").await;
+    assert!(
+        is_sealed_by(&place, "one", OLD).await,
+        "a key that is new here does not seal yet"
+    );
+    assert_eq!(stage().await.simulator.journal().password_sends(&name), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,6 +333,12 @@ async fn deleted_keys_are_written_back_and_replaced_ones_completed() {
             keys.data().await.is_some_and(|data| has_all(&data))
         })
         .await;
+    let mac = keys.data().await.unwrap().remove("mac");
+    assert_eq!(
+        mac.as_ref(),
+        before.get("mac"),
+        "hashes go on with the key in use"
+    );
     let renewals = || async { stage().await.simulator.journal().redemptions(&name) };
     let before = renewals().await;
     place
