@@ -11,6 +11,7 @@ use entra_lab::simulator::world::PUBLIC_CLIENT;
 use entra_lab::stage::{ADFS, OPERATOR, Operator, OperatorOptions};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::jiff::Timestamp;
 use kube::Api;
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
@@ -266,6 +267,51 @@ async fn a_key_that_comes_back_is_noticed_without_a_restart() {
     place.expect_within(NOTICED, "one", "Ready", "True/Fresh").await;
     assert!(back.elapsed() < Duration::from_secs(NOTICED));
     assert_eq!(stage().await.simulator.journal().password_sends(&name), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_key_is_looked_for_before_anything_is_said() {
+    let place = Place::new("keylook").await;
+    let keys = Keys::of(&place);
+    keys.create_set(&[OLD]).await;
+    let mut operator = place.operator(keys.options()).await;
+    let (name, password) = user();
+    place.credential("one", &[("one-api", &api_scope())]).await;
+    used(&place, "one-login", &name, &password).await;
+    suspend(&place, "one", true).await;
+    place.expect("one", "Ready", "True/Suspended").await;
+    let since = logged_in_since(&place, "one").await;
+    operator.kill();
+    keys.put(&[NEW]).await;
+    // Ready means that it has just read the keys, and it looks again in ten seconds.
+    let _operator = place.operator(keys.options()).await;
+    keys.put(&[OLD, NEW]).await;
+    let now = Timestamp::now().to_string();
+    let annotations = json!({"entra-operator.dev/refresh-requested-at": now});
+    let patch = Patch::Merge(json!({"metadata": {"annotations": annotations}, "spec": {"suspend": false}}));
+    let credentials = place.credentials();
+    credentials
+        .patch("one", &PatchParams::default(), &patch)
+        .await
+        .unwrap();
+    let journal = stage().await.simulator.journal();
+    place
+        .until("it is renewed", || async { journal.redemptions(&name) > 0 })
+        .await;
+    place.expect("one", "Ready", "True/Fresh").await;
+    assert_eq!(
+        logged_in_since(&place, "one").await,
+        since,
+        "it was never Unsealable"
+    );
+}
+
+async fn logged_in_since(place: &Place, name: &str) -> Value {
+    let status = place.status(name).await;
+    let conditions = status["conditions"].as_array().unwrap();
+    let logged_in = conditions.iter().find(|c| c["type"] == "LoggedIn").unwrap();
+    assert_eq!(logged_in["status"], "True");
+    logged_in["lastTransitionTime"].clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]

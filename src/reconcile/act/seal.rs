@@ -128,3 +128,37 @@ fn keeps_one(s: &Snapshot, sealing: &Sealing) -> bool {
     };
     sealing.record.is_none() || (sealing.token.is_none() && has_token)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealed(key_id: &str) -> Option<Sealed> {
+        Some(Sealed {
+            key_id: key_id.to_owned(),
+            bytes: vec![1],
+        })
+    }
+
+    fn named(record: Option<Sealed>, token: Option<Sealed>, kept: Option<&str>) -> Option<String> {
+        let sealing = Sealing {
+            record,
+            token,
+            ..Sealing::default()
+        };
+        let kept = kept.map(|key| KeyName(key.to_owned()));
+        let (annotations, data) = sealing.into_parts(kept);
+        assert_eq!(annotations.is_empty(), data.iter().next().is_none());
+        annotations.get(annotation::KEY_ID).cloned().flatten()
+    }
+
+    #[test]
+    fn the_oldest_key_that_is_needed_is_named() {
+        let name = |id: &str| Some(id.to_owned());
+        assert_eq!(named(sealed("b"), sealed("b"), None), name("b"));
+        assert_eq!(named(sealed("b"), sealed("a"), None), name("a"));
+        assert_eq!(named(sealed("b"), None, Some("a")), name("a"));
+        assert_eq!(named(None, sealed("a"), Some("b")), name("a"));
+        assert_eq!(named(None, None, Some("a")), None, "nothing is sealed");
+    }
+}

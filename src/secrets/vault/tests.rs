@@ -1,6 +1,10 @@
 //! The vault against what others might do to its blobs, and against accidents.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 use std::collections::BTreeMap;
 
@@ -14,6 +18,7 @@ use crate::plan::answer::Account;
 use crate::plan::identity::{AccountTag, Pin};
 use crate::plan::metadata::EntryName;
 use crate::plan::record::{Attempt, Entry, Verdict};
+use crate::plan::snapshot::Unopened;
 
 const OLD: &str = "20260101T000000Z-aa";
 const NEW: &str = "20260601T000000Z-bb";
@@ -176,6 +181,49 @@ fn a_new_key_opens_at_once_and_seals_after_three_minutes() {
     assert_eq!(bench.sealer(), OLD);
     bench.pass(1);
     assert_eq!(bench.sealer(), NEW);
+}
+
+#[test]
+fn only_another_set_of_keys_is_another_generation() {
+    let bench = Bench::settled();
+    let generation = || bench.ring.keys_in_use().generation;
+    let first = generation();
+    bench.ring.replace(keys(&[OLD]));
+    assert_eq!(generation(), first, "the same keys again");
+    bench.ring.replace(keys(&[OLD, NEW]));
+    let second = generation();
+    assert_ne!(second, first);
+    bench.ring.replace(keys(&[OLD]));
+    assert!(![first, second].contains(&generation()), "it never comes back");
+}
+
+#[test]
+fn a_blob_names_its_key_to_those_who_have_not_got_it() {
+    let blob = Bench::new(&[NEW], NEW_MADE_AT)
+        .ring
+        .seal_record(&place("a", "b"), &record());
+    let ring = Bench::settled().ring;
+    assert_eq!(ring.key_of(&blob.bytes), Some(KeyName(NEW.to_owned())));
+    assert_eq!(ring.key_of(b"no blob"), None);
+    assert_eq!(
+        ring.open_record(&place("a", "b"), &blob.bytes),
+        Err(OpenError::UnknownKey(NEW.to_owned()))
+    );
+}
+
+#[test]
+fn only_what_its_own_key_refuses_is_damaged() {
+    let ring = Bench::settled().ring;
+    let here = place("a", "b");
+    let blob = ring.seal_record(&here, &record()).bytes;
+    let changed = |at: usize| {
+        let mut blob = blob.clone();
+        blob[at] ^= 1;
+        ring.open_record(&here, &blob).err().as_ref().map(Unopened::from)
+    };
+    assert_eq!(changed(blob.len() - 1), Some(Unopened::Damaged));
+    assert_eq!(changed(0), Some(Unopened::Locked), "a newer form");
+    assert_eq!(changed(3), Some(Unopened::Locked), "another key");
 }
 
 #[test]
