@@ -385,6 +385,16 @@ async fn deleted_keys_are_written_back_and_replaced_ones_completed() {
         before.get("mac"),
         "hashes go on with the key in use"
     );
+    // The same sealing keys with another key for hashes.
+    let mut other_mac = keys.data().await.unwrap();
+    other_mac.insert("mac".to_owned(), ByteString(vec![9; 32]));
+    keys.delete().await;
+    keys.create(other_mac).await;
+    place
+        .until("the key for hashes is put back", || async {
+            keys.data().await.unwrap().get("mac") == before.get("mac")
+        })
+        .await;
     let renewals = || async { stage().await.simulator.journal().redemptions(&name) };
     let before = renewals().await;
     place
