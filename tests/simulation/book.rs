@@ -87,6 +87,8 @@ pub struct Tally {
     pub sends: u32,
     pub redemptions: u32,
     pub refused: u32,
+    /// A blob was sealed by another key than before.
+    pub resealed: bool,
     pub began: i64,
 }
 

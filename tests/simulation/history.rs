@@ -440,6 +440,8 @@ impl History {
         }
         let mut world = world.lock().unwrap();
         act.play(&mut world, &mut self.people);
+        let running = self.replicas.iter_mut().filter_map(|r| r.running.as_mut());
+        running.for_each(|running| running.look_at_keys(&world.keys));
         if self.people.guesses > 0 {
             self.next_deed = world.now();
         }

@@ -12,7 +12,7 @@
 //! | [`replica`], [`ports`] | a process of the operator, as `operator` wires it |
 //! | [`book`], [`rules_login`], [`rules_sends`], [`rules_tokens`], [`rules_passes`], [`rules_rest`] | the judge |
 //! | [`seeds`] | histories that once broke a rule |
-//! | [`stories`], [`wide`] | what happens too rarely by itself |
+//! | [`stories`], [`wide`], [`keys`] | what happens too rarely by itself |
 //!
 //! `SEED=… cargo test --test simulation` replays one and shows it (`TRACE_LINES=…` of its end); `SIMULATION_SEEDS=…` plays so
 //! many, from `SIMULATION_FROM=…` on.
@@ -47,6 +47,7 @@ mod feed;
 mod history;
 mod identity;
 mod idp;
+mod keys;
 mod ports;
 mod replica;
 mod rng;

@@ -536,9 +536,11 @@ impl View for Process {
     }
 }
 
-/// Every process has the same keys from its start on.
 impl KeyStore for Process {
     async fn look(&self) -> Result<(), ClusterError> {
+        self.gate(5).await;
+        let keys = self.lock().keys.set();
+        self.ring.replace(keys);
         Ok(())
     }
 }

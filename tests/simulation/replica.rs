@@ -8,14 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use entra_operator::api::{ClientCredential, refresh_token_secret};
 use entra_operator::cluster::{Altered, Change, Rewound, SecretStore, Selects};
 use entra_operator::plan::Time;
+use entra_operator::plan::keys::Keys;
 use entra_operator::plan::metadata::Uid;
-use entra_operator::reconcile::ports::Key;
+use entra_operator::reconcile::ports::{Key, Vault};
 use entra_operator::reconcile::{Credential, Memory, NoOp, Shared as Common};
 
 use super::api::Notice;
 use super::feed::{Feed, SecretFeeds, watch};
 use super::ports::Process;
-use super::world::{Shared, World, keyring};
+use super::world::{Shared, World};
 use entra_operator::entra::Clocks;
 
 /// A place where a process runs.
@@ -36,6 +37,8 @@ pub struct Running {
     resources: Feed<Told>,
     /// Versions were seen to have gone back.
     rewound: Rewound,
+    /// The keys that its credentials were looked at with.
+    pub told_keys: Keys,
     listing: BTreeSet<Key>,
     listed: bool,
     pub known: BTreeMap<Key, Known>,
@@ -84,20 +87,21 @@ impl Running {
     /// Starts a process; its lists are on their way.
     pub fn start(world: &Shared, offset: &Arc<AtomicI64>) -> Self {
         let w = world.lock().unwrap();
-        let (ticks, now) = (Arc::clone(&w.ticks), w.now());
+        let (ticks, now, keys) = (Arc::clone(&w.ticks), w.now(), w.keys.clone());
         drop(w);
         let watches: Vec<_> = Selects::ALL.iter().map(|s| watch(*s)).collect();
         let ports = Process {
             world: Arc::clone(world),
             store: SecretStore::new(&watches),
             feeds: Mutex::new(SecretFeeds::new(now + 50)),
-            ring: keyring(&ticks),
+            ring: keys.keyring(&ticks),
             ticks,
             offset: Arc::clone(offset),
             clocks: Clocks::default(),
         };
         Self {
             rewound: ports.store.rewound(),
+            told_keys: ports.ring.keys_in_use(),
             ports: Arc::new(ports),
             common: Arc::new(Common::new(Arc::new(NoOp))),
             resources: Feed::new(now + 60),

@@ -166,6 +166,9 @@ impl World {
     pub fn judge_session(&mut self, key: &Key, old: Option<&Object>, new: &Object) {
         let (was, is) = (self.open(key, old), self.open(key, Some(new)));
         let whose = self.whose();
+        if old.is_none_or(|old| old.data != new.data) {
+            self.judge_key_id(old, new);
+        }
         self.judge_record(&whose, &was, &is);
         if is.dead && !was.dead {
             let now = self.now();

@@ -366,6 +366,9 @@ impl World {
         let Some(object) = self.api.secrets.get(&session) else {
             return false;
         };
+        if self.lacks_key_of(object) {
+            return false;
+        }
         let opened = self.open(&session, Some(object));
         let alive = opened.session.as_ref().is_some_and(|s| {
             let token = self.idp.refresh.get(s.refresh_token.expose());

@@ -39,6 +39,15 @@ pub enum Act {
     Terminate,
     /// Token Secrets go.
     Lose,
+    /// A newer sealing key is added; it seals three minutes later.
+    Rotate,
+    /// The processes look at the sealing keys.
+    LookAtKeys,
+    /// All sealing keys but the newest are removed: nothing needs them.
+    RemoveKeys,
+    /// All sealing keys are lost, and another one is there; this is so for so many minutes.
+    LoseKeys(i64),
+    FindKeys,
     /// Every token is there and good.
     Whole,
     /// Every status says this reason, and the first account stays.
@@ -63,6 +72,14 @@ impl Act {
             Self::Issuer(issuer) => world.idp.issuer = issuer,
             Self::NewPasswords => people.new_passwords(world),
             Self::Guesses => people.guesses = super::wide::GUESSES,
+            Self::Rotate => world.rotate_keys(),
+            Self::LookAtKeys => {}
+            Self::RemoveKeys => world.remove_old_keys(),
+            Self::LoseKeys(minutes) => {
+                world.excuse(minutes * 60_000);
+                world.lose_keys();
+            }
+            Self::FindKeys => world.find_keys(),
             _ => {
                 for key in people.keys.clone() {
                     self.play_one(world, people, &key);
@@ -261,6 +278,29 @@ fn a_session_that_is_lost_with_it_is_made_again() {
         (200, Act::SetBack),
         (201, Act::SetBack),
         (300, Act::Whole),
+    ]);
+}
+
+#[test]
+fn a_day_after_a_rotation_nothing_needs_the_old_key() {
+    plays(&[
+        (10, Act::Login(false)),
+        (30, Act::Rotate),
+        (34, Act::LookAtKeys),
+        (35 + 24 * 60, Act::RemoveKeys),
+        (36 + 24 * 60, Act::Login(false)),
+        (38 + 24 * 60, Act::Login(true)),
+        (60 + 24 * 60, Act::Whole),
+    ]);
+}
+
+#[test]
+fn keys_that_were_lost_and_found_cost_nobody_a_login() {
+    plays(&[
+        (30, Act::LoseKeys(300)),
+        (100, Act::Crash),
+        (330, Act::FindKeys),
+        (332, Act::Whole),
     ]);
 }
 

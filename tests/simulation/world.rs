@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use entra_operator::plan::Time;
 use entra_operator::reconcile::Credential;
-use entra_operator::reconcile::material::SecretData;
-use entra_operator::secrets::{KeySet, Keyring};
+use entra_operator::secrets::Keyring;
 
 use super::api::Api;
 use super::book::Book;
 use super::faults::Faults;
 use super::idp::Idp;
+use super::keys::Stored;
 use super::rng::Rng;
 use super::spells::Spell;
 
@@ -43,6 +43,8 @@ pub struct World {
     pub turn: Option<Turn>,
     pub sleep_until: Option<i64>,
     pub book: Book,
+    /// The sealing keys as they are stored.
+    pub keys: Stored,
     /// Opens what the operator sealed, to judge it.
     pub judge: Keyring,
     pub trace: Option<Vec<String>>,
@@ -101,6 +103,7 @@ impl World {
     pub fn new(seed: u64, traced: bool) -> Self {
         let ticks: Ticks = Arc::new(AtomicI64::new(START));
         let mut rng = Rng::new(seed);
+        let keys = Stored::default();
         let life = rng.pick(&[
             (3600, 5400),
             (3600, 5400),
@@ -109,7 +112,8 @@ impl World {
             (600, 900),
         ]);
         Self {
-            judge: keyring(&ticks),
+            judge: keys.keyring(&ticks),
+            keys,
             ticks,
             rng,
             api: Api::default(),
@@ -170,20 +174,6 @@ impl World {
         let until = self.now() + for_ms;
         self.book.excused_until = self.book.excused_until.max(until);
     }
-}
-
-/// The same keys in every process and every run.
-pub fn keyring(ticks: &Ticks) -> Keyring {
-    let mut data = SecretData::default();
-    data.insert("mac", vec![7; 32]);
-    data.insert("seal.20250101T000000Z-aa", vec![9; 32]);
-    let ticks = Arc::clone(ticks);
-    let monotonic = move || millis(ticks.load(Ordering::Relaxed) - START);
-    Keyring::new(
-        KeySet::from_data(&data).unwrap(),
-        Time(START / 1000),
-        Arc::new(monotonic),
-    )
 }
 
 /// A span of milliseconds.
