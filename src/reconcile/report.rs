@@ -214,7 +214,7 @@ fn account(credential: &Credential, s: &Snapshot) -> Option<AccountStatus> {
         home_account_id: text(&a.home_account_id),
         realm: match credential.realm() {
             Realm::Auto => s.checked_by.map(Realm::from),
-            asked => Some(asked),
+            asked @ (Realm::Managed | Realm::Federated) => Some(asked),
         }
         .map(|realm| realm.name().to_owned()),
     })

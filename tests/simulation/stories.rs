@@ -59,7 +59,7 @@ impl Act {
         world.note(|| format!("ACT {self:?}"));
         world.trouble();
         match self {
-            Self::Crash => {}
+            Self::Crash | Self::LookAtKeys => {}
             Self::Pause(minutes) => {
                 world.idp.weather = Weather::Paused;
                 world.idp.paused_until = world.seconds() + minutes * 60;
@@ -73,7 +73,6 @@ impl Act {
             Self::NewPasswords => people.new_passwords(world),
             Self::Guesses => people.guesses = super::wide::GUESSES,
             Self::Rotate => world.rotate_keys(),
-            Self::LookAtKeys => {}
             Self::RemoveKeys => world.remove_old_keys(),
             Self::LoseKeys(minutes) => {
                 world.excuse(minutes * 60_000);

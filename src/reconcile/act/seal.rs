@@ -133,17 +133,17 @@ fn keeps_one(s: &Snapshot, sealing: &Sealing) -> bool {
 mod tests {
     use super::*;
 
-    fn sealed(key_id: &str) -> Option<Sealed> {
-        Some(Sealed {
+    fn sealed(key_id: &str) -> Sealed {
+        Sealed {
             key_id: key_id.to_owned(),
             bytes: vec![1],
-        })
+        }
     }
 
-    fn named(record: Option<Sealed>, token: Option<Sealed>, kept: Option<&str>) -> Option<String> {
+    fn named(record: Option<&str>, token: Option<&str>, kept: Option<&str>) -> Option<String> {
         let sealing = Sealing {
-            record,
-            token,
+            record: record.map(sealed),
+            token: token.map(sealed),
             ..Sealing::default()
         };
         let kept = kept.map(|key| KeyName(key.to_owned()));
@@ -155,10 +155,10 @@ mod tests {
     #[test]
     fn the_oldest_key_that_is_needed_is_named() {
         let name = |id: &str| Some(id.to_owned());
-        assert_eq!(named(sealed("b"), sealed("b"), None), name("b"));
-        assert_eq!(named(sealed("b"), sealed("a"), None), name("a"));
-        assert_eq!(named(sealed("b"), None, Some("a")), name("a"));
-        assert_eq!(named(None, sealed("a"), Some("b")), name("a"));
+        assert_eq!(named(Some("b"), Some("b"), None), name("b"));
+        assert_eq!(named(Some("b"), Some("a"), None), name("a"));
+        assert_eq!(named(Some("b"), None, Some("a")), name("a"));
+        assert_eq!(named(None, Some("a"), Some("b")), name("a"));
         assert_eq!(named(None, None, Some("a")), None, "nothing is sealed");
     }
 }
