@@ -20,7 +20,7 @@ use crate::plan::keys::{KeyName, Keys};
 use crate::plan::mac::ClientMac;
 use crate::plan::metadata::{Uid, Version};
 use crate::plan::record::{ContentMac, Record};
-use crate::plan::snapshot::{Binding, Unopened};
+use crate::plan::snapshot::Binding;
 
 /// Namespace and name of an object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -366,15 +366,6 @@ pub enum OpenError {
     /// The blob is damaged, or belongs to another object or binding: its own key refuses it.
     #[error("the seal is broken or belongs to another object")]
     Broken,
-}
-
-impl From<&OpenError> for Unopened {
-    fn from(error: &OpenError) -> Self {
-        match error {
-            OpenError::UnknownKey(_) | OpenError::UnknownForm => Self::Locked,
-            OpenError::Broken => Self::Damaged,
-        }
-    }
 }
 
 /// What a keyed hash is for: no two uses ever agree. The texts are part of what is stored.

@@ -23,6 +23,9 @@ use crate::scene::{Place, api_scope, stage, user};
 const OLD: &str = "20250101T000000Z-aa";
 const NEW: &str = "20250601T000000Z-bb";
 
+/// Nobody's password.
+const WRONG: &str = "pw-wrong-for-test";
+
 /// Seconds within which a key that came back is noticed.
 const NOTICED: u64 = 20;
 
@@ -167,27 +170,35 @@ async fn at_adfs(place: &Place, name: &str) {
     place.apply(name, spec).await;
 }
 
+/// Credentials, all sealed by the old key: `one` with a content that was found wrong, `two` with a long life and suspended,
+/// `three` of AD FS. Their users come back, with passwords.
+async fn three_credentials(place: &Place) -> [(String, String); 3] {
+    let users = [user(), user(), user()];
+    let [(one, right), (two, second), (three, third)] = &users;
+    let simulator = &stage().await.simulator;
+    simulator.change_user(two, |user| user.token_lifetime = Some(3600));
+    place.credential("one", &[("one-api", &api_scope())]).await;
+    used(place, "one-login", one, WRONG).await;
+    used(place, "one-login", one, right).await;
+    place.credential("two", &[("two-api", &api_scope())]).await;
+    used(place, "two-login", two, second).await;
+    at_adfs(place, "three").await;
+    used(place, "three-login", three, third).await;
+    suspend(place, "two", true).await;
+    place.expect("two", "Ready", "True/Suspended").await;
+    for name in ["one", "two", "three"] {
+        assert!(is_sealed_by(place, name, OLD).await, "{name}");
+    }
+    users
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_goes_after_a_rotation_and_no_password_is_sent_for_it() {
     let place = Place::new("rotation").await;
     let keys = Keys::of(&place);
     keys.create_set(&[OLD]).await;
     let mut operator = place.operator(keys.options()).await;
-    let simulator = &stage().await.simulator;
-    let [(one, right), (two, second), (three, third)] = [user(), user(), user()];
-    simulator.change_user(&two, |user| user.token_lifetime = Some(3600));
-    place.credential("one", &[("one-api", &api_scope())]).await;
-    used(&place, "one-login", &one, "pw-wrong-for-test").await;
-    used(&place, "one-login", &one, &right).await;
-    place.credential("two", &[("two-api", &api_scope())]).await;
-    used(&place, "two-login", &two, &second).await;
-    at_adfs(&place, "three").await;
-    used(&place, "three-login", &three, &third).await;
-    suspend(&place, "two", true).await;
-    place.expect("two", "Ready", "True/Suspended").await;
-    for name in ["one", "two", "three"] {
-        assert!(is_sealed_by(&place, name, OLD).await, "{name}");
-    }
+    let [(one, _), (two, second), (three, _)] = three_credentials(&place).await;
 
     operator.kill();
     keys.put(&[OLD, NEW]).await;
@@ -216,7 +227,7 @@ async fn a_key_goes_after_a_rotation_and_no_password_is_sent_for_it() {
             is_sealed_by(&place, "two", NEW)
         })
         .await;
-    let journal = simulator.journal();
+    let journal = stage().await.simulator.journal();
     assert_eq!(journal.redemptions(&two), 0, "without a call");
     place
         .until("nothing needs the old key", || async {
@@ -228,18 +239,12 @@ async fn a_key_goes_after_a_rotation_and_no_password_is_sent_for_it() {
     place
         .until("the old key is let go", || async { shown().await.is_none() })
         .await;
-    used(&place, "one-login", &one, "pw-wrong-for-test").await;
+    used(&place, "one-login", &one, WRONG).await;
     used(&place, "two-login", &two, &second).await;
     let sends = |user: &str| journal.password_sends(user);
     assert_eq!([sends(&one), sends(&two), sends(&three)], [2, 1, 1]);
-    assert!(
-        keys.data()
-            .await
-            .unwrap()
-            .keys()
-            .all(|entry| !entry.contains(OLD)),
-        "it stays away"
-    );
+    let stored = keys.data().await.unwrap();
+    assert!(stored.keys().all(|entry| !entry.contains(OLD)), "it stays away");
     place.expect("one", "Ready", "True/Fresh").await;
     place.expect("three", "Ready", "True/Fresh").await;
 }

@@ -300,6 +300,15 @@ impl<P: Ports> Pass<'_, P> {
     }
 }
 
+impl From<&OpenError> for Unopened {
+    fn from(error: &OpenError) -> Self {
+        match error {
+            OpenError::UnknownKey(_) | OpenError::UnknownForm => Self::Locked,
+            OpenError::Broken => Self::Damaged,
+        }
+    }
+}
+
 /// What a read gave.
 struct Read {
     /// Generation of the keys that it was opened with.
