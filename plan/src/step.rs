@@ -93,6 +93,12 @@ impl Step {
         matches!(self, Self::Exchange { .. } | Self::Redeem(_) | Self::Resolve)
     }
 
+    /// Whether it begins a conversation with the identity provider. A recorded attempt has begun one: it is sent, or is
+    /// given back.
+    pub const fn begins(&self) -> bool {
+        matches!(self, Self::RecordAttempt { .. } | Self::Redeem(_) | Self::Resolve)
+    }
+
     /// Whether the pass ends with this step.
     pub const fn is_final(&self) -> bool {
         matches!(self, Self::Idle | Self::Wait | Self::Blocked)

@@ -10,7 +10,7 @@
 //!
 //! # Map
 //!
-//! `client` deadlines and requests · `failure` what an error means · `lean` custom resources as they are kept ·
+//! `client` deadlines and requests · `failure` what an error means · `lean` custom resources as they are kept · `lease` the Lease of the election ·
 //! `metadata` Secrets as they are kept · `observe` what is told of writes · `patch` JSON patch operations · `secrets`, `status`, `events` the writes ·
 //! `service_accounts` tokens of others · `watch` the streams · `store` what the streams and writes add up to · `adapter` the port
 
@@ -20,6 +20,7 @@ mod client;
 mod events;
 mod failure;
 mod lean;
+mod lease;
 mod metadata;
 mod observe;
 mod patch;
@@ -33,6 +34,7 @@ pub use adapter::KubeCluster;
 pub use client::{ConnectError, DEADLINE, connect, date};
 pub use events::Reporter;
 pub use lean::{Lean, Undecodable};
+pub use lease::{LeaseClient, LeaseRecord, lease_time};
 pub use metadata::SeenSecret;
 pub use observe::{Observer, Resource, Write};
 pub use store::{Altered, SecretStore};

@@ -6,8 +6,8 @@
 //! - A stream never ends and never spins: after an error it says so, waits (0.8 s doubling to 30 s, jittered) and goes
 //!   on, from where it was or with a new list.
 //! - It begins anew with a list where the version that it would go on from may be of another history, as after a restore
-//!   of etcd: when versions are seen to have gone back, and when it could not be resumed for a while. An API server that
-//!   is asked to go on from a version that it has not reached yet is silent until then.
+//!   of etcd: when versions are seen to have gone back, and when it could not be resumed for a while, or for want of a
+//!   right. An API server that is asked to go on from a version that it has not reached yet is silent until then.
 //!
 //! # Caveats
 //!
@@ -116,8 +116,13 @@ pub enum Change<T> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Interruption {
     /// The API server does not answer, or not as it should.
-    #[error(transparent)]
-    Failed(#[from] ClusterError),
+    #[error("cannot {verb}: {error}")]
+    Failed {
+        /// What was asked, as a Role names it: `list` or `watch`.
+        verb: &'static str,
+        /// What it said.
+        error: ClusterError,
+    },
     /// What exists is older than what was known.
     #[error("resourceVersions went back, as after a restore of etcd; everything is listed anew")]
     WentBack,
@@ -239,17 +244,17 @@ where
             event = self.events.next() => {
                 let event = event?;
                 self.count(&event);
-                Some(event.map_err(|error| failure(error).into()))
+                Some(event.map_err(failure))
             }
         }
     }
 
     fn count(&mut self, event: &watcher::Result<watcher::Event<K>>) {
-        let not_resumed = matches!(event, Err(watcher::Error::WatchStartFailed(_)));
-        self.failed = if not_resumed {
-            self.failed.saturating_add(1)
-        } else {
-            0
+        self.failed = match event {
+            // A complete list tells that the right is back; a watch that goes on is silent until something changes.
+            Err(watcher::Error::WatchStartFailed(kube::Error::Api(status))) if status.code == 403 => ATTEMPTS,
+            Err(watcher::Error::WatchStartFailed(_)) => self.failed.saturating_add(1),
+            Ok(_) | Err(_) => 0,
         };
         if self.failed >= ATTEMPTS {
             self.begin_anew();
@@ -272,14 +277,16 @@ fn change<K>(event: Result<watcher::Event<K>, Interruption>) -> Change<K> {
     }
 }
 
-fn failure(error: watcher::Error) -> ClusterError {
-    match error {
-        watcher::Error::InitialListFailed(e)
-        | watcher::Error::WatchStartFailed(e)
-        | watcher::Error::WatchFailed(e) => classify(Verb::Read, &e),
-        watcher::Error::WatchError(status) => classify(Verb::Read, &kube::Error::Api(status)),
-        watcher::Error::NoResourceVersion => unavailable("its list has no resourceVersion"),
-    }
+fn failure(error: watcher::Error) -> Interruption {
+    let (verb, error) = match error {
+        watcher::Error::InitialListFailed(e) => ("list", classify(Verb::Read, &e)),
+        watcher::Error::WatchStartFailed(e) | watcher::Error::WatchFailed(e) => {
+            ("watch", classify(Verb::Read, &e))
+        }
+        watcher::Error::WatchError(status) => ("watch", classify(Verb::Read, &kube::Error::Api(status))),
+        watcher::Error::NoResourceVersion => ("list", unavailable("its list has no resourceVersion")),
+    };
+    Interruption::Failed { verb, error }
 }
 
 #[cfg(test)]

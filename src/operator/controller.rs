@@ -1,23 +1,31 @@
 //! From changes to passes: knows the credentials, which Secrets concern which, and runs bounded passes over them.
+//!
+//! A pass that is under way when its process stops or leads no longer, or when its credential is suspended or deleted,
+//! begins nothing any more: it stores what it has obtained.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, Semaphore, watch};
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
+use super::election::Standing;
+use super::leadership::Leadership;
+use super::passes::Passes;
 use super::queue::Queue;
 use crate::api::{ClientCredential, refresh_token_secret};
 use crate::plan::Time;
 use crate::reconcile::footing::Footing;
 use crate::reconcile::ports::{Clock, Key, Ports};
-use crate::reconcile::{Credential, Memory, Shared, pass, stamp};
+use crate::reconcile::{Credential, Leave, Memory, Shared, pass, stamp};
 
 /// How often wake times are looked at.
 const TICK: Duration = Duration::from_millis(500);
+
+/// Longest that running passes are waited for at shutdown: a whole exchange takes 45 s at most, 30 of them with Entra.
+const DRAIN: Duration = Duration::from_secs(40);
 
 /// Runs the passes of one process.
 #[derive(Debug)]
@@ -25,6 +33,7 @@ pub(super) struct Controller<P: Ports> {
     ports: Arc<P>,
     shared: Arc<Shared>,
     queue: Queue,
+    leadership: Leadership,
     known: RwLock<Known>,
 }
 
@@ -50,7 +59,7 @@ struct Entry {
 pub(super) struct Seen {
     /// The resource.
     pub key: Key,
-    /// Status as it was decided last; the stored one before the first pass.
+    /// Status as it was decided last; the stored one before the first pass, and while another process leads.
     pub status: crate::api::EntraCredentialStatus,
     /// Since when its login Secret has been waiting.
     pub login_waiting_since: Option<Time>,
@@ -65,6 +74,7 @@ impl<P: Ports> Controller<P> {
             ports,
             shared,
             queue: Queue::default(),
+            leadership: Leadership::default(),
             known: RwLock::default(),
         }
     }
@@ -144,18 +154,27 @@ impl<P: Ports> Controller<P> {
         }
     }
 
-    /// Seconds by which the oldest wake time has passed without a pass.
-    pub(super) fn overdue(&self, now: Time) -> i64 {
-        self.queue.overdue(now)
+    /// How long the oldest wake time has been past without a pass, while this process leads.
+    pub(super) fn overdue(&self) -> Duration {
+        let clock = self.ports.clock();
+        self.leadership
+            .late(self.queue.overdue(clock.now()), clock.monotonic())
     }
 
     /// What is known of every credential, for metrics. A credential that is being passed over right now is left out.
     pub(super) fn seen(&self) -> Vec<Seen> {
+        let leads = self.leadership.lasts();
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known
             .credentials
             .iter()
-            .filter_map(|(key, entry)| entry.seen(key))
+            .filter_map(|(key, entry)| {
+                if leads {
+                    entry.decided(key)
+                } else {
+                    Some(entry.told(key))
+                }
+            })
             .collect()
     }
 
@@ -165,29 +184,29 @@ impl<P: Ports> Controller<P> {
         let suspended = known
             .credentials
             .iter()
-            .filter(|(_, entry)| Entry::credential(entry).spec.suspend);
+            .filter(|(_, entry)| entry.credential().spec.suspend);
         suspended
             .map(|(key, _)| Key::new(&key.namespace, refresh_token_secret(&key.name)))
             .collect()
     }
 
-    /// Runs passes while this process leads, until `stop`; then lets the running ones finish.
+    /// Runs passes while this process leads, until `stop`; then lets the running ones finish, and ends those that do not.
     pub(super) async fn run(
         self: Arc<Self>,
         in_flight: usize,
-        mut leads: watch::Receiver<bool>,
+        mut standing: watch::Receiver<Standing>,
         stop: CancellationToken,
     ) {
-        let slots = Arc::new(Semaphore::new(in_flight));
-        let tracker = TaskTracker::new();
+        let passes = Passes::new(in_flight);
         let ticking = tokio::spawn(Arc::clone(&self).tick(stop.clone()));
-        while led(&mut leads, &stop).await {
+        while led(&mut standing, &stop).await {
             self.take_over().await;
+            self.leadership.begins(self.ports.clock().monotonic());
             self.look_at_all();
-            self.dispatch(&slots, &tracker, &mut leads, &stop).await;
+            self.dispatch(&passes, &mut standing, &stop).await;
+            self.leadership.ends();
         }
-        tracker.close();
-        tracker.wait().await;
+        passes.drain(DRAIN).await;
         ticking.abort();
     }
 
@@ -226,26 +245,20 @@ impl<P: Ports> Controller<P> {
 
     async fn dispatch(
         self: &Arc<Self>,
-        slots: &Arc<Semaphore>,
-        tracker: &TaskTracker,
-        leads: &mut watch::Receiver<bool>,
+        passes: &Passes,
+        standing: &mut watch::Receiver<Standing>,
         stop: &CancellationToken,
     ) {
         loop {
-            let Ok(slot) = Arc::clone(slots).acquire_owned().await else {
-                return;
-            };
-            let key = tokio::select! {
+            let next = async { (passes.slot().await, self.queue.next().await) };
+            let (slot, key) = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
-                () = lost(leads) => return,
-                key = self.queue.next() => key,
+                () = lost(standing) => return,
+                next = next => next,
             };
             let this = Arc::clone(self);
-            tracker.spawn(async move {
-                this.pass_over(&key).await;
-                drop(slot);
-            });
+            passes.begin(slot, async move { this.pass_over(&key).await });
         }
     }
 
@@ -253,35 +266,45 @@ impl<P: Ports> Controller<P> {
         let Some(entry) = self.entry(key) else {
             return self.queue.forget(key);
         };
-        let credential = Arc::clone(&entry.credential.read().unwrap_or_else(PoisonError::into_inner));
+        let credential = entry.credential();
         let mut memory = entry.memory.lock().await;
         if entry.listed_again.swap(false, Ordering::AcqRel) {
             memory.compare_status(&credential);
         }
-        let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, &mut memory)).await;
+        let stands = || self.leadership.lasts() && self.still_asks(key, &entry);
+        let leave = Leave(&stands);
+        let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, &mut memory, leave)).await;
         let expires_at = memory.decided().expires_at.as_ref().map(stamp::from_kube);
         self.queue.done(key, passed.wake, expires_at);
+    }
+
+    /// Whether the credential of a running pass still exists and wants to be worked for.
+    fn still_asks(&self, key: &Key, entry: &Arc<Entry>) -> bool {
+        let credential = entry.credential();
+        self.entry(key).is_some_and(|now| Arc::ptr_eq(&now, entry))
+            && !credential.spec.suspend
+            && !credential.deleting
     }
 }
 
 /// Waits until this process leads; `false` when it is time to stop.
-async fn led(leads: &mut watch::Receiver<bool>, stop: &CancellationToken) -> bool {
+async fn led(standing: &mut watch::Receiver<Standing>, stop: &CancellationToken) -> bool {
     tokio::select! {
         biased;
         () = stop.cancelled() => false,
-        led = leads.wait_for(|leads| *leads) => led.is_ok(),
+        led = standing.wait_for(Standing::leads) => led.is_ok(),
     }
 }
 
-async fn lost(leads: &mut watch::Receiver<bool>) {
-    let _ended = leads.wait_for(|leads| !*leads).await;
+async fn lost(standing: &mut watch::Receiver<Standing>) {
+    let _ended = standing.wait_for(|standing| !standing.leads()).await;
 }
 
 impl Known {
     fn apply(&mut self, credential: Credential) -> bool {
         let key = credential.key.clone();
         self.not_understood.remove(&key);
-        let before = self.credentials.get(&key).map(Entry::credential);
+        let before = self.credentials.get(&key).map(|entry| entry.credential());
         if before
             .as_ref()
             .is_some_and(|b| differs_in_status_only(b, &credential))
@@ -324,7 +347,7 @@ impl Known {
     }
 
     fn unconcern(&mut self, key: &Key) {
-        let Some(before) = self.credentials.get(key).map(Entry::credential) else {
+        let Some(before) = self.credentials.get(key).map(|entry| entry.credential()) else {
             return;
         };
         for secret in secrets_of(&before) {
@@ -339,24 +362,32 @@ impl Known {
 }
 
 impl Entry {
-    fn credential(entry: &Arc<Self>) -> Arc<Credential> {
-        Arc::clone(&entry.credential.read().unwrap_or_else(PoisonError::into_inner))
+    fn credential(&self) -> Arc<Credential> {
+        Arc::clone(&self.credential.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn seen(&self, key: &Key) -> Option<Seen> {
+    /// As this process decided it; `None` while it is deciding.
+    fn decided(&self, key: &Key) -> Option<Seen> {
         let memory = self.memory.try_lock().ok()?;
-        let credential = self.credential.read().unwrap_or_else(PoisonError::into_inner);
-        let status = if memory.restored {
-            Some(memory.decided().clone())
-        } else {
-            credential.status.clone()
-        };
+        if !memory.restored {
+            return Some(self.told(key));
+        }
         Some(Seen {
             key: key.clone(),
-            status: status.unwrap_or_default(),
+            status: memory.decided().clone(),
             login_waiting_since: memory.login_waiting_since,
             certificate_expires_at: memory.known.client.as_ref().and_then(|c| c.expires_at),
         })
+    }
+
+    /// As the watch tells it: what this process once decided is of no use while another one leads.
+    fn told(&self, key: &Key) -> Seen {
+        Seen {
+            key: key.clone(),
+            status: self.credential().status.clone().unwrap_or_default(),
+            login_waiting_since: None,
+            certificate_expires_at: None,
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! `entra-operator run`: start-up in the order in which things depend on each other, shutdown in the reverse.
 //!
 //! Start: clients, listeners, watches, keys, election, passes. Stop: passes end (bounded), the Lease is released, the
-//! listeners close. Readiness means: watches listed, permissions sufficient, keys loaded; never the identity provider.
+//! listeners close. Readiness means: everything that is watched was listed, permissions sufficient, keys loaded; never the
+//! identity provider, and never that this replica leads.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::cli::RunArgs;
@@ -15,8 +15,9 @@ use super::clock::SystemClock;
 use super::config::{Config, LoadError};
 use super::controller::Controller;
 use super::dumps;
-use super::election::Election;
+use super::election::{Election, Standing};
 use super::keys::{Keys, Place, chain};
+use super::lists::{Lists, WATCHES, Watched};
 use super::measure::{Measure, observed};
 use super::proxies;
 use super::roots::Roots;
@@ -31,17 +32,14 @@ use crate::telemetry::health::Health;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::server::{Addresses, BindError, Listeners};
 
-/// Longest that running passes are waited for at shutdown: a whole exchange takes 45 s at most, 30 of them with Entra.
-const DRAIN: Duration = Duration::from_secs(40);
-
 /// How often liveness is fed.
 const SWEEP: Duration = Duration::from_secs(30);
 
 /// Pause before the keys are asked for again at start.
 const KEYS_AGAIN: Duration = Duration::from_secs(2);
 
-const WATCHES: &str = "watches";
 const KEYS: &str = "keys";
+const LEADER: &str = "leader";
 
 /// Why the operator could not start.
 #[derive(Debug, thiserror::Error)]
@@ -61,9 +59,6 @@ pub enum RunError {
     /// A listener could not be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The leader election could not be set up.
-    #[error("the leader election could not be set up")]
-    Election(#[source] Box<kube_lease_manager::LeaseManagerError>),
 }
 
 /// The ports of the real process.
@@ -115,7 +110,6 @@ struct Base {
     identity: String,
     namespace: String,
     client: kube::Client,
-    election_client: kube::Client,
     cluster: Arc<KubeCluster>,
     store: Arc<SecretStore>,
     scopes: Vec<cluster::Scope>,
@@ -168,7 +162,6 @@ impl Base {
         proxies::tell(&config);
         let clock = SystemClock::start();
         let client = cluster::connect(args.kubeconfig.as_deref()).await?;
-        let election_client = cluster::connect(args.kubeconfig.as_deref()).await?;
         let scopes = cluster::scopes(&config.scope.names().unwrap_or_default());
         let store = Arc::new(SecretStore::new(&cluster::secret_watches(&scopes)));
         let identity = args.pod.identity();
@@ -187,13 +180,13 @@ impl Base {
         let conditions = [
             (WATCHES, "the watches have not been listed yet"),
             (KEYS, "the sealing keys have not been loaded yet"),
+            (LEADER, "the leader election has not begun yet"),
         ];
         let health = Health::new(&conditions, Arc::new(move || clock.monotonic()));
         Ok(Self {
             identity,
             namespace: args.pod.namespace,
             client,
-            election_client,
             cluster,
             store,
             scopes,
@@ -206,15 +199,18 @@ impl Base {
     }
 
     async fn work(self, authorities: Authorities) -> Result<(), RunError> {
-        let listed = Arc::new(Notify::new());
+        let lists = Arc::new(self.lists());
         let secrets = cluster::watch_secrets(
             &self.client,
             &cluster::secret_watches(&self.scopes),
             &self.store.rewound(),
         );
         let (relay, changes) = tokio::sync::mpsc::unbounded_channel();
-        let feeding = tokio::spawn(feed(secrets, Arc::clone(&self.store), relay, Arc::clone(&listed)));
-        let Some(keys) = self.keys(&listed).await else {
+        let feeding = {
+            let (store, lists) = (Arc::clone(&self.store), Arc::clone(&lists));
+            tokio::spawn(async move { feed(secrets, &store, &relay, &lists).await })
+        };
+        let Some(keys) = self.keys(&lists).await else {
             return Ok(());
         };
         self.health.met(KEYS);
@@ -230,7 +226,7 @@ impl Base {
         };
         let observer = Arc::new(Measure(Arc::clone(&self.metrics)));
         let controller = Arc::new(Controller::new(ports, Arc::new(Shared::new(observer))));
-        self.serve(controller, keys, changes).await?;
+        self.serve(controller, keys, changes, lists).await;
         feeding.abort();
         trusting.abort();
         Ok(())
@@ -264,12 +260,12 @@ impl Base {
     }
 
     /// Waits for the watches, then for the keys; `None` when it is time to stop.
-    async fn keys(&self, listed: &Notify) -> Option<Arc<Keys>> {
+    async fn keys(&self, lists: &Lists) -> Option<Arc<Keys>> {
         while !self.store.synced() {
             self.health.swept(Duration::ZERO);
             tokio::select! {
                 () = self.stop.cancelled() => return None,
-                () = listed.notified() => {}
+                () = lists.next() => {}
                 () = tokio::time::sleep(KEYS_AGAIN) => {}
             }
         }
@@ -296,6 +292,13 @@ impl Base {
         }
     }
 
+    fn lists(&self) -> Lists {
+        let secrets = cluster::secret_watches(&self.scopes);
+        let credentials = self.scopes.iter().cloned().map(Watched::Credentials);
+        let all = credentials.chain(secrets.into_iter().map(Watched::Secrets));
+        Lists::new(Arc::clone(&self.health), all)
+    }
+
     fn key_place(&self) -> Place {
         Place::new(
             Arc::clone(&self.cluster),
@@ -310,22 +313,15 @@ impl Base {
         controller: Arc<Controller<RealPorts>>,
         keys: Arc<Keys>,
         mut changes: tokio::sync::mpsc::UnboundedReceiver<cluster::Altered>,
-    ) -> Result<(), RunError> {
-        let election = self.elect().await?;
-        let leads = election.leads();
+        lists: Arc<Lists>,
+    ) {
+        let election = self.elect();
         self.measure(&controller, keys.ring().clone());
         let credentials = cluster::watch_credentials(&self.client, &self.scopes, &self.store.rewound());
-        let health = Arc::clone(&self.health);
-        let store = Arc::clone(&self.store);
-        let following = tokio::spawn(follow_credentials(
-            credentials,
-            Arc::clone(&controller),
-            move || {
-                if store.synced() {
-                    health.met(WATCHES);
-                }
-            },
-        ));
+        let following = {
+            let controller = Arc::clone(&controller);
+            tokio::spawn(async move { follow_credentials(credentials, controller, &lists).await })
+        };
         let telling = {
             let controller = Arc::clone(&controller);
             tokio::spawn(async move { follow_secrets(&mut changes, &controller).await })
@@ -333,49 +329,31 @@ impl Base {
         let all = Arc::clone(&controller);
         let stop = self.stop.clone();
         let keeping = tokio::spawn(async move { keys.keep(move || all.look_at_all(), stop).await });
-        let sweeping = tokio::spawn(sweep(
-            Arc::clone(&controller),
-            self.clock,
+        let sweeping = tokio::spawn(sweep(Arc::clone(&controller), Arc::clone(&self.health)));
+        let leading = tokio::spawn(tell_leading(
+            election.standing(),
+            Arc::clone(&self.metrics),
             Arc::clone(&self.health),
         ));
-        let leading = tokio::spawn(tell_leading(election.leads(), Arc::clone(&self.metrics)));
         let in_flight = usize::from(self.config.limits.reconciles_in_flight);
-        self.run_passes(controller, in_flight, leads).await;
-        // None of them may outlive the Lease, and it is not given up while one still listens whether this process leads.
+        controller
+            .run(in_flight, election.standing(), self.stop.clone())
+            .await;
+        // None of them may outlive the Lease.
         for task in [following, telling, keeping, sweeping, leading] {
             task.abort();
         }
         election.release().await;
-        Ok(())
     }
 
-    async fn run_passes(
-        &self,
-        controller: Arc<Controller<RealPorts>>,
-        in_flight: usize,
-        leads: tokio::sync::watch::Receiver<bool>,
-    ) {
-        let running = controller.run(in_flight, leads, self.stop.clone());
-        let patience = async {
-            self.stop.cancelled().await;
-            tokio::time::sleep(DRAIN).await;
-        };
-        tokio::select! {
-            () = running => {}
-            () = patience => tracing::warn!("passes were cut off: what they did not store is done again"),
-        }
-    }
-
-    async fn elect(&self) -> Result<Election, RunError> {
-        let client = self.election_client.clone();
+    fn elect(&self) -> Election {
         Election::start(
-            client,
+            self.client.clone(),
             &self.namespace,
             &self.identity,
             self.config.leader_election,
+            self.clock,
         )
-        .await
-        .map_err(|e| RunError::Election(Box::new(e)))
     }
 
     fn measure(&self, controller: &Arc<Controller<RealPorts>>, keys: Keyring) {
@@ -405,37 +383,49 @@ fn federation(configured: &super::config::Federation) -> entra::Federation {
 /// Takes Secrets' changes into the store from the first moment, and tells the controller once there is one.
 async fn feed(
     changes: cluster::SecretChanges,
-    store: Arc<SecretStore>,
-    relay: tokio::sync::mpsc::UnboundedSender<cluster::Altered>,
-    listed: Arc<Notify>,
+    store: &SecretStore,
+    relay: &tokio::sync::mpsc::UnboundedSender<cluster::Altered>,
+    lists: &Lists,
 ) {
-    super::watches::store_secrets(
-        changes,
-        &store,
-        |altered| drop(relay.send(altered)),
-        || listed.notify_one(),
-    )
-    .await;
+    super::watches::store_secrets(changes, store, |altered| drop(relay.send(altered)), lists).await;
 }
 
-async fn tell_leading(mut leads: tokio::sync::watch::Receiver<bool>, metrics: Arc<Metrics>) {
+/// A replica that does not lead is ready all the same; one that may not take part is not.
+async fn tell_leading(
+    mut standing: tokio::sync::watch::Receiver<Standing>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+) {
     loop {
-        let leading = *leads.borrow_and_update();
-        metrics.leading(leading);
-        tracing::info!(leading, "leader election");
-        if leads.changed().await.is_err() {
+        let now = standing.borrow_and_update().clone();
+        let known = matches!(now, Standing::Leads | Standing::LedBy(_));
+        metrics.leading(now.leads(), known);
+        match now {
+            Standing::Leads => told(&health, "this replica leads"),
+            Standing::LedBy(other) => told(&health, &format!("{other} leads")),
+            Standing::Nobody(why) => told(&health, &format!("nobody leads: {why}")),
+            Standing::Forbidden(why) => {
+                tracing::error!(why, "leader election");
+                health.unmet(LEADER, why);
+            }
+        }
+        if standing.changed().await.is_err() {
             return;
         }
     }
 }
 
-/// Liveness: the sweep ticks, and no wake time is long past without a pass.
-async fn sweep(controller: Arc<Controller<RealPorts>>, clock: SystemClock, health: Arc<Health>) {
+fn told(health: &Health, what: &str) {
+    tracing::info!(what, "leader election");
+    health.told(LEADER, what);
+}
+
+/// Liveness: the sweep ticks, and no wake time is long past without a pass while this process leads.
+async fn sweep(controller: Arc<Controller<RealPorts>>, health: Arc<Health>) {
     let mut ticks = tokio::time::interval(SWEEP);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let overdue = u64::try_from(controller.overdue(clock.now())).unwrap_or_default();
-        health.swept(Duration::from_secs(overdue));
+        health.swept(controller.overdue());
     }
 }

@@ -8,17 +8,18 @@ use kube::Resource;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::controller::Controller;
+use super::lists::{Lists, Watched};
 use crate::api::{ANNOTATION_REFRESH_REQUESTED, EntraCredential};
 use crate::cluster::{Altered, Change, CredentialChanges, Lean, SecretChanges, SecretStore};
 use crate::plan::metadata::Uid;
 use crate::reconcile::Credential;
 use crate::reconcile::ports::{Key, Ports};
 
-/// Takes in what happens to credentials, until the stream ends. `listed` hears of every complete list.
+/// Takes in what happens to credentials, until the stream ends. `lists` hears what was listed, and what could not be.
 pub(super) async fn follow_credentials<P: Ports>(
     mut changes: CredentialChanges,
     controller: Arc<Controller<P>>,
-    listed: impl Fn(),
+    lists: &Lists,
 ) {
     let mut listing: BTreeSet<Key> = BTreeSet::new();
     while let Some((scope, change)) = changes.next().await {
@@ -47,29 +48,29 @@ pub(super) async fn follow_credentials<P: Ports>(
                     controller.removed(key);
                 }
                 listing.retain(|key| !in_scope(key));
-                listed();
+                lists.listed(&Watched::Credentials(scope));
             }
-            Change::Interrupted(error) => tracing::warn!(%error, "watch of EntraCredentials interrupted"),
+            Change::Interrupted(why) => lists.interrupted(Watched::Credentials(scope), &why),
         }
     }
 }
 
-/// Takes what happens to Secrets into the store, until the stream ends. `altered` hears what is new, `listed` of every
-/// complete list.
+/// Takes what happens to Secrets into the store, until the stream ends. `altered` hears what is new, `lists` what was
+/// listed and what could not be.
 pub(super) async fn store_secrets(
     mut changes: SecretChanges,
     store: &SecretStore,
     altered: impl Fn(Altered),
-    listed: impl Fn(),
+    lists: &Lists,
 ) {
     while let Some((watch, change)) = changes.next().await {
-        let complete = matches!(change, Change::Listed);
-        if let Change::Interrupted(error) = &change {
-            tracing::warn!(%error, selects = ?watch.selects, "watch of Secrets interrupted");
+        if let Change::Interrupted(why) = &change {
+            lists.interrupted(Watched::Secrets(watch.clone()), why);
         }
+        let complete = matches!(change, Change::Listed);
         store.apply(&watch, change).into_iter().for_each(&altered);
         if complete {
-            listed();
+            lists.listed(&Watched::Secrets(watch));
         }
     }
 }

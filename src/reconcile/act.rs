@@ -8,6 +8,7 @@ mod session;
 mod tokens;
 
 use super::credential::Credential;
+use super::leave::Leave;
 use super::look::Look;
 use super::memory::{Hand, Memory};
 use super::ports::{Clock, Cluster, ClusterError, Key, Kind, NewSecret, Ports, Request, SecretMeta, View};
@@ -26,6 +27,8 @@ pub(super) struct Pass<'a, P: Ports> {
     /// What the step was decided on.
     pub(super) look: Look,
     pub(super) hand: Hand,
+    /// Whether anything may still be begun.
+    pub(super) leave: Leave<'a>,
 }
 
 /// What was asked of the API server when it failed: a refusal means something else for each.

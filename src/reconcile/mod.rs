@@ -15,6 +15,7 @@
 //! | `observe` | resource, look and memory → facts |
 //! | `act` | one step through the ports; the plan settles what comes of it |
 //! | `report` | status and Events |
+//! | `leave` | whether a pass may still begin something |
 //! | `shared` | what the credentials of a process have in common |
 //! | [`ports`] | what the shell needs of the world |
 //! | [`memory`], `restore` | what a process keeps of one credential, and takes from its status |
@@ -28,6 +29,7 @@ mod act;
 pub mod annotations;
 pub mod credential;
 pub mod footing;
+mod leave;
 mod look;
 mod marks;
 pub mod material;
@@ -42,6 +44,7 @@ mod shared;
 pub mod stamp;
 
 pub use credential::Credential;
+pub use leave::Leave;
 pub use memory::Memory;
 pub use pass::{Passed, pass};
 pub use shared::{NoOp, Observer, Shared};

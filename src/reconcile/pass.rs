@@ -3,6 +3,7 @@
 
 use super::act::Pass;
 use super::credential::Credential;
+use super::leave::Leave;
 use super::look::Look;
 use super::memory::{Hand, Memory};
 use super::observe::{first_ahead, observe};
@@ -28,17 +29,27 @@ pub struct Passed {
     pub reported: bool,
 }
 
-/// Takes one credential as far as it can go now.
+/// Takes one credential as far as it can go now, and begins nothing without `leave`.
 pub async fn pass<P: Ports>(
     ports: &P,
     shared: &Shared,
     credential: &Credential,
     memory: &mut Memory,
+    leave: Leave<'_>,
 ) -> Passed {
     let start = ports.clock().monotonic();
     let look = Look::take(ports, credential);
     begin(ports, credential, &look, memory);
-    let rested = steps(ports, shared, credential, look, memory).await;
+    let under_way = Pass {
+        ports,
+        shared,
+        credential,
+        memory,
+        look,
+        hand: Hand::default(),
+        leave,
+    };
+    let rested = steps(under_way).await;
     settle::ends(&mut memory.known, &rested.facts, rested.now);
     drop_stale(memory, &rested);
     report(ports, credential, memory, &rested).await;
@@ -58,27 +69,17 @@ fn begin<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &mut
     settle::begins(&mut memory.known, &facts, new || edited, first && !new, now);
 }
 
-async fn steps<P: Ports>(
-    ports: &P,
-    shared: &Shared,
-    credential: &Credential,
-    look: Look,
-    memory: &mut Memory,
-) -> Rested {
-    let mut pass = Pass {
-        ports,
-        shared,
-        credential,
-        memory,
-        look,
-        hand: Hand::default(),
-    };
+async fn steps<P: Ports>(mut pass: Pass<'_, P>) -> Rested {
     loop {
         let now = pass.now();
-        let facts = observe(ports, credential, &pass.look, pass.memory, now);
+        let facts = observe(pass.ports, pass.credential, &pass.look, pass.memory, now);
         let decision = next_step(&facts, now);
-        tell(credential, &decision);
+        tell(pass.credential, &decision);
         if decision.step.is_final() {
+            return Rested { facts, decision, now };
+        }
+        if decision.step.begins() && !pass.leave.stands() {
+            let decision = rest_of_pass(&facts, now);
             return Rested { facts, decision, now };
         }
         match settle::may_take(&mut pass.memory.known, &facts, &decision.step, now) {
@@ -89,7 +90,7 @@ async fn steps<P: Ports>(
                 return Rested { facts, decision, now };
             }
         }
-        pass.look = Look::take(ports, credential);
+        pass.look = Look::take(pass.ports, pass.credential);
     }
 }
 

@@ -25,10 +25,16 @@ pub struct Health {
 }
 
 struct State {
-    /// What is missing, by condition; `None`: nothing.
-    conditions: BTreeMap<&'static str, Option<String>>,
+    conditions: BTreeMap<&'static str, Condition>,
     swept_at: Duration,
     missed_wake: Duration,
+}
+
+/// How it stands with one condition of readiness, and what is told of it.
+#[derive(Clone, Debug)]
+enum Condition {
+    Met(String),
+    Unmet(String),
 }
 
 /// An answer to a probe.
@@ -45,7 +51,7 @@ impl Health {
     pub fn new(conditions: &[(&'static str, &str)], monotonic: Monotonic) -> Self {
         let conditions = conditions
             .iter()
-            .map(|(name, waits)| (*name, Some((*waits).to_owned())));
+            .map(|(name, waits)| (*name, Condition::Unmet((*waits).to_owned())));
         let state = State {
             conditions: conditions.collect(),
             swept_at: monotonic(),
@@ -59,12 +65,17 @@ impl Health {
 
     /// The condition `name` is met.
     pub fn met(&self, name: &'static str) {
-        self.state().conditions.insert(name, None);
+        self.told(name, "ok");
+    }
+
+    /// The condition `name` is met, and `what` is worth telling of it. It must hold no secret.
+    pub fn told(&self, name: &'static str, what: impl Into<String>) {
+        self.state().conditions.insert(name, Condition::Met(what.into()));
     }
 
     /// The condition `name` is not met; `why` says what is missing and what to do. It must hold no secret.
     pub fn unmet(&self, name: &'static str, why: impl Into<String>) {
-        self.state().conditions.insert(name, Some(why.into()));
+        self.state().conditions.insert(name, Condition::Unmet(why.into()));
     }
 
     /// The sweep ran. `missed` is the longest time, on the monotonic clock, that a wake time has been past without a
@@ -79,11 +90,7 @@ impl Health {
     /// Answer of `/readyz`.
     pub fn ready(&self) -> Verdict {
         let state = self.state();
-        let checks = state
-            .conditions
-            .iter()
-            .map(|(name, missing)| (*name, missing.clone()));
-        Verdict::of(checks)
+        Verdict::of(state.conditions.iter().map(|(name, is)| (*name, is.clone())))
     }
 
     /// Answer of `/livez`.
@@ -109,36 +116,37 @@ impl Health {
 }
 
 impl Verdict {
-    fn of(checks: impl IntoIterator<Item = (&'static str, Option<String>)>) -> Self {
+    fn of(checks: impl IntoIterator<Item = (&'static str, Condition)>) -> Self {
         let mut verdict = Self {
             ok: true,
             text: String::new(),
         };
-        for (name, missing) in checks {
-            verdict.ok &= missing.is_none();
-            verdict.text.push_str(&line(name, missing.as_deref()));
+        for (name, condition) in checks {
+            verdict.ok &= matches!(condition, Condition::Met(_));
+            verdict.text.push_str(&line(name, &condition));
         }
         verdict
     }
 }
 
-fn line(name: &str, missing: Option<&str>) -> String {
+fn line(name: &str, condition: &Condition) -> String {
     let mut line = String::new();
     // Writing to a string cannot fail.
-    let _infallible = match missing {
-        None => writeln!(line, "[+] {name}: ok"),
-        Some(why) => writeln!(line, "[-] {name}: {why}"),
+    let _infallible = match condition {
+        Condition::Met(what) => writeln!(line, "[+] {name}: {what}"),
+        Condition::Unmet(why) => writeln!(line, "[-] {name}: {why}"),
     };
     line
 }
 
-fn late(elapsed: Duration, what: &str) -> Option<String> {
-    (elapsed > PATIENCE).then(|| {
-        format!(
-            "{what} for {} s: the process is stuck and must be restarted",
-            elapsed.as_secs()
-        )
-    })
+fn late(elapsed: Duration, what: &str) -> Condition {
+    if elapsed <= PATIENCE {
+        return Condition::Met("ok".to_owned());
+    }
+    Condition::Unmet(format!(
+        "{what} for {} s: the process is stuck and must be restarted",
+        elapsed.as_secs()
+    ))
 }
 
 impl fmt::Debug for Health {
@@ -204,6 +212,20 @@ mod tests {
         );
         health.met("permissions");
         assert!(health.ready().ok);
+    }
+
+    #[test]
+    fn what_is_worth_telling_is_told_of_a_condition_that_is_met() {
+        let (health, _) = health();
+        health.met("keys");
+        health.told("watches", "all is listed but one");
+        assert_eq!(
+            health.ready(),
+            Verdict {
+                ok: true,
+                text: "[+] keys: ok\n[+] watches: all is listed but one\n".to_owned()
+            }
+        );
     }
 
     #[test]

@@ -57,6 +57,7 @@ pub struct Metrics {
     lateness: Histogram,
     pass_duration: Histogram,
     leader: Gauge,
+    leader_known: Gauge,
 }
 
 impl Metrics {
@@ -100,6 +101,7 @@ impl Metrics {
                 Histogram::new(CALL_BUCKETS),
             ),
             leader: register(r, "leader", LEADER_HELP, Gauge::default()),
+            leader_known: register(r, "leader_known", LEADER_KNOWN_HELP, Gauge::default()),
             registry,
             names,
         }
@@ -145,9 +147,10 @@ impl Metrics {
             .inc();
     }
 
-    /// Says whether this replica holds the Lease, or works without election.
-    pub fn leading(&self, leading: bool) {
+    /// Says whether this replica holds the Lease, or works without election; and whether anybody does, for all it knows.
+    pub fn leading(&self, leading: bool, known: bool) {
         self.leader.set(i64::from(leading));
+        self.leader_known.set(i64::from(known));
     }
 
     /// Names of all families, without what samples have behind them (`_total`, `_count`). Those that describe state are
@@ -193,6 +196,8 @@ const WRITE_HELP: &str = "Writes of Secrets, statuses and Events, by object, ver
      operator's Secrets";
 const LEADER_HELP: &str = "1 if this replica does the work. If no replica shows 1 for more than a minute, look at the \
      Lease in the operator's namespace";
+const LEADER_KNOWN_HELP: &str = "1 if this replica leads or sees another one lead. If 0 for more than a minute, nobody \
+     renews tokens: read what /readyz says of the leader, and look at the Lease in the operator's namespace";
 const BUILD_HELP: &str = "Version of the operator. Two values at a time mean that an upgrade is not finished";
 
 /// The provider's deadline is 30 s.
@@ -247,7 +252,7 @@ mod tests {
             m.refresh(Refresh::Failed, Reason::Throttled);
             m.pass(Pass::Idle, Duration::from_millis(20));
             m.write(Object::Secret, Verb::Update, Written::Done);
-            m.leading(true);
+            m.leading(false, true);
         });
         assert_lines(
             &text,
@@ -257,7 +262,8 @@ mod tests {
                 r#"entra_reconcile_total{outcome="idle"} 1"#,
                 r#"entra_reconcile_duration_seconds_bucket{le="0.025"} 1"#,
                 r#"entra_api_writes_total{object="secret",verb="update",result="done"} 1"#,
-                "entra_leader 1",
+                "entra_leader 0",
+                "entra_leader_known 1",
                 &format!(r#"entra_build_info{{version="{}"}} 1"#, env!("CARGO_PKG_VERSION")),
                 "# EOF",
             ],
@@ -307,6 +313,7 @@ mod tests {
             PASS_DURATION_HELP,
             WRITE_HELP,
             LEADER_HELP,
+            LEADER_KNOWN_HELP,
         ];
         assert!(
             helps

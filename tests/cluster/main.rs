@@ -31,11 +31,13 @@ mod lifecycle;
 mod metrics;
 mod network;
 mod outages;
+mod readiness;
 mod relay;
 mod repair;
 mod restart;
 mod rights;
 mod scene;
+mod shutdown;
 #[path = "../protocol/server.rs"]
 #[allow(dead_code, reason = "the protocol tests use more of it")]
 mod token_service;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use entra_operator::reconcile::{Credential, Memory, Passed, pass};
+use entra_operator::reconcile::{Credential, Leave, Memory, Passed, pass};
 
 use super::book::Tally;
 use super::replica::{Known, Replica, Running};
@@ -298,7 +298,7 @@ impl History {
         let (ports, common) = (Arc::clone(&running.ports), Arc::clone(&running.common));
         let whose = Arc::clone(&credential);
         let future = Box::pin(async move {
-            let passed = Box::pin(pass(&*ports, &common, &whose, &mut memory)).await;
+            let passed = Box::pin(pass(&*ports, &common, &whose, &mut memory, Leave::ALWAYS)).await;
             (passed, memory)
         });
         self.tasks.push(Task {

@@ -111,6 +111,15 @@ pub fn withheld(seconds: i64, reason: Reason, message: String) -> Refusal {
     }
 }
 
+/// The work was stopped before the recorded attempt was sent: it is given back, and whoever goes on may send it.
+pub fn not_begun() -> Refusal {
+    withheld(
+        1,
+        Reason::LoggingIn,
+        "the sign-in was stopped before the password was sent".to_owned(),
+    )
+}
+
 /// The outcome was stored with its record, in this version.
 pub fn stored(
     known: &mut Known,

@@ -327,7 +327,10 @@ fn an_answer_older_than_what_was_known_as_it_was_asked_for_counts_and_asks_for_l
 #[test]
 fn an_interrupted_list_removes_nothing() {
     let store = store();
-    let failed = Change::Interrupted(crate::reconcile::ports::ClusterError::NotFound.into());
+    let failed = Change::Interrupted(crate::cluster::Interruption::Failed {
+        verb: "watch",
+        error: crate::reconcile::ports::ClusterError::NotFound,
+    });
     feed(&store, [applied("a", "u", "1"), Change::Restarted, failed]);
     assert!(store.get(&key("a")).is_some());
 }

@@ -272,18 +272,22 @@ impl<P: Ports> Pass<'_, P> {
             .and_then(|r| r.entry(content))
             .and_then(|e| e.last_sent_at);
         let (clock, start) = (self.ports.clock(), self.memory.recorded_at);
-        let in_time = move || {
+        let leave = self.leave;
+        let may_leave = move || {
             let wall = recorded.map_or(i64::MAX, |at| clock.now().since(at).abs());
             let mono = clock.monotonic().saturating_sub(start).as_secs();
-            wall <= schedule::SEND_WITHIN && mono <= schedule::SEND_WITHIN.unsigned_abs()
+            wall <= schedule::SEND_WITHIN && mono <= schedule::SEND_WITHIN.unsigned_abs() && leave.stands()
         };
+        if !leave.stands() {
+            return Outcome::Refused(settle::login::not_begun());
+        }
         self.ports
             .provider()
             .login(
                 self.request(binding, &scopes, None),
                 self.credential.realm(),
                 login,
-                &in_time,
+                &may_leave,
             )
             .await
     }

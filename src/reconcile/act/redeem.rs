@@ -78,6 +78,10 @@ impl<P: Ports> Pass<'_, P> {
             .iter()
             .filter_map(|n| s.tokens.iter().find(|t| t.name == *n))
         {
+            if !self.leave.stands() {
+                all_asked = false;
+                break;
+            }
             let outcome = self.redeem_one(token, &session, binding).await;
             let (asked, go_on) = self.take(s, token, &mut session, &mut brought, outcome);
             all_asked &= asked;

@@ -214,6 +214,16 @@ impl Operator {
         }
     }
 
+    /// Stops it where it is, as a node does that is suspended.
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
     fn failed(&self, what: &str) -> Error {
         let log = self.log();
         let lines: Vec<_> = log.lines().rev().take(25).collect();

@@ -1,0 +1,155 @@
+//! The Lease by which replicas agree who works: read, created, and replaced whole if it is still what was seen.
+//!
+//! # Guarantees
+//!
+//! - Its times are text: nothing here compares the clocks of two machines, and no time is too strange to be read.
+//! - Every call ends within the deadline of all calls, and fails alone: what is held back for others is not held back here.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::{Client, Resource};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::client::Calls;
+use super::failure::unavailable;
+use super::patch::Op;
+use crate::plan::metadata::Version;
+use crate::reconcile::ports::{ClusterError, Key};
+
+/// `spec` of a Lease (coordination.k8s.io/v1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct LeaseRecord {
+    /// Who leads; absent or empty: nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holder_identity: Option<String>,
+    /// How long a holder that went silent is waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_duration_seconds: Option<i64>,
+    /// Since when it leads, by its own clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acquire_time: Option<String>,
+    /// When it last said so, by its own clock.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renew_time: Option<String>,
+    /// How often the holder changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lease_transitions: Option<i64>,
+}
+
+/// A time as a Lease has it: RFC 3339 with microseconds.
+pub fn lease_time(at: Timestamp) -> String {
+    format!("{at:.6}")
+}
+
+/// One Lease of an API server.
+#[derive(Debug)]
+pub struct LeaseClient {
+    calls: Calls,
+    key: Key,
+}
+
+/// What is read of the object.
+#[derive(Deserialize)]
+struct Object {
+    metadata: Metadata,
+    #[serde(default)]
+    spec: Option<LeaseRecord>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    resource_version: String,
+}
+
+impl LeaseClient {
+    /// The Lease of this name.
+    pub fn new(client: Client, key: Key) -> Self {
+        let unobserved = Arc::new(|_, _, _: Result<(), &ClusterError>| ());
+        Self {
+            calls: Calls::new(client, unobserved),
+            key,
+        }
+    }
+
+    /// Namespace and name.
+    pub const fn key(&self) -> &Key {
+        &self.key
+    }
+
+    /// Reads it; `None` if it does not exist.
+    pub async fn read(&self) -> Result<Option<(Version, LeaseRecord)>, ClusterError> {
+        let answer = match self.calls.get(&self.collection(), &self.key.name).await {
+            Ok(answer) => answer,
+            Err(ClusterError::NotFound) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let object = decode(&answer)?;
+        let version = Version(object.metadata.resource_version);
+        Ok(Some((version, object.spec.unwrap_or_default())))
+    }
+
+    /// Creates it. [`ClusterError::Conflict`] if it exists.
+    pub async fn create(&self, record: &LeaseRecord) -> Result<Version, ClusterError> {
+        let object = json!({
+            "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": self.key.name}, "spec": record,
+        });
+        let answer = self.calls.create(&self.collection(), &object).await?;
+        Ok(Version(decode(&answer)?.metadata.resource_version))
+    }
+
+    /// Replaces the record, if nobody changed the object since it was `seen`.
+    pub async fn replace(&self, seen: &Version, record: &LeaseRecord) -> Result<Version, ClusterError> {
+        let ops = [
+            Op::Replace {
+                path: "/metadata/resourceVersion".to_owned(),
+                value: seen.0.as_str().into(),
+            },
+            Op::Add {
+                path: "/spec".to_owned(),
+                value: json!(record),
+            },
+        ];
+        let answer = self
+            .calls
+            .json_patch(&self.collection(), &self.key.name, &ops)
+            .await?;
+        Ok(Version(decode(&answer)?.metadata.resource_version))
+    }
+
+    fn collection(&self) -> String {
+        Lease::url_path(&(), Some(&self.key.namespace))
+    }
+}
+
+fn decode(answer: &[u8]) -> Result<Object, ClusterError> {
+    serde_json::from_slice(answer).map_err(|_| unavailable("its answer is no Lease"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_lease_can_be_read_whatever_its_times_say() {
+        let object = json!({"metadata": {"resourceVersion": "7"}, "spec": {
+            "holderIdentity": "a", "renewTime": "9999-12-31T23:59:59.999999Z", "leaseDurationSeconds": i32::MAX,
+            "strategy": "OldestEmulationVersion"}});
+        let read = decode(object.to_string().as_bytes()).unwrap().spec.unwrap();
+        assert_eq!(read.holder_identity.as_deref(), Some("a"));
+        assert_eq!(read.lease_duration_seconds, Some(i64::from(i32::MAX)));
+        let bare = json!({"metadata": {"resourceVersion": "7"}});
+        assert_eq!(decode(bare.to_string().as_bytes()).unwrap().spec, None);
+    }
+
+    #[test]
+    fn times_are_written_with_microseconds() {
+        let at: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
+        assert_eq!(lease_time(at), "2026-01-02T03:04:05.000000Z");
+    }
+}
