@@ -53,7 +53,7 @@ impl<T: Clone> Feed<T> {
     pub fn set_back(&mut self, world: &mut World, version: u64) {
         let at = world.away_until + world.rng.range(500, LISTS);
         self.begin_anew(at);
-        if world.rng.chance(SILENT) {
+        if world.rng.chance(SILENT) || world.watches_go_on {
             (self.broken_until, self.silent_until, self.missed) = (None, Some(version), true);
         }
     }

@@ -158,19 +158,6 @@ impl Played {
     }
 }
 
-/// Etcd was set back, and a login Secret of another type, which came back under the name of a right one, was read again.
-#[test]
-fn what_came_back_with_another_type_is_read_once() {
-    keeps_the_rules(WIDE + 32);
-}
-
-/// Etcd was set back, a watch went on as if nothing had happened, and the status of the credential that had come back was
-/// never written.
-#[test]
-fn a_credential_that_was_replaced_unseen_is_listed_anew() {
-    keeps_the_rules(WIDE + 35);
-}
-
 #[test]
 fn histories_keep_the_rules() {
     if let Ok(seed) = std::env::var("SEED") {

@@ -35,6 +35,11 @@ pub enum Act {
     Guesses,
     /// Somebody edits the data of the first token Secret.
     Edit,
+    /// Etcd is set back, and no watch ends by it.
+    SetBackUnseen,
+    /// The credential is deleted and created anew.
+    Recreate,
+    Suspend,
     /// The namespaces are being deleted, and take nothing new.
     Terminate,
     /// Token Secrets go.
@@ -68,6 +73,10 @@ impl Act {
             Self::Calm => world.calm(),
             Self::Snapshot => people.snapshot = Some(world.snapshot()),
             Self::SetBack => people.set_back(world),
+            Self::SetBackUnseen => {
+                world.watches_go_on = true;
+                people.set_back(world);
+            }
             Self::Terminate => world.api.terminating_since = Some(world.now()),
             Self::Issuer(issuer) => world.idp.issuer = issuer,
             Self::NewPasswords => people.new_passwords(world),
@@ -104,6 +113,12 @@ impl Act {
                     .edit_credential(key, |r| r.spec.client_credential = Some(client));
             }
             Self::Edit => People::edit_token(world, key, 'a'),
+            Self::Recreate => {
+                let spec = world.api.credentials[key].spec.clone();
+                world.api.remove_credential(key);
+                world.api.create_credential(key, spec);
+            }
+            Self::Suspend => world.api.edit_credential(key, |r| r.spec.suspend = true),
             Self::Lose => {
                 for letter in ["a", "b", "c"] {
                     world.api.remove(&beside(key, format!("{}-{letter}", key.name)));
@@ -343,5 +358,18 @@ fn nothing_is_asked_for_in_a_namespace_that_is_being_deleted() {
         (61, Act::Revoke),
         (62, Act::Login(true)),
         (90, Act::Terminate),
+    ]);
+}
+
+#[test]
+fn a_credential_that_was_replaced_unseen_is_listed_anew() {
+    plays(&[
+        (20, Act::Snapshot),
+        (30, Act::Recreate),
+        (31, Act::Login(true)),
+        (60, Act::Whole),
+        (61, Act::Suspend),
+        (70, Act::SetBackUnseen),
+        (1700, Act::Whole),
     ]);
 }

@@ -54,6 +54,8 @@ pub struct World {
     pub alone: bool,
     /// What [`super::wide`] adds happens.
     pub wide: bool,
+    /// No watch ends when etcd is set back.
+    pub watches_go_on: bool,
     /// Until when the API server is away, milliseconds.
     pub away_until: i64,
     nonces: u64,
@@ -128,6 +130,7 @@ impl World {
             clock_off: false,
             alone: true,
             wide: false,
+            watches_go_on: false,
             away_until: 0,
             nonces: 0,
         }
