@@ -422,7 +422,32 @@ mod tests {
     use super::*;
     use crate::api::{EntraCredentialStatus, Reason};
     use crate::plan::Known;
+    use crate::plan::answer::Granted;
     use crate::plan::known::ClientSeen;
+
+    #[test]
+    fn a_deferral_ends_with_the_token_that_it_was_made_for() {
+        let (issued_at, refresh_at, expires_at) = (Time(100), Time(160), Time(200));
+        let granted = Granted {
+            issued_at,
+            expires_at,
+            ..Granted::default()
+        };
+        let meta = SecretMeta {
+            annotations: annotations::of_token(
+                &granted,
+                &RequestMac::default(),
+                &ShapeMac::default(),
+                refresh_at,
+            ),
+            ..SecretMeta::default()
+        };
+        let counts = |at| due_before(Some(&meta), Time(at));
+        assert!(counts(180) && counts(200));
+        assert!(!counts(160), "a newer token is due later");
+        assert!(!counts(201), "an older one came back");
+        assert!(!due_before(None, Time(180)));
+    }
 
     fn version(number: &str) -> ClientVersion {
         ClientVersion(format!("u/{number}"))

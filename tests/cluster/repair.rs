@@ -78,7 +78,8 @@ async fn breaks(place: &Place, simulator: &Simulator, name: &str, patch: Value) 
 async fn repaired(place: &Place, simulator: &Simulator, name: &str, begun: Instant, calls: u64) -> Duration {
     place
         .until(&format!("{name} is right again"), || async {
-            place.secret(name).await.is_some_and(|secret| is_right(&secret))
+            let secret = place.secret(name).await;
+            secret.is_some_and(|secret| is_right(&secret) && is_of_team(&secret))
         })
         .await;
     let (took, calls) = (begun.elapsed(), simulator.journal().since(calls).len());
@@ -90,13 +91,16 @@ async fn repaired(place: &Place, simulator: &Simulator, name: &str, begun: Insta
     took
 }
 
+fn is_of_team(secret: &Secret) -> bool {
+    secret.labels().get("team").is_some_and(|team| team == "etl")
+}
+
 fn is_right(secret: &Secret) -> bool {
     let data = secret.data.clone().unwrap_or_default();
     let token = data.get("access_token").map_or(0, |token| token.0.len());
     let managed = secret.labels().get("app.kubernetes.io/managed-by");
     let expires_at = secret.annotations().get("entra-operator.dev/expires-at");
     token > 100
-        && secret.labels().get("team").is_some_and(|team| team == "etl")
         && data.contains_key("expires_on")
         && managed.is_some_and(|by| by == "entra-operator")
         && expires_at.is_some_and(|at| !at.starts_with("2099"))

@@ -133,7 +133,7 @@ impl Act {
                 world.broken(4, format!("{} is not whole: {wanting:?}", key.name));
             }
             // Who has a token for a day learns of it in a day.
-            Self::Says(Reason::LoginRequired) if world.idp.life.0 > 3600 => {}
+            Self::Says(Reason::AppMisconfigured) if world.idp.life.0 > 3600 => {}
             Self::Says(reason) => {
                 let status = world.api.credentials.get(key).and_then(|r| r.status.as_ref());
                 let said = serde_json::to_string(&status).unwrap().contains(reason.as_ref());
@@ -322,9 +322,9 @@ fn keys_that_were_lost_and_found_cost_nobody_a_login() {
 fn what_is_told_after_it_is_true() {
     plays(&[
         (30, Act::Snapshot),
-        (31, Act::Revoke),
+        (31, Act::Weather(Weather::Person(Reason::AppMisconfigured))),
         (200, Act::SetBack),
-        (300, Act::Says(Reason::LoginRequired)),
+        (205, Act::Says(Reason::AppMisconfigured)),
     ]);
 }
 
