@@ -7,9 +7,6 @@ use entra_operator::cluster::{Altered, Change, SecretStore, SeenSecret, Selects,
 use super::rules_rest::LISTS;
 use super::world::World;
 
-/// Of a thousand watches so many go on when etcd was set back.
-const SILENT: u32 = 50;
-
 /// One watch, on its way.
 #[derive(Debug)]
 pub struct Feed<T> {
@@ -53,7 +50,7 @@ impl<T: Clone> Feed<T> {
     pub fn set_back(&mut self, world: &mut World, version: u64) {
         let at = world.away_until + world.rng.range(500, LISTS);
         self.begin_anew(at);
-        if world.rng.chance(SILENT) || world.watches_go_on {
+        if world.rng.chance(world.silent) {
             (self.broken_until, self.silent_until, self.missed) = (None, Some(version), true);
         }
     }

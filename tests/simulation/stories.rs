@@ -74,7 +74,7 @@ impl Act {
             Self::Snapshot => people.snapshot = Some(world.snapshot()),
             Self::SetBack => people.set_back(world),
             Self::SetBackUnseen => {
-                world.watches_go_on = true;
+                world.silent = 1000;
                 people.set_back(world);
             }
             Self::Terminate => world.api.terminating_since = Some(world.now()),

@@ -54,8 +54,8 @@ pub struct World {
     pub alone: bool,
     /// What [`super::wide`] adds happens.
     pub wide: bool,
-    /// No watch ends when etcd is set back.
-    pub watches_go_on: bool,
+    /// Of a thousand watches so many go on when etcd is set back.
+    pub silent: u32,
     /// Until when the API server is away, milliseconds.
     pub away_until: i64,
     nonces: u64,
@@ -130,7 +130,7 @@ impl World {
             clock_off: false,
             alone: true,
             wide: false,
-            watches_go_on: false,
+            silent: 50,
             away_until: 0,
             nonces: 0,
         }
