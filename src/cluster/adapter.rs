@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::client::{Answer, Calls};
 use super::events::{Events, Reporter};
-use super::failure::unavailable;
+use super::failure::{if_exists, unavailable};
 use super::observe::Observer;
 use super::secrets::Secrets;
 use super::service_accounts;
@@ -190,13 +190,9 @@ fn text<'a>(object: &'a Value, pointer: &str) -> Option<&'a str> {
 }
 
 fn found(answer: Result<Answer, ClusterError>) -> Result<Option<Value>, ClusterError> {
-    match answer {
-        Ok(answer) => serde_json::from_slice(&answer)
-            .map(Some)
-            .map_err(|_| unavailable("its answer could not be understood")),
-        Err(ClusterError::NotFound) => Ok(None),
-        Err(error) => Err(error),
-    }
+    let answer = if_exists(answer)?;
+    let read = answer.map(|answer| serde_json::from_slice(&answer)).transpose();
+    read.map_err(|_| unavailable("its answer could not be understood"))
 }
 
 #[cfg(test)]

@@ -51,6 +51,15 @@ pub(super) fn classify(verb: Verb, error: &kube::Error) -> ClusterError {
     unavailable(&connection_failure(error))
 }
 
+/// What was asked for; `None` if it does not exist.
+pub(super) fn if_exists<T>(answer: Result<T, ClusterError>) -> Result<Option<T>, ClusterError> {
+    match answer {
+        Ok(found) => Ok(Some(found)),
+        Err(ClusterError::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// [`ClusterError::Unavailable`] with our words.
 pub(super) fn unavailable(what: &str) -> ClusterError {
     ClusterError::Unavailable {

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::client::Calls;
-use super::failure::unavailable;
+use super::failure::{if_exists, unavailable};
 use super::patch::Op;
 use crate::plan::metadata::Version;
 use crate::reconcile::ports::{ClusterError, Key};
@@ -83,10 +83,8 @@ impl LeaseClient {
 
     /// Reads it; `None` if it does not exist.
     pub async fn read(&self) -> Result<Option<(Version, LeaseRecord)>, ClusterError> {
-        let answer = match self.calls.get(&self.collection(), &self.key.name).await {
-            Ok(answer) => answer,
-            Err(ClusterError::NotFound) => return Ok(None),
-            Err(error) => return Err(error),
+        let Some(answer) = if_exists(self.calls.get(&self.collection(), &self.key.name).await)? else {
+            return Ok(None);
         };
         let object = decode(&answer)?;
         let version = Version(object.metadata.resource_version);

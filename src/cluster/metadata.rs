@@ -111,7 +111,7 @@ pub(super) fn secret_meta(metadata: &Value) -> SecretMeta {
         deleting: metadata.get("deletionTimestamp").is_some_and(|t| !t.is_null()),
         controller: controller(metadata),
         managed: text(labels, LABEL_MANAGED_BY) == Some(MANAGED_BY),
-        annotations: our_annotations(annotations),
+        annotations: texts_of(annotations, is_ours),
         has_annotations: has_entries(annotations),
         has_labels: has_entries(labels),
     }
@@ -119,10 +119,14 @@ pub(super) fn secret_meta(metadata: &Value) -> SecretMeta {
 
 /// All labels or annotations of `metadata`.
 pub(super) fn texts(metadata: &Value, which: &str) -> BTreeMap<String, String> {
-    let all = metadata.get(which).and_then(Value::as_object);
-    all.into_iter()
-        .flatten()
-        .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+    texts_of(metadata.get(which).unwrap_or(&Value::Null), |_| true)
+}
+
+/// The texts of a map whose keys are to be kept.
+fn texts_of(map: &Value, kept: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
+    let all = map.as_object().into_iter().flatten();
+    let kept = all.filter(|(key, _)| kept(key));
+    kept.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
         .collect()
 }
 
@@ -142,13 +146,6 @@ fn controller(metadata: &Value) -> Option<Controller> {
         name: field("name").to_owned(),
         uid: Uid(field("uid").to_owned()),
     })
-}
-
-fn our_annotations(annotations: &Value) -> BTreeMap<String, String> {
-    let all = annotations.as_object().into_iter().flatten();
-    let ours = all.filter(|(key, _)| is_ours(key));
-    ours.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
 }
 
 fn is_ours(annotation: &str) -> bool {

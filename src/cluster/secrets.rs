@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::client::Calls;
-use super::failure::unavailable;
+use super::failure::{if_exists, unavailable};
 use super::metadata::{owners, secret_meta, texts};
 use super::patch::{Encoded, Op, edit, pin, replace_data, set_keys};
 use crate::api::EntraCredential;
@@ -38,11 +38,8 @@ impl Secrets {
 
     /// Reads a Secret whole.
     pub(super) async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
-        match self.0.get(&collection(key), &key.name).await {
-            Ok(answer) => decode_object(&answer).map(Some),
-            Err(ClusterError::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let answer = if_exists(self.0.get(&collection(key), &key.name).await)?;
+        answer.map(|answer| decode_object(&answer)).transpose()
     }
 
     /// Reads a Secret's metadata.
@@ -51,11 +48,8 @@ impl Secrets {
     }
 
     async fn metadata(&self, key: &Key) -> Result<Option<Value>, ClusterError> {
-        match self.0.get_metadata(&collection(key), &key.name).await {
-            Ok(answer) => decode_metadata(&answer).map(Some),
-            Err(ClusterError::NotFound) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let answer = if_exists(self.0.get_metadata(&collection(key), &key.name).await)?;
+        answer.map(|answer| decode_metadata(&answer)).transpose()
     }
 
     /// Creates a Secret that a credential controls.

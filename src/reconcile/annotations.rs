@@ -74,11 +74,8 @@ pub struct Template {
 }
 
 /// What the spec asked for when a token Secret was written last; empty if that is not known.
-pub fn template(meta: &SecretMeta) -> Template {
-    parse_template(meta.annotations.get(name::TEMPLATE))
-}
-
-fn parse_template(text: Option<&String>) -> Template {
+pub fn template(annotations: &BTreeMap<String, String>) -> Template {
+    let text = annotations.get(name::TEMPLATE);
     text.and_then(|text| serde_json::from_str(text).ok())
         .unwrap_or_default()
 }
@@ -243,7 +240,7 @@ pub fn said(
     annotations: &BTreeMap<String, String>,
     labels: &BTreeMap<String, String>,
 ) -> BTreeMap<String, String> {
-    let asked = parse_template(annotations.get(name::TEMPLATE));
+    let asked = template(annotations);
     let of_token = SAID
         .iter()
         .copied()

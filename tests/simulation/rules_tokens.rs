@@ -187,7 +187,7 @@ impl World {
         asked: &BTreeMap<String, String>,
     ) {
         let before = old
-            .map(|o| annotations::template(&o.meta()).labels)
+            .map(|o| annotations::template(&o.annotations).labels)
             .unwrap_or_default();
         let stays = |key: &String| !asked.contains_key(key) && new.labels.contains_key(key);
         let missing = |(key, value): (&String, &String)| new.labels.get(key) != Some(value);

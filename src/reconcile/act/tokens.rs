@@ -71,7 +71,7 @@ impl<P: Ports> Pass<'_, P> {
         let Some(seen) = self.look.tokens.get(&token.name) else {
             return self.create(secret).await;
         };
-        let before = annotations::template(seen);
+        let before = annotations::template(&seen.annotations);
         let change = SecretChange {
             annotations: changes(before.annotations, secret.annotations),
             labels: changes(before.labels, secret.labels),
