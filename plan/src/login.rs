@@ -187,7 +187,7 @@ fn settled_without_reading(s: &Snapshot, login: &LoginSecret, now: Time) -> Opti
         && inputs(s, login).changed_since(last.inputs.as_ref()) == Changed::No
         && s.word(now)
             .is_none_or(|word| last.word.is_some_and(|before| word <= before));
-    let due = last.next_attempt_at.is_some_and(|at| at <= now);
+    let due = last.again_at(now).is_some_and(|at| at <= now);
     let known = match last.verdict {
         Some(LastVerdict::Kept) => true,
         Some(LastVerdict::Open) => last.next_attempt_at.is_some(),
@@ -342,14 +342,14 @@ fn again_at(login: &LoginSecret, entry: &Entry, changed: bool, now: Time) -> Opt
     if entry.doubtful >= schedule::DOUBTFUL_SENDS {
         return None;
     }
-    let spaced = entry.last_sent_at.unwrap_or(now).plus(schedule::SAME_CONTENT);
+    let spaced = entry.spaced(schedule::SAME_CONTENT, now).unwrap_or(now);
     let occasion = changed || entry.login_uid.as_ref() != Some(&login.uid);
     let of_occasion = match (occasion, changed && entry.doubtful == 0) {
         (false, _) => None,
         (true, true) => Some(now),
         (true, false) => Some(spaced),
     };
-    of_occasion.into_iter().chain(entry.next_attempt_at).min()
+    of_occasion.into_iter().chain(entry.again_at(now)).min()
 }
 
 /// What the answer will go by is read before it is decided on.
@@ -376,7 +376,7 @@ pub(super) fn used_up(s: &Snapshot, entry: &Entry, now: Time) -> bool {
 }
 
 fn open(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
-    match entry.next_attempt_at {
+    match entry.again_at(now) {
         _ if used_up(s, entry, now) => Flow::hold(
             Reason::LoginOutcomeUnknown,
             "the login was sent three times and never completely answered; check the sign-in log, then change the login or ask for another try",
@@ -401,9 +401,8 @@ fn send(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
         return Flow::hold(reason, format!("the sign-in waits: {}", w.message), Some(w.until));
     }
     let paused = entry
-        .last_sent_at
-        .filter(|_| entry.unanswered > 0)
-        .map(|at| at.plus(schedule::AFTER_LOST));
+        .spaced(schedule::AFTER_LOST, now)
+        .filter(|_| entry.unanswered > 0);
     if let Some(at) = paused.into_iter().chain(s.turn_at).max().filter(|at| *at > now) {
         return Flow::hold(
             Reason::LoggingIn,

@@ -5,6 +5,7 @@
 use super::Time;
 use super::mac::{ClientMac, ScopesMac};
 use super::metadata::{EntryName, Uid};
+use super::schedule;
 use super::word::Word;
 use crate::reason::Reason;
 
@@ -142,6 +143,20 @@ pub struct Record {
     pub entries: Vec<Entry>,
     /// The send in flight.
     pub attempt: Option<Attempt>,
+}
+
+impl Entry {
+    /// When it may be sent again, if that is known.
+    pub fn again_at(&self, now: Time) -> Option<Time> {
+        self.next_attempt_at
+            .map(|until| schedule::hold_ends(until, self.last_sent_at, now))
+    }
+
+    /// So many seconds after it was sent last.
+    pub fn spaced(&self, seconds: i64, now: Time) -> Option<Time> {
+        let sent_at = self.last_sent_at?;
+        Some(schedule::hold_ends(sent_at.plus(seconds), Some(sent_at), now))
+    }
 }
 
 impl Record {

@@ -81,6 +81,15 @@ pub const SERVICE_ACCOUNT_TOKEN: i64 = 3600;
 /// Part of a ServiceAccount token's life after which another is asked for: as kubelet does it for projected tokens.
 const SERVICE_ACCOUNT_TOKEN_USED: i64 = 80;
 
+/// When a hold ends that began at `since`: at once if that lies in the future, because the clock was set back meanwhile.
+pub fn hold_ends(until: Time, since: Option<Time>, now: Time) -> Time {
+    if since.is_some_and(|since| since > now) {
+        now
+    } else {
+        until
+    }
+}
+
 /// Seconds that the wall clock may move against the monotonic one without having been set. A clock that is kept right is
 /// slewed, and the monotonic one with it; what is left is rounding.
 pub const CLOCK_SET: i64 = 5;

@@ -16,6 +16,7 @@ use super::status;
 use super::store::SecretStore;
 use super::watch::Selects;
 use crate::api::{EntraCredential, EntraCredentialStatus};
+use crate::plan::Time;
 use crate::plan::metadata::Uid;
 use crate::reconcile::material::SecretData;
 use crate::reconcile::ports::{
@@ -79,6 +80,10 @@ impl KubeCluster {
 impl Cluster for KubeCluster {
     fn mistold(&self) {
         self.store.mistold();
+    }
+
+    async fn date(&self) -> Option<Time> {
+        self.calls.date().await
     }
 
     async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {

@@ -31,7 +31,9 @@ use super::failure::{Verb, classify, refusal, unavailable};
 use super::observe::{Observer, written};
 use super::patch::Op;
 use crate::api::FIELD_MANAGER;
+use crate::plan::Time;
 use crate::reconcile::ports::ClusterError;
+use crate::reconcile::stamp;
 
 /// Longest that a call may take (docs/contract.md, Timing).
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -76,16 +78,6 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> 
     Client::try_from(config).map_err(|e| ConnectError::Client(Box::new(e)))
 }
 
-/// The header `Date` of an answer of the API server, if one comes in time: any answer tells it, a refusal too.
-pub async fn date(client: &Client) -> Option<String> {
-    let request = http::Request::get("/version").body(Body::empty()).ok()?;
-    let answer = tokio::time::timeout(DEADLINE, client.send(request))
-        .await
-        .ok()?
-        .ok()?;
-    answer.headers().get(DATE)?.to_str().ok().map(str::to_owned)
-}
-
 async fn from_file(path: &Path) -> Result<Config, KubeconfigError> {
     let file = Kubeconfig::read_from(path)?;
     Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await
@@ -127,6 +119,14 @@ impl Calls {
             observer,
             brake: Arc::default(),
         }
+    }
+
+    /// The API server's time, by the header `Date` of an answer: any answer tells it, a refusal too.
+    pub(super) async fn date(&self) -> Option<Time> {
+        let request = http::Request::get("/version").body(Body::empty()).ok()?;
+        let sent = tokio::time::timeout(DEADLINE, self.client.send(request));
+        let answer = sent.await.ok()?.ok()?;
+        stamp::from_http(answer.headers().get(DATE)?.to_str().ok()?)
     }
 
     /// Gets `name` of `collection`, whole.

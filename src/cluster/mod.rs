@@ -31,7 +31,7 @@ mod store;
 mod watch;
 
 pub use adapter::KubeCluster;
-pub use client::{ConnectError, DEADLINE, connect, date};
+pub use client::{ConnectError, DEADLINE, connect};
 pub use events::Reporter;
 pub use lean::{Lean, Undecodable};
 pub use lease::{LeaseClient, LeaseRecord, lease_time};

@@ -90,11 +90,6 @@ impl Client {
         self.connections.trust(peer, ca_pem)
     }
 
-    /// Takes the time of another server for that of every authority that has not answered yet.
-    pub fn estimate_time(&self, timing: &Timing) {
-        self.clocks.estimate(timing, &*self.clock);
-    }
-
     /// Whom a request reaches, checked against the configuration before anything else happens.
     pub(super) fn authority_of(&self, request: &Request<'_>) -> Result<Authority, Stop> {
         let authority = self
@@ -187,6 +182,15 @@ impl Provider for Client {
 
     fn ahead(&self, binding: &Binding) -> i64 {
         self.ahead_of_us(binding)
+    }
+
+    fn estimate_time(&self, start: Time, end: Time, date: Time) {
+        let timing = Timing {
+            start,
+            end,
+            date: Some(date),
+        };
+        self.clocks.estimate(&timing, &*self.clock);
     }
 
     fn audience(&self, cloud: Option<Cloud>) -> String {

@@ -100,7 +100,8 @@ impl Clocks {
     /// Seconds by which that authority's clock is ahead.
     pub fn ahead(&self, authority: &str, clock: &dyn Clock) -> i64 {
         let learnt = lock(&self.learnt).get(authority).copied();
-        learnt.unwrap_or_else(|| *lock(&self.first)).seconds(clock)
+        let holds = learnt.filter(|correction| !correction.learnt.moved(clock));
+        holds.unwrap_or_else(|| *lock(&self.first)).seconds(clock)
     }
 
     /// Learns from an answer of an authority.
@@ -111,7 +112,7 @@ impl Clocks {
         learnt.insert(authority.to_owned(), before.corrected(measured, clock));
     }
 
-    /// Takes somebody else's time for that of every authority that has not answered yet.
+    /// Takes somebody else's time for that of every authority that has not answered since our clock was set.
     pub fn estimate(&self, timing: &Timing, clock: &dyn Clock) {
         if let Some(measured) = timing.ahead() {
             *lock(&self.first) = Correction::default().corrected(measured, clock);

@@ -69,7 +69,7 @@ pub use federation::Federation;
 pub use grant::Grant;
 pub use limits::Limits;
 pub use observe::Observer;
-pub use retry_after::{RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX, parse_http_date};
+pub use retry_after::{RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX};
 pub use wire::BODY_MAX;
 
 /// Product name and version, for `User-Agent`.

@@ -1,8 +1,7 @@
-//! `Retry-After` and `Date`: seconds or an HTTP date (RFC 9110 §10.2.3, §5.6.7).
-
-use std::time::UNIX_EPOCH;
+//! `Retry-After`: seconds or an HTTP date (RFC 9110 §10.2.3).
 
 use crate::plan::Time;
+use crate::reconcile::stamp;
 
 /// Longest pause that is believed: one hour, as in MSAL (`min(3600, Retry-After)`).
 pub const RETRY_AFTER_MAX: i64 = 3600;
@@ -15,7 +14,7 @@ pub(super) fn parse_retry_after(value: &str, now: Time) -> Option<i64> {
     let value = value.trim();
     let seconds = match parse_seconds(value) {
         Some(seconds) => seconds,
-        None => parse_http_date(value)?.since(now),
+        None => stamp::from_http(value)?.since(now),
     };
     Some(seconds.clamp(0, RETRY_AFTER_MAX))
 }
@@ -24,13 +23,6 @@ pub(super) fn parse_retry_after(value: &str, now: Time) -> Option<i64> {
 fn parse_seconds(value: &str) -> Option<i64> {
     let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| value.parse().unwrap_or(i64::MAX))
-}
-
-/// An HTTP date in any of its three forms.
-pub fn parse_http_date(value: &str) -> Option<Time> {
-    let moment = httpdate::parse_http_date(value.trim()).ok()?;
-    let since_epoch = moment.duration_since(UNIX_EPOCH).ok()?;
-    i64::try_from(since_epoch.as_secs()).ok().map(Time)
 }
 
 #[cfg(test)]

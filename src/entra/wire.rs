@@ -26,10 +26,11 @@ use super::bundle::{self, Bundle};
 use super::clock::Timing;
 use super::decode::{self, Coding};
 use super::failure::guid_like;
-use super::retry_after::{parse_http_date, parse_retry_after};
+use super::retry_after::parse_retry_after;
 use super::{BuildError, Peer, USER_AGENT};
 use crate::plan::Time;
 use crate::reconcile::ports::Clock;
+use crate::reconcile::stamp;
 
 /// Most bytes of an answer's body: real ones have 5 to 10 kB.
 pub const BODY_MAX: usize = 64 * 1024;
@@ -392,7 +393,7 @@ impl Head {
             status: response.status().as_u16(),
             date: text("date")
                 .filter(|_| text("age").is_none())
-                .and_then(parse_http_date),
+                .and_then(stamp::from_http),
             retry_after: text("retry-after").map(str::to_owned),
             trace_id: text("x-ms-request-id").and_then(guid_like),
         }

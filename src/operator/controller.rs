@@ -19,7 +19,7 @@ use crate::api::{ClientCredential, refresh_token_secret};
 use crate::plan::Time;
 use crate::reconcile::footing::Footing;
 use crate::reconcile::ports::{Clock, Key, Ports};
-use crate::reconcile::{Credential, Leave, Memory, Shared, pass, stamp};
+use crate::reconcile::{Credential, Leave, Memory, Shared, estimate_time, pass, stamp};
 
 /// How often wake times are looked at.
 const TICK: Duration = Duration::from_millis(500);
@@ -52,6 +52,8 @@ struct Entry {
     memory: Mutex<Memory>,
     /// A list told it again, and no pass has compared its status since.
     listed_again: AtomicBool,
+    /// What the metrics show while a pass holds the memory.
+    meanwhile: RwLock<Option<Box<Seen>>>,
 }
 
 /// What the metrics show of one credential.
@@ -161,18 +163,19 @@ impl<P: Ports> Controller<P> {
             .late(self.queue.overdue(clock.now()), clock.monotonic())
     }
 
-    /// What is known of every credential, for metrics. A credential that is being passed over right now is left out.
+    /// What is known of every credential, for metrics. One that is being passed over is shown as it was before: a pass may
+    /// hang for as long as the provider does, and those are the credentials that an alert is about.
     pub(super) fn seen(&self) -> Vec<Seen> {
         let leads = self.leadership.lasts();
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         known
             .credentials
             .iter()
-            .filter_map(|(key, entry)| {
+            .map(|(key, entry)| {
                 if leads {
                     entry.decided(key)
                 } else {
-                    Some(entry.told(key))
+                    entry.told(key)
                 }
             })
             .collect()
@@ -234,12 +237,13 @@ impl<P: Ports> Controller<P> {
         let mut footing = Footing::of(clock);
         while !stop.is_cancelled() {
             ticks.tick().await;
-            self.queue.tick(clock.now());
             // Wake times were reckoned by the clock as it was.
             if footing.moved(clock) {
                 footing = Footing::of(clock);
+                estimate_time(&*self.ports).await;
                 self.look_at_all();
             }
+            self.queue.tick(clock.now());
         }
     }
 
@@ -273,7 +277,9 @@ impl<P: Ports> Controller<P> {
         }
         let stands = || self.leadership.lasts() && self.still_asks(key, &entry);
         let leave = Leave(&stands);
+        entry.show_meanwhile(Some(entry.shown(key, &memory)));
         let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, &mut memory, leave)).await;
+        entry.show_meanwhile(None);
         let expires_at = memory.decided().expires_at.as_ref().map(stamp::from_kube);
         self.queue.done(key, passed.wake, expires_at);
     }
@@ -327,6 +333,7 @@ impl Known {
                 credential: RwLock::new(Arc::new(credential)),
                 memory: Mutex::default(),
                 listed_again: AtomicBool::default(),
+                meanwhile: RwLock::default(),
             };
             self.credentials.insert(key, Arc::new(entry));
         }
@@ -366,18 +373,33 @@ impl Entry {
         Arc::clone(&self.credential.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// As this process decided it; `None` while it is deciding.
-    fn decided(&self, key: &Key) -> Option<Seen> {
-        let memory = self.memory.try_lock().ok()?;
-        if !memory.restored {
-            return Some(self.told(key));
+    /// As this process decided it last.
+    fn decided(&self, key: &Key) -> Seen {
+        match self.memory.try_lock() {
+            Ok(memory) => self.shown(key, &memory),
+            Err(_) => self.shown_meanwhile().unwrap_or_else(|| self.told(key)),
         }
-        Some(Seen {
+    }
+
+    fn shown(&self, key: &Key, memory: &Memory) -> Seen {
+        if !memory.restored {
+            return self.told(key);
+        }
+        Seen {
             key: key.clone(),
             status: memory.decided().clone(),
             login_waiting_since: memory.login_waiting_since,
             certificate_expires_at: memory.known.client.as_ref().and_then(|c| c.expires_at),
-        })
+        }
+    }
+
+    fn show_meanwhile(&self, seen: Option<Seen>) {
+        *self.meanwhile.write().unwrap_or_else(PoisonError::into_inner) = seen.map(Box::new);
+    }
+
+    fn shown_meanwhile(&self) -> Option<Seen> {
+        let meanwhile = self.meanwhile.read().unwrap_or_else(PoisonError::into_inner);
+        meanwhile.as_deref().cloned()
     }
 
     /// As the watch tells it: what this process once decided is of no use while another one leads.

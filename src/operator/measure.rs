@@ -87,12 +87,13 @@ pub(super) fn observed<P: Ports>(
     keys: &Keyring,
     clock: &dyn Clock,
 ) -> Observed {
+    let now = clock.now();
     Observed {
-        now: clock.now(),
+        now,
         rows: controller
             .seen()
             .into_iter()
-            .filter_map(|seen| row(seen, store))
+            .filter_map(|seen| row(seen, store, now))
             .collect(),
         not_understood: controller.count_not_understood(),
         sealed: sealed(&controller.suspended(), store),
@@ -113,7 +114,7 @@ fn sealed(suspended: &BTreeSet<Key>, store: &SecretStore) -> Vec<SealedRow> {
     store.all(Selects::RefreshTokens).into_iter().map(row).collect()
 }
 
-fn row(seen: Seen, store: &SecretStore) -> Option<Row> {
+fn row(seen: Seen, store: &SecretStore, now: Time) -> Option<Row> {
     let ready = seen.status.conditions.iter().find(|c| c.type_ == "Ready")?;
     let session = store.get(&Key::new(
         &seen.key.namespace,
@@ -121,14 +122,18 @@ fn row(seen: Seen, store: &SecretStore) -> Option<Row> {
     ));
     let text = |name: &str| session.as_ref().and_then(|m| m.annotations.get(name)).cloned();
     let time = |name: &str| text(name).as_deref().and_then(stamp::from_text);
+    let tokens: Vec<_> = seen.status.tokens.iter().map(token_row).collect();
+    let (said, reason) = (ready.status == "True", ready.reason.parse().ok()?);
+    // A status that was decided before the token ran out says what was true then.
+    let ran_out = said && tokens.iter().any(|t| t.expires_at.is_some_and(|at| at <= now));
     Some(Row {
-        ready: ready.status == "True",
-        reason: ready.reason.parse().ok()?,
+        ready: said && !ran_out,
+        reason: if ran_out { Reason::Expired } else { reason },
         refresh_token_issued_at: time(annotation::ISSUED_AT),
         refresh_token_expires_at: time(annotation::EXPIRES_AT),
         login_waiting_since: seen.login_waiting_since,
         certificate_expires_at: seen.certificate_expires_at,
-        tokens: seen.status.tokens.iter().map(token_row).collect(),
+        tokens,
         namespace: seen.key.namespace,
         name: seen.key.name,
     })

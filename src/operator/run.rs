@@ -25,8 +25,8 @@ use super::view::StoreView;
 use super::watches::{follow_credentials, follow_secrets};
 use crate::cluster::{self, ConnectError, KubeCluster, Reporter, SecretStore};
 use crate::entra::{self, Authorities, BuildError, DeclarationError, Declared, Peer};
-use crate::reconcile::Shared;
 use crate::reconcile::ports::{Clock, Ports};
+use crate::reconcile::{Shared, estimate_time};
 use crate::secrets::Keyring;
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::Metrics;
@@ -215,7 +215,7 @@ impl Base {
         };
         self.health.met(KEYS);
         let ports = Arc::new(self.ports(authorities, Arc::clone(&keys))?);
-        self.estimate_time(&ports.provider).await;
+        estimate_time(&*ports).await;
         let trusting = {
             let ports = Arc::clone(&ports);
             let trust = move |peer: &Peer, pem: &[u8]| ports.provider.trust(peer, pem);
@@ -246,17 +246,6 @@ impl Base {
             view: StoreView::new(Arc::clone(&self.store)),
             clock: self.clock,
         })
-    }
-
-    /// Until an authority has answered, the API server's time stands for its.
-    async fn estimate_time(&self, provider: &entra::Client) {
-        let start = self.clock.now();
-        let date = cluster::date(&self.client).await;
-        provider.estimate_time(&entra::Timing {
-            start,
-            end: self.clock.now(),
-            date: date.as_deref().and_then(entra::parse_http_date),
-        });
     }
 
     /// Waits for the watches, then for the keys; `None` when it is time to stop.

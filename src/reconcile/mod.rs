@@ -23,7 +23,7 @@
 //! | `marks` | keyed hashes on our objects |
 //! | [`material`] | secrets on their way through |
 //! | [`annotations`], [`stamp`] | facts and times in text |
-//! | [`footing`] | whether the wall clock was set |
+//! | [`footing`], `time` | whether the wall clock was set, and what is believed then |
 
 mod act;
 pub mod annotations;
@@ -42,9 +42,11 @@ mod report;
 mod restore;
 mod shared;
 pub mod stamp;
+mod time;
 
 pub use credential::Credential;
 pub use leave::Leave;
 pub use memory::Memory;
 pub use pass::{Passed, pass};
 pub use shared::{NoOp, Observer, Shared};
+pub use time::estimate_time;

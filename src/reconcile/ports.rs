@@ -180,6 +180,8 @@ pub struct IssuedToken {
 pub trait Cluster: Send + Sync {
     /// What the watches told is not so, and they do not correct it: all that is watched is listed anew.
     fn mistold(&self);
+    /// The API server's time, if it answers soon.
+    fn date(&self) -> impl Future<Output = Option<Time>> + Send;
     /// Reads a Secret whole. `Ok(None)` if it does not exist.
     fn read(&self, key: &Key) -> impl Future<Output = Result<Option<SecretObject>, ClusterError>> + Send;
     /// Reads a Secret's metadata only: for objects that may be somebody else's.
@@ -314,6 +316,9 @@ pub trait Provider: Send + Sync {
     /// Seconds by which the clock of the binding's authority is ahead of ours, if by more than a minute: its tokens are
     /// dated by its clock.
     fn ahead(&self, binding: &Binding) -> i64;
+    /// Takes `date` for the time of every authority that has not answered since our clock was set. Asked for at `start`, told
+    /// at `end`, by our clock.
+    fn estimate_time(&self, start: Time, end: Time, date: Time);
     /// For whom the token of a workload identity must be that proves a client of this cloud; absent: of a declared
     /// authority.
     fn audience(&self, cloud: Option<Cloud>) -> String;

@@ -8,8 +8,9 @@
 //! | [`metrics`], [`labels`] | the registry: counters and histograms as things happen |
 //! | [`credentials`] | series that describe state, computed when they are scraped |
 //! | [`health`] | ready and live, in words |
-//! | [`server`] | the two HTTP listeners |
+//! | [`server`], [`connections`] | the two HTTP listeners |
 
+mod connections;
 pub mod credentials;
 pub mod health;
 pub mod labels;

@@ -3,6 +3,7 @@
 //! # Guarantees
 //!
 //! - Both ports are bound before anything is served, and the addresses are returned: port 0 takes any free one.
+//! - Whoever reaches a port can neither fill the memory nor keep others out ([`connections`]).
 //! - After the stop signal, answers in progress are finished, but nobody waits for them longer than 5 s.
 
 use std::future::Future;
@@ -20,6 +21,7 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use super::connections;
 use super::health::{Health, Verdict};
 use super::metrics::Metrics;
 
@@ -74,16 +76,10 @@ impl Listeners {
     }
 
     /// Serves until `stop`.
-    pub async fn serve(
-        self,
-        health: Arc<Health>,
-        metrics: Arc<Metrics>,
-        stop: CancellationToken,
-    ) -> io::Result<()> {
-        let probes = serve(self.health, probes(health), stop.clone());
-        let scrapes = serve(self.metrics, scrapes(metrics), stop.clone());
-        let both = async { tokio::try_join!(probes, scrapes).map(drop) };
-        within_grace(both, stop).await
+    pub async fn serve(self, health: Arc<Health>, metrics: Arc<Metrics>, stop: CancellationToken) {
+        let probes = connections::serve(self.health, probes(health), stop.clone());
+        let scrapes = connections::serve(self.metrics, scrapes(metrics), stop.clone());
+        within_grace(async { _ = tokio::join!(probes, scrapes) }, stop).await;
     }
 }
 
@@ -96,23 +92,14 @@ async fn bind(address: SocketAddr, purpose: &'static str) -> Result<TcpListener,
     })
 }
 
-async fn serve(listener: TcpListener, routes: Router, stop: CancellationToken) -> io::Result<()> {
-    axum::serve(listener, routes)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-}
-
-async fn within_grace(
-    serving: impl Future<Output = io::Result<()>>,
-    stop: CancellationToken,
-) -> io::Result<()> {
+async fn within_grace(serving: impl Future<Output = ()>, stop: CancellationToken) {
     let patience = async {
         stop.cancelled().await;
         tokio::time::sleep(GRACE).await;
     };
     tokio::select! {
-        served = serving => served,
-        () = patience => Ok(()),
+        () = serving => {}
+        () = patience => {}
     }
 }
 
@@ -178,7 +165,7 @@ mod tests {
         health: Arc<Health>,
         metrics: Arc<Metrics>,
         stop: CancellationToken,
-        task: JoinHandle<io::Result<()>>,
+        task: JoinHandle<()>,
     }
 
     async fn running() -> Running {
@@ -242,6 +229,40 @@ mod tests {
         );
     }
 
+    /// Hundreds that say nothing, and hundreds that never end a header.
+    #[tokio::test]
+    async fn whoever_holds_connections_open_keeps_no_probe_out() {
+        let server = running().await;
+        let mut held = Vec::new();
+        for n in 0..300 {
+            let mut stream = TcpStream::connect(server.at.health).await.unwrap();
+            if n % 2 == 0 {
+                let endless = format!("GET /livez HTTP/1.1\r\nX: {}", "x".repeat(64 * 1024));
+                drop(stream.write_all(endless.as_bytes()).await);
+            }
+            held.push(stream);
+        }
+        let live = fetch(server.at.health, "/livez").await;
+        assert!(live.starts_with("HTTP/1.1 200 "), "{live}");
+        assert!(ended(&mut held[1]).await, "the oldest gave way");
+        assert!(!ended(held.last_mut().unwrap()).await, "the newest has its time");
+        for stream in &mut held {
+            assert!(ended_within(stream, Duration::from_secs(10)).await);
+        }
+    }
+
+    async fn ended(stream: &mut TcpStream) -> bool {
+        ended_within(stream, Duration::from_millis(100)).await
+    }
+
+    /// Whether the server ends the connection within this time.
+    async fn ended_within(stream: &mut TcpStream, within: Duration) -> bool {
+        let mut rest = Vec::new();
+        tokio::time::timeout(within, stream.read_to_end(&mut rest))
+            .await
+            .is_ok()
+    }
+
     #[tokio::test]
     async fn metrics_are_scraped_on_their_own_port() {
         let server = running().await;
@@ -269,7 +290,7 @@ mod tests {
     async fn stopping_frees_the_ports() {
         let server = running().await;
         server.stop.cancel();
-        server.task.await.unwrap().unwrap();
+        server.task.await.unwrap();
         assert!(TcpStream::connect(server.at.health).await.is_err());
         assert!(TcpStream::connect(server.at.metrics).await.is_err());
     }
@@ -282,7 +303,7 @@ mod tests {
         assert!(tokio::time::timeout(GRACE * 10, &mut hanging).await.is_err());
         stop.cancel();
         let ended = tokio::time::timeout(GRACE + Duration::from_secs(1), hanging).await;
-        assert!(ended.unwrap().is_ok());
+        assert!(ended.is_ok());
     }
 
     #[tokio::test]

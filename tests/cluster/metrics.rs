@@ -12,7 +12,7 @@ use entra_operator::telemetry::credentials::Observed;
 use entra_operator::telemetry::metrics::Metrics;
 use serde_json::{Value, json};
 
-use crate::scene::{LIFE, Place, api_scope};
+use crate::scene::{LIFE, Place, api_scope, user};
 use crate::versions;
 
 /// An application that no other test has.
@@ -141,4 +141,38 @@ fn a_family_without_a_sample_that_says_something_is_found() {
         fed("entra_b_sum 0.0\nentra_b_count 2\nentra_b_c -3\n"),
         ["entra_b", "entra_b_c"]
     );
+}
+
+/// The samples of a family that concern a credential, without their labels.
+fn of_credential<'a>(scrape: &'a str, family: &str, name: &str) -> Vec<&'a str> {
+    let label = format!("name=\"{name}\"");
+    let theirs = scrape
+        .lines()
+        .filter(|line| line.starts_with(&format!("{family}{{")) && line.contains(&label));
+    theirs.filter_map(|line| line.rsplit(' ').next()).collect()
+}
+
+/// When a provider hangs, the credentials whose renewals hang are those that an alert is about.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_credential_whose_renewal_hangs_stays_in_the_metrics_and_is_not_ready_once_its_token_ran_out() {
+    let place = Place::new("hanging").await;
+    let operator = place.operator(OperatorOptions::default()).await;
+    let (name, password) = user();
+    place.credential("one", &[("one-api", &api_scope())]).await;
+    place.login("one-login", &name, &password).await;
+    place.expect("one", "Ready", "True/Fresh").await;
+    let simulator = &place.stage().await.simulator;
+    simulator.script(Rule::new(Fault::Stall).user(&name).forever());
+
+    let (mut ready, begun) = (Vec::new(), std::time::Instant::now());
+    while ready.last() != Some(&0) && begun.elapsed().as_secs() < 2 * LIFE {
+        let scrape = scrape(&operator).await;
+        let rows = of_credential(&scrape, "entra_credential_ready", "one");
+        assert_eq!(rows.len(), 1, "{scrape}");
+        ready.push(rows[0].parse::<u8>().unwrap());
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let last = scrape(&operator).await;
+    assert_eq!(ready.last(), Some(&0), "{last}");
+    assert!(last.contains("reason=\"Expired\""), "{last}");
 }

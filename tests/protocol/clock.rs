@@ -2,10 +2,10 @@
 
 use entra_lab::simulator::{self, Application, Options, Resource, Simulator, User, World};
 use entra_operator::api::{Realm, Reason};
-use entra_operator::entra::Timing;
 use entra_operator::plan::answer::Effect;
 use entra_operator::reconcile::material::{ClientAuthentication, ClientCertificate, Secret, StoredSession};
 use entra_operator::reconcile::ports::Clock as _;
+use entra_operator::reconcile::ports::Provider as _;
 
 use crate::client::{PASSWORD, Setup, USER, granted, refused, session, tokens};
 use crate::server::{Server, say};
@@ -101,11 +101,7 @@ async fn the_estimate_of_a_start_saves_the_refusal() {
     let scene = Scene::new().await;
     let setup = scene.process();
     let now = setup.clock.now();
-    setup.client.estimate_time(&Timing {
-        start: now,
-        end: now,
-        date: Some(now.plus(AHEAD)),
-    });
+    setup.client.estimate_time(now, now, now.plus(AHEAD));
     is_ahead(&setup);
     granted(setup.login().await);
     assert_eq!(scene.answers(), [0]);

@@ -139,6 +139,6 @@ impl World {
             || self.faults.watch_delay > 0
             || self.spell.is_some()
             || self.idp.weather != Weather::Fine
-            || self.clock_off
+            || self.untimed()
     }
 }

@@ -15,7 +15,7 @@ use super::rules_passes::{headline, used_login, whole};
 use super::rules_rest::{Says, Seen};
 use super::stories::Act;
 use super::users::People;
-use super::world::{Counts, START, Shared, Turn, World};
+use super::world::{Clocks, Counts, START, Shared, Turn, World};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -61,6 +61,8 @@ pub struct History {
     storm_ends: Option<i64>,
     next_collection: i64,
     next_jump: i64,
+    /// When the machines wake up, milliseconds.
+    asleep_until: Option<i64>,
     /// Acts of the script that were played.
     acted: usize,
     peace: bool,
@@ -85,6 +87,7 @@ enum Next {
     Deed,
     Storm,
     Jump,
+    WakeUp,
     Act,
     End,
 }
@@ -135,6 +138,7 @@ impl History {
             storm_ends: None,
             next_collection: START,
             next_jump,
+            asleep_until: None,
             acted: 0,
             peace: false,
         }
@@ -181,10 +185,11 @@ impl History {
             self.distribute();
             self.judge_ready();
             let hears = |running: &Running| !running.is_deaf();
+            let awake = self.asleep_until.is_none();
             let operators = self
                 .replicas
                 .iter()
-                .any(|r| r.leads && r.running.as_ref().is_some_and(hears));
+                .any(|r| awake && r.leads && r.running.as_ref().is_some_and(hears));
             let mut world = self.lock();
             world.judge_liveness(operators);
             if let Some(broken) = world.book.violations.first() {
@@ -197,7 +202,7 @@ impl History {
     fn judge_ready(&self) {
         let mut world = self.lock();
         world.watch_status();
-        if !world.is_a_new_second() {
+        if !world.is_a_new_second() || self.asleep_until.is_some() {
             return;
         }
         for r in self.replicas.iter().filter(|r| r.leads) {
@@ -245,6 +250,12 @@ impl History {
                 }
             }
         }
+        if let Some(wakes) = self.asleep_until {
+            for (at, _) in &mut all {
+                *at = wakes.max(*at);
+            }
+            all.push((wakes, Next::WakeUp));
+        }
         all.push((self.next_collection, Next::Collect));
         if !self.peace {
             all.push((self.next_deed, Next::Deed));
@@ -275,6 +286,10 @@ impl History {
             Next::Deed => self.deed(),
             Next::Storm => self.weather(),
             Next::Jump => self.jump(),
+            Next::WakeUp => {
+                self.asleep_until = None;
+                self.tell_time();
+            }
             Next::Act => self.act(),
             Next::End => {}
         }
@@ -348,6 +363,12 @@ impl History {
 
     fn finish(&mut self, at: usize, passed: &Passed, memory: Memory) {
         let task = self.tasks.swap_remove(at);
+        let ahead = self.replicas[task.replica].offset.load(Ordering::Relaxed);
+        // By the true time, which its own clock need not tell.
+        let told = Passed {
+            wake: passed.wake.map(|at| at.plus(-ahead)),
+            ..*passed
+        };
         let mut world = self.lock();
         world.note(|| {
             format!(
@@ -358,7 +379,7 @@ impl History {
                 if passed.reported { "" } else { "unreported" }
             )
         });
-        world.judge_pass(passed);
+        world.judge_pass(&told);
         let key = task.credential.key.clone();
         if let Some(running) = &self.replicas[task.replica].running {
             let seen = Seen {
@@ -366,7 +387,7 @@ impl History {
                 store: &running.ports.store,
             };
             if running.slots.get(&key).is_some_and(|slot| !slot.again) {
-                world.judge_wake(seen, passed);
+                world.judge_wake(seen, &told);
             }
         }
         drop(world);
@@ -435,8 +456,18 @@ impl History {
         let (_, act) = self.plan.script[self.acted];
         self.acted += 1;
         let world = Arc::clone(&self.world);
-        if act == Act::Crash {
-            return self.crash(0);
+        match act {
+            Act::Crash => return self.crash(0),
+            Act::Clock(off) => {
+                self.replicas[0].offset.store(off, Ordering::Relaxed);
+                return self.tell_time();
+            }
+            Act::Move(off) => {
+                self.crash(0);
+                return self.replicas[0].offset.store(off, Ordering::Relaxed);
+            }
+            Act::Sleep(minutes) => return self.sleep(minutes),
+            _ => {}
         }
         let mut world = world.lock().unwrap();
         act.play(&mut world, &mut self.people);
@@ -491,7 +522,9 @@ impl History {
         let offset = Arc::clone(&self.replicas[which].offset);
         let mut world = self.lock();
         let off = if offset.load(Ordering::Relaxed) == 0 {
-            world.rng.pick(&[-3000, -300, -30, -2, 2, 30, 300, 3000])
+            world
+                .rng
+                .pick(&[-20_000, -3000, -300, -30, 30, 300, 3000, 20_000])
         } else {
             0
         };
@@ -505,17 +538,35 @@ impl History {
         let next = world.now() + pause * MINUTE;
         drop(world);
         offset.store(off, Ordering::Relaxed);
-        if let Some(running) = &mut self.replicas[which].running {
-            running.look_at_all();
-        }
-        let any_off = self
+        self.tell_time();
+        self.next_jump = next;
+    }
+
+    /// Every machine of the operator sleeps: neither its processes nor their monotonic clocks go on.
+    fn sleep(&mut self, minutes: i64) {
+        let mut world = self.lock();
+        world.note(|| format!("ASLEEP for {minutes} minutes"));
+        let wakes = world.now() + minutes * MINUTE;
+        world.slept.fetch_add(minutes * MINUTE, Ordering::Relaxed);
+        drop(world);
+        self.asleep_until = Some(wakes);
+    }
+
+    /// Clocks were set.
+    fn tell_time(&mut self) {
+        let running = self.replicas.iter_mut().filter_map(|r| r.running.as_mut());
+        running.for_each(Running::clock_moved);
+        let wrong = self
             .replicas
             .iter()
             .any(|r| r.offset.load(Ordering::Relaxed) != 0);
         let mut world = self.lock();
-        (world.clock_off, world.book.jumped_at) = (any_off, world.now());
-        drop(world);
-        self.next_jump = next;
+        world.clocks = match (world.api_answers(), wrong) {
+            (false, _) => Clocks::Untold,
+            (true, true) => Clocks::Wrong,
+            (true, false) => Clocks::Right,
+        };
+        world.book.jumped_at = world.now();
     }
 
     /// All faults stop and nobody touches anything any more.
@@ -523,11 +574,9 @@ impl History {
         self.peace = true;
         for r in &mut self.replicas {
             r.offset.store(0, Ordering::Relaxed);
-            r.running.iter_mut().for_each(Running::look_at_all);
         }
-        let mut world = self.lock();
-        world.clock_off = false;
-        world.calm();
+        self.lock().calm();
+        self.tell_time();
     }
 
     fn distribute(&mut self) {

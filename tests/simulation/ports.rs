@@ -41,6 +41,7 @@ pub struct Process {
     pub feeds: Mutex<SecretFeeds>,
     pub ring: Keyring,
     pub ticks: Ticks,
+    pub slept: Ticks,
     /// How far the node's wall clock is ahead of the true time, seconds.
     pub offset: Arc<AtomicI64>,
     /// What the answers taught about that.
@@ -151,6 +152,11 @@ impl Process {
 impl Cluster for Process {
     fn mistold(&self) {
         self.store.mistold();
+    }
+
+    async fn date(&self) -> Option<Time> {
+        let w = self.lock();
+        w.api_answers().then(|| Time(w.seconds()))
     }
 
     async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
@@ -393,6 +399,11 @@ impl Provider for Process {
         self.clocks.ahead(&binding.authority, self)
     }
 
+    fn estimate_time(&self, start: Time, end: Time, date: Time) {
+        let date = Some(date);
+        self.clocks.estimate(&Timing { start, end, date }, self);
+    }
+
     fn audience(&self, _: Option<Cloud>) -> String {
         "api://AzureADTokenExchange".to_owned()
     }
@@ -480,7 +491,7 @@ impl Clock for Process {
     }
 
     fn monotonic(&self) -> Duration {
-        millis(self.ticks.load(Ordering::Relaxed) - START)
+        millis(self.ticks.load(Ordering::Relaxed) - self.slept.load(Ordering::Relaxed) - START)
     }
 
     fn nonce(&self) -> String {

@@ -11,7 +11,8 @@ use entra_operator::plan::Time;
 use entra_operator::plan::keys::Keys;
 use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::ports::{Key, Vault};
-use entra_operator::reconcile::{Credential, Memory, NoOp, Shared as Common};
+use entra_operator::reconcile::{Credential, Memory, NoOp, Shared as Common, estimate_time};
+use futures::FutureExt as _;
 
 use super::api::Notice;
 use super::feed::{Feed, SecretFeeds, watch};
@@ -74,6 +75,11 @@ impl Known {
     }
 }
 
+/// Asks for the time, which takes none here.
+fn learn_time(ports: &Process) {
+    assert!(estimate_time(ports).now_or_never().is_some());
+}
+
 /// When a credential gets its pass.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Slot {
@@ -87,7 +93,8 @@ impl Running {
     /// Starts a process; its lists are on their way.
     pub fn start(world: &Shared, offset: &Arc<AtomicI64>) -> Self {
         let w = world.lock().unwrap();
-        let (ticks, now, keys) = (Arc::clone(&w.ticks), w.now(), w.keys.clone());
+        let (ticks, slept) = (Arc::clone(&w.ticks), Arc::clone(&w.slept));
+        let (now, keys) = (w.now(), w.keys.clone());
         drop(w);
         let watches: Vec<_> = Selects::ALL.iter().map(|s| watch(*s)).collect();
         let ports = Process {
@@ -96,9 +103,11 @@ impl Running {
             feeds: Mutex::new(SecretFeeds::new(now + 50)),
             ring: keys.keyring(&ticks),
             ticks,
+            slept,
             offset: Arc::clone(offset),
             clocks: Clocks::default(),
         };
+        learn_time(&ports);
         Self {
             rewound: ports.store.rewound(),
             told_keys: ports.ring.keys_in_use(),
@@ -274,6 +283,12 @@ impl Running {
         for known in self.known.values_mut() {
             known.memory.iter_mut().for_each(Memory::look_at_status_again);
         }
+        self.look_at_all();
+    }
+
+    /// Its clock was set.
+    pub fn clock_moved(&mut self) {
+        learn_time(&self.ports);
         self.look_at_all();
     }
 

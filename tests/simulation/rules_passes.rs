@@ -14,7 +14,7 @@ impl World {
     pub fn judge_pass(&mut self, passed: &Passed) {
         let tally = *self.tally();
         // What was refused is written up to 12 minutes later: 10, and what spreads them.
-        if !self.is_quiet(13 * 60_000) {
+        if !self.is_quiet(13 * 60_000) || self.book.jumped_at > tally.began {
             return;
         }
         if passed.wake.is_some_and(|at| at.0 * 1000 + 1500 < tally.began) {

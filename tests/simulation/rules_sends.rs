@@ -12,7 +12,7 @@ use super::idp::Asked;
 use super::ports::told;
 use super::rules_login::{binding_of, is_late};
 use super::words::word;
-use super::world::World;
+use super::world::{Clocks, World};
 
 /// Sends without a complete answer that a content gets.
 const SENDS: u32 = 3;
@@ -261,9 +261,9 @@ impl World {
             .is_some_and(|changed| *changed > at - ON_ITS_WAY)
     }
 
-    /// Whether no process' clock was set lately: pauses are kept by it.
+    /// Whether no process' clock is wrong, or was set lately: pauses are kept by it.
     pub fn clocks_are_exact(&self) -> bool {
-        !self.clock_off && self.now() - self.book.jumped_at > 2 * 60 * MINUTE
+        self.clocks == Clocks::Right && self.now() - self.book.jumped_at > 2 * 60 * MINUTE
     }
 }
 

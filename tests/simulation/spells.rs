@@ -146,7 +146,7 @@ impl World {
         !self.faults.is_calm()
             || self.api.terminating_since.is_some()
             || self.faults.watch_delay > 0
-            || self.clock_off
+            || self.untimed()
             || !of_entry.contains(&self.idp.weather)
             || self.spell.is_some_and(Spell::is_general)
     }

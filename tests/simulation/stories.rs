@@ -19,6 +19,12 @@ pub enum Act {
     Client(bool),
     /// The first process is killed; it starts again within two minutes.
     Crash,
+    /// The clock of the first process' node is so many seconds ahead of the true time from now on.
+    Clock(i64),
+    /// The first process starts anew on a node whose clock is so far ahead.
+    Move(i64),
+    /// The machines sleep for so many minutes.
+    Sleep(i64),
     /// The provider asks everybody to wait for so many minutes.
     Pause(i64),
     Weather(Weather),
@@ -64,7 +70,7 @@ impl Act {
         world.note(|| format!("ACT {self:?}"));
         world.trouble();
         match self {
-            Self::Crash | Self::LookAtKeys => {}
+            Self::Crash | Self::LookAtKeys | Self::Clock(_) | Self::Move(_) | Self::Sleep(_) => {}
             Self::Pause(minutes) => {
                 world.idp.weather = Weather::Paused;
                 world.idp.paused_until = world.seconds() + minutes * 60;
@@ -371,5 +377,49 @@ fn a_credential_that_was_replaced_unseen_is_listed_anew() {
         (61, Act::Suspend),
         (70, Act::SetBackUnseen),
         (1700, Act::Whole),
+    ]);
+}
+
+#[test]
+fn who_starts_with_a_wrong_clock_asks_for_nothing_that_is_not_due() {
+    plays(&[
+        (20, Act::Move(3600)),
+        (40, Act::Whole),
+        (60, Act::Move(-7200)),
+        (100, Act::Whole),
+        (110, Act::Move(0)),
+        (130, Act::Whole),
+    ]);
+}
+
+#[test]
+fn a_clock_that_is_set_by_hours_costs_nobody_a_call() {
+    plays(&[
+        (20, Act::Clock(3600)),
+        (40, Act::Whole),
+        (60, Act::Clock(-7200)),
+        (120, Act::Whole),
+        (130, Act::Clock(0)),
+        (150, Act::Whole),
+    ]);
+}
+
+#[test]
+fn a_clock_that_is_set_back_in_an_outage_costs_minutes() {
+    plays(&[
+        (20, Act::Weather(Weather::Down)),
+        (60, Act::Clock(-7200)),
+        (70, Act::Calm),
+        (80, Act::Whole),
+    ]);
+}
+
+#[test]
+fn who_has_slept_for_longer_than_a_life_renews_at_once() {
+    plays(&[
+        (20, Act::Sleep(300)),
+        (323, Act::Whole),
+        (330, Act::Sleep(20)),
+        (353, Act::Whole),
     ]);
 }

@@ -31,10 +31,22 @@ pub type Shared = Arc<Mutex<World>>;
 /// True time in milliseconds, readable without the world.
 pub type Ticks = Arc<AtomicI64>;
 
+/// How the clocks of the processes' nodes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clocks {
+    Right,
+    /// One is wrong, and the process was told the time.
+    Wrong,
+    /// One was set while nobody could tell the time.
+    Untold,
+}
+
 /// Everything outside of the operator's processes.
 #[derive(Debug)]
 pub struct World {
     pub ticks: Ticks,
+    /// For how long the machines have slept: monotonic clocks do not count it.
+    pub slept: Ticks,
     pub rng: Rng,
     pub api: Api,
     pub idp: Idp,
@@ -49,7 +61,7 @@ pub struct World {
     pub judge: Keyring,
     pub trace: Option<Vec<String>>,
     pub counts: Counts,
-    pub clock_off: bool,
+    pub clocks: Clocks,
     /// There is one process only.
     pub alone: bool,
     /// What [`super::wide`] adds happens.
@@ -117,6 +129,7 @@ impl World {
             judge: keys.keyring(&ticks),
             keys,
             ticks,
+            slept: Ticks::default(),
             rng,
             api: Api::default(),
             idp: Idp::new(life),
@@ -127,7 +140,7 @@ impl World {
             book: Book::default(),
             trace: traced.then(Vec::new),
             counts: Counts::default(),
-            clock_off: false,
+            clocks: Clocks::Right,
             alone: true,
             wide: false,
             silent: 50,
@@ -139,6 +152,16 @@ impl World {
     /// True time, milliseconds.
     pub fn now(&self) -> i64 {
         self.ticks.load(Ordering::Relaxed)
+    }
+
+    /// Whether the API server answers whoever asks for no object.
+    pub fn api_answers(&self) -> bool {
+        self.now() >= self.away_until && self.faults.refused_connection == 0
+    }
+
+    /// Whether a process may go by a wrong time.
+    pub fn untimed(&self) -> bool {
+        self.clocks == Clocks::Untold
     }
 
     /// True time, seconds.

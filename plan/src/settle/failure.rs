@@ -1,7 +1,7 @@
 //! How a failure follows another one, when it is tried again, and what lifts it.
 
 use crate::Time;
-use crate::answer::Refusal;
+use crate::answer::{Effect, Refusal};
 use crate::hold::Object;
 use crate::known::Known;
 use crate::reason::Retry;
@@ -19,6 +19,7 @@ pub fn next(
     let consecutive = consecutive(previous, &refusal);
     let after = refusal.retry_after;
     let at = match refusal.reason.verdicts().retry {
+        _ if refusal.effect == Effect::Withheld => now.plus(after.unwrap_or(1)),
         Retry::Write => schedule::retry_write(now, consecutive, spread, after),
         Retry::Cluster => schedule::retry_cluster(now, consecutive, spread, after),
         Retry::BackOff | Retry::None => schedule::retry_refresh(now, consecutive, spread, life, after),

@@ -7,7 +7,7 @@ use crate::answer::Account;
 use crate::known::Known;
 use crate::looks::Search;
 use crate::reason::Reason;
-use crate::schedule::{SAME_STEP, STEPS};
+use crate::schedule::{RETRY_AFTER_CAP, SAME_STEP, SEND_WINDOW, STEPS, hold_ends};
 use crate::snapshot::{Login, Snapshot};
 use crate::step::Step;
 use crate::word::Word;
@@ -20,7 +20,7 @@ pub const YOUNG: i64 = 600;
 pub fn begins(known: &mut Known, s: &Snapshot, young: bool, starting: bool, now: Time) {
     known.taken.clear();
     known.stored = 0;
-    known.holds.retain(|_, f| f.at <= now);
+    forget_the_future(known, now);
     failure::lift(known, s);
     if s.requested(now) {
         failure::lift_client(known);
@@ -42,6 +42,35 @@ pub fn begins(known: &mut Known, s: &Snapshot, young: bool, starting: bool, now:
     }
     see_others(known, s, now);
     reseal::begins(known, s, now);
+}
+
+/// What began in the future was noted before the clock was set back, and holds nothing up.
+fn forget_the_future(known: &mut Known, now: Time) {
+    let began = |at: &Time| *at <= now;
+    known.holds.retain(|_, f| began(&f.at));
+    let of_entries = known
+        .entries
+        .values_mut()
+        .filter_map(|note| note.failure.as_mut());
+    for failure in of_entries.chain(&mut known.failure) {
+        let ends = failure.next_attempt_at;
+        failure.next_attempt_at = ends.map(|until| hold_ends(until, Some(failure.at), now));
+    }
+    if let Some(attempt) = &mut known.attempt {
+        attempt.first_seen = attempt.first_seen.min(now);
+    }
+    known.last_redeemed_at = known.last_redeemed_at.filter(began);
+    known.deleted_login_at = known.deleted_login_at.filter(began);
+    if known
+        .withheld
+        .as_ref()
+        .is_some_and(|w| w.until > now.plus(RETRY_AFTER_CAP))
+    {
+        known.withheld = None;
+    }
+    if known.turn_at.is_some_and(|at| at > now.plus(SEND_WINDOW)) {
+        known.turn_at = None;
+    }
 }
 
 /// A Secret that others must remove and that this memory has not looked at may come from a look of an earlier resource of this name, and

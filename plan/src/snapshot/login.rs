@@ -6,6 +6,7 @@ use crate::Time;
 use crate::answer::{Granted, Refusal};
 use crate::metadata::{EntryName, Uid, Version};
 use crate::record::{ContentMac, Inputs};
+use crate::schedule::hold_ends;
 use crate::word::Word;
 
 /// The login Secret.
@@ -85,6 +86,14 @@ pub struct LastLogin {
     pub inputs: Option<Inputs>,
     /// [`crate::record::Entry::word`] of that attempt.
     pub word: Option<Word>,
+}
+
+impl LastLogin {
+    /// When it may be sent again, if that is known.
+    pub fn again_at(&self, now: Time) -> Option<Time> {
+        self.next_attempt_at
+            .map(|until| hold_ends(until, self.last_sent_at, now))
+    }
 }
 
 /// A [`crate::record::Verdict`] without its reason.

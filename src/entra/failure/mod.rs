@@ -325,12 +325,17 @@ fn silence(lost: Lost, host: &str) -> (String, &'static str) {
     }
 }
 
+/// How long a peer without certificates waits for them, in seconds: two looks at the file.
+const ROOTS_PAUSE: i64 = 20;
+
 /// A refusal before anything was sent, because the configuration does not offer the authority.
 pub(super) fn not_offered(refused: AuthorityRefused) -> Refusal {
     unsent(Effect::Person, refused.reason, refused.message)
 }
 
 /// A refusal before anything was sent, because the certificates that a peer brings are not there.
+///
+/// Nobody else pays for asking again, so that the pause is short and does not grow.
 pub(super) fn no_roots(missing: &NoRoots) -> Refusal {
     let file = missing.file.display();
     let message = format!(
@@ -344,7 +349,8 @@ pub(super) fn no_roots(missing: &NoRoots) -> Refusal {
              configuration. It is tried again by itself. {}",
             more(reason, None)
         ),
-        ..unsent(Effect::Transient, reason, message)
+        retry_after: Some(ROOTS_PAUSE),
+        ..unsent(Effect::Withheld, reason, message)
     }
 }
 
