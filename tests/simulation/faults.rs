@@ -84,6 +84,7 @@ impl World {
 
     /// A storm begins: some things go wrong for a while.
     pub fn storm(&mut self, crashes: bool) {
+        self.counts.storms += 1;
         let mut f = Faults::default();
         for _ in 0..self.rng.range(1, 3) {
             let rate = self.rng.pick(&[20, 100, 400]);

@@ -1,4 +1,4 @@
-//! Which histories are played: as many as fit, and those that once broke a rule.
+//! Which histories are played: as many as fit, a night's share, and those that once broke a rule.
 
 use std::collections::BTreeSet;
 use std::sync::Mutex;
@@ -151,11 +151,19 @@ impl Played {
         let mut played = played.lock().unwrap();
         played.histories += 1;
         played.counts.add(&outcome.counts);
+        if std::env::var_os("SIMULATION_EACH").is_some() {
+            let end = if outcome.broken.is_some() { "FAILED" } else { "ok" };
+            println!("test history {seed} ... {end}");
+        }
         if let Some(broken) = outcome.broken {
             eprintln!("SEED={seed}: {broken}");
             played.failed.insert(seed);
         }
     }
+}
+
+fn number(variable: &str) -> Option<u64> {
+    std::env::var(variable).ok().map(|n| n.parse().unwrap())
 }
 
 #[test]
@@ -164,8 +172,11 @@ fn histories_keep_the_rules() {
         return replay(seed.parse().unwrap());
     }
     let start = Instant::now();
-    let asked: Option<u64> = std::env::var("SIMULATION_SEEDS").ok().map(|n| n.parse().unwrap());
-    let from: u64 = std::env::var("SIMULATION_FROM").map_or(0, |n| n.parse().unwrap());
+    let asked = number("SIMULATION_SEEDS");
+    let (from, step) = (
+        number("SIMULATION_FROM").unwrap_or(0),
+        number("SIMULATION_STEP").unwrap_or(1),
+    );
     let more = |begun| match asked {
         Some(n) => begun < n,
         None => begun < AT_LEAST || start.elapsed() < BUDGET,
@@ -177,7 +188,7 @@ fn histories_keep_the_rules() {
             if !more(n) {
                 return;
             }
-            Played::play(seed(from + n), &played);
+            Played::play(seed(from + n * step), &played);
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -192,8 +203,10 @@ fn histories_keep_the_rules() {
         failed,
     } = played.into_inner().unwrap();
     eprintln!(
-        "{histories} histories, {} simulated days: {counts:?}",
-        counts.seconds / 86_400
+        "{histories} histories, {} simulated days, {} broke a rule, {:.1} minutes: {counts:?}",
+        counts.seconds / 86_400,
+        failed.len(),
+        start.elapsed().as_secs_f64() / 60.0
     );
     if let Some(first) = failed.first() {
         replay(*first);

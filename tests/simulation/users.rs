@@ -180,7 +180,7 @@ impl People {
         world.note(|| format!("DEED {deed} on {}", who.name));
         world.trouble();
         world.excuse(PATIENCE);
-        world.counts.events += 1;
+        world.counts.deeds += 1;
         match deed {
             0..=3 => self.put_login(world, &who, &format!("user-{}", who.name), true),
             4 | 5 => self.put_login(world, &who, &format!("user-{}", who.name), false),

@@ -122,7 +122,7 @@ impl People {
         let deed = world.rng.below(8);
         world.note(|| format!("WIDE DEED {deed} on {who:?}"));
         world.trouble();
-        world.counts.events += 1;
+        world.counts.deeds += 1;
         match deed {
             0..=2 => Self::change_content(world, who),
             3 => self.snapshot = Some(world.snapshot()),

@@ -90,7 +90,9 @@ pub struct Counts {
     pub writes: u64,
     pub crashes: u64,
     pub faults: u64,
-    pub events: u64,
+    /// Deeds of people.
+    pub deeds: u64,
+    pub storms: u64,
     /// Most calls of one credential in a minute that brought nothing new.
     pub fruitless: u64,
     pub seconds: i64,
@@ -106,7 +108,8 @@ impl Counts {
         self.writes += other.writes;
         self.crashes += other.crashes;
         self.faults += other.faults;
-        self.events += other.events;
+        self.deeds += other.deeds;
+        self.storms += other.storms;
         self.fruitless = self.fruitless.max(other.fruitless);
         self.seconds += other.seconds;
     }

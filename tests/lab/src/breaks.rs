@@ -32,6 +32,9 @@ use tree::Tree;
 /// Where the patches are, below the root of the repository.
 const PATCHES: &str = "tests/lab/breaks";
 
+/// The histories of the simulation, as `cargo lab-night` plays them.
+const HISTORIES: &str = "--profile night --test simulation seeds::histories -- --nocapture";
+
 /// Break each promise on purpose, and show which test notices
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Command {
@@ -44,6 +47,9 @@ pub(crate) struct Command {
     /// Print the sabotages and the promises that they break, and do nothing
     #[arg(long)]
     list: bool,
+    /// Instead of its tests, play so many histories of the simulation with each, and show in how many it is caught
+    #[arg(long, value_name = "N")]
+    histories: Option<u64>,
     /// Longest run of the tests of one sabotage, seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 300)]
     limit: u64,
@@ -68,6 +74,10 @@ impl Command {
             Some(shard) => shard.of(selected),
             None => selected,
         };
+        let selected: Vec<_> = match self.histories {
+            Some(_) => selected.into_iter().map(|s| s.tried_by(HISTORIES)).collect(),
+            None => selected,
+        };
         if selected.is_empty() {
             return Err(Error::NothingSelected(self.only.join(", ")));
         }
@@ -83,11 +93,15 @@ impl Command {
             &scratch.join("tree"),
             &scratch.join("target"),
             Duration::from_secs(self.limit),
+            self.histories,
         );
         let mut judge = Judge::new(&tree, &cargo);
         let mut findings = Vec::new();
         for sabotage in sabotages {
             findings.push(judge.try_one(sabotage)?);
+        }
+        if let Some(histories) = self.histories {
+            return report::shares(&findings, histories);
         }
         report::table(&findings)?;
         match findings.iter().filter(|f| !f.is_caught()).count() {

@@ -17,7 +17,15 @@ const POLL: Duration = Duration::from_millis(20);
 /// How much of a compiler's complaint is shown.
 const COMPLAINT_LINES: usize = 25;
 /// Options of `cargo test` that are followed by a value.
-const WITH_VALUE: [&str; 6] = ["--test", "--bin", "--package", "-p", "--features", "--example"];
+const WITH_VALUE: [&str; 7] = [
+    "--test",
+    "--bin",
+    "--package",
+    "-p",
+    "--features",
+    "--example",
+    "--profile",
+];
 
 /// Cargo in the copy, with build products of its own.
 #[derive(Debug)]
@@ -25,6 +33,7 @@ pub(super) struct Cargo {
     tree: PathBuf,
     target: PathBuf,
     limit: Duration,
+    histories: Option<u64>,
 }
 
 /// What the tests said.
@@ -54,12 +63,13 @@ struct Program {
 }
 
 impl Cargo {
-    /// `limit` is for one run of the tests.
-    pub(super) fn new(tree: &Path, target: &Path, limit: Duration) -> Self {
+    /// `limit` is for one run of the tests. The simulation plays so many `histories`, and says of each how it ended.
+    pub(super) fn new(tree: &Path, target: &Path, limit: Duration, histories: Option<u64>) -> Self {
         Self {
             tree: tree.to_owned(),
             target: target.to_owned(),
             limit,
+            histories,
         }
     }
 
@@ -117,6 +127,11 @@ impl Cargo {
             .args(&selection.run)
             .current_dir(&program.folder)
             .env("CARGO_MANIFEST_DIR", &program.folder);
+        if let Some(histories) = self.histories {
+            command
+                .env("SIMULATION_SEEDS", histories.to_string())
+                .env("SIMULATION_EACH", "1");
+        }
         let (out, err) = (
             self.target.with_extension("out"),
             self.target.with_extension("err"),
@@ -309,7 +324,7 @@ mod tests {
     #[test]
     fn what_takes_too_long_is_ended() {
         let folder = tempfile::tempdir().unwrap();
-        let cargo = Cargo::new(folder.path(), &folder.path().join("target"), Duration::ZERO);
+        let cargo = Cargo::new(folder.path(), &folder.path().join("target"), Duration::ZERO, None);
         let (out, err) = (folder.path().join("out"), folder.path().join("err"));
         let mut sleeper = Command::new("sleep");
         sleeper.arg("60");

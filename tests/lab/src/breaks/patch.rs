@@ -37,6 +37,17 @@ pub(super) struct Sabotage {
     pub(super) path: PathBuf,
 }
 
+impl Sabotage {
+    /// The same, tried by other tests.
+    pub(super) fn tried_by(self, tests: &str) -> Self {
+        Self {
+            tests: tests.to_owned(),
+            expect: None,
+            ..self
+        }
+    }
+}
+
 /// All sabotages of a folder, in the order of their names.
 pub(super) fn load(folder: &Path) -> Result<Vec<Sabotage>, Error> {
     let mut all = patches(folder)?

@@ -31,6 +31,23 @@ pub(super) fn table(findings: &[Finding]) -> Result<(), Error> {
     print(&std::iter::once(head).chain(rows).collect::<String>())
 }
 
+/// Prints in how many of so many histories each sabotage was caught.
+pub(super) fn shares(findings: &[Finding], histories: u64) -> Result<(), Error> {
+    print(&findings.iter().map(|f| share(f, histories)).collect::<String>())
+}
+
+fn share(finding: &Finding, histories: u64) -> String {
+    let caught = match &finding.result {
+        Ok(failed) => failed.iter().filter(|name| name.starts_with("history ")).count(),
+        Err(_) => 0,
+    };
+    let Finding { sabotage, .. } = finding;
+    format!(
+        "{caught:5} of {histories} histories  {}\n    {}\n",
+        sabotage.name, sabotage.rule
+    )
+}
+
 fn row(finding: &Finding, width: usize) -> String {
     let Finding {
         sabotage,
