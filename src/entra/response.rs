@@ -7,6 +7,7 @@
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use zeroize::Zeroize as _;
 
 use super::account::{Identity, payload};
 use super::clock::Started;
@@ -56,8 +57,18 @@ pub(super) struct Asked<'a> {
     pub(super) client_info: bool,
 }
 
-/// The members of a response (RFC 6749 §5.1); those that are not known are ignored.
+/// The members of a response (RFC 6749 §5.1); those that are not known are ignored. Texts are wiped, whatever is odd.
 struct Body(Map<String, Value>);
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        for value in self.0.values_mut() {
+            if let Value::String(text) = value {
+                text.zeroize();
+            }
+        }
+    }
+}
 
 impl Body {
     /// The first value of the text, so that what a gateway appends does not cost the tokens.

@@ -16,9 +16,9 @@ use crate::plan::identity::Pin;
 pub struct Secret(SecretString);
 
 impl Secret {
-    /// Takes ownership of `text`.
+    /// Takes `text` over, and wipes what it was read into: a text that has room to grow would leave itself behind.
     pub fn new(text: String) -> Self {
-        Self(SecretString::from(text))
+        Self(SecretString::from(Zeroizing::new(text).as_str()))
     }
 
     /// The text itself. Callers hand it on at once and keep no copy.
