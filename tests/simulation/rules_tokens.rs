@@ -32,18 +32,18 @@ impl World {
         };
         let ours = object.kind == LOGIN_TYPE
             || [CLIENT_SECRET_TYPE, TLS_TYPE].contains(&object.kind.as_str())
-            || self.is_ours(key, &object);
-        let seen = known.is_some_and(|m| m.uid == object.uid);
+            || self.is_ours(key, &object.meta());
+        let seen = known.is_some_and(|m| m.uid == object.uid && !self.is_ours(key, m));
         if !ours && seen {
             self.broken(8, format!("the foreign Secret {} was read", key.name));
         }
     }
 
-    fn is_ours(&self, key: &Key, object: &Object) -> bool {
+    fn is_ours(&self, key: &Key, meta: &SecretMeta) -> bool {
         let credential = &self.turn.as_ref().unwrap().credential;
-        match &object.controller {
+        match &meta.controller {
             Some(c) => c.ours && c.uid == credential.uid,
-            None => object.annotations.get(annotation::OWNER) == Some(&self.proof(key, credential)),
+            None => meta.annotations.get(annotation::OWNER) == Some(&self.proof(key, credential)),
         }
     }
 
@@ -87,7 +87,7 @@ impl World {
         match (old, new) {
             (Some(old), None) if of_login => self.judge_login_deleted(key, old),
             (Some(old), Some(new)) if of_login => self.judge_claim(key, old, new),
-            (Some(old), _) if !self.is_ours(key, old) => {
+            (Some(old), _) if !self.is_ours(key, &old.meta()) => {
                 self.broken(8, format!("the foreign Secret {} was written", key.name));
             }
             (Some(old), None) if is_session(old) => self.broken(3, "a refresh-token Secret was deleted"),
