@@ -72,9 +72,48 @@ pub mod annotation {
     pub const ACCOUNT: &str = "entra-operator.dev/account";
     /// Refresh-token Secret: the last login attempt (verdict, login uid, sends, next attempt), as JSON.
     pub const LAST_LOGIN: &str = "entra-operator.dev/last-login";
+
+    /// Bytes of a value that are read: whoever may write Secrets must not fill the operator's memory.
+    pub const MOST: usize = 4096;
+
+    /// All that are read of a Secret.
+    pub const READ: [&str; 17] = [
+        super::ANNOTATION_ALLOW_IDENTITY_CHANGE,
+        OWNER,
+        CLAIMED_BY,
+        ISSUED_AT,
+        EXPIRES_AT,
+        REFRESH_AT,
+        REQUEST,
+        SHAPE,
+        TEMPLATE,
+        RENDERED,
+        SCOPES,
+        KEY_ID,
+        DEAD_SINCE,
+        BINDING,
+        TENANT_ID,
+        ACCOUNT,
+        LAST_LOGIN,
+    ];
 }
 
 /// Name of the refresh-token Secret of a credential.
 pub fn refresh_token_secret(credential: &str) -> String {
     format!("{credential}{REFRESH_TOKEN_SUFFIX}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::annotation::READ;
+
+    #[test]
+    fn every_annotation_that_has_a_name_is_read() {
+        let own = include_str!("names.rs");
+        let named = own
+            .lines()
+            .filter(|line| line.starts_with("    pub const ") && line.contains(": &str ="));
+        let with_the_leave = named.count() + 1;
+        assert_eq!(READ.len(), with_the_leave);
+    }
 }

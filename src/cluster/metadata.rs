@@ -2,8 +2,8 @@
 //!
 //! # Guarantees
 //!
-//! - Annotations that are not ours are dropped while decoding: on a login Secret,
-//!   `kubectl.kubernetes.io/last-applied-configuration` holds the password.
+//! - Annotations that are not read are dropped while decoding, and of the others what is longer than any of ours: on a login
+//!   Secret, `kubectl.kubernetes.io/last-applied-configuration` holds the password.
 //! - Every Secret decodes, whatever its metadata looks like, so that no decoder ever has a reason to log one.
 
 use std::borrow::Cow;
@@ -15,7 +15,7 @@ use kube::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::api::{EntraCredential, GROUP, LABEL_MANAGED_BY, MANAGED_BY};
+use crate::api::{EntraCredential, GROUP, LABEL_MANAGED_BY, MANAGED_BY, annotation};
 use crate::plan::metadata::{Uid, Version};
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
 
@@ -111,7 +111,7 @@ pub(super) fn secret_meta(metadata: &Value) -> SecretMeta {
         deleting: metadata.get("deletionTimestamp").is_some_and(|t| !t.is_null()),
         controller: controller(metadata),
         managed: text(labels, LABEL_MANAGED_BY) == Some(MANAGED_BY),
-        annotations: texts_of(annotations, is_ours),
+        annotations: read_of(annotations),
         has_annotations: has_entries(annotations),
         has_labels: has_entries(labels),
     }
@@ -119,15 +119,26 @@ pub(super) fn secret_meta(metadata: &Value) -> SecretMeta {
 
 /// All labels or annotations of `metadata`.
 pub(super) fn texts(metadata: &Value, which: &str) -> BTreeMap<String, String> {
-    texts_of(metadata.get(which).unwrap_or(&Value::Null), |_| true)
+    let all = metadata
+        .get(which)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
+    all.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+        .collect()
 }
 
-/// The texts of a map whose keys are to be kept.
-fn texts_of(map: &Value, kept: impl Fn(&str) -> bool) -> BTreeMap<String, String> {
-    let all = map.as_object().into_iter().flatten();
-    let kept = all.filter(|(key, _)| kept(key));
-    kept.filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-        .collect()
+fn read_of(annotations: &Value) -> BTreeMap<String, String> {
+    let begin = |value: &str| {
+        value
+            .get(..value.floor_char_boundary(annotation::MOST))
+            .map(str::to_owned)
+    };
+    let read = annotation::READ.iter().filter_map(|name| {
+        let value = text(annotations, name).and_then(begin)?;
+        Some(((*name).to_owned(), value))
+    });
+    read.collect()
 }
 
 /// ownerReferences of `metadata`, as they are.
@@ -146,11 +157,6 @@ fn controller(metadata: &Value) -> Option<Controller> {
         name: field("name").to_owned(),
         uid: Uid(field("uid").to_owned()),
     })
-}
-
-fn is_ours(annotation: &str) -> bool {
-    let domain = annotation.split_once('/').map(|(domain, _)| domain);
-    domain == Some(GROUP)
 }
 
 fn has_entries(map: &Value) -> bool {
@@ -178,6 +184,7 @@ mod tests {
             "annotations": {
                 "kubectl.kubernetes.io/last-applied-configuration": "{\"password\": \"hunter2\"}",
                 "entra-operator.dev/owner": "mac", "evil-entra-operator.dev/owner": "no",
+                "entra-operator.dev/elsewhere": "no", "entra-operator.dev/scopes": "ä".repeat(5000),
             },
             "ownerReferences": [
                 {"apiVersion": "v1", "kind": "ConfigMap", "name": "c", "uid": "x"},
@@ -188,10 +195,12 @@ mod tests {
     }
 
     #[test]
-    fn only_our_annotations_are_kept() {
+    fn only_annotations_that_are_read_are_kept_and_no_more_of_each_than_we_write() {
         let secret = seen(token_secret());
-        let keys: Vec<_> = secret.meta().annotations.keys().map(String::as_str).collect();
-        assert_eq!(keys, ["entra-operator.dev/owner"]);
+        let kept = &secret.meta().annotations;
+        let keys: Vec<_> = kept.keys().map(String::as_str).collect();
+        assert_eq!(keys, ["entra-operator.dev/owner", "entra-operator.dev/scopes"]);
+        assert_eq!(kept["entra-operator.dev/scopes"].len(), annotation::MOST);
         assert!(!format!("{secret:?}").contains("hunter2"));
     }
 

@@ -92,7 +92,29 @@ pub fn of_template(spec: &TokenSpec) -> Option<(String, String)> {
     }
     // It goes when the last of them goes.
     template.annotations.insert(own.clone());
-    Some((own, serde_json::to_string(&template).ok()?))
+    let text = serde_json::to_string(&template).ok()?;
+    // More than is read again is not noted: what the spec drops of so much stays.
+    (text.len() <= name::MOST).then_some((own, text))
+}
+
+/// What stands for scopes that have no room.
+const MORE: &str = "…";
+
+/// The granted scopes, as many as are read again.
+fn scopes(granted: &[String]) -> String {
+    let mut text = granted.join(" ");
+    if text.len() > name::MOST {
+        let room = text.floor_char_boundary(name::MOST - MORE.len());
+        text.truncate(room);
+        text.truncate(text.rfind(' ').map_or(0, |space| space.saturating_add(1)));
+        text.push_str(MORE);
+    }
+    text
+}
+
+/// Whether not all of the granted scopes are there.
+pub fn there_are_more(scopes: &str) -> bool {
+    scopes.ends_with(MORE)
 }
 
 /// The stored refresh token, as the annotations of its Secret describe it.
@@ -230,7 +252,7 @@ pub fn of_token(
         (name::REFRESH_AT.to_owned(), stamp::to_text(refresh_at)),
         (name::REQUEST.to_owned(), request.0.clone()),
         (name::SHAPE.to_owned(), shape.0.clone()),
-        (name::SCOPES.to_owned(), granted.scopes.join(" ")),
+        (name::SCOPES.to_owned(), scopes(&granted.scopes)),
     ])
 }
 
@@ -265,4 +287,24 @@ pub fn claimant(meta: &SecretMeta) -> Option<super::ports::Owner> {
 
 fn time(meta: &SecretMeta, key: &str) -> Option<Time> {
     meta.annotations.get(key).and_then(|text| stamp::from_text(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_scopes_than_are_read_again_are_cut_between_two_and_say_so() {
+        let few: Vec<_> = (0..20).map(|n| format!("api://a/{n}")).collect();
+        assert_eq!(scopes(&few), few.join(" "));
+        let many: Vec<_> = (0..256).map(|n| format!("api://ä/{n:0>30}")).collect();
+        let text = scopes(&many);
+        assert!(
+            text.len() <= name::MOST && there_are_more(&text),
+            "{}",
+            text.len()
+        );
+        let kept = text.split(' ').filter(|scope| *scope != MORE);
+        assert!(kept.zip(&many).all(|(kept, scope)| kept == scope), "{text}");
+    }
 }

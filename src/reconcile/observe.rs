@@ -357,15 +357,13 @@ fn token<P: Ports>(
 /// resource before the scope's name, in another case; `.default` stands for whatever was consented to.
 fn reduced(meta: &SecretMeta, asked: &[String]) -> bool {
     let short = |scope: &str| scope.rsplit('/').next().unwrap_or(scope).to_lowercase();
-    let granted: Vec<_> = meta
+    let text = meta
         .annotations
         .get(annotation::SCOPES)
-        .into_iter()
-        .flat_map(|s| s.split_whitespace())
-        .map(short)
-        .collect();
+        .map_or("", String::as_str);
+    let granted: Vec<_> = text.split_whitespace().map(short).collect();
     let declined = |scope: &String| short(scope) != ".default" && !granted.contains(&short(scope));
-    !granted.is_empty() && asked.iter().any(declined)
+    !granted.is_empty() && !annotations::there_are_more(text) && asked.iter().any(declined)
 }
 
 /// Only a deferral is later than what the annotation says, and within the token's life: the annotation of a newer token
