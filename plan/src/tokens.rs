@@ -106,6 +106,19 @@ impl Token {
         })
     }
 
+    /// When its renewal is planned, as a person is told. What waits for no more than its turn is told by its schedule: turns
+    /// come within seconds, and each would be a write.
+    pub fn planned(&self, s: &Snapshot, now: Time) -> Option<Time> {
+        let Need::RedeemAt(Some(at)) = self.need(s, now) else {
+            return None;
+        };
+        let due = self.due(s);
+        let turn = s
+            .withheld(now)
+            .is_some_and(|w| w.until == at && w.until.since(now) < schedule::WITHHELD_TOLD);
+        Some(if turn && due > Time::ALWAYS { due } else { at })
+    }
+
     /// Whether the Secret was repaired before, is gone or edited again, and its next repair is put off.
     pub fn repair_put_off(&self, now: Time) -> bool {
         let whole = |p: &Published| !p.edited && !p.unwritable;

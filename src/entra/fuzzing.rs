@@ -5,7 +5,7 @@
 use zeroize::Zeroizing;
 
 use super::Grant;
-use super::authority::Authorities;
+use super::authority::{Authorities, Authority};
 use super::clock::{Started, Timing};
 use super::failure::Attempt;
 use super::federation::TEXT_MAX;
@@ -53,7 +53,8 @@ pub fn token(body: &[u8]) {
 ///
 /// If more of a federation server is believed than an address has.
 pub fn realm(body: &[u8]) {
-    if let Some(AccountRealm::Federated(server)) = realm::read(body) {
+    let Some(authority) = entra() else { return };
+    if let Some(AccountRealm::Federated(server)) = realm::read(&authority, body) {
         let texts = [server.metadata, server.active, Some(server.audience)];
         assert!(texts.iter().flatten().all(|text| text.len() <= TEXT_MAX));
     }
@@ -120,10 +121,15 @@ pub fn refusal(answer: &[u8]) {
     assert!(remedy.is_ascii() && remedy.len() < 768);
 }
 
-fn refused(grant: Grant, status: u16, body: &[u8]) -> Option<Refusal> {
-    let authority = Authorities::default()
+/// Entra's worldwide cloud.
+fn entra() -> Option<Authority> {
+    Authorities::default()
         .bound("any", None, "login.microsoftonline.com")
-        .ok()?;
+        .ok()
+}
+
+fn refused(grant: Grant, status: u16, body: &[u8]) -> Option<Refusal> {
+    let authority = entra()?;
     let binding = Binding {
         authority: authority.host(),
         tenant: "contoso.example".to_owned(),

@@ -13,7 +13,6 @@ use crate::api::{
 use crate::plan::answer::told;
 use crate::plan::conditions::{Condition, conditions};
 use crate::plan::snapshot::{Failure, Login, Snapshot, Token};
-use crate::plan::tokens::Need;
 use crate::plan::word::Said;
 use crate::plan::{Decision, Time};
 use crate::plan::{schedule, settle};
@@ -246,19 +245,8 @@ fn by_authority(s: &Snapshot, at: Time) -> KubeTime {
 
 /// When the renewal is planned, back-off included.
 fn planned(s: &Snapshot, t: &Token, now: Time) -> Option<KubeTime> {
-    match t.need(s, now) {
-        Need::RedeemAt(at) if s.redeemable() => at.map(|at| by_authority(s, at)),
-        Need::Redeem(_)
-        | Need::RedeemAt(_)
-        | Need::Foreign
-        | Need::Predecessor
-        | Need::Adopt
-        | Need::Replace
-        | Need::Publish
-        | Need::Held(_)
-        | Need::Deleting
-        | Need::Verify => None,
-    }
+    let at = t.planned(s, now).filter(|_| s.redeemable());
+    at.map(|at| by_authority(s, at))
 }
 
 fn token_status(s: &Snapshot, t: &Token, now: Time) -> TokenStatus {

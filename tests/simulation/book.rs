@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use entra_operator::plan::metadata::Uid;
 use entra_operator::plan::record::Record;
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::annotations;
@@ -44,8 +45,8 @@ pub struct Book {
     pub leave: BTreeSet<Key>,
     /// When a node's clock jumped last, milliseconds.
     pub jumped_at: i64,
-    /// The request that a status called handled last, and when, milliseconds.
-    pub handled: BTreeMap<Key, (String, i64)>,
+    /// The request that a credential's status called handled last, and when, milliseconds.
+    pub handled: BTreeMap<(Key, Uid), (String, i64)>,
     /// When a refresh token was recorded as dead, milliseconds.
     pub dead_at: BTreeMap<Key, i64>,
     /// When the operator published in a Secret last, milliseconds, with which labels of the spec, and under which tag.

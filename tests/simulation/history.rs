@@ -600,8 +600,15 @@ impl History {
             };
             let (ready, reason) = headline(resource.status.as_ref());
             let whole = whole(&world, key);
-            if ready && !whole && !world.is_obtainable(key) {
-                return Err(format!("{} says Ready ({reason}), but is not", key.name));
+            // Whose tokens are wanted is known by the refresh token or by the status, and by nothing else.
+            let told = resource.status.as_ref().and_then(|s| s.account.as_ref());
+            let known = told.is_some() || world.session_of(key).account().is_some();
+            if ready && known && !whole && !world.is_obtainable(key) {
+                let lacks = world.wanting(key);
+                return Err(format!(
+                    "{} says Ready ({reason}), but is not: {lacks:?}",
+                    key.name
+                ));
             }
             if reason.is_empty() {
                 return Err(format!("{} has no status", key.name));

@@ -337,7 +337,8 @@ impl Process {
                 }
                 w.idp.paused_until - now
             }
-            _ => 5,
+            // Turns are at most a minute away.
+            _ => w.rng.pick(&[5, 20, 60]),
         };
         drop(w);
         Outcome::Later(Later {

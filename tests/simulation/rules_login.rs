@@ -65,7 +65,11 @@ impl World {
     /// Whether a status said, before this pass, that the word has led to a renewal.
     fn was_handled(&mut self, credential: &Credential, word: Option<i64>) -> bool {
         if self.alone {
-            let handled = self.book.handled.get(&credential.key).cloned();
+            let handled = self
+                .book
+                .handled
+                .get(&(credential.key.clone(), credential.uid.clone()))
+                .cloned();
             handled.is_some_and(|(value, at)| word <= stamp(&value) && at < self.tally().began)
         } else {
             // Two processes that both write the status may undo what the other one wrote.

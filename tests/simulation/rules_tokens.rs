@@ -261,9 +261,10 @@ impl World {
     pub fn judge_status(&mut self, key: &Key, uid: &Uid, status: &EntraCredentialStatus) {
         self.tally().statuses += 1;
         let (now, handled) = (self.now(), status.last_handled_refresh_request.clone());
-        let known = self.book.handled.get(key).map(|(value, _)| value);
+        let whose = (key.clone(), uid.clone());
+        let known = self.book.handled.get(&whose).map(|(value, _)| value);
         if let Some(value) = handled.filter(|v| Some(v) != known) {
-            self.book.handled.insert(key.clone(), (value, now));
+            self.book.handled.insert(whose, (value, now));
         }
         let text = serde_json::to_string(status).unwrap();
         for mark in ["\"rt-", "\"at-", "pw-"] {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use entra_operator::api::ClientCredential;
+use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::material::ClientAuthentication;
 use entra_operator::reconcile::ports::Key;
 
@@ -30,7 +31,7 @@ pub struct Snapshot {
     api: Api,
     sends: BTreeMap<(Key, Content), u32>,
     contents: BTreeMap<(Key, String), Sent>,
-    handled: BTreeMap<Key, (String, i64)>,
+    handled: BTreeMap<(Key, Uid), (String, i64)>,
     dead_at: BTreeMap<Key, i64>,
     published: BTreeMap<Key, Published>,
 }

@@ -117,8 +117,12 @@ pub enum Allowed {
     PassIsOver,
 }
 
-/// A pass ends: a word that could lead to nothing, because no refresh token is stored, is handled by having been looked at.
+/// A pass ends: what was held and is not held again is over, and a word that could lead to nothing, because no refresh token is
+/// stored, is handled by having been looked at.
 pub fn ends(known: &mut Known, s: &Snapshot, now: Time) {
+    known
+        .holds
+        .retain(|_, f| f.next_attempt_at.is_none_or(|at| at > now));
     let nothing_to_renew = s.session.token.is_none() && !matches!(s.login, Login::Present(_));
     if nothing_to_renew && !s.object.suspended && !s.object.deleting && s.requested(now) {
         known.handled = s.word_for_renewal(now).or(known.handled);

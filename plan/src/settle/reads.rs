@@ -9,9 +9,8 @@ use crate::metadata::Version;
 use crate::schedule::retry_login;
 use crate::snapshot::{AttemptSeen, Claim, Opened, Snapshot};
 
-/// The login Secret was read.
+/// The login Secret was read. What holds it is not over by that: a write may be refused all the same.
 pub fn login(known: &mut Known, seen: LoginSeen) {
-    trouble::over(known, &Object::Login);
     known.login = Some(seen);
 }
 
@@ -35,9 +34,8 @@ pub fn claimed(known: &mut Known, version: Version) {
     }
 }
 
-/// The refresh-token Secret was read and opened.
+/// The refresh-token Secret was read and opened. What holds it is not over by that.
 pub fn session(known: &mut Known, seen: SessionSeen, immutable: bool, now: Time) {
-    trouble::over(known, &Object::Session);
     if let Opened::Read {
         record: Some(record), ..
     } = &seen.opened

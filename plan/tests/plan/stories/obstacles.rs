@@ -4,9 +4,11 @@ use entra_plan::reason::Reason;
 
 use crate::build::CLIENT_SECRET_TYPE;
 use entra_plan::answer::Effect;
+use entra_plan::known::{Known, SessionSeen};
 use entra_plan::record::{Record, Verdict};
+use entra_plan::settle::{self, trouble::Trouble};
 use entra_plan::snapshot::{
-    Claim, Content, Login, LoginSecret, Object, Ownership, Pocket, Session, Snapshot, Target, Token,
+    Claim, Content, Login, LoginSecret, Object, Opened, Ownership, Pocket, Session, Snapshot, Target, Token,
 };
 use entra_plan::{Object as Hold, Step};
 
@@ -288,4 +290,33 @@ fn a_record_of_another_login_does_not_stop_a_first_one() {
             entry: name("graph")
         }
     );
+}
+
+#[test]
+fn a_write_that_is_refused_again_and_again_waits_longer_although_reads_succeed() {
+    let mut known = Known::default();
+    let mut now = NOW;
+    let mut pauses = Vec::new();
+    for _ in 0..3 {
+        let s = Snapshot {
+            holds: known.holds.clone(),
+            ..healthy()
+        };
+        let seen = SessionSeen {
+            version: s.session.version.clone().unwrap(),
+            keys: 0,
+            sealed_by: None,
+            opened: Opened::of(None, None),
+        };
+        settle::reads::session(&mut known, seen, false, now);
+        let refused = Trouble::WriteRefused("the quota is used up".to_owned());
+        settle::trouble::with(&mut known, &s, &Hold::Session, &refused, now);
+        settle::pass::ends(&mut known, &s, now);
+        let until = known.holds[&Hold::Session].next_attempt_at.unwrap();
+        pauses.push(until.since(now));
+        now = until;
+    }
+    assert!(pauses.is_sorted_by(|a, b| 2 * a <= *b), "{pauses:?}");
+    settle::pass::ends(&mut known, &healthy(), now);
+    assert!(known.holds.is_empty(), "what was not refused again is over");
 }

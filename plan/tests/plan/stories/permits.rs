@@ -50,6 +50,19 @@ fn a_turn_that_comes_soon_is_not_told() {
     assert_eq!(rests(&withheld(5, &s)), (Step::Idle, Reason::Fresh, Some(5)));
 }
 
+/// Turns are seconds apart, and each of them would be a write of the status.
+#[test]
+fn a_renewal_that_waits_for_its_turn_is_planned_by_its_schedule() {
+    let s = due();
+    let planned = |seconds: i64| {
+        let s = withheld(seconds, &s);
+        s.tokens[0].planned(&s, NOW).unwrap()
+    };
+    assert_eq!(planned(5), planned(10));
+    assert!(planned(5) < NOW);
+    assert_eq!(planned(60), NOW.plus(60));
+}
+
 #[test]
 fn while_a_changed_spec_waits_for_its_turn_what_was_written_is_as_written() {
     let mut s = healthy();
