@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-pub(crate) use entra_lab::stage::{Relay, Trap};
 use entra_lab::stage::Operator;
+pub(crate) use entra_lab::stage::{Relay, Trap};
 use tokio::sync::Semaphore;
 
 /// Longest until an operator makes the call at which it is to be killed; many start at once.

@@ -20,7 +20,7 @@ mod report;
 mod scene;
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 use self::evidence::Evidence;
 use self::judges::{Violation, judge};
 use self::leaks::Searches;
-use self::plan::{Deed, Planned, Settings, plan};
+use self::plan::{Act, Deed, Planned, Settings, plan};
 use self::report::{Figures, Memory, Report};
 use self::scene::Scene;
 use crate::demo::program;
@@ -212,8 +212,9 @@ impl Args {
     }
 }
 
-async fn programs(args: &Args) -> Result<Vec<PathBuf>, Error> {
-    let absolute = |path: &Path| {
+/// The operator, and what replicas change to.
+async fn programs(args: &Args) -> Result<[PathBuf; 2], Error> {
+    let absolute = |path: &PathBuf| {
         let found = path.canonicalize();
         found.map_err(Error::io(format!("find {}", path.display())))
     };
@@ -221,8 +222,11 @@ async fn programs(args: &Args) -> Result<Vec<PathBuf>, Error> {
         Some(path) => absolute(path)?,
         None => program::built(&Screen::new()).await?,
     };
-    let other = args.other_binary.as_deref().map(absolute).transpose()?;
-    Ok([Some(own), other].into_iter().flatten().collect())
+    let other = args
+        .other_binary
+        .as_ref()
+        .map_or_else(|| Ok(own.clone()), absolute)?;
+    Ok([own, other])
 }
 
 /// One line on standard error.
@@ -290,9 +294,12 @@ async fn recover(scene: &Scene) -> Result<Vec<Memory>, Error> {
         }
         if begun.elapsed() > A_PERSON_S_PATIENCE && !asked {
             asked = true;
-            for (i, _) in endings.into_iter().filter(|(_, e)| e.conditions.contains("LoginOutcomeUnknown")) {
+            for (i, _) in endings
+                .into_iter()
+                .filter(|(_, e)| e.conditions.contains("LoginOutcomeUnknown"))
+            {
                 say(&format!("c{i} waits for a person's word"))?;
-                scene.act(Deed::Word(i)).await?;
+                scene.act(Deed::Of(i, Act::Word)).await?;
             }
         }
         tokio::time::sleep(Duration::from_secs(1)).await;
@@ -340,9 +347,15 @@ async fn report(scene: &Scene, start: Timestamp, memory: Vec<Memory>) -> Result<
     let now = evidence.end.unwrap_or_default();
     let violation = |rule, what| Violation { rule, at: now, what };
     let changed = scene.changed_bystanders().await?;
-    judgement.violations.extend(changed.into_iter().map(|what| violation("foreign-object", what)));
-    judgement.violations.extend(found.leaks.iter().cloned().map(|what| violation("leak", what)));
-    judgement.violations.extend(memory_grows(&memory).map(|what| violation("memory", what)));
+    judgement
+        .violations
+        .extend(changed.into_iter().map(|what| violation("foreign-object", what)));
+    judgement
+        .violations
+        .extend(found.leaks.iter().cloned().map(|what| violation("leak", what)));
+    judgement
+        .violations
+        .extend(memory_grows(&memory).map(|what| violation("memory", what)));
     let lost = report::lost_at_provider(&evidence.journal) + scene.lost_at_api();
     let figures = Figures {
         start,
@@ -352,7 +365,12 @@ async fn report(scene: &Scene, start: Timestamp, memory: Vec<Memory>) -> Result<
         found,
         memory,
     };
-    Ok(Report::new(scene.settings.clone(), &evidence, &judgement, figures))
+    Ok(Report::new(
+        scene.settings.clone(),
+        &evidence,
+        &judgement,
+        figures,
+    ))
 }
 
 /// Whether there are more copies after more renewals: more than for a tenth of them.
@@ -363,5 +381,8 @@ fn memory_grows(memory: &[Memory]) -> Option<String> {
     let grown = after.iter().find(|(kind, count)| {
         **count > before.get(*kind).copied().unwrap_or_default() + renewals / 10 + 10
     })?;
-    Some(format!("{} more than before: {before:?}, then {after:?} after {renewals} renewals", grown.0))
+    Some(format!(
+        "{} more than before: {before:?}, then {after:?} after {renewals} renewals",
+        grown.0
+    ))
 }

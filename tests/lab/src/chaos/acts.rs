@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use entra_operator::api::EntraCredential;
+use entra_operator::api::{ANNOTATION_REFRESH_REQUESTED, EntraCredential};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -12,10 +13,11 @@ use super::Error;
 use super::cast::{self, EDITED, FOREIGN_TOKEN};
 use super::evidence::{Done, Span};
 use super::outages;
-use super::plan::{Deed, Side};
+use super::plan::{Act, Deed, Side};
 use super::replicas::{KEYS, Replica};
 use super::scene::{Scene, key_material, sealing_key};
 use crate::proxy::{Action, Rule};
+use crate::simulator::world::user_name;
 use crate::simulator::{Event, Fault, Rule as Script};
 use crate::stage::OPERATOR;
 
@@ -38,34 +40,16 @@ impl Scene {
     /// Gives the uid of a login Secret.
     async fn do_it(&self, deed: &Deed) -> Result<Option<String>, Error> {
         match deed {
+            Deed::Kill(n) => self.replica(*n)?.kill().await?,
+            Deed::KillInWrite(n) => self.replica(*n)?.kill_in_write().await?,
+            Deed::Stop(n, time) => self.replica(*n)?.stop(*time).await,
+            Deed::Swap(n) => self.replica(*n)?.swap().await?,
             Deed::Outage(outage, time) => outages::be_out(self, *outage, *time).await?,
             Deed::Lose(side, times) => self.lose(*side, *times),
-            Deed::Kill(_) | Deed::KillInWrite(_) | Deed::Swap(_) | Deed::Stop(..) => self.disturb(deed).await?,
-            Deed::Rotate
-            | Deed::Login(..)
-            | Deed::Revoke(..)
-            | Deed::Edit(_)
-            | Deed::Remove(_)
-            | Deed::Word(_)
-            | Deed::Collide(_)
-            | Deed::Part(_)
-            | Deed::Delete(_)
-            | Deed::Create(_) => return self.persist(deed).await,
+            Deed::Rotate => persist(async || self.rotate().await).await?,
+            Deed::Of(i, act) => return persist(async || self.play(*i, *act).await).await,
         }
         Ok(None)
-    }
-
-    async fn disturb(&self, deed: &Deed) -> Result<(), Error> {
-        match deed {
-            Deed::Kill(n) => self.replica(*n)?.kill().await,
-            Deed::KillInWrite(n) => self.replica(*n)?.kill_in_write().await,
-            Deed::Swap(n) => self.replica(*n)?.swap().await,
-            Deed::Stop(n, time) => {
-                self.replica(*n)?.stop(*time).await;
-                Ok(())
-            }
-            _ => Ok(()),
-        }
     }
 
     fn replica(&self, number: usize) -> Result<&Replica, Error> {
@@ -87,59 +71,51 @@ impl Scene {
         }
     }
 
-    /// As people do: again, until it worked.
-    async fn persist(&self, deed: &Deed) -> Result<Option<String>, Error> {
-        let begun = Instant::now();
-        loop {
-            match self.play(deed).await {
-                Err(Error::Kube(_)) if begun.elapsed() < PATIENCE => tokio::time::sleep(AGAIN).await,
-                other => return other,
-            }
-        }
-    }
-
     async fn rotate(&self) -> Result<(), Error> {
-        let rotations = self.done().iter().filter(|done| done.deed == Deed::Rotate).count();
+        let rotations = self
+            .done()
+            .iter()
+            .filter(|done| done.deed == Deed::Rotate)
+            .count();
         let data = json!({"data": {sealing_key(rotations + 1): key_material()}});
-        let keys = Api::<k8s_openapi::api::core::v1::Secret>::namespaced(self.client.clone(), OPERATOR);
-        keys.patch(KEYS, &PatchParams::default(), &Patch::Merge(data)).await?;
+        let keys = Api::<Secret>::namespaced(self.client.clone(), OPERATOR);
+        keys.patch(KEYS, &PatchParams::default(), &Patch::Merge(data))
+            .await?;
         Ok(())
     }
 
     /// The part of people. Gives the uid of a login Secret.
-    async fn play(&self, deed: &Deed) -> Result<Option<String>, Error> {
-        match deed {
-            Deed::Login(i, content) => return self.login(*i, *content).await.map(Some),
-            Deed::Rotate => self.rotate().await?,
-            Deed::Revoke(i, content) => {
-                let (user, password) = (crate::simulator::world::user_name(*i), content.password(*i));
+    async fn play(&self, i: usize, act: Act) -> Result<Option<String>, Error> {
+        match act {
+            Act::Login(content) => return self.login(i, content).await.map(Some),
+            Act::Revoke(content) => {
                 let simulator = &self.stage.simulator;
-                simulator.change_password(&user, &password, Event::SessionsRevoked);
+                simulator.change_password(&user_name(i), &content.password(i), Event::SessionsRevoked);
             }
-            Deed::Edit(i) => {
+            Act::Edit => {
                 let edited = json!({"stringData": {"access_token": EDITED}});
-                self.change_token(*i, Some(edited)).await?;
+                self.change_token(i, Some(edited)).await?;
             }
-            Deed::Remove(i) => self.change_token(*i, None).await?,
-            Deed::Word(i) => {
-                let now = Timestamp::now().to_string();
-                let word = json!({"metadata": {"annotations": {"entra-operator.dev/refresh-requested-at": now}}});
-                let credentials = self.credentials(*i);
-                credentials
-                    .patch(&cast::name(*i), &PatchParams::default(), &Patch::Merge(word))
-                    .await?;
+            Act::Remove => self.change_token(i, None).await?,
+            Act::Word => self.ask_for_renewal(i).await?,
+            Act::Collide => drop(self.apply(&cast::credential(i, Some(FOREIGN_TOKEN))).await?),
+            Act::Part | Act::Create => drop(self.apply(&cast::credential(i, None)).await?),
+            Act::Delete => {
+                let params = DeleteParams::default();
+                let deleted = self.credentials(i).delete(&cast::name(i), &params).await;
+                ignore_missing(deleted.map(drop))?;
             }
-            Deed::Collide(i) => drop(self.apply(&cast::credential(*i, Some(FOREIGN_TOKEN))).await?),
-            Deed::Part(i) | Deed::Create(i) => drop(self.apply(&cast::credential(*i, None)).await?),
-            Deed::Delete(i) => ignore_missing(
-                self.credentials(*i)
-                    .delete(&cast::name(*i), &DeleteParams::default())
-                    .await
-                    .map(drop),
-            )?,
-            _ => {}
         }
         Ok(None)
+    }
+
+    async fn ask_for_renewal(&self, i: usize) -> Result<(), Error> {
+        let now = Timestamp::now().to_string();
+        let word = json!({"metadata": {"annotations": {ANNOTATION_REFRESH_REQUESTED: now}}});
+        self.credentials(i)
+            .patch(&cast::name(i), &PatchParams::default(), &Patch::Merge(word))
+            .await?;
+        Ok(())
     }
 
     fn credentials(&self, i: usize) -> Api<EntraCredential> {
@@ -161,6 +137,17 @@ impl Scene {
             None => secrets.delete(name, &DeleteParams::default()).await.map(drop),
         };
         ignore_missing(changed)
+    }
+}
+
+/// As people do: again, until it worked.
+async fn persist<T>(work: impl AsyncFn() -> Result<T, Error>) -> Result<T, Error> {
+    let begun = Instant::now();
+    loop {
+        match work().await {
+            Err(Error::Kube(_)) if begun.elapsed() < PATIENCE => tokio::time::sleep(AGAIN).await,
+            other => return other,
+        }
     }
 }
 

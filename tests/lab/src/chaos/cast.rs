@@ -188,10 +188,30 @@ pub(super) fn bystanders(namespace: &str) -> Vec<Value> {
     let sealed = "entra-operator.dev/refresh-token";
     vec![
         secret("bystander", "Opaque", json!({}), json!({"a": "b"})),
-        secret(FOREIGN_TOKEN, "Opaque", json!({}), json!({"access_token": "theirs"})),
-        secret("bystander-labelled", "Opaque", ours.clone(), json!({"access_token": "theirs"})),
+        secret(
+            FOREIGN_TOKEN,
+            "Opaque",
+            json!({}),
+            json!({"access_token": "theirs"}),
+        ),
+        secret(
+            "bystander-labelled",
+            "Opaque",
+            ours.clone(),
+            json!({"access_token": "theirs"}),
+        ),
         secret("bystander-login", "entra-operator.dev/login", json!({}), login),
-        secret("bystander.refresh-token", sealed, ours, json!({"token": "theirs", "record": "theirs"})),
-        secret(&format!("{BLOCKED}.refresh-token"), "Opaque", json!({}), json!({"token": "theirs"})),
+        secret(
+            "bystander.refresh-token",
+            sealed,
+            ours,
+            json!({"token": "theirs", "record": "theirs"}),
+        ),
+        secret(
+            &format!("{BLOCKED}.refresh-token"),
+            "Opaque",
+            json!({}),
+            json!({"token": "theirs"}),
+        ),
     ]
 }

@@ -47,7 +47,11 @@ impl Eyes {
             let mut listed = BTreeSet::new();
             while let Some(event) = events.next().await {
                 if let Ok(event) = event {
-                    see(&mut seen.lock().unwrap_or_else(PoisonError::into_inner), &mut listed, event);
+                    see(
+                        &mut seen.lock().unwrap_or_else(PoisonError::into_inner),
+                        &mut listed,
+                        event,
+                    );
                 }
             }
         });
@@ -94,7 +98,12 @@ fn add(versions: &mut Versions, secret: &Secret, version: Version) {
         return;
     }
     let versions = versions.entry(key).or_default();
-    let same = |last: &Version| Version { seen: last.seen, ..version.clone() } == *last;
+    let same = |last: &Version| {
+        Version {
+            seen: last.seen,
+            ..version.clone()
+        } == *last
+    };
     if !versions.last().is_some_and(same) {
         versions.push(version);
     }

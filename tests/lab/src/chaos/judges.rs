@@ -1,7 +1,7 @@
 //! What must hold, judged from the evidence alone.
 //!
-//! A moment is judged if all was well for half of a token's life before it: API server and provider answered, no answer was
-//! lost, and one replica at least ran all the time.
+//! A moment is judged if all was well for half of a token's life before it, and some seconds more for a crowded machine: API
+//! server and provider answered, no answer was lost, and one replica at least ran all the time.
 
 mod calls;
 mod passwords;
@@ -13,10 +13,13 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::cast;
 use super::evidence::{Evidence, Span, Version, before};
-use super::plan::Deed;
+use super::plan::{Act, Deed};
 use crate::simulator::{Entry, Outcome, digest};
 
 pub(super) use tokens::Tokens;
+
+/// What a replica may need beside half of a life to renew, at once, all that fell due while it could not.
+const HASTE: SignedDuration = SignedDuration::from_secs(8);
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -74,14 +77,22 @@ fn lost(evidence: &Evidence) -> Vec<Violation> {
 impl Evidence {
     /// Whether this moment is judged.
     fn is_judged(&self, at: Timestamp) -> bool {
-        let since = before(at, self.life / 2);
+        let since = before(at, self.patience());
         let ran = |run: &Span| run.from <= since && run.to.is_none_or(|to| to >= at);
         !self.interrupted(since, at) && self.runs.iter().any(ran)
     }
 
+    /// After so much time in which it could work, an operator has put right what was amiss.
+    fn patience(&self) -> SignedDuration {
+        self.life / 2 + HASTE
+    }
+
     /// Whether anything did not answer, or an answer was lost, in this time.
     fn interrupted(&self, from: Timestamp, to: Timestamp) -> bool {
-        let losses = self.deeds.iter().filter(|done| matches!(done.deed, Deed::Lose(..)));
+        let losses = self
+            .deeds
+            .iter()
+            .filter(|done| matches!(done.deed, Deed::Lose(..)));
         let lost = losses.map(|done| Span {
             to: done.span.to.and_then(|to| to.checked_add(self.life / 4).ok()),
             ..done.span
@@ -117,7 +128,10 @@ impl Evidence {
         let mut content = cast::Content::default();
         loop {
             let next = content.next();
-            let end = self.deeds.iter().find(|done| done.deed == Deed::Revoke(i, next));
+            let end = self
+                .deeds
+                .iter()
+                .find(|done| done.deed == Deed::Of(i, Act::Revoke(next)));
             let end = end.map(|done| done.span.from);
             if let Some(from) = self.begin_of_session(i, content, versions) {
                 sessions.push(Span { from, to: end });

@@ -61,7 +61,10 @@ struct Kind {
 impl Searches {
     /// Keeps the logs in this directory.
     pub(super) fn keeping(keep: Option<PathBuf>) -> Self {
-        Self { keep, ..Self::default() }
+        Self {
+            keep,
+            ..Self::default()
+        }
     }
 
     /// Tells what access tokens begin with; known once the first was issued.
@@ -213,7 +216,10 @@ mod tests {
         let places = [
             Place::new("/registry/secrets/chaos-0/c1-api", password),
             Place::new("the metrics", access),
-            Place::new("/registry/secrets/chaos-0/c1.refresh-token", format!("{REFRESH_TOKEN_MARK}x")),
+            Place::new(
+                "/registry/secrets/chaos-0/c1.refresh-token",
+                format!("{REFRESH_TOKEN_MARK}x"),
+            ),
         ];
         search(&searches.kinds(), &places, &found);
         assert_eq!(found.lock().unwrap().leaks.len(), 3);

@@ -29,7 +29,10 @@ fn writable(line: &str) -> Option<(u64, u64)> {
     let mut fields = line.split_whitespace();
     let (from, to) = fields.next()?.split_once('-')?;
     let address = |text| u64::from_str_radix(text, 16).ok();
-    fields.next()?.starts_with("rw").then_some((address(from)?, address(to)?))
+    fields
+        .next()?
+        .starts_with("rw")
+        .then_some((address(from)?, address(to)?))
 }
 
 /// What can be read of a region; it may be gone meanwhile.

@@ -79,5 +79,8 @@ fn at_api(scene: &Scene, action: &Action) {
 
 fn at_provider(scene: &Scene, fault: Fault) {
     scene.stage.simulator.clear_faults();
-    scene.stage.simulator.script(Script::new(fault).path("").forever());
+    scene
+        .stage
+        .simulator
+        .script(Script::new(fault).path("").forever());
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use serde::Serialize;
 
-use super::cast::Content;
+use super::cast::{self, Content};
 
 /// Replicas without an election.
 pub(super) const REPLICAS: usize = 2;
@@ -37,7 +37,9 @@ pub(super) struct Settings {
 }
 
 /// What is out, and how.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display, strum::VariantArray)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, strum::Display, strum::VariantArray,
+)]
 #[strum(serialize_all = "kebab-case")]
 pub(super) enum Outage {
     /// Connections to the API server are refused.
@@ -89,24 +91,31 @@ pub(super) enum Deed {
     Lose(Side, usize),
     /// One more sealing key.
     Rotate,
+    /// Somebody does something about a credential.
+    Of(usize, Act),
+}
+
+/// What people do about a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Act {
     /// A login Secret with this content.
-    Login(usize, Content),
+    Login(Content),
     /// The user's password is another one, and all refresh tokens are dead.
-    Revoke(usize, Content),
+    Revoke(Content),
     /// Somebody edits the token in a token Secret.
-    Edit(usize),
+    Edit,
     /// Somebody deletes a token Secret.
-    Remove(usize),
+    Remove,
     /// Somebody asks for a renewal.
-    Word(usize),
+    Word,
     /// The credential asks for one more token, in a Secret that is foreign.
-    Collide(usize),
+    Collide,
     /// It asks for it no more.
-    Part(usize),
+    Part,
     /// The credential is deleted.
-    Delete(usize),
+    Delete,
     /// It is created again.
-    Create(usize),
+    Create,
 }
 
 /// A deed with its time since the start.
@@ -150,7 +159,11 @@ impl Round {
         for _ in 0..kills {
             let victim = self.victim(rng);
             let in_write = rng.u8(..4) == 0;
-            let kill = if in_write { Deed::KillInWrite(victim) } else { Deed::Kill(victim) };
+            let kill = if in_write {
+                Deed::KillInWrite(victim)
+            } else {
+                Deed::Kill(victim)
+            };
             deeds.push(self.in_storm(rng, kill));
         }
         if settings.outages > 0 {
@@ -199,49 +212,35 @@ impl Round {
     }
 }
 
-impl Deed {
-    /// The credential that it is about.
-    pub(super) fn credential(&self) -> Option<usize> {
-        match self {
-            Self::Login(i, _)
-            | Self::Revoke(i, _)
-            | Self::Edit(i)
-            | Self::Remove(i)
-            | Self::Word(i)
-            | Self::Collide(i)
-            | Self::Part(i)
-            | Self::Delete(i)
-            | Self::Create(i) => Some(*i),
-            Self::Kill(_)
-            | Self::KillInWrite(_)
-            | Self::Stop(..)
-            | Self::Swap(_)
-            | Self::Outage(..)
-            | Self::Lose(..)
-            | Self::Rotate => None,
-        }
-    }
-}
-
 impl fmt::Display for Deed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Kill(replica) => write!(f, "kill -9 operator-{replica}"),
-            Self::KillInWrite(replica) => write!(f, "kill -9 operator-{replica} in its next write of a Secret"),
+            Self::KillInWrite(replica) => {
+                write!(f, "kill -9 operator-{replica} in its next write of a Secret")
+            }
             Self::Stop(replica, time) => write!(f, "stop operator-{replica} for {:.1} s", time.as_secs_f64()),
             Self::Swap(replica) => write!(f, "kill -9 operator-{replica}, start the other binary"),
             Self::Outage(kind, time) => write!(f, "outage {kind} for {:.1} s", time.as_secs_f64()),
             Self::Lose(side, times) => write!(f, "lose {times} answers of the {side}"),
             Self::Rotate => f.write_str("add a sealing key"),
-            Self::Login(i, content) => write!(f, "c{i}: login Secret with {content}"),
-            Self::Revoke(i, content) => write!(f, "c{i}: refresh tokens revoked, from now on {content}"),
-            Self::Edit(i) => write!(f, "c{i}: token Secret edited"),
-            Self::Remove(i) => write!(f, "c{i}: token Secret deleted"),
-            Self::Word(i) => write!(f, "c{i}: renewal requested"),
-            Self::Collide(i) => write!(f, "c{i}: asks for a token in a foreign Secret"),
-            Self::Part(i) => write!(f, "c{i}: does no more"),
-            Self::Delete(i) => write!(f, "c{i}: deleted"),
-            Self::Create(i) => write!(f, "c{i}: created again"),
+            Self::Of(i, act) => write!(f, "{}: {act}", cast::name(*i)),
+        }
+    }
+}
+
+impl fmt::Display for Act {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Login(content) => write!(f, "login Secret with {content}"),
+            Self::Revoke(content) => write!(f, "refresh tokens revoked, from now on {content}"),
+            Self::Edit => f.write_str("token Secret edited"),
+            Self::Remove => f.write_str("token Secret deleted"),
+            Self::Word => f.write_str("renewal requested"),
+            Self::Collide => f.write_str("asks for a token in a foreign Secret"),
+            Self::Part => f.write_str("does no more"),
+            Self::Delete => f.write_str("deleted"),
+            Self::Create => f.write_str("created again"),
         }
     }
 }
@@ -270,15 +269,22 @@ mod tests {
         let count = |of: fn(&Deed) -> bool| planned.iter().filter(|p| of(&p.deed)).count();
         assert_eq!(count(|d| matches!(d, Deed::Kill(_) | Deed::KillInWrite(_))), 203);
         assert_eq!(count(|d| matches!(d, Deed::Outage(..))), 21);
-        assert!(planned.iter().all(|p| p.at < Duration::from_secs(900)));
+        assert!(planned.iter().all(|p| p.at < Duration::from_mins(15)));
     }
 
     #[test]
     fn every_kind_of_deed_comes() {
         let planned = plan(&settings(7));
-        let kinds: std::collections::BTreeSet<_> = planned
-            .iter()
-            .map(|p| format!("{:?}", p.deed).split('(').next().map(str::to_owned))
+        let kind = |deed: &Deed| {
+            let text = format!("{deed:?}");
+            // Of people, what they do.
+            text.split_once(", ")
+                .filter(|_| text.starts_with("Of"))
+                .map_or(text.clone(), |(_, act)| act.to_owned())
+        };
+        let kinds = planned.iter().map(|p| kind(&p.deed));
+        let kinds: std::collections::BTreeSet<_> = kinds
+            .filter_map(|kind| kind.split(['(', ')']).next().map(str::to_owned))
             .collect();
         assert_eq!(kinds.len(), 15, "all but the change of binaries: {kinds:?}");
     }

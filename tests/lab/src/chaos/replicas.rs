@@ -4,7 +4,7 @@
 //! A replica that ends by itself is started again after a second, as a kubelet does it. What a process has logged is searched
 //! for secrets when it has ended.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex as Record, PoisonError};
 use std::time::Duration;
 
@@ -36,7 +36,7 @@ pub(super) struct Replica {
     kubeconfig: String,
     pub(super) api: Proxy,
     entra: (String, String),
-    programs: Vec<PathBuf>,
+    programs: [PathBuf; 2],
     searches: Arc<Searches>,
     process: Mutex<Process>,
     runs: Record<Vec<Span>>,
@@ -46,7 +46,8 @@ pub(super) struct Replica {
 #[derive(Debug)]
 struct Process {
     operator: Option<Operator>,
-    program: usize,
+    /// It is the second of the programs.
+    swapped: bool,
     /// From when it runs, stops left out.
     since: Timestamp,
 }
@@ -57,7 +58,7 @@ impl Replica {
         stage: &Stage,
         number: usize,
         entra: &Proxy,
-        programs: Vec<PathBuf>,
+        programs: [PathBuf; 2],
         searches: Arc<Searches>,
     ) -> Result<Self, Error> {
         let api = Options::new(&stage.plane.server_url(), stage.plane.ca_pem());
@@ -74,7 +75,7 @@ impl Replica {
         let kubeconfig = std::fs::read_to_string(&kubeconfig).map_err(Error::io("read the kubeconfig"))?;
         let process = Process {
             operator: None,
-            program: 0,
+            swapped: false,
             since: Timestamp::now(),
         };
         let replica = Self {
@@ -118,7 +119,7 @@ impl Replica {
     pub(super) async fn swap(&self) -> Result<(), Error> {
         let mut process = self.process.lock().await;
         self.end(&mut process);
-        process.program = (process.program + 1) % self.programs.len().max(1);
+        process.swapped = !process.swapped;
         self.begin(&mut process).await
     }
 
@@ -181,13 +182,12 @@ impl Replica {
             identity: format!("operator-{}", self.number),
             log: "trace".to_owned(),
             election: false,
-            config: format!(
-                "sealing: {{keySecret: {KEYS}}}\nlimits: {{requestsPerSecondPerTenant: 1000}}"
-            ),
+            config: format!("sealing: {{keySecret: {KEYS}}}\nlimits: {{requestsPerSecondPerTenant: 1000}}"),
             wait: false,
             ..OperatorOptions::default()
         };
-        let program = self.programs.get(process.program).map_or(Path::new(""), PathBuf::as_path);
+        let [first, second] = &self.programs;
+        let program = if process.swapped { second } else { first };
         let started = Operator::outside(program, &self.kubeconfig, self.entra.clone(), options).await?;
         process.operator = Some(started);
         process.since = Timestamp::now();
@@ -198,7 +198,8 @@ impl Replica {
         self.ran(process);
         if let Some(mut operator) = process.operator.take() {
             operator.kill();
-            self.searches.log(&format!("the log of operator-{}", self.number), operator.log());
+            self.searches
+                .log(&format!("the log of operator-{}", self.number), operator.log());
         }
     }
 

@@ -14,6 +14,9 @@ use crate::simulator::{Entry, Outcome};
 /// Deeds that are told with a violation: those of so many seconds before.
 const BACKGROUND: SignedDuration = SignedDuration::from_secs(20);
 
+/// Violations that are told with the deeds before them; of the others only JSON has those.
+const TOLD_WHOLE: usize = 10;
+
 /// Copies of secrets in the memory of one process, at one time.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Memory {
@@ -73,7 +76,12 @@ pub(super) struct Figures {
 }
 
 impl Report {
-    pub(super) fn new(settings: Settings, evidence: &Evidence, judgement: &Judgement, figures: Figures) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        evidence: &Evidence,
+        judgement: &Judgement,
+        figures: Figures,
+    ) -> Self {
         let count = |of: fn(&Deed) -> bool| evidence.deeds.iter().filter(|done| of(&done.deed)).count();
         let sent = |grant, of: fn(&Entry) -> bool| {
             let journal = evidence.journal.iter();
@@ -89,7 +97,7 @@ impl Report {
             outages: outages(&evidence.deeds),
             lost_answers: figures.lost_answers,
             rotations: count(|d| matches!(d, Deed::Rotate)),
-            acts_of_people: count(|d| d.credential().is_some()),
+            acts_of_people: count(|d| matches!(d, Deed::Of(..))),
             ended_by_themselves: figures.ended,
             sign_ins: sent("password", |e| e.status() == Some(200)),
             refused_sign_ins: sent("password", |e| e.code() == Some(50126)),
@@ -103,7 +111,11 @@ impl Report {
             searched_places: figures.found.places,
             searched_bytes: figures.found.bytes,
             memory: figures.memory,
-            violations: judgement.violations.iter().map(|v| told(v, evidence, figures.start)).collect(),
+            violations: judgement
+                .violations
+                .iter()
+                .map(|v| told(v, evidence, figures.start))
+                .collect(),
             settings,
         }
     }
@@ -117,16 +129,25 @@ impl Report {
     pub(super) fn text(&self) -> String {
         let value = serde_json::to_value(self).unwrap_or_default();
         let figures = value.as_object().into_iter().flatten();
-        let figures = figures.filter(|(name, _)| *name != "violations").map(|(name, value)| {
-            let value = value.to_string();
-            format!("{:<34} {}", name.replace('_', " "), value.trim_matches('"'))
-        });
-        let violations = self.violations.iter().map(|told| {
+        let figures = figures
+            .filter(|(name, _)| *name != "violations")
+            .map(|(name, value)| {
+                let value = value.to_string();
+                format!("{:<34} {}", name.replace('_', " "), value.trim_matches('"'))
+            });
+        let violations = self.violations.iter().enumerate().map(|(number, told)| {
             let Violation { rule, what, .. } = &told.violation;
-            format!("VIOLATION {rule}: {what}\n    {}", told.after.join("\n    "))
+            let after = if number < TOLD_WHOLE { &*told.after } else { &[] };
+            [vec![format!("VIOLATION {rule}: {what}")], after.to_vec()]
+                .concat()
+                .join("\n    ")
         });
         let count = format!("{} violations", self.violations.len());
-        figures.chain(violations).chain([count]).collect::<Vec<_>>().join("\n")
+        figures
+            .chain(violations)
+            .chain([count])
+            .collect::<Vec<_>>()
+            .join("\n")
     }
 }
 
@@ -142,8 +163,12 @@ fn outages(deeds: &[Done]) -> BTreeMap<String, usize> {
 
 fn told(violation: &Violation, evidence: &Evidence, start: Timestamp) -> Told {
     let since = before(violation.at, BACKGROUND);
-    let recent = evidence.deeds.iter().filter(|done| done.span.meets(since, violation.at));
-    let line = |at: Timestamp, what: &str| format!("{:8.1} s  {what}", at.duration_since(start).as_secs_f64());
+    let recent = evidence
+        .deeds
+        .iter()
+        .filter(|done| done.span.meets(since, violation.at));
+    let line =
+        |at: Timestamp, what: &str| format!("{:8.1} s  {what}", at.duration_since(start).as_secs_f64());
     let mut after: Vec<_> = recent
         .map(|done| line(done.span.from, &done.deed.to_string()))
         .collect();

@@ -51,7 +51,7 @@ impl Scene {
     /// Starts everything; returns when all who do not sign in late have tokens.
     pub(super) async fn set(
         settings: Settings,
-        programs: Vec<PathBuf>,
+        programs: [PathBuf; 2],
         searches: Arc<Searches>,
     ) -> Result<Self, Error> {
         let world = simulator::Options::new(cast::world(settings.credentials)).token_lifetime(settings.life);
@@ -103,10 +103,17 @@ impl Scene {
     }
 
     async fn first_tokens(&self) -> Result<(), Error> {
-        let expected = (0..self.settings.credentials).filter(|i| !cast::signs_in_late(*i)).count();
+        let expected = (0..self.settings.credentials)
+            .filter(|i| !cast::signs_in_late(*i))
+            .count();
         let begun = Instant::now();
         loop {
-            let ready = self.endings().await?.values().filter(|ending| ending.ready).count();
+            let ready = self
+                .endings()
+                .await?
+                .values()
+                .filter(|ending| ending.ready)
+                .count();
             if ready >= expected {
                 return Ok(());
             }
@@ -137,16 +144,20 @@ impl Scene {
         let list = Api::<EntraCredential>::all(self.client.clone())
             .list(&ListParams::default())
             .await?;
-        let endings = list.items.iter().filter_map(|credential| {
-            Some((cast::number(&credential.name_any())?, ending(credential)))
-        });
+        let endings = list
+            .items
+            .iter()
+            .filter_map(|credential| Some((cast::number(&credential.name_any())?, ending(credential))));
         Ok(endings.collect())
     }
 
     /// Bystanders that are not what they were.
     pub(super) async fn changed_bystanders(&self) -> Result<Vec<String>, Error> {
         let now = versions(&self.client).await?;
-        let changed = self.bystanders.iter().filter(|(name, was)| now.get(*name) != Some(was));
+        let changed = self
+            .bystanders
+            .iter()
+            .filter(|(name, was)| now.get(*name) != Some(was));
         Ok(changed.map(|(name, _)| name.clone()).collect())
     }
 
@@ -196,7 +207,9 @@ fn ending(credential: &EntraCredential) -> Ending {
         .map(|c| format!("{}={}/{}", c.type_, c.status, c.reason))
         .collect();
     Ending {
-        ready: conditions.clone().any(|c| c.type_ == "Ready" && c.status == "True"),
+        ready: conditions
+            .clone()
+            .any(|c| c.type_ == "Ready" && c.status == "True"),
         conditions: shown.join(" "),
     }
 }
@@ -204,14 +217,19 @@ fn ending(credential: &EntraCredential) -> Ending {
 async fn apply(client: &Client, object: &Value) -> Result<String, Error> {
     let object: DynamicObject = serde_json::from_value(object.clone()).map_err(Error::object)?;
     let types = object.types.clone().unwrap_or_default();
-    let (group, version) = types.api_version.rsplit_once('/').unwrap_or(("", &types.api_version));
+    let (group, version) = types
+        .api_version
+        .rsplit_once('/')
+        .unwrap_or(("", &types.api_version));
     let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &types.kind));
     let api: Api<DynamicObject> = match object.namespace() {
         Some(namespace) => Api::namespaced_with(client.clone(), &namespace, &resource),
         None => Api::all_with(client.clone(), &resource),
     };
     let params = PatchParams::apply(SOMEBODY).force();
-    let made = api.patch(&object.name_any(), &params, &Patch::Apply(&object)).await?;
+    let made = api
+        .patch(&object.name_any(), &params, &Patch::Apply(&object))
+        .await?;
     Ok(made.uid().unwrap_or_default())
 }
 
@@ -247,7 +265,9 @@ async fn create_surroundings(client: &Client, credentials: usize) -> Result<BTre
         }
     }
     let mut all = versions(client).await?;
-    all.retain(|name, _| name.contains("bystander") || name.contains(cast::BLOCKED) || name.ends_with("/app"));
+    all.retain(|name, _| {
+        name.contains("bystander") || name.contains(cast::BLOCKED) || name.ends_with("/app")
+    });
     Ok(all)
 }
 

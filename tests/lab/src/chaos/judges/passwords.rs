@@ -7,8 +7,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Violation, is_answered};
 use crate::chaos::cast::{self, Content};
-use crate::chaos::evidence::Evidence;
-use crate::chaos::plan::Deed;
+use crate::chaos::evidence::{Done, Evidence, Version};
+use crate::chaos::plan::{Act, Deed};
 use crate::simulator::world::user_name;
 use crate::simulator::{Entry, digest};
 
@@ -29,7 +29,13 @@ pub(super) fn judge(evidence: &Evidence) -> Vec<Violation> {
     for (i, content) in contents(evidence) {
         let sent = sends.get(digest(&content.password(i)).as_str());
         let used = used_up(evidence, i, content);
-        violations.extend(judge_content(evidence, i, content, sent.map_or(&[], Vec::as_slice), used));
+        violations.extend(judge_content(
+            evidence,
+            i,
+            content,
+            sent.map_or(&[], Vec::as_slice),
+            used,
+        ));
     }
     violations
 }
@@ -48,11 +54,17 @@ fn foreign(evidence: &Evidence) -> Option<Violation> {
 
 /// All contents that were in login Secrets.
 fn contents(evidence: &Evidence) -> std::collections::BTreeSet<(usize, Content)> {
-    let logins = evidence.deeds.iter().filter_map(|done| match done.deed {
-        Deed::Login(i, content) => Some((i, content)),
-        _ => None,
-    });
-    logins.collect()
+    logins(evidence).map(|(i, content, _)| (i, content)).collect()
+}
+
+/// All login Secrets with their contents.
+fn logins(evidence: &Evidence) -> impl DoubleEndedIterator<Item = (usize, Content, &Done)> {
+    evidence.deeds.iter().filter_map(|done| {
+        if let Deed::Of(i, Act::Login(content)) = done.deed {
+            return Some((i, content, done));
+        }
+        None
+    })
 }
 
 fn judge_content(
@@ -68,17 +80,27 @@ fn judge_content(
         what: format!("{} {content}: {what}", cast::name(i)),
     };
     let mut violations = Vec::new();
-    let again = sent.iter().find(|entry| used.is_some_and(|used| entry.time > used));
+    let again = sent
+        .iter()
+        .find(|entry| used.is_some_and(|used| entry.time > used));
     violations.extend(again.map(|e| violation("judged-content-sent", e.time, "sent after it was judged")));
     let verdicts: Vec<_> = sent.iter().filter(|entry| is_verdict(entry)).collect();
     for pair in verdicts.windows(2) {
         let [first, second] = pair else { continue };
-        let stored = first.time.checked_add(STORING).unwrap_or(second.time).min(second.time);
+        let stored = first
+            .time
+            .checked_add(STORING)
+            .unwrap_or(second.time)
+            .min(second.time);
         if !evidence.disturbed(first.time, stored) && !evidence.interrupted(first.time, stored) {
             violations.push(violation("two-verdicts", second.time, "two complete answers"));
         }
     }
-    let words = evidence.deeds.iter().filter(|done| done.deed == Deed::Word(i)).count();
+    let words = evidence
+        .deeds
+        .iter()
+        .filter(|done| done.deed == Deed::Of(i, Act::Word))
+        .count();
     if let Some(more) = sent.iter().filter(|entry| is_send(entry)).nth(SENDS + words) {
         violations.push(violation("too-many-sends", more.time, "sent too often"));
     }
@@ -89,18 +111,14 @@ fn judge_content(
 fn used_up(evidence: &Evidence, i: usize, content: Content) -> Option<Timestamp> {
     let key = format!("{}/{}", cast::namespace(i), cast::login_name(&cast::name(i)));
     let versions = evidence.versions.get(&key)?;
-    let logins = || {
-        evidence.deeds.iter().filter_map(|done| match done.deed {
-            Deed::Login(of, content) if of == i => Some((content, done.uid.as_ref()?, done.span.from)),
-            _ => None,
-        })
+    let of_it = |end: &&Version| {
+        let mut before = logins(evidence).rev().filter(|(of, _, done)| {
+            *of == i && done.uid.as_ref() == Some(&end.uid) && done.span.from < end.seen
+        });
+        before.next().is_some_and(|(_, last, _)| last == content)
     };
     let ends = versions.iter().filter(|version| version.gone);
-    let of_it = ends.filter(|end| {
-        let last = logins().filter(|(_, uid, from)| **uid == end.uid && *from < end.seen).last();
-        last.is_some_and(|(last, ..)| last == content)
-    });
-    of_it.map(|end| end.seen).min()
+    ends.filter(of_it).map(|end| end.seen).min()
 }
 
 fn is_verdict(entry: &Entry) -> bool {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::chaos::cast::Content;
 use crate::chaos::evidence::{Done, Ending, Token};
-use crate::chaos::plan::Outage;
+use crate::chaos::plan::{Act, Outage};
 use crate::simulator::world::user_name;
 use std::time::Duration;
 
@@ -18,7 +18,9 @@ fn span(from: i64, to: i64) -> Span {
 }
 
 fn request(second: i64, form: &[(&str, &str)], outcome: Outcome) -> Entry {
-    let form = form.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+    let form = form
+        .iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
     Entry {
         sequence: 0,
         time: at(second),
@@ -49,14 +51,22 @@ fn wrong() -> Outcome {
 
 fn password(second: i64, content: Content, outcome: Outcome) -> Entry {
     let password = digest(&content.password(0));
-    request(second, &[("grant_type", "password"), ("password", &password)], outcome)
+    request(
+        second,
+        &[("grant_type", "password"), ("password", &password)],
+        outcome,
+    )
 }
 
 fn redemption(second: i64) -> Entry {
     let [(_, scope)] = &cast::tokens(0)[..] else {
         panic!("one token")
     };
-    request(second, &[("grant_type", "refresh_token"), ("scope", scope)], accepted())
+    request(
+        second,
+        &[("grant_type", "refresh_token"), ("scope", scope)],
+        accepted(),
+    )
 }
 
 fn token(second: i64) -> Version {
@@ -94,23 +104,37 @@ fn done(from: i64, to: i64, deed: Deed) -> Done {
 fn well() -> Evidence {
     let entered = |second, content, uid: &str| Done {
         uid: Some(uid.to_owned()),
-        ..done(second, second, Deed::Login(0, content))
+        ..done(second, second, Deed::Of(0, Act::Login(content)))
     };
-    let logins = vec![login(0, false, "l"), login(2, true, "l"), login(50, false, "w"), login(52, true, "w")];
+    let logins = vec![
+        login(0, false, "l"),
+        login(2, true, "l"),
+        login(50, false, "w"),
+        login(52, true, "w"),
+    ];
     let ending = Ending {
         ready: true,
         conditions: String::new(),
     };
-    let mut journal = vec![password(1, Content::Right(0), accepted()), password(51, Content::Wrong(1), wrong())];
+    let mut journal = vec![
+        password(1, Content::Right(0), accepted()),
+        password(51, Content::Wrong(1), wrong()),
+    ];
     journal.extend([12, 24, 36, 48, 60, 72, 84].map(redemption));
     Evidence {
         life: SignedDuration::from_secs(24),
         versions: BTreeMap::from([
-            ("chaos-0/c0-api".to_owned(), [1, 12, 24, 36, 48, 60, 72, 84].map(token).to_vec()),
+            (
+                "chaos-0/c0-api".to_owned(),
+                [1, 12, 24, 36, 48, 60, 72, 84].map(token).to_vec(),
+            ),
             ("chaos-0/c0-login".to_owned(), logins),
         ]),
         journal,
-        deeds: vec![entered(0, Content::Right(0), "l"), entered(50, Content::Wrong(1), "w")],
+        deeds: vec![
+            entered(0, Content::Right(0), "l"),
+            entered(50, Content::Wrong(1), "w"),
+        ],
         runs: vec![span(0, 90)],
         outages: Vec::new(),
         endings: BTreeMap::from([(0, ending)]),
@@ -131,7 +155,10 @@ fn what_went_well_is_no_violation_and_was_judged() {
     let judgement = judge(&well());
     assert_eq!(judgement.violations, []);
     assert_eq!(judgement.tokens.renewals, 7);
-    assert_eq!(judgement.tokens.samples, 79, "from half a life after the start to the end");
+    assert_eq!(
+        judgement.tokens.samples, 71,
+        "from half a life and some seconds after the start to the end"
+    );
     assert!(judgement.calls > 0);
 }
 
@@ -155,11 +182,16 @@ fn an_expired_token_is_seen_unless_something_was_out() {
 fn a_token_that_is_gone_or_edited_is_seen_and_after_a_revocation_it_is_not_expected() {
     for token in [None, Some(false)] {
         let mut evidence = well();
+        tokens_of(&mut evidence).truncate(6);
         let last = tokens_of(&mut evidence).last_mut().unwrap();
         last.gone = token.is_none();
-        last.token = last.token.clone().zip(token).map(|(t, intact)| Token { intact, ..t });
+        last.token = last
+            .token
+            .clone()
+            .zip(token)
+            .map(|(t, intact)| Token { intact, ..t });
         assert_eq!(rules(&evidence), ["expired-token"]);
-        let revoked = done(80, 80, Deed::Revoke(0, Content::Right(1)));
+        let revoked = done(62, 62, Deed::Of(0, Act::Revoke(Content::Right(1))));
         evidence.deeds.push(revoked);
         assert_eq!(rules(&evidence), [""; 0]);
     }
@@ -170,7 +202,7 @@ fn a_renewal_before_half_of_the_life_is_not_due_unless_somebody_caused_it() {
     let mut evidence = well();
     evidence.journal.push(redemption(42));
     assert_eq!(rules(&evidence), ["not-due"]);
-    evidence.deeds.push(done(41, 41, Deed::Edit(0)));
+    evidence.deeds.push(done(41, 41, Deed::Of(0, Act::Word)));
     assert_eq!(rules(&evidence), [""; 0]);
 }
 
@@ -206,7 +238,9 @@ fn four_sends_are_too_many() {
         status: 400,
         code: Some(50126),
     };
-    evidence.journal.extend([53, 55, 57].map(|second| password(second, Content::Wrong(1), lost())));
+    evidence
+        .journal
+        .extend([53, 55, 57].map(|second| password(second, Content::Wrong(1), lost())));
     assert_eq!(rules(&evidence), ["too-many-sends"]);
 }
 

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::Violation;
-use crate::chaos::evidence::{Evidence, Span, Version};
+use crate::chaos::evidence::{Evidence, Span, Version, before};
 
 /// Figures of the published tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -30,7 +30,9 @@ pub(super) fn judge(evidence: &Evidence) -> (Tokens, Vec<Violation>) {
             let judged: Vec<_> = seconds.iter().filter(in_session).collect();
             tokens.samples += judged.len();
             // One a token is enough for people.
-            let wrong = judged.into_iter().find_map(|at| Some((*at, wrong(versions, *at)?)));
+            let wrong = judged
+                .into_iter()
+                .find_map(|at| Some((*at, wrong(evidence, versions, *at)?)));
             violations.extend(wrong.map(|(at, what)| Violation {
                 rule: "expired-token",
                 at,
@@ -56,14 +58,16 @@ pub(super) fn version_at(versions: &[Version], at: Timestamp) -> Option<&Version
     versions.iter().rev().find(|version| version.seen <= at)
 }
 
-fn wrong(versions: &[Version], at: Timestamp) -> Option<String> {
-    let Some(token) = version_at(versions, at).and_then(|version| version.token.as_ref()) else {
-        return Some("is not there".to_owned());
-    };
-    if token.expires_at <= at {
-        return Some(format!("expired at {}", token.expires_at));
+/// What people break is put right at once, but not before.
+fn wrong(evidence: &Evidence, versions: &[Version], at: Timestamp) -> Option<String> {
+    let version = version_at(versions, at)?;
+    let since_long = version.seen < before(at, evidence.patience());
+    match &version.token {
+        Some(token) if token.expires_at <= at => Some(format!("expired at {}", token.expires_at)),
+        Some(token) if !token.intact && since_long => Some("is what somebody wrote".to_owned()),
+        None if since_long => Some("is not there".to_owned()),
+        Some(_) | None => None,
     }
-    (!token.intact).then(|| "is what somebody wrote".to_owned())
 }
 
 fn lateness(evidence: &Evidence, versions: &[Version], sessions: &[Span], tokens: &mut Tokens) {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::{Deed, Planned, Settings};
+use super::{Act, Deed, Planned, Settings};
 use crate::chaos::cast::{Content, signs_in_late};
 
 /// Seconds that a credential is left alone after an act: a sign-in whose process was killed is taken over after a minute, and
@@ -31,7 +31,7 @@ pub(super) fn plan(settings: &Settings, rng: &mut Rng, deeds: &mut Vec<Planned>)
     for (i, part) in parts.iter_mut().enumerate().filter(|(i, _)| signs_in_late(*i)) {
         let at = rng.u64(..(settings.seconds / 2).max(1));
         part.free = at + REST;
-        deeds.push(second(at, Deed::Login(i, part.right)));
+        deeds.push(second(at, i, Act::Login(part.right)));
     }
     // One for each three seconds.
     for at in (0..settings.seconds.saturating_sub(LONGEST)).step_by(3) {
@@ -51,18 +51,18 @@ impl Part {
                 self.wrong += 1;
                 let wrong = Content::Wrong(self.wrong);
                 // The second time it must not be sent.
-                [at, later].map(|at| second(at, Deed::Login(i, wrong))).into()
+                [at, later].map(|at| second(at, i, Act::Login(wrong))).into()
             }
-            1 => vec![second(at, Deed::Login(i, self.right))],
+            1 => vec![second(at, i, Act::Login(self.right))],
             2 => {
                 let next = self.change();
-                let revoke = second(at, Deed::Revoke(i, next));
-                vec![revoke, second(later, Deed::Login(i, next))]
+                let revoke = second(at, i, Act::Revoke(next));
+                vec![revoke, second(later, i, Act::Login(next))]
             }
-            3 => vec![second(at, Deed::Edit(i))],
-            4 => vec![second(at, Deed::Remove(i))],
-            5 => vec![second(at, Deed::Word(i))],
-            6 => vec![second(at, Deed::Collide(i)), second(later, Deed::Part(i))],
+            3 => vec![second(at, i, Act::Edit)],
+            4 => vec![second(at, i, Act::Remove)],
+            5 => vec![second(at, i, Act::Word)],
+            6 => vec![second(at, i, Act::Collide), second(later, i, Act::Part)],
             _ => self.begin_anew(i, at, rng),
         }
     }
@@ -72,10 +72,10 @@ impl Part {
         let next = self.change();
         let (created, signed_in) = (at + rng.u64(1..8), at + rng.u64(8..20));
         vec![
-            second(at, Deed::Revoke(i, next)),
-            second(at, Deed::Delete(i)),
-            second(created, Deed::Create(i)),
-            second(signed_in, Deed::Login(i, next)),
+            second(at, i, Act::Revoke(next)),
+            second(at, i, Act::Delete),
+            second(created, i, Act::Create),
+            second(signed_in, i, Act::Login(next)),
         ]
     }
 
@@ -85,9 +85,9 @@ impl Part {
     }
 }
 
-fn second(at: u64, deed: Deed) -> Planned {
+fn second(at: u64, i: usize, act: Act) -> Planned {
     Planned {
         at: Duration::from_secs(at),
-        deed,
+        deed: Deed::Of(i, act),
     }
 }
