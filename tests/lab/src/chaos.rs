@@ -180,13 +180,12 @@ pub async fn run(args: Args) -> Result<(), Error> {
     say("all are signed in, it begins")?;
     let start = Timestamp::now();
     let mut background = background(&scene);
-    let played = Box::pin(play(&scene, plan)).await;
-    let memory = match played {
-        Ok(()) => Box::pin(recover(&scene)).await,
-        Err(error) => Err(error),
+    let memory = tokio::select! {
+        memory = Box::pin(until_well(&scene, plan)) => memory?,
+        Some(Ok(error)) = background.join_next() => return Err(error),
     };
     background.abort_all();
-    let report = Box::pin(report(&scene, start, memory?)).await?;
+    let report = Box::pin(report(&scene, start, memory)).await?;
     if let Some(file) = &args.json {
         let json = serde_json::to_string_pretty(&report).map_err(Error::object)?;
         std::fs::write(file, json).map_err(Error::io(format!("write {}", file.display())))?;
@@ -258,6 +257,12 @@ fn background(scene: &Arc<Scene>) -> JoinSet<Error> {
         }
     });
     tasks
+}
+
+/// Plays the plan and waits until all is well.
+async fn until_well(scene: &Scene, plan: Vec<Planned>) -> Result<Vec<Memory>, Error> {
+    play(scene, plan).await?;
+    recover(scene).await
 }
 
 /// Does everything in its time; what lasts does not hold up what comes next.

@@ -278,9 +278,8 @@ mod tests {
         let kind = |deed: &Deed| {
             let text = format!("{deed:?}");
             // Of people, what they do.
-            text.split_once(", ")
-                .filter(|_| text.starts_with("Of"))
-                .map_or(text.clone(), |(_, act)| act.to_owned())
+            let act = text.split_once(", ").filter(|_| text.starts_with("Of"));
+            act.map_or(&*text, |(_, act)| act).to_owned()
         };
         let kinds = planned.iter().map(|p| kind(&p.deed));
         let kinds: std::collections::BTreeSet<_> = kinds
