@@ -8,7 +8,7 @@ use super::Error;
 use super::evidence::Span;
 use super::plan::Outage;
 use super::scene::Scene;
-use crate::controlplane::Component::{ApiServer, Etcd};
+use crate::controlplane::Component::{ApiServer, ControllerManager, Etcd};
 use crate::proxy::{Action, Proxy, Rule};
 use crate::simulator::{Fault, RetryAfter, Rule as Script};
 
@@ -65,6 +65,23 @@ async fn end(scene: &Scene, outage: Outage) -> Result<(), Error> {
             scene.stage.simulator.clear_faults();
         }
     }
+    match outage {
+        Outage::ApiStopped | Outage::EtcdStopped | Outage::EtcdFrozen => restart_controllers(scene).await,
+        Outage::ApiRefused
+        | Outage::ApiErrors
+        | Outage::ApiHung
+        | Outage::ProviderRefused
+        | Outage::ProviderErrors
+        | Outage::ProviderThrottles
+        | Outage::ProviderHung => Ok(()),
+    }
+}
+
+/// As in a cluster, where the controllers end with the lease that they could not renew. Theirs that collects garbage would
+/// otherwise never know of an object that was deleted and created again while its watch was broken.
+async fn restart_controllers(scene: &Scene) -> Result<(), Error> {
+    scene.stage.plane.stop(ControllerManager).await?;
+    scene.stage.plane.launch(ControllerManager).await?;
     Ok(())
 }
 
