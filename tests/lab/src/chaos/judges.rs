@@ -1,7 +1,8 @@
 //! What must hold, judged from the evidence alone.
 //!
-//! A moment is judged if all was well for half of a token's life before it, and some seconds more for a crowded machine: API
-//! server and provider answered, no answer was lost, and one replica at least ran all the time.
+//! A moment is judged if one replica at least ran for half of a token's life before it, and if API server and provider answered
+//! and no answer was lost for as long and for the time that operators hold back after an outage; both with some seconds more for
+//! a crowded machine.
 
 mod calls;
 mod passwords;
@@ -20,6 +21,10 @@ pub(super) use tokens::Tokens;
 
 /// What a replica may need beside half of a life to renew, at once, all that fell due while it could not.
 const HASTE: SignedDuration = SignedDuration::from_secs(8);
+
+/// How long an operator may hold back after an outage: an authority's circuit stays open for so long after five failures, and a
+/// write that was refused, as an API server does that has just begun, waits for 20 s (docs/contract.md, "Timing").
+const HELD_BACK: SignedDuration = SignedDuration::from_secs(30);
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -78,8 +83,9 @@ impl Evidence {
     /// Whether this moment is judged.
     fn is_judged(&self, at: Timestamp) -> bool {
         let since = before(at, self.patience());
+        let answered_since = before(at, HASTE + HELD_BACK.max(self.life / 2));
         let ran = |run: &Span| run.from <= since && run.to.is_none_or(|to| to >= at);
-        !self.interrupted(since, at) && self.runs.iter().any(ran)
+        !self.interrupted(answered_since, at) && self.runs.iter().any(ran)
     }
 
     /// After so much time in which it could work, an operator has put right what was amiss.
