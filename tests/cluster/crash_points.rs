@@ -20,7 +20,7 @@ use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use crate::relay::{Relay, Trap, in_turn};
+use crate::relay::{Relay, Trap, in_turn, kill};
 use crate::scene::{LIFE, Place, api_scope, graph_scope, program, stage, user};
 use crate::witness::Witness;
 
@@ -212,7 +212,7 @@ impl Case {
     /// A login and a credential with two tokens, and an operator's death ahead.
     async fn set(point: usize, side: Side) -> Self {
         let place = Place::new("crash").await;
-        let relay = Relay::before(stage().await).await;
+        let relay = Relay::before(stage().await).await.unwrap();
         let trap = Trap::default();
         let action = side.action(&trap);
         match POINTS[point].call {
@@ -237,7 +237,7 @@ impl Case {
 
     async fn run(self) -> Row {
         let witness = Witness::of(&self.place);
-        self.trap.kill(self.operator().await).await;
+        kill(&self.trap, self.operator().await).await;
         let (restart, killed_at) = (Instant::now(), Timestamp::now());
         let second = self.operator().await;
         second.ready().await.unwrap();
@@ -420,13 +420,13 @@ const FIRST_START: [(&str, &str); 3] = [
 async fn killed_while_it_creates_its_keys_and_its_lease_it_starts_and_keeps_the_keys() {
     let stage = Arc::new(Stage::with_users(1, LIFE).await.unwrap());
     let place = Place::on(&stage, "first").await;
-    let relay = Relay::before(&stage).await;
+    let relay = Relay::before(&stage).await.unwrap();
     let mut keys = None;
     for (method, path) in FIRST_START {
         for side in [Side::Before, Side::After] {
             let trap = Trap::default();
             relay.at_api(method, path, 1, side.action(&trap));
-            trap.kill(leader(&place, &relay, false).await).await;
+            kill(&trap, leader(&place, &relay, false).await).await;
             let found = stored_keys(&place).await;
             assert!(keys.is_none() || keys == found, "the keys were replaced");
             keys = found;

@@ -224,7 +224,7 @@ async fn a_lease_from_the_future_is_void_and_a_deleted_one_is_created_anew() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_of_the_election_that_hangs_ends() {
     let (place, _turn) = in_turn("hung").await;
-    let relay = Relay::before(stage().await).await;
+    let relay = Relay::before(stage().await).await.unwrap();
     relay.at_api("GET", "/leases/", 1, Action::Stall);
     let begun = Instant::now();
     let operator = replica_by(&place, "replica-0", relay.options()).await;
@@ -272,7 +272,7 @@ async fn a_call_of_the_election_that_hangs_ends() {
 #[tokio::test(flavor = "multi_thread")]
 async fn that_nobody_leads_is_told() {
     let (place, _turn) = in_turn("nobody").await;
-    let relay = Relay::before(stage().await).await;
+    let relay = Relay::before(stage().await).await.unwrap();
     let at_lease = |action| Rule::new(action).path("/leases").forever();
     relay.api.add(at_lease(Action::Close));
     let operator = replica_by(&place, "replica-0", relay.options()).await;
@@ -312,7 +312,7 @@ async fn that_nobody_leads_is_told() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_lease_is_held_until_the_last_pass_has_ended() {
     let (place, _turn) = in_turn("drain").await;
-    let relay = Relay::before(stage().await).await;
+    let relay = Relay::before(stage().await).await.unwrap();
     let operator = replica_by(&place, "replica-0", relay.options()).await;
     led_by(&place, "replica-0").await;
     let gate = Gate::new();

@@ -47,7 +47,7 @@ impl Trial {
     }
 
     async fn at(place: Place, (user, password): (String, String)) -> Self {
-        let relay = Relay::before(place.stage().await).await;
+        let relay = Relay::before(place.stage().await).await.unwrap();
         let witness = Witness::of(&place);
         place.credential("c", &[("c-api", &api_scope())]).await;
         let operator = place.operator(relay.options()).await;

@@ -54,7 +54,7 @@ fn answers(relay: &Relay, path: &str, status: u16, reason: &str) {
 #[tokio::test(flavor = "multi_thread")]
 async fn readiness_waits_for_every_scope_and_names_the_missing_right() {
     let (served, forbidden) = (Place::new("served").await, Place::new("forbidden").await);
-    let relay = Relay::before(stage().await).await;
+    let relay = Relay::before(stage().await).await.unwrap();
     let path = format!("/namespaces/{}/entracredentials", forbidden.namespace);
     answers(&relay, &path, 403, "Forbidden");
     let operator = serving(&[&served, &forbidden], &relay).await;
@@ -81,7 +81,7 @@ async fn readiness_waits_for_every_scope_and_names_the_missing_right() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_right_to_secrets_that_is_missing_is_named() {
     let place = Place::new("secrets").await;
-    let relay = Relay::before(stage().await).await;
+    let relay = Relay::before(stage().await).await.unwrap();
     answers(
         &relay,
         &format!("/namespaces/{}/secrets", place.namespace),
@@ -98,7 +98,7 @@ async fn a_right_to_secrets_that_is_missing_is_named() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_missing_crd_is_named() {
     let place = Place::new("nocrd").await;
-    let relay = Relay::before(stage().await).await;
+    let relay = Relay::before(stage().await).await.unwrap();
     answers(&relay, "/entracredentials", 404, "NotFound");
     let operator = serving(&[&place], &relay).await;
     says(&place, &operator, "the CustomResourceDefinition is not installed").await;

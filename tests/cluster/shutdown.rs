@@ -27,7 +27,7 @@ struct Held {
 impl Held {
     async fn at(name: &str, method: &str, path: &str) -> Self {
         let place = Place::new(name).await;
-        let relay = Relay::before(stage().await).await;
+        let relay = Relay::before(stage().await).await.unwrap();
         let operator = place.operator(relay.options()).await;
         let gate = Gate::new();
         relay.at_api(method, path, 1, Action::After(Trigger::gate(gate.clone())));

@@ -6,6 +6,7 @@
 //! - [`stage`]: all of them together, with the shipped manifests and real operator processes
 //! - [`demo`]: the operator at work, live
 //! - [`keycloak`]: the operator beside a Keycloak, opt-in
+//! - [`chaos`]: two replicas under kills, outages and people, for minutes to hours, opt-in
 //! - [`audit`]: reads the API server's audit log, the judge of claims about API use
 //! - [`cache`]: keeps what takes long to build, once for all checkouts
 //! - [`docs`]: writes the parts of the documents that come from the code
@@ -14,6 +15,7 @@
 pub mod audit;
 pub mod bench;
 pub mod cache;
+pub mod chaos;
 pub mod controlplane;
 pub mod demo;
 pub mod docs;

@@ -5,7 +5,7 @@ mod breaks;
 use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Parser;
-use entra_lab::{bench, controlplane, demo, docs, keycloak, simulator};
+use entra_lab::{bench, chaos, controlplane, demo, docs, keycloak, simulator};
 
 /// Test laboratory of entra-operator.
 #[derive(Debug, Parser)]
@@ -16,6 +16,7 @@ enum Cli {
     ControlPlane(controlplane::command::Command),
     Breaks(breaks::Command),
     Bench(bench::Args),
+    Chaos(chaos::Args),
     /// The real operator signs in once and renews tokens, live; ends by itself with a summary
     Demo(demo::Args),
     Docs(docs::Args),
@@ -40,6 +41,7 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         Cli::ControlPlane(command) => command.run().await?,
         Cli::Breaks(command) => command.run()?,
         Cli::Bench(args) => writeln!(std::io::stdout(), "{}", bench::run(&args).await?)?,
+        Cli::Chaos(args) => Box::pin(chaos::run(args)).await?,
         Cli::Docs(args) => docs::run(args)?,
         Cli::Demo(args) => Box::pin(demo::run(args)).await?,
         Cli::Keycloak(args) => Box::pin(keycloak::run(args)).await?,

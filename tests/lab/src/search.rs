@@ -80,6 +80,16 @@ impl Place {
         }
     }
 
+    /// Bytes of its text.
+    pub fn len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Whether there is no text.
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+
     /// Secrets are ASCII, so that they survive in what is no text.
     pub fn of_etcd((key, value): (String, Vec<u8>)) -> Self {
         Self {

@@ -5,6 +5,7 @@
 //! - An operator runs as its own ServiceAccount, with exactly those rights, and never outlives the scene.
 
 mod operator;
+mod relay;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -13,6 +14,7 @@ use std::process::{Command, Stdio};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
 pub use self::operator::{Operator, OperatorOptions};
+pub use self::relay::{Relay, Trap};
 use crate::controlplane::{self, Binaries, ControlPlane};
 use crate::simulator::world::{Issuer, Rotation, World};
 use crate::simulator::{self, Simulator};

@@ -188,6 +188,11 @@ impl Operator {
         reqwest::get(url).await.ok()?.text().await.ok()
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// SIGKILL, and waits for the end.
     pub fn kill(&mut self) {
         drop(self.child.kill());
