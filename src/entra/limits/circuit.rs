@@ -3,14 +3,18 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::Caller;
+
 /// Failures in a row that open it.
 pub(super) const TRIPS: u32 = 5;
 
 /// Within which they must fall.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// How long it stays open.
+/// How long it stays open, and the part of a token's life that it stays open at most for who renews that token: an
+/// authority that answers again must not be left alone until it has expired.
 const OPEN: Duration = Duration::from_secs(30);
+const OF_LIFE: u32 = 8;
 
 /// How long the others wait for the outcome of a probe; the probe's own deadline ends it by then at the latest.
 const PROBE: Duration = Duration::from_secs(5);
@@ -23,19 +27,19 @@ pub(super) struct Circuits(HashMap<String, Circuit>);
 struct Circuit {
     failures: u32,
     first: Duration,
-    open_until: Option<Duration>,
+    opened_at: Option<Duration>,
     probing: bool,
     /// What happened the last time.
     last: String,
 }
 
 impl Circuits {
-    /// Whether a request may go there; else how long to wait, and what happened the last time.
-    pub(super) fn check(&self, authority: &str, now: Duration) -> Result<(), (Duration, &str)> {
-        let Some(circuit) = self.0.get(authority) else {
+    /// Whether this caller's request may go; else how long to wait, and what happened the last time.
+    pub(super) fn check(&self, caller: &Caller, now: Duration) -> Result<(), (Duration, &str)> {
+        let Some(circuit) = self.0.get(&caller.circuit) else {
             return Ok(());
         };
-        let open = circuit.open_until.filter(|until| *until > now);
+        let open = circuit.open_until(caller.life).filter(|until| *until > now);
         let probe = circuit.probing.then_some(PROBE);
         match open.map(|until| until.saturating_sub(now)).or(probe) {
             Some(wait) => Err((wait, &circuit.last)),
@@ -44,9 +48,9 @@ impl Circuits {
     }
 
     /// A request that [`Circuits::check`] let through begins: the first after an open time is the probe.
-    pub(super) fn begin(&mut self, authority: &str, now: Duration) {
-        if let Some(circuit) = self.0.get_mut(authority) {
-            circuit.probing = circuit.open_until.is_some_and(|until| until <= now);
+    pub(super) fn begin(&mut self, caller: &Caller, now: Duration) {
+        if let Some(circuit) = self.0.get_mut(&caller.circuit) {
+            circuit.probing = circuit.open_until(caller.life).is_some_and(|until| until <= now);
         }
     }
 
@@ -60,7 +64,7 @@ impl Circuits {
         let fresh = Circuit {
             failures: 0,
             first: now,
-            open_until: None,
+            opened_at: None,
             probing: false,
             last: String::new(),
         };
@@ -78,6 +82,13 @@ impl Circuits {
 }
 
 impl Circuit {
+    /// Until when it is open for who renews a token of this life, seconds.
+    fn open_until(&self, life: Option<i64>) -> Option<Duration> {
+        let life = life.and_then(|seconds| u64::try_from(seconds).ok());
+        let most = life.map_or(OPEN, |seconds| Duration::from_secs(seconds) / OF_LIFE);
+        Some(self.opened_at?.saturating_add(OPEN.min(most)))
+    }
+
     fn failed(&mut self, now: Duration) {
         if now.saturating_sub(self.first) > WINDOW {
             self.first = now;
@@ -85,7 +96,7 @@ impl Circuit {
         }
         self.failures = self.failures.saturating_add(1);
         if self.probing || self.failures >= TRIPS {
-            self.open_until = Some(now.saturating_add(OPEN));
+            self.opened_at = Some(now);
         }
         self.probing = false;
     }

@@ -5,8 +5,8 @@
 //! - At most [`Limits::in_flight`] requests run, and at most [`Limits::per_second_per_tenant`] start per second and
 //!   tenant.
 //! - After a 429, or a 5xx that asks to wait, nothing goes to that authority, tenant and client before its pause is over.
-//! - An authority that fails [`circuit::TRIPS`] times in a row within a minute is left alone for half a minute, then
-//!   probed by one request.
+//! - An authority that fails [`circuit::TRIPS`] times in a row within a minute is left alone for half a minute, by who renews
+//!   a token of a short life for an eighth of that life; then it is probed by one request.
 //! - A permit that is dropped, by a cancelled pass too, gives everything back.
 //!
 //! # Caveats
@@ -206,7 +206,7 @@ impl State {
             self.slots.give_back(caller);
             return Err(Held::by_limits(wait));
         }
-        self.circuits.begin(&caller.circuit, now);
+        self.circuits.begin(caller, now);
         Ok(())
     }
 
@@ -214,7 +214,7 @@ impl State {
     fn admit_next(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
         self.answers(caller, now)?;
         self.tenants.check(caller, now).map_err(Held::by_limits)?;
-        self.circuits.begin(&caller.circuit, now);
+        self.circuits.begin(caller, now);
         Ok(())
     }
 
@@ -225,7 +225,7 @@ impl State {
             reason,
             message: format!("{} asked to wait", caller.authority),
         })?;
-        let failing = self.circuits.check(&caller.circuit, now);
+        let failing = self.circuits.check(caller, now);
         failing.map_err(|(wait, last)| Held {
             wait,
             reason: Reason::ServiceUnavailable,

@@ -118,6 +118,26 @@ fn a_second_permit_is_subject_to_its_own_hosts_limits() {
 }
 
 #[test]
+fn a_short_life_does_not_wait_out_the_half_minute_of_a_circuit() {
+    let (gate, hand) = gate(1000, 1000);
+    let of_life = |seconds: i64| Caller {
+        life: Some(seconds),
+        ..one()
+    };
+    for _ in 0..circuit::TRIPS {
+        gate.admit(one()).unwrap().finish(failing());
+    }
+    assert_eq!(gate.admit(of_life(24)).unwrap_err().until, Time(3));
+    assert_eq!(gate.admit(of_life(3600)).unwrap_err().until, Time(30));
+    hand.forward(3000);
+    assert!(gate.admit(of_life(3600)).is_err());
+    let probe = gate.admit(of_life(24)).unwrap();
+    assert!(gate.admit(of_life(24)).is_err(), "one probes");
+    probe.finish(Experience::Answered);
+    assert!(gate.admit(of_life(3600)).is_ok(), "and closes it for all");
+}
+
+#[test]
 fn a_tenants_rate_is_kept_and_the_crowd_comes_back_one_by_one() {
     let (gate, hand) = gate(1000, 10);
     let permits: Vec<_> = (0..10).map(|_| gate.admit(one()).unwrap()).collect();
