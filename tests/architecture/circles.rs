@@ -28,12 +28,6 @@ const PRESENT: &[&[&str]] = &[
         "entra::discovery::issuer",
         "entra::discovery::tenant",
     ],
-    &[
-        "entra::limits",
-        "entra::limits::pauses",
-        "entra::limits::slots",
-        "entra::limits::tenants",
-    ],
 ];
 
 /// A module with a file of its own.

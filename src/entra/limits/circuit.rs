@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::Caller;
+use super::caller::Caller;
 
 /// Failures in a row that open it.
 pub(super) const TRIPS: u32 = 5;

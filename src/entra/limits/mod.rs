@@ -13,6 +13,7 @@
 //!
 //! Fairness is best effort: it sees only callers that were turned away within the last seconds.
 
+mod caller;
 mod circuit;
 mod pauses;
 mod slots;
@@ -22,6 +23,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub(super) use caller::Caller;
 use circuit::Circuits;
 use pauses::Pauses;
 use slots::Slots;
@@ -29,7 +31,7 @@ use tenants::Tenants;
 
 use crate::api::Reason;
 use crate::plan::Time;
-use crate::reconcile::ports::{Clock, Later, Request};
+use crate::reconcile::ports::{Clock, Later};
 
 /// How much may go to the identity provider (docs/contract.md, "Timing").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,51 +49,6 @@ impl Default for Limits {
             per_second_per_tenant: 10,
         }
     }
-}
-
-/// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Caller {
-    pub(super) namespace: String,
-    pub(super) authority: String,
-    /// Whose circuit it is: two declared authorities of one host may differ in the certificates that they trust.
-    pub(super) circuit: String,
-    pub(super) tenant: String,
-    pub(super) client: String,
-    /// Seconds of life; the shorter, the more urgent. `None`: nothing is published, or it is unknown.
-    pub(super) life: Option<i64>,
-}
-
-impl Caller {
-    pub(super) fn of(request: &Request<'_>) -> Self {
-        Self {
-            namespace: request.namespace.to_owned(),
-            authority: request.binding.authority.clone(),
-            circuit: circuit(request),
-            tenant: request.binding.tenant.to_ascii_lowercase(),
-            client: request.binding.client_id.to_ascii_lowercase(),
-            life: request.life,
-        }
-    }
-
-    /// The same at another host, to which tenant and client mean nothing.
-    pub(super) fn of_host(request: &Request<'_>, host: &str) -> Self {
-        Self {
-            authority: host.to_owned(),
-            circuit: host.to_owned(),
-            tenant: String::new(),
-            client: String::new(),
-            ..Self::of(request)
-        }
-    }
-}
-
-/// A name holds no space, so that it cannot run into the host.
-fn circuit(request: &Request<'_>) -> String {
-    let authority = &request.binding.authority;
-    request
-        .authority
-        .map_or_else(|| authority.clone(), |name| format!("{name} {authority}"))
 }
 
 /// What came of a permitted request, as far as limits go.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::Caller;
+use super::caller::Caller;
 use crate::api::Reason;
 
 /// Pauses in force, by authority, tenant and client.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::Caller;
+use super::caller::Caller;
 
 /// How long a caller that was turned away counts as waiting beyond the time it was given.
 const PATIENCE: Duration = Duration::from_secs(2);

@@ -11,7 +11,7 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 
-use super::Caller;
+use super::caller::Caller;
 use crate::reconcile::ports::Clock;
 
 /// Longest time to come back: who was told so asks again then, and by then the queue may be shorter.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::plan::snapshot::Binding;
+use crate::reconcile::ports::Request;
 
 /// Wall and monotonic clock in milliseconds.
 #[derive(Default)]
