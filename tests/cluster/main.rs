@@ -29,6 +29,7 @@ mod kubectl;
 mod leaks;
 mod lifecycle;
 mod metrics;
+mod namespaces;
 mod network;
 mod outages;
 mod readiness;

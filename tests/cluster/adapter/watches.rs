@@ -79,11 +79,8 @@ async fn until(condition: impl Fn() -> bool) {
 #[tokio::test]
 async fn credentials_are_watched_lean() {
     let world = World::new().await;
-    let mut changes = watch_credentials(
-        &world.client,
-        &scopes(std::slice::from_ref(&world.namespace)),
-        &world.store.rewound(),
-    );
+    let scope = Some(Arc::from(world.namespace.as_str()));
+    let mut changes = watch_credentials(&world.client, scope, world.store.rewound());
     assert!(matches!(changes.next().await, Some((_, Change::Restarted))));
     let Some((_, Change::Applied(credential))) = changes.next().await else {
         panic!("no credential");
