@@ -55,7 +55,9 @@ impl Secrets {
     /// Creates a Secret that a credential controls.
     pub(super) async fn create(&self, secret: &NewSecret) -> Result<SecretMeta, ClusterError> {
         let owners = vec![owner_reference(&secret.owner)];
-        self.post(&Manifest::new(secret, owners)).await
+        let metadata = self.post(&Manifest::new(secret, owners)).await?;
+        tell_rewritten(&secret.key, &metadata, &secret.labels);
+        Ok(secret_meta(&metadata))
     }
 
     /// Creates a Secret without owner: the operator's own, in its own namespace.
@@ -65,13 +67,14 @@ impl Secrets {
         kind: &str,
         data: &SecretData,
     ) -> Result<SecretMeta, ClusterError> {
-        self.post(&Manifest::unowned(key, kind, data)).await
+        let metadata = self.post(&Manifest::unowned(key, kind, data)).await?;
+        Ok(secret_meta(&metadata))
     }
 
-    async fn post(&self, manifest: &Manifest<'_>) -> Result<SecretMeta, ClusterError> {
+    async fn post(&self, manifest: &Manifest<'_>) -> Result<Value, ClusterError> {
         let collection = Secret::url_path(&(), Some(manifest.metadata.namespace));
         let answer = self.0.create(&collection, manifest).await?;
-        decode_metadata(&answer).map(|m| secret_meta(&m))
+        decode_metadata(&answer)
     }
 
     /// Changes a Secret that is still what was seen.
@@ -100,7 +103,13 @@ impl Secrets {
             ops.push(self.adoption(key, seen, owner).await?);
         }
         let answer = self.0.json_patch(&collection(key), &key.name, &ops).await?;
-        decode_metadata(&answer).map(|m| secret_meta(&m))
+        let metadata = decode_metadata(&answer)?;
+        tell_rewritten(
+            key,
+            &metadata,
+            change.labels.iter().filter_map(|(k, v)| Some((k, v.as_ref()?))),
+        );
+        Ok(secret_meta(&metadata))
     }
 
     /// Whether a change of single keys failed only because somebody removed all data: a patch cannot add a key to what
@@ -145,6 +154,26 @@ impl Secrets {
             resource_version: Some(seen.version.0.clone()),
         });
         self.0.delete(&collection(key), &key.name, &params).await
+    }
+}
+
+/// Says which labels an admission policy made into others than were written. They are left as they are.
+fn tell_rewritten<'a>(
+    key: &Key,
+    metadata: &Value,
+    written: impl IntoIterator<Item = (&'a String, &'a String)>,
+) {
+    let there = texts(metadata, "labels");
+    for (label, _) in written
+        .into_iter()
+        .filter(|(label, value)| there.get(*label) != Some(*value))
+    {
+        tracing::warn!(
+            namespace = key.namespace,
+            secret = key.name,
+            label,
+            "an admission policy changes this label of the operator's Secrets"
+        );
     }
 }
 

@@ -29,8 +29,7 @@ use super::knock::{Door, Knock};
 use super::lean::Lean;
 use super::metadata::SeenSecret;
 use crate::api::{
-    CLIENT_SECRET_TYPE, EntraCredential, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_TYPE,
-    TLS_TYPE,
+    CLIENT_SECRET_TYPE, EntraCredential, IS_TOKEN, LABEL_TOKEN, LOGIN_TYPE, REFRESH_TOKEN_TYPE, TLS_TYPE,
 };
 use crate::reconcile::ports::ClusterError;
 
@@ -55,7 +54,7 @@ pub enum Selects {
     ClientSecrets,
     /// Type `kubernetes.io/tls`: all certificates of the scope, because a type cannot tell whose they are.
     Certificates,
-    /// Label `app.kubernetes.io/managed-by=entra-operator`.
+    /// Label `entra-operator.dev/token=true`.
     Tokens,
 }
 
@@ -87,7 +86,7 @@ impl Selects {
             Self::RefreshTokens => config.fields(&format!("type={REFRESH_TOKEN_TYPE}")),
             Self::ClientSecrets => config.fields(&format!("type={CLIENT_SECRET_TYPE}")),
             Self::Certificates => config.fields(&format!("type={TLS_TYPE}")),
-            Self::Tokens => config.labels(&format!("{LABEL_MANAGED_BY}={MANAGED_BY}")),
+            Self::Tokens => config.labels(&format!("{LABEL_TOKEN}={IS_TOKEN}")),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ports::SecretMeta;
 use super::stamp;
-use crate::api::{TokenSpec, annotation as name};
+use crate::api::annotation as name;
 use crate::plan::Time;
 use crate::plan::answer::Granted;
 use crate::plan::identity::AccountTag;
@@ -64,7 +64,7 @@ impl LastLoginText {
     }
 }
 
-/// Keys of the labels and annotations that are on a token Secret because the spec asked for them.
+/// Keys of the labels and annotations that are on a Secret because the spec asked for them.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
     /// Keys of labels.
@@ -73,28 +73,39 @@ pub struct Template {
     pub annotations: BTreeSet<String>,
 }
 
-/// What the spec asked for when a token Secret was written last; empty if that is not known.
+/// What the spec asked for when a Secret was written last; empty if that is not known.
 pub fn template(annotations: &BTreeMap<String, String>) -> Template {
     let text = annotations.get(name::TEMPLATE);
-    text.and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default()
+    let noted = text.and_then(|text| serde_json::from_str(text).ok());
+    let mut template: Template = noted.unwrap_or_default();
+    if annotations.contains_key(name::METADATA) {
+        template.annotations.insert(name::METADATA.to_owned());
+    }
+    template
 }
 
-/// Annotation that describes what the spec asks for; none if that is nothing.
-pub fn of_template(spec: &TokenSpec) -> Option<(String, String)> {
-    let own = name::TEMPLATE.to_owned();
-    let mut template = Template {
-        labels: spec.labels.keys().cloned().collect(),
-        annotations: spec.annotations.keys().cloned().collect(),
+/// Annotations that describe what the spec asks for; `hash` is the keyed hash of it, none if that is nothing.
+pub fn of_template(
+    labels: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+    hash: Option<String>,
+) -> BTreeMap<String, String> {
+    let Some(hash) = hash else {
+        return BTreeMap::new();
     };
-    if template == Template::default() {
-        return None;
-    }
-    // It goes when the last of them goes.
-    template.annotations.insert(own.clone());
-    let text = serde_json::to_string(&template).ok()?;
+    // They go when the last of what they describe goes.
+    let own = [name::TEMPLATE, name::METADATA].map(str::to_owned);
+    let template = Template {
+        labels: labels.keys().cloned().collect(),
+        annotations: annotations.keys().cloned().chain(own).collect(),
+    };
+    let text = serde_json::to_string(&template).unwrap_or_default();
     // More than is read again is not noted: what the spec drops of so much stays.
-    (text.len() <= name::MOST).then_some((own, text))
+    let noted = (text.len() <= name::MOST).then(|| (name::TEMPLATE.to_owned(), text));
+    noted
+        .into_iter()
+        .chain([(name::METADATA.to_owned(), hash)])
+        .collect()
 }
 
 /// What stands for scopes that have no room.
@@ -220,6 +231,7 @@ pub fn published(meta: &SecretMeta) -> Option<Published> {
         verified: false,
         edited: false,
         unwritable: false,
+        unlabelled: false,
         scopes: text(name::SCOPES)
             .unwrap_or_default()
             .split_whitespace()
@@ -237,6 +249,7 @@ const SAID: &[&str] = &[
     name::SHAPE,
     name::SCOPES,
     name::TEMPLATE,
+    name::METADATA,
 ];
 
 /// Annotations of a token Secret about to be written.

@@ -261,6 +261,8 @@ fn session<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &M
     Session {
         ownership: ownership(ports, credential, &credential.session_key(), meta),
         immutable: known.immutable_session.as_ref() == Some(&meta.version),
+        unlabelled: meta.annotations.get(annotation::METADATA)
+            != marks::metadata_of_session(ports, credential).as_ref(),
         token: annotations::stored_token(meta),
         last_login: annotations::last_login(meta),
         sealed_by: annotations::sealed_by(meta)
@@ -333,16 +335,18 @@ fn token<P: Ports>(
     let note = memory.known.entries.get(&name).cloned().unwrap_or_default();
     let meta = look.tokens.get(&name);
     let ownership = meta.map_or(Ownership::Absent, |meta| ownership(ports, credential, &key, meta));
+    let metadata = marks::metadata_of(ports, credential, spec);
     let held = memory.pocket.tokens.get(&name);
     let held = held.map(|h| h.held.clone().earlier(ahead));
     Token {
+        unlooked: note.unlooked().filter(|_| ownership == Ownership::Absent),
         name,
         ownership,
         wanted,
         shape: marks::shape(ports, spec),
         published: meta
             .filter(|_| ownership == Ownership::Ours)
-            .map(|meta| published(meta, &note).earlier(ahead)),
+            .map(|meta| published(meta, &note, metadata.as_ref()).earlier(ahead)),
         held,
         failure: note.failure,
         deferred_until: note.deferred_until.filter(|at| due_before(meta, at.plus(ahead))),
@@ -374,19 +378,20 @@ fn due_before(meta: Option<&SecretMeta>, at: Time) -> bool {
 }
 
 /// A token Secret of ours; one whose annotations were stripped counts as edited.
-fn published(meta: &SecretMeta, note: &Note) -> Published {
+fn published(meta: &SecretMeta, note: &Note, metadata: Option<&String>) -> Published {
     let is = |version: &Option<Version>| version.as_ref() == Some(&meta.version);
-    let unwritable = is(&note.unwritable) || !meta.managed;
+    let as_asked = meta.managed && meta.annotations.get(annotation::METADATA) == metadata;
     match annotations::published(meta) {
         Some(p) => Published {
             verified: is(&note.verified),
             edited: is(&note.edited),
-            unwritable,
+            unwritable: is(&note.unwritable),
+            unlabelled: is(&note.unlabelled) || !as_asked,
             ..p
         },
         None => Published {
             edited: true,
-            unwritable,
+            unwritable: is(&note.unwritable),
             ..stripped(meta)
         },
     }
@@ -403,6 +408,7 @@ fn stripped(meta: &SecretMeta) -> Published {
         verified: false,
         edited: true,
         unwritable: false,
+        unlabelled: false,
         scopes: Vec::new(),
     }
 }

@@ -252,6 +252,8 @@ fn planned(s: &Snapshot, t: &Token, now: Time) -> Option<KubeTime> {
         | Need::RedeemAt(_)
         | Need::Foreign
         | Need::Predecessor
+        | Need::Look(_)
+        | Need::Label
         | Need::Adopt
         | Need::Replace
         | Need::Publish

@@ -26,6 +26,7 @@ mod election;
 mod evidence;
 mod keys;
 mod kubectl;
+mod labels;
 mod leaks;
 mod lifecycle;
 mod metrics;
