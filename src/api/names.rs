@@ -68,6 +68,8 @@ pub mod annotation {
     pub const RENDERED: &str = "entra-operator.dev/rendered";
     /// Token Secret: scopes that were granted, space separated.
     pub const SCOPES: &str = "entra-operator.dev/scopes";
+    /// Refresh-token Secret: its own uid, from the first write after its creation. One that a backup brought back has another.
+    pub const OWN_UID: &str = "entra-operator.dev/uid";
     /// Refresh-token Secret: id of the key that sealed it.
     pub const KEY_ID: &str = "entra-operator.dev/key-id";
     /// Refresh-token Secret: when the identity provider declared the token dead, RFC 3339.

@@ -24,8 +24,11 @@ use super::failure::{if_exists, unavailable};
 use super::metadata::{owners, secret_meta, texts};
 use super::patch::{Encoded, Op, edit, pin, replace_data, set_keys};
 use crate::api::EntraCredential;
+use crate::plan::metadata::Uid;
 use crate::reconcile::material::SecretData;
-use crate::reconcile::ports::{ClusterError, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject};
+use crate::reconcile::ports::{
+    ClusterError, Controller, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject,
+};
 
 /// Secrets of one API server.
 #[derive(Clone, Debug)]
@@ -128,15 +131,18 @@ impl Secrets {
             .is_some_and(|l| l.meta.uid == seen.uid && l.meta.version == seen.version && l.data.is_empty()))
     }
 
-    /// Other owners stay. They are not among what is kept of a Secret, so they are asked for; adoption is rare.
+    /// Other owners stay; a former credential of this name gives way. They are not among what is kept of a Secret, so they are asked for; adoption is rare.
     async fn adoption(&self, key: &Key, seen: &SecretMeta, owner: &Owner) -> Result<Op<'_>, ClusterError> {
         let metadata = self.metadata(key).await?.ok_or(ClusterError::NotFound)?;
         let live = secret_meta(&metadata);
-        if live.uid != seen.uid || live.version != seen.version || live.controller.is_some() {
+        let is_former = |c: &Controller| c.ours && c.name == owner.name;
+        if live.uid != seen.uid || live.version != seen.version || !live.controller.iter().all(is_former) {
             return Err(ClusterError::Conflict);
         }
         let mut all = owners(&metadata).to_vec();
-        all.retain(|o| o.get("uid").and_then(Value::as_str) != Some(owner.uid.0.as_str()));
+        let is = |o: &Value, uid: &Uid| o.get("uid").and_then(Value::as_str) == Some(uid.0.as_str());
+        let former = live.controller.as_ref().map(|c| &c.uid);
+        all.retain(|o| !is(o, &owner.uid) && !former.is_some_and(|uid| is(o, uid)));
         all.push(owner_reference(owner));
         Ok(Op::Add {
             path: "/metadata/ownerReferences".to_owned(),
@@ -325,7 +331,6 @@ fn incomprehensible() -> ClusterError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::metadata::Uid;
 
     fn owner() -> Owner {
         Owner {

@@ -141,6 +141,19 @@ pub fn stored_token(meta: &SecretMeta) -> Option<StoredToken> {
     })
 }
 
+/// Whether a backup brought a refresh-token Secret back: it notes the uid that it had. No note means that it did not.
+pub fn was_restored(meta: &SecretMeta) -> bool {
+    meta.annotations
+        .get(name::OWN_UID)
+        .is_some_and(|noted| *noted != meta.uid.0)
+}
+
+/// Note of the uid of a refresh-token Secret, if it has none or that of a former one.
+pub fn of_own_uid(meta: &SecretMeta) -> Option<(String, Option<String>)> {
+    let noted = meta.annotations.get(name::OWN_UID) == Some(&meta.uid.0);
+    (!noted).then(|| (name::OWN_UID.to_owned(), Some(meta.uid.0.clone())))
+}
+
 /// Oldest key that the sealed blobs need.
 pub fn sealed_by(meta: &SecretMeta) -> Option<KeyName> {
     meta.annotations.get(name::KEY_ID).cloned().map(KeyName)

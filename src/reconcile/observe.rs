@@ -3,7 +3,8 @@
 use super::credential::Credential;
 use super::look::Look;
 use super::memory::Memory;
-use super::ports::{AuthorityRefused, Key, Ports, Provider, SecretMeta, Vault, Wanted as Sought};
+use super::ownership::ownership;
+use super::ports::{AuthorityRefused, Ports, Provider, SecretMeta, Vault, Wanted as Sought};
 use super::{annotations, marks, report};
 use crate::api::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCredential, TLS_TYPE, TokenSpec, annotation,
@@ -270,23 +271,6 @@ fn session<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &M
         opened: seen.map_or(Opened::Unread, |s| s.opened.clone()),
         attempt: known.attempt.clone(),
         version: Some(meta.version.clone()),
-    }
-}
-
-/// Whose a Secret is: by its controller, or by our proof on it if it has none (restored from a backup).
-pub(super) fn ownership<P: Ports>(
-    ports: &P,
-    credential: &Credential,
-    key: &Key,
-    meta: &SecretMeta,
-) -> Ownership {
-    match &meta.controller {
-        Some(c) if c.ours && c.uid == credential.uid => Ownership::Ours,
-        Some(c) if c.ours && c.name == credential.key.name => Ownership::Predecessor,
-        None if meta.annotations.get(annotation::OWNER) == Some(&marks::proof(ports, credential, key)) => {
-            Ownership::Adoptable
-        }
-        Some(_) | None => Ownership::Foreign,
     }
 }
 

@@ -18,6 +18,7 @@
 )]
 
 mod adapter;
+mod backups;
 mod budget;
 mod client_credentials;
 mod crash_points;

@@ -81,6 +81,7 @@ impl<P: Ports> Pass<'_, P> {
         let (mut annotations, keys) = sealing.into_parts(kept);
         let key = self.credential.session_key();
         let seen = self.look.session.as_ref().ok_or(ClusterError::NotFound)?;
+        annotations.extend(annotations::of_own_uid(seen));
         let mut labels = Changes::new();
         if s.session.unlabelled {
             let (describing, asked) = self.session_labels(seen);

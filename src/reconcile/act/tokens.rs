@@ -189,7 +189,9 @@ impl<P: Ports> Pass<'_, P> {
         let Some(seen) = self.look.of(object) else {
             return;
         };
+        let noted = (*object == Object::Session).then(|| annotations::of_own_uid(seen));
         let change = SecretChange {
+            annotations: noted.flatten().into_iter().collect(),
             adopt: Some(self.credential.owner()),
             ..SecretChange::default()
         };
