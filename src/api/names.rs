@@ -87,7 +87,7 @@ pub mod annotation {
     pub const MOST: usize = 4096;
 
     /// All that are read of a Secret.
-    pub const READ: [&str; 18] = [
+    pub const READ: [&str; 19] = [
         super::ANNOTATION_ALLOW_IDENTITY_CHANGE,
         OWNER,
         CLAIMED_BY,
@@ -98,6 +98,7 @@ pub mod annotation {
         SHAPE,
         TEMPLATE,
         METADATA,
+        OWN_UID,
         RENDERED,
         SCOPES,
         KEY_ID,
