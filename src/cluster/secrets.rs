@@ -135,7 +135,7 @@ impl Secrets {
     async fn adoption(&self, key: &Key, seen: &SecretMeta, owner: &Owner) -> Result<Op<'_>, ClusterError> {
         let metadata = self.metadata(key).await?.ok_or(ClusterError::NotFound)?;
         let live = secret_meta(&metadata);
-        let is_former = |c: &Controller| c.ours && c.name == owner.name;
+        let is_former = |c: &Controller| c.ours && c.name == owner.name && c.uid != owner.uid;
         if live.uid != seen.uid || live.version != seen.version || !live.controller.iter().all(is_former) {
             return Err(ClusterError::Conflict);
         }
