@@ -50,7 +50,7 @@ impl Step {
             Self::Verify(names) | Self::Publish(names) | Self::Replace(names) | Self::Prune(names) => {
                 tokens(names)
             }
-            Self::Adopt(objects) | Self::Look(objects) => objects.clone(),
+            Self::Adopt(objects) | Self::Look(objects) | Self::Label(objects) => objects.clone(),
             Self::Resolve | Self::Idle | Self::Wait | Self::Blocked => Vec::new(),
         }
     }

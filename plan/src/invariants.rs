@@ -35,6 +35,12 @@ pub enum Rule {
     /// Only adoptable Secrets are adopted.
     #[strum(to_string = "only adoptable Secrets are adopted")]
     OnlyAdoptableAdopted,
+    /// Only Secrets of ours are labelled.
+    #[strum(to_string = "only Secrets of ours are labelled")]
+    OnlyOursLabelled,
+    /// A token Secret that was written is looked for before it is made anew.
+    #[strum(to_string = "a token Secret that was written is looked for before it is made anew")]
+    LookedForBeforeMade,
     /// Only Secrets of ours are read.
     #[strum(to_string = "only Secrets of ours are read")]
     OnlyOursRead,
@@ -205,6 +211,10 @@ fn of_step(s: &Snapshot, step: &Step, now: Time, must: &mut Must<'_>) {
                 .all(|o| ownership(s, o) == Some(Ownership::Adoptable)),
             Rule::OnlyAdoptableAdopted,
         ),
+        Step::Label(objects) => must(
+            objects.iter().all(|o| ownership(s, o) == Some(Ownership::Ours)),
+            Rule::OnlyOursLabelled,
+        ),
         Step::Verify(names) => must(
             names.iter().all(|n| owned(s, n) == Some(Ownership::Ours)),
             Rule::OnlyOursRead,
@@ -341,6 +351,7 @@ fn redeeming(s: &Snapshot, names: &[EntryName], now: Time, must: &mut Must<'_>) 
     );
     for t in s.tokens.iter().filter(|t| names.contains(&t.name)) {
         must(asked || t.due(s) <= now.plus(TOGETHER), Rule::NothingBeforeDue);
+        must(t.unlooked.is_none(), Rule::LookedForBeforeMade);
         must(
             !matches!(t.ownership, Ownership::Foreign | Ownership::Predecessor),
             Rule::OnlyPublishableRedeemed,
@@ -366,6 +377,7 @@ fn publishing(s: &Snapshot, names: &[EntryName], now: Time, must: &mut Must<'_>)
             Rule::ForeignNotWritten,
         );
         must(outlives(t), Rule::LaterExpiryStays);
+        must(t.unlooked.is_none(), Rule::LookedForBeforeMade);
     }
 }
 

@@ -131,8 +131,31 @@ pub struct Note {
     pub edited: Option<Version>,
     /// Version that cannot be written.
     pub unwritable: Option<Version>,
+    /// Version whose labels or annotations are not those that were written.
+    pub unlabelled: Option<Version>,
     /// When a foreign Secret of that name was looked at last.
     pub looked_at: Option<Time>,
+    /// It was written, and no watch shows it.
+    pub absence: Option<Absence>,
+}
+
+/// Whether a Secret that was written, and that no watch shows, is gone: it may have lost the label that the watch selects by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// It is to be looked for, from then on.
+    LookedForAt(Time),
+    /// A look has shown that it does not exist.
+    Certain,
+}
+
+impl Note {
+    /// From when on the Secret is to be looked for, before it counts as absent.
+    pub const fn unlooked(&self) -> Option<Time> {
+        match self.absence {
+            Some(Absence::LookedForAt(at)) => Some(at),
+            Some(Absence::Certain) | None => None,
+        }
+    }
 }
 
 impl Known {

@@ -1,9 +1,9 @@
-//! When to look where no watch shows anything: for a login Secret of another type, and whether a foreign Secret is still in
-//! the way.
+//! When to look where no watch shows anything: for a login Secret of another type, for a token Secret that lost our label, and
+//! whether a foreign Secret is still in the way.
 
 use super::hold::Object;
 use super::schedule::{LOOK_AGAIN, REQUEST_SPACING, SEARCH_FIRST, SEARCH_LAST, SEARCH_SOON};
-use super::snapshot::{Login, Snapshot};
+use super::snapshot::{Login, Snapshot, Token};
 use super::{Step, Time};
 
 /// The search for a login Secret whose type hides it from the watch.
@@ -98,8 +98,16 @@ fn others(s: &Snapshot, now: Time) -> Vec<Object> {
         .map(|t| Object::Token(t.name.clone()));
     let session = (s.session.ownership.waits_for_others() && due(s.search.session_looked_at))
         .then_some(Object::Session);
+    let asked = s.word_for_renewal(now).is_some();
+    let unlooked = |t: &&Token| t.unlooked.is_some_and(|at| at <= now || asked);
+    let absent = s
+        .tokens
+        .iter()
+        .filter(unlooked)
+        .map(|t| Object::Token(t.name.clone()));
     tokens
         .chain(session)
+        .chain(absent)
         .filter(|o| s.held(o, now).is_none())
         .collect()
 }
@@ -127,5 +135,12 @@ pub(super) fn wake(s: &Snapshot, now: Time) -> Option<Time> {
         .filter(|t| t.waits_for_others())
         .map(|t| again(t.looked_at));
     let session = (s.session.ownership.waits_for_others()).then(|| again(s.search.session_looked_at));
-    tokens.chain(session).chain(search).filter(|at| *at > now).min()
+    let absent = s.tokens.iter().filter_map(|t| t.unlooked);
+    let absent = absent.flat_map(|at| [Some(at), s.word_counts_at(now)]).flatten();
+    tokens
+        .chain(session)
+        .chain(search)
+        .chain(absent)
+        .filter(|at| *at > now)
+        .min()
 }

@@ -6,7 +6,7 @@
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RequestMac(pub String);
 
-/// Of the keys, labels and annotations of a token Secret, as the spec asks for them.
+/// Of the keys of a token Secret, as the spec asks for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ShapeMac(pub String);
 

@@ -23,7 +23,12 @@ pub fn next_step(s: &Snapshot, now: Time) -> Decision {
     }
     verify(s, now).unwrap_or_else(|| Decision {
         // Holds end and looks fall due whatever else stands in the way.
-        wake: earliest_of([decision.wake, s.next_release(now), looks::wake(s, now)]),
+        wake: earliest_of([
+            decision.wake,
+            s.next_release(now),
+            looks::wake(s, now),
+            s.next_repair(now),
+        ]),
         ..decision
     })
 }
@@ -47,6 +52,7 @@ fn chain(s: &Snapshot, now: Time) -> Decision {
         .or_else(|| unstored(s, &login, now))
         .or_else(|| finish_login(&login))
         .or_else(|| publish(s, now))
+        .or_else(|| label(s, now))
         .or_else(|| reseal(s, now))
         .or_else(|| refused_target(s, &login, now))
         .or_else(|| start_login(&login))
@@ -180,6 +186,17 @@ fn publish(s: &Snapshot, now: Time) -> Option<Decision> {
         .map(act)
 }
 
+/// Labels and annotations need no call.
+fn label(s: &Snapshot, now: Time) -> Option<Decision> {
+    let tokens = some_names(s, now, |n| n == Need::Label).unwrap_or_default();
+    let session = s.session.unlabelled
+        && s.session.ownership == Ownership::Ours
+        && s.held(&Object::Session, now).is_none();
+    let objects = tokens.into_iter().map(Object::Token);
+    let objects: Vec<_> = objects.chain(session.then_some(Object::Session)).collect();
+    (!objects.is_empty()).then(|| act(Step::Label(objects)))
+}
+
 /// What an older key sealed is sealed anew, as far as it opens: also where no call can be made.
 fn reseal(s: &Snapshot, now: Time) -> Option<Decision> {
     let due = s.is_sealed_by_older() && s.reseal_at.is_some_and(|at| at <= now);
@@ -307,12 +324,14 @@ fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
 fn token_wake(s: &Snapshot, t: &super::snapshot::Token, now: Time) -> Option<Time> {
     match t.need(s, now) {
         Need::Held(at) => at,
+        Need::Look(at) => Some(at),
         Need::RedeemAt(at) if s.redeemable() || s.tenant_unresolved() => at,
         Need::Deleting => Some(now.plus(LOOK_AGAIN)),
         Need::Predecessor => Some(now.plus(COLLECTOR)),
         Need::Foreign
         | Need::RedeemAt(_)
         | Need::Redeem(_)
+        | Need::Label
         | Need::Adopt
         | Need::Replace
         | Need::Publish
@@ -355,6 +374,12 @@ impl Snapshot {
             && self.session.token.is_some()
             && self.session_matches()
             && !self.session.unsealable()
+    }
+
+    /// When the next repair that was put off is due.
+    fn next_repair(&self, now: Time) -> Option<Time> {
+        let tokens = self.tokens.iter().filter(|_| !self.object.suspended);
+        tokens.filter_map(|t| t.repair_put_off_until(now)).min()
     }
 
     /// The stored token differs from the spec in nothing but the way the tenant is written.

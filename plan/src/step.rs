@@ -51,6 +51,8 @@ pub enum Step {
     Replace(Vec<EntryName>),
     /// Delete these token Secrets of ours, which the spec no longer names.
     Prune(Vec<EntryName>),
+    /// Put the labels and annotations that are asked for on these Secrets of ours, which hold what they should.
+    Label(Vec<Object>),
     /// Put our ownerReference on these Secrets of ours.
     Adopt(Vec<Object>),
     /// All is done; come back at the wake time.
@@ -81,6 +83,7 @@ impl Step {
             Self::Publish(_) => "Publish",
             Self::Replace(_) => "Replace",
             Self::Prune(_) => "Prune",
+            Self::Label(_) => "Label",
             Self::Adopt(_) => "Adopt",
             Self::Idle => "Idle",
             Self::Wait => "Wait",

@@ -16,6 +16,10 @@ pub enum Need {
     Deleting,
     /// The API server refuses the Secret: not before then.
     Held(Option<Time>),
+    /// No watch shows it: it must be looked for, from then on.
+    Look(Time),
+    /// Its labels and annotations must be put right.
+    Label,
     /// Our ownerReference must be put on it.
     Adopt,
     /// The Secret must be deleted first, so that the held token can be written.
@@ -59,6 +63,12 @@ impl Token {
     pub fn is_unseen(&self) -> bool {
         let unseen = |p: &Published| !p.verified && !p.edited && !p.unwritable;
         self.ownership == Ownership::Ours && self.published.as_ref().is_some_and(unseen)
+    }
+
+    /// Whether nothing but labels and annotations is wrong with the Secret of ours, for all that is known.
+    fn is_only_unlabelled(&self) -> bool {
+        let only = |p: &Published| p.unlabelled && !p.edited && !p.unwritable;
+        self.ownership == Ownership::Ours && self.published.as_ref().is_some_and(only)
     }
 
     /// Whether the Secret holds what was last written.
@@ -121,8 +131,14 @@ impl Token {
 
     /// Whether the Secret was repaired before, is gone or edited again, and its next repair is put off.
     pub fn repair_put_off(&self, now: Time) -> bool {
-        let whole = |p: &Published| !p.edited && !p.unwritable;
-        !self.published.as_ref().is_some_and(whole) && self.repair_due().is_some_and(|at| at > now)
+        self.repair_put_off_until(now).is_some()
+    }
+
+    /// Until when that is so.
+    pub fn repair_put_off_until(&self, now: Time) -> Option<Time> {
+        let whole = |p: &Published| !p.edited && !p.unwritable && !p.unlabelled;
+        let broken = !self.published.as_ref().is_some_and(whole);
+        self.repair_due().filter(|at| broken && *at > now)
     }
 
     fn repair_due(&self) -> Option<Time> {
@@ -154,8 +170,14 @@ impl Token {
     }
 
     fn need_of_ours(&self, s: &Snapshot, now: Time) -> Need {
+        if let Some(at) = self.unlooked {
+            return Need::Look(at);
+        }
         if self.held.as_ref().is_some_and(|h| self.worth_publishing(h, now)) {
             return self.need_to_publish();
+        }
+        if self.is_only_unlabelled() && !self.repair_put_off(now) {
+            return Need::Label;
         }
         if self.is_unseen() {
             return Need::Verify;

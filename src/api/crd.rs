@@ -103,6 +103,7 @@ fn bound(schema: &mut JSONSchemaProps) {
     let values = |map| [&token[..], &[map, "{}"]].concat();
     bound_length(schema, &values("labels"), LABEL_VALUE_MAX);
     bound_length(schema, &values("annotations"), ANNOTATION_VALUE_MAX);
+    bound_length(schema, &["spec", "secretLabels", "{}"], LABEL_VALUE_MAX);
     let condition = ["status", "conditions", "[]"];
     for (field, length) in [("type", 316), ("reason", 1024), ("message", 32_768)] {
         bound_length(schema, &[&condition[..], &[field]].concat(), length);

@@ -122,6 +122,24 @@ pub struct EntraCredentialSpec {
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["secretName"]))]
     pub tokens: Vec<TokenSpec>,
 
+    /// Labels for every Secret that the operator creates for this object, the refresh-token Secret too: at most 16. Those of an
+    /// entry in `tokens` win.
+    ///
+    /// None of Kubernetes', Helm's, Argo CD's or the operator's own, nor `app.kubernetes.io/instance`: a GitOps tool would remove
+    /// what carries them. They are put on by themselves when they change; one that is dropped here is removed again.
+    /// Default none. Example: `{contoso.example/cost-center: "4711"}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 16))]
+    #[x_kube(
+        validation = Rule::new("self.all(k, k.matches('^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$') && self[k].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$'))")
+            .message("secretLabels must be valid Kubernetes labels: key of at most 63 characters with an optional domain prefix, value of at most 63"),
+        validation = Rule::new("self.all(k, !k.matches('^([^/]*[.])?(kubernetes[.]io|k8s[.]io|helm[.]sh|entra-operator[.]dev)/') || (k.startsWith('app.kubernetes.io/') && !(k in ['app.kubernetes.io/managed-by', 'app.kubernetes.io/instance'])))")
+            .message("in secretLabels, kubernetes.io, k8s.io, helm.sh and entra-operator.dev are reserved (app.kubernetes.io/* except managed-by and instance is fine): use a domain of your own, for example contoso.example/team"),
+        validation = Rule::new("self.all(k, !k.matches('^([^/]*[.])?argocd[.]argoproj[.]io/'))")
+            .message("in secretLabels, argocd.argoproj.io is reserved: Argo CD would remove Secrets that carry its labels and are not in its repository")
+    )]
+    pub secret_labels: BTreeMap<String, String>,
+
     /// When tokens are renewed.
     ///
     /// Absent means `{atPercent: 60}`. Example: `{atPercent: 55}`.

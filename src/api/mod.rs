@@ -20,8 +20,8 @@ pub use credential::{
 };
 pub use names::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, ANNOTATION_CLIENT_ID, ANNOTATION_REFRESH_REQUESTED, CLIENT_SECRET_TYPE,
-    FIELD_MANAGER, GROUP, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_SUFFIX, REFRESH_TOKEN_TYPE,
-    TLS_TYPE, annotation, refresh_token_secret,
+    FIELD_MANAGER, GROUP, IS_TOKEN, LABEL_MANAGED_BY, LABEL_TOKEN, LOGIN_TYPE, MANAGED_BY,
+    REFRESH_TOKEN_SUFFIX, REFRESH_TOKEN_TYPE, TLS_TYPE, annotation, refresh_token_secret,
 };
 pub use status::{
     AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, Phase, RefreshTokenStatus, TokenStatus,

@@ -21,7 +21,13 @@ pub const ANNOTATION_CLIENT_ID: &str = "azure.workload.identity/client-id";
 /// Suffix of the refresh-token Secret's name; `metadata.name` is bounded so that it always fits.
 pub const REFRESH_TOKEN_SUFFIX: &str = ".refresh-token";
 
-/// Label on token Secrets by which the operator watches its own.
+/// Label on token Secrets by which the operator watches its own: nobody else has a reason to write it.
+pub const LABEL_TOKEN: &str = "entra-operator.dev/token";
+
+/// Value of [`LABEL_TOKEN`].
+pub const IS_TOKEN: &str = "true";
+
+/// Label on token Secrets for people: set with each write, and otherwise left alone.
 pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
 /// Value of [`LABEL_MANAGED_BY`].
@@ -51,15 +57,19 @@ pub mod annotation {
     pub const REFRESH_AT: &str = "entra-operator.dev/refresh-at";
     /// Token Secret: keyed hash of the request and account that the token answers.
     pub const REQUEST: &str = "entra-operator.dev/request";
-    /// Token Secret: hash of the keys, labels and annotations that it was written with.
+    /// Token Secret: hash of the keys that it was written with.
     pub const SHAPE: &str = "entra-operator.dev/shape";
-    /// Token Secret: keys of the labels and annotations that the spec asked for, as JSON. What it no longer asks for is
-    /// removed; what others put on the Secret stays.
+    /// Token and refresh-token Secrets: keys of the labels and annotations that the spec asked for, as JSON. What it no longer
+    /// asks for is removed; what others put on the Secret stays.
     pub const TEMPLATE: &str = "entra-operator.dev/template";
+    /// Beside [`TEMPLATE`]: keyed hash of these labels and annotations.
+    pub const METADATA: &str = "entra-operator.dev/metadata";
     /// Token Secret: keyed hash of the data that was rendered, and of what annotations and labels say of it.
     pub const RENDERED: &str = "entra-operator.dev/rendered";
     /// Token Secret: scopes that were granted, space separated.
     pub const SCOPES: &str = "entra-operator.dev/scopes";
+    /// Refresh-token Secret: its own uid, from the first write after its creation. One that a backup brought back has another.
+    pub const OWN_UID: &str = "entra-operator.dev/uid";
     /// Refresh-token Secret: id of the key that sealed it.
     pub const KEY_ID: &str = "entra-operator.dev/key-id";
     /// Refresh-token Secret: when the identity provider declared the token dead, RFC 3339.
@@ -77,7 +87,7 @@ pub mod annotation {
     pub const MOST: usize = 4096;
 
     /// All that are read of a Secret.
-    pub const READ: [&str; 17] = [
+    pub const READ: [&str; 19] = [
         super::ANNOTATION_ALLOW_IDENTITY_CHANGE,
         OWNER,
         CLAIMED_BY,
@@ -87,6 +97,8 @@ pub mod annotation {
         REQUEST,
         SHAPE,
         TEMPLATE,
+        METADATA,
+        OWN_UID,
         RENDERED,
         SCOPES,
         KEY_ID,

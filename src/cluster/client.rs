@@ -27,7 +27,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::brake::{Brake, Class};
-use super::failure::{Verb, classify, refusal, unavailable};
+use super::failure::{Verb, classify, named, refusal, unavailable};
 use super::observe::{Observer, written};
 use super::patch::Op;
 use crate::api::FIELD_MANAGER;
@@ -230,10 +230,11 @@ impl Calls {
 
     /// Gives a call its deadline, and its failure a meaning.
     async fn call(&self, verb: Verb, request: http::Request<Vec<u8>>) -> Result<Answer, ClusterError> {
+        let what = named(request.uri().path());
         let call = exchange(&self.client, request);
         match tokio::time::timeout(DEADLINE, call).await {
             Ok(Ok((code, answer))) if code < 400 => Ok(answer),
-            Ok(Ok((code, answer))) => Err(refusal(verb, &status(code, &answer))),
+            Ok(Ok((code, answer))) => Err(refusal(verb, what.as_deref(), &status(code, &answer))),
             Ok(Err(error)) => Err(classify(verb, &error)),
             Err(_) => Err(unavailable("no answer within 10 s")),
         }

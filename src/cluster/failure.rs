@@ -29,13 +29,13 @@ pub(super) enum Verb {
 }
 
 impl Verb {
+    /// As a Role names it.
     const fn name(self) -> &'static str {
         match self {
-            Self::Read => "read",
-            Self::Create => "create",
-            Self::Patch => "change",
+            Self::Read => "get",
+            Self::Create | Self::Issue => "create",
+            Self::Patch => "patch",
             Self::Delete => "delete",
-            Self::Issue => "issue a token of",
         }
     }
 }
@@ -43,12 +43,33 @@ impl Verb {
 /// The failure of a call, as the reconciler has to know it.
 pub(super) fn classify(verb: Verb, error: &kube::Error) -> ClusterError {
     if let kube::Error::Api(status) = error {
-        return refusal(verb, status);
+        return refusal(verb, None, status);
     }
     if matches!(error, kube::Error::Auth(_)) {
         return unavailable("the operator's own credentials could not be read");
     }
     unavailable(&connection_failure(error))
+}
+
+/// What a request to this path is about, as a Role names it: `secrets in the namespace etl`.
+pub(super) fn named(path: &str) -> Option<String> {
+    let parts: Vec<_> = path.trim_matches('/').split('/').collect();
+    let (group, rest) = match parts.as_slice() {
+        ["api", _, rest @ ..] => ("", rest),
+        ["apis", group, _, rest @ ..] => (*group, rest),
+        _ => return None,
+    };
+    let (place, of) = match rest {
+        ["namespaces", namespace, of @ ..] if !of.is_empty() => (format!("in the namespace {namespace}"), of),
+        of => ("in the cluster".to_owned(), of),
+    };
+    let resource = match of {
+        [resource, _, subresource] => format!("{resource}/{subresource}"),
+        [resource, ..] => (*resource).to_owned(),
+        [] => return None,
+    };
+    let dot = if group.is_empty() { "" } else { "." };
+    Some(format!("{resource}{dot}{group} {place}"))
 }
 
 /// What was asked for; `None` if it does not exist.
@@ -68,8 +89,8 @@ pub(super) fn unavailable(what: &str) -> ClusterError {
     }
 }
 
-/// What a `Status` means for the caller.
-pub(super) fn refusal(verb: Verb, status: &Status) -> ClusterError {
+/// What a `Status` means for the caller who asked for `what`.
+pub(super) fn refusal(verb: Verb, what: Option<&str>, status: &Status) -> ClusterError {
     if let Some(text) = denied_by_admission(status) {
         return ClusterError::Refused(text);
     }
@@ -80,7 +101,7 @@ pub(super) fn refusal(verb: Verb, status: &Status) -> ClusterError {
         404 => ClusterError::NotFound,
         409 => ClusterError::Conflict,
         422 => unprocessable(verb, status),
-        403 => ClusterError::Refused(forbidden(verb, status)),
+        403 => ClusterError::Refused(forbidden(verb, what, status)),
         400 | 405 | 406 | 413 | 415 => ClusterError::Refused(with_reason("it rejects the request", status)),
         _ => ClusterError::Unavailable {
             text: with_reason("it answered with an error", status),
@@ -124,15 +145,21 @@ fn says_other_uid(cause: &StatusCause) -> bool {
     cause.field == "metadata.uid"
 }
 
-fn forbidden(verb: Verb, status: &Status) -> String {
+fn forbidden(verb: Verb, what: Option<&str>, status: &Status) -> String {
     if causes(status).iter().any(|c| c.reason == "NamespaceTerminating") {
         return "the namespace is being deleted".to_owned();
     }
     if let Some(quota) = exceeded_quota(&status.message) {
         return format!("the resource quota {quota} is exceeded");
     }
-    if status.message.contains(" cannot ") && status.message.contains(" in API group ") {
-        return format!("the operator lacks the permission (RBAC) to {} it", verb.name());
+    // Quotas and policies are about writes.
+    let by_rbac = status.message.contains(" cannot ") && status.message.contains(" in API group ");
+    if by_rbac || verb == Verb::Read {
+        let asked = what.map(|what| format!(" to {} {what}", verb.name()));
+        return format!(
+            "the operator lacks the permission (RBAC){}",
+            asked.unwrap_or_default()
+        );
     }
     with_reason("it forbids the request: permission, quota or policy", status)
 }
@@ -246,6 +273,29 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_right_is_named_by_verb_resource_and_namespace() {
+        let cannot = serde_json::json!({"code": 403, "reason": "Forbidden", "message": CANARY});
+        let status = serde_json::from_value(cannot).unwrap();
+        for (path, named_as) in [
+            (
+                "/api/v1/namespaces/etl/secrets/a",
+                "get secrets in the namespace etl",
+            ),
+            ("/api/v1/namespaces/etl", "get namespaces in the cluster"),
+            (
+                "/apis/entra-operator.dev/v1alpha1/namespaces/etl/entracredentials/a/status",
+                "get entracredentials/status.entra-operator.dev in the namespace etl",
+            ),
+        ] {
+            assert_eq!(
+                refusal(Verb::Read, named(path).as_deref(), &status),
+                ClusterError::Refused(format!("the operator lacks the permission (RBAC) to {named_as}"))
+            );
+        }
+        assert_eq!(named("/version"), None);
+    }
+
+    #[test]
     fn a_create_without_namespace_is_refused_and_not_absent() {
         let text = refused(
             &status(404, "NotFound", "namespaces \"x\" not found"),
@@ -336,7 +386,7 @@ mod tests {
         let rbac = "secrets is forbidden: User \"u\" cannot create resource \"secrets\" in API group \"\" in the namespace \"n\"";
         assert_eq!(
             refused(&status(403, "Forbidden", rbac), Verb::Create),
-            "the operator lacks the permission (RBAC) to create it"
+            "the operator lacks the permission (RBAC)"
         );
         let dying = answer(
             serde_json::json!({"code": 403, "reason": "Forbidden", "details": {"causes": [

@@ -15,7 +15,7 @@ use kube::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::api::{EntraCredential, GROUP, LABEL_MANAGED_BY, MANAGED_BY, annotation};
+use crate::api::{EntraCredential, GROUP, IS_TOKEN, LABEL_TOKEN, annotation};
 use crate::plan::metadata::{Uid, Version};
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
 
@@ -110,7 +110,7 @@ pub(super) fn secret_meta(metadata: &Value) -> SecretMeta {
         version: Version(field("resourceVersion")),
         deleting: metadata.get("deletionTimestamp").is_some_and(|t| !t.is_null()),
         controller: controller(metadata),
-        managed: text(labels, LABEL_MANAGED_BY) == Some(MANAGED_BY),
+        managed: text(labels, LABEL_TOKEN) == Some(IS_TOKEN),
         annotations: read_of(annotations),
         has_annotations: has_entries(annotations),
         has_labels: has_entries(labels),
@@ -180,7 +180,7 @@ mod tests {
     fn token_secret() -> Value {
         json!({"metadata": {
             "name": "t", "namespace": "etl", "uid": "u", "resourceVersion": "7",
-            "labels": {"app.kubernetes.io/managed-by": "entra-operator"},
+            "labels": {"entra-operator.dev/token": "true", "app.kubernetes.io/managed-by": "somebody"},
             "annotations": {
                 "kubectl.kubernetes.io/last-applied-configuration": "{\"password\": \"hunter2\"}",
                 "entra-operator.dev/owner": "mac", "evil-entra-operator.dev/owner": "no",

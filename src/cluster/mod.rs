@@ -11,7 +11,7 @@
 //! # Map
 //!
 //! `client` deadlines and requests · `failure` what an error means · `lean` custom resources as they are kept · `lease` the Lease of the election ·
-//! `metadata` Secrets as they are kept · `observe` what is told of writes · `patch` JSON patch operations · `secrets`, `status`, `events` the writes ·
+//! `knock` when a watch asks again · `metadata` Secrets as they are kept · `observe` what is told of writes · `patch` JSON patch operations · `secrets`, `status`, `events` the writes ·
 //! `service_accounts` tokens of others · `watch` the streams · `store` what the streams and writes add up to · `adapter` the port
 
 mod adapter;
@@ -19,6 +19,7 @@ mod brake;
 mod client;
 mod events;
 mod failure;
+mod knock;
 mod lean;
 mod lease;
 mod metadata;

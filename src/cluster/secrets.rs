@@ -24,8 +24,11 @@ use super::failure::{if_exists, unavailable};
 use super::metadata::{owners, secret_meta, texts};
 use super::patch::{Encoded, Op, edit, pin, replace_data, set_keys};
 use crate::api::EntraCredential;
+use crate::plan::metadata::Uid;
 use crate::reconcile::material::SecretData;
-use crate::reconcile::ports::{ClusterError, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject};
+use crate::reconcile::ports::{
+    ClusterError, Controller, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject,
+};
 
 /// Secrets of one API server.
 #[derive(Clone, Debug)]
@@ -55,7 +58,9 @@ impl Secrets {
     /// Creates a Secret that a credential controls.
     pub(super) async fn create(&self, secret: &NewSecret) -> Result<SecretMeta, ClusterError> {
         let owners = vec![owner_reference(&secret.owner)];
-        self.post(&Manifest::new(secret, owners)).await
+        let metadata = self.post(&Manifest::new(secret, owners)).await?;
+        tell_rewritten(&secret.key, &metadata, &secret.labels);
+        Ok(secret_meta(&metadata))
     }
 
     /// Creates a Secret without owner: the operator's own, in its own namespace.
@@ -65,13 +70,14 @@ impl Secrets {
         kind: &str,
         data: &SecretData,
     ) -> Result<SecretMeta, ClusterError> {
-        self.post(&Manifest::unowned(key, kind, data)).await
+        let metadata = self.post(&Manifest::unowned(key, kind, data)).await?;
+        Ok(secret_meta(&metadata))
     }
 
-    async fn post(&self, manifest: &Manifest<'_>) -> Result<SecretMeta, ClusterError> {
+    async fn post(&self, manifest: &Manifest<'_>) -> Result<Value, ClusterError> {
         let collection = Secret::url_path(&(), Some(manifest.metadata.namespace));
         let answer = self.0.create(&collection, manifest).await?;
-        decode_metadata(&answer).map(|m| secret_meta(&m))
+        decode_metadata(&answer)
     }
 
     /// Changes a Secret that is still what was seen.
@@ -100,7 +106,13 @@ impl Secrets {
             ops.push(self.adoption(key, seen, owner).await?);
         }
         let answer = self.0.json_patch(&collection(key), &key.name, &ops).await?;
-        decode_metadata(&answer).map(|m| secret_meta(&m))
+        let metadata = decode_metadata(&answer)?;
+        tell_rewritten(
+            key,
+            &metadata,
+            change.labels.iter().filter_map(|(k, v)| Some((k, v.as_ref()?))),
+        );
+        Ok(secret_meta(&metadata))
     }
 
     /// Whether a change of single keys failed only because somebody removed all data: a patch cannot add a key to what
@@ -119,15 +131,18 @@ impl Secrets {
             .is_some_and(|l| l.meta.uid == seen.uid && l.meta.version == seen.version && l.data.is_empty()))
     }
 
-    /// Other owners stay. They are not among what is kept of a Secret, so they are asked for; adoption is rare.
+    /// Other owners stay; a former credential of this name gives way. They are not among what is kept of a Secret, so they are asked for; adoption is rare.
     async fn adoption(&self, key: &Key, seen: &SecretMeta, owner: &Owner) -> Result<Op<'_>, ClusterError> {
         let metadata = self.metadata(key).await?.ok_or(ClusterError::NotFound)?;
         let live = secret_meta(&metadata);
-        if live.uid != seen.uid || live.version != seen.version || live.controller.is_some() {
+        let is_former = |c: &Controller| c.ours && c.name == owner.name && c.uid != owner.uid;
+        if live.uid != seen.uid || live.version != seen.version || !live.controller.iter().all(is_former) {
             return Err(ClusterError::Conflict);
         }
         let mut all = owners(&metadata).to_vec();
-        all.retain(|o| o.get("uid").and_then(Value::as_str) != Some(owner.uid.0.as_str()));
+        let is = |o: &Value, uid: &Uid| o.get("uid").and_then(Value::as_str) == Some(uid.0.as_str());
+        let former = live.controller.as_ref().map(|c| &c.uid);
+        all.retain(|o| !is(o, &owner.uid) && !former.is_some_and(|uid| is(o, uid)));
         all.push(owner_reference(owner));
         Ok(Op::Add {
             path: "/metadata/ownerReferences".to_owned(),
@@ -145,6 +160,26 @@ impl Secrets {
             resource_version: Some(seen.version.0.clone()),
         });
         self.0.delete(&collection(key), &key.name, &params).await
+    }
+}
+
+/// Says which labels an admission policy made into others than were written. They are left as they are.
+fn tell_rewritten<'a>(
+    key: &Key,
+    metadata: &Value,
+    written: impl IntoIterator<Item = (&'a String, &'a String)>,
+) {
+    let there = texts(metadata, "labels");
+    for (label, _) in written
+        .into_iter()
+        .filter(|(label, value)| there.get(*label) != Some(*value))
+    {
+        tracing::warn!(
+            namespace = key.namespace,
+            secret = key.name,
+            label,
+            "an admission policy changes this label of the operator's Secrets"
+        );
     }
 }
 
@@ -296,7 +331,6 @@ fn incomprehensible() -> ClusterError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::metadata::Uid;
 
     fn owner() -> Owner {
         Owner {

@@ -4,7 +4,9 @@
 //!
 //! - Secrets are selected by the API server: by type (`fieldSelector`) or by our label, so nothing else ever arrives.
 //! - A stream never ends and never spins: after an error it says so, waits (0.8 s doubling to 30 s, jittered) and goes
-//!   on, from where it was or with a new list.
+//!   on, from where it was or with a new list. Only what it brings ends the doubling, not that it was asked for.
+//! - Where the right is missing, one watch of a scope asks for all that want the same right, every 10 s at the latest: they
+//!   are many, and all go on at once when it comes.
 //! - It begins anew with a list where the version that it would go on from may be of another history, as after a restore
 //!   of etcd: when versions are seen to have gone back, and when it could not be resumed for a while, or for want of a
 //!   right. An API server that is asked to go on from a version that it has not reached yet is silent until then.
@@ -13,20 +15,21 @@
 //!
 //! A selector also "deletes" an object that stops matching it: see [`super::SecretStore`].
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::Arc;
 
 use futures::stream::{BoxStream, SelectAll, Stream, StreamExt, select_all, unfold};
-use kube::runtime::{WatchStreamExt, watcher};
+use kube::runtime::watcher;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 
 use super::failure::{Verb, classify, unavailable};
+use super::knock::{Door, Knock};
 use super::lean::Lean;
 use super::metadata::SeenSecret;
 use crate::api::{
-    CLIENT_SECRET_TYPE, EntraCredential, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_TYPE,
-    TLS_TYPE,
+    CLIENT_SECRET_TYPE, EntraCredential, IS_TOKEN, LABEL_TOKEN, LOGIN_TYPE, REFRESH_TOKEN_TYPE, TLS_TYPE,
 };
 use crate::reconcile::ports::ClusterError;
 
@@ -51,7 +54,7 @@ pub enum Selects {
     ClientSecrets,
     /// Type `kubernetes.io/tls`: all certificates of the scope, because a type cannot tell whose they are.
     Certificates,
-    /// Label `app.kubernetes.io/managed-by=entra-operator`.
+    /// Label `entra-operator.dev/token=true`.
     Tokens,
 }
 
@@ -83,7 +86,7 @@ impl Selects {
             Self::RefreshTokens => config.fields(&format!("type={REFRESH_TOKEN_TYPE}")),
             Self::ClientSecrets => config.fields(&format!("type={CLIENT_SECRET_TYPE}")),
             Self::Certificates => config.fields(&format!("type={TLS_TYPE}")),
-            Self::Tokens => config.labels(&format!("{LABEL_MANAGED_BY}={MANAGED_BY}")),
+            Self::Tokens => config.labels(&format!("{LABEL_TOKEN}={IS_TOKEN}")),
         }
     }
 }
@@ -158,30 +161,30 @@ pub fn secret_watches(scopes: &[Scope]) -> Vec<Watch> {
 
 /// Watches Secrets.
 pub fn watch_secrets(client: &Client, watches: &[Watch], rewound: &Rewound) -> SecretChanges {
-    let each = |watch: &Watch| watch_selected(client, watch.clone(), rewound.clone());
+    let mut doors: BTreeMap<Scope, Door> = BTreeMap::new();
+    let each = |watch: &Watch| {
+        let door = doors.entry(watch.scope.clone()).or_default().clone();
+        watch_selected(client, watch.clone(), rewound.clone(), door)
+    };
     select_all(watches.iter().map(each))
-}
-
-/// Watches credentials.
-pub fn watch_credentials(client: &Client, scopes: &[Scope], rewound: &Rewound) -> CredentialChanges {
-    let each = |scope: &Scope| watch_scope(client, scope.clone(), rewound.clone());
-    select_all(scopes.iter().map(each))
 }
 
 fn watch_selected(
     client: &Client,
     watch: Watch,
     rewound: Rewound,
+    door: Door,
 ) -> BoxStream<'static, (Watch, Change<SeenSecret>)> {
     let api = match &watch.scope {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
-    let changes = changes(api, watch.selects.config(), rewound);
+    let changes = changes(api, watch.selects.config(), rewound, door);
     changes.map(move |change| (watch.clone(), change)).boxed()
 }
 
-fn watch_scope(
+/// Watches the credentials of a scope.
+pub fn watch_credentials(
     client: &Client,
     scope: Scope,
     rewound: Rewound,
@@ -190,7 +193,7 @@ fn watch_scope(
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
-    let changes = changes(api, config(), rewound);
+    let changes = changes(api, config(), rewound, Door::default());
     changes.map(move |change| (scope.clone(), change)).boxed()
 }
 
@@ -198,12 +201,17 @@ fn config() -> watcher::Config {
     watcher::Config::default().page_size(PAGE)
 }
 
-fn changes<K>(api: Api<K>, config: watcher::Config, rewound: Rewound) -> BoxStream<'static, Change<K>>
+fn changes<K>(
+    api: Api<K>,
+    config: watcher::Config,
+    rewound: Rewound,
+    door: Door,
+) -> BoxStream<'static, Change<K>>
 where
     K: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
 {
     let begin = move || watcher(api.clone(), config.clone()).boxed();
-    lasting(begin, rewound).default_backoff().map(change).boxed()
+    lasting(begin, rewound, door).map(change).boxed()
 }
 
 /// A watch, of the one history that there is.
@@ -213,9 +221,14 @@ struct Lasting<B, K> {
     rewound: Rewound,
     /// Attempts to resume it that failed, in a row.
     failed: u32,
+    knock: Knock,
 }
 
-fn lasting<B, K>(begin: B, rewound: Rewound) -> impl Stream<Item = Result<watcher::Event<K>, Interruption>>
+fn lasting<B, K>(
+    begin: B,
+    rewound: Rewound,
+    door: Door,
+) -> impl Stream<Item = Result<watcher::Event<K>, Interruption>>
 where
     B: Fn() -> BoxStream<'static, watcher::Result<watcher::Event<K>>>,
     K: 'static,
@@ -225,6 +238,7 @@ where
         begin,
         rewound,
         failed: 0,
+        knock: Knock::at(door),
     };
     unfold(lasting, async |mut l| l.next().await.map(|item| (item, l)))
 }
@@ -234,6 +248,10 @@ where
     B: Fn() -> BoxStream<'static, watcher::Result<watcher::Event<K>>>,
 {
     async fn next(&mut self) -> Option<Result<watcher::Event<K>, Interruption>> {
+        let next = async {
+            self.knock.turn().await;
+            self.events.next().await
+        };
         // Nothing of the old history after it is known to be over.
         tokio::select! {
             biased;
@@ -241,7 +259,7 @@ where
                 self.begin_anew();
                 Some(Err(Interruption::WentBack))
             }
-            event = self.events.next() => {
+            event = next => {
                 let event = event?;
                 self.count(&event);
                 Some(event.map_err(failure))
@@ -250,9 +268,20 @@ where
     }
 
     fn count(&mut self, event: &watcher::Result<watcher::Event<K>>) {
+        let refused = event.as_ref().is_err_and(is_refusal);
+        match event {
+            // That a list was asked for is no answer yet.
+            Ok(watcher::Event::Init) => return,
+            Ok(watcher::Event::InitApply(_)) => {}
+            Ok(watcher::Event::InitDone | watcher::Event::Apply(_) | watcher::Event::Delete(_)) => {
+                self.knock.opened();
+            }
+            Err(_) if refused => self.knock.refused(),
+            Err(_) => self.knock.unanswered(),
+        }
         self.failed = match event {
             // A complete list tells that the right is back; a watch that goes on is silent until something changes.
-            Err(watcher::Error::WatchStartFailed(kube::Error::Api(status))) if status.code == 403 => ATTEMPTS,
+            Err(watcher::Error::WatchStartFailed(_)) if refused => ATTEMPTS,
             Err(watcher::Error::WatchStartFailed(_)) => self.failed.saturating_add(1),
             Ok(_) | Err(_) => 0,
         };
@@ -265,6 +294,17 @@ where
         self.events = (self.begin)();
         self.failed = 0;
     }
+}
+
+/// Whether a right is missing, or the kind: which is so until somebody changes it.
+fn is_refusal(error: &watcher::Error) -> bool {
+    let (watcher::Error::InitialListFailed(error)
+    | watcher::Error::WatchStartFailed(error)
+    | watcher::Error::WatchFailed(error)) = error
+    else {
+        return false;
+    };
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 403 | 404))
 }
 
 fn change<K>(event: Result<watcher::Event<K>, Interruption>) -> Change<K> {

@@ -136,6 +136,13 @@ impl<P: Ports> Controller<P> {
             .collect()
     }
 
+    /// Whether a credential is known in that namespace.
+    pub(super) fn serves(&self, namespace: &str) -> bool {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let first = known.credentials.range(Key::new(namespace, "")..).next();
+        first.is_some_and(|(key, _)| key.namespace == namespace)
+    }
+
     /// Something about a Secret changed; `owner` is the credential that controls it, if one does.
     pub(super) fn secret_changed(&self, secret: &Key, owner: Option<&str>) {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);

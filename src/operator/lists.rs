@@ -1,16 +1,17 @@
-//! Which lists are still missing, and why: readiness waits for the first list of everything that is watched, and ends when
-//! a right to list or watch is taken away.
+//! What of all that is watched was listed, and what stands in the way: readiness waits for the first answer about every
+//! namespace served, and tells of those that cannot be served. They hold nobody else up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::CustomResourceExt as _;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::api::EntraCredential;
 use crate::cluster::{Interruption, Scope, Watch};
 use crate::reconcile::ports::ClusterError;
 use crate::telemetry::health::Health;
+use crate::telemetry::metrics::Metrics;
 
 /// The condition of readiness that is told here.
 pub(super) const WATCHES: &str = "watches";
@@ -31,70 +32,223 @@ pub(super) enum Watched {
 #[derive(Debug)]
 pub(super) struct Lists {
     health: Arc<Health>,
-    /// What has not, and what stands in the way.
-    missing: Mutex<BTreeMap<Watched, Option<String>>>,
-    listed: Notify,
+    metrics: Arc<Metrics>,
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct State {
+    watched: BTreeMap<Watched, Standing>,
+    /// Namespaces that were looked for and are not there.
+    missing: BTreeSet<Arc<str>>,
+}
+
+/// How it stands with one watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Its first list is not complete, and what stands in the way if something does.
+    Waits(Option<String>),
+    /// It was listed.
+    Listed,
+    /// The right to it, or its kind, is missing.
+    Refused(String),
 }
 
 impl Lists {
     /// Nothing of `watched` has been listed yet.
-    pub(super) fn new(health: Arc<Health>, watched: impl IntoIterator<Item = Watched>) -> Self {
-        let missing = watched.into_iter().map(|watched| (watched, None)).collect();
+    pub(super) fn new(
+        health: Arc<Health>,
+        metrics: Arc<Metrics>,
+        watched: impl IntoIterator<Item = Watched>,
+    ) -> Self {
+        let watched = watched
+            .into_iter()
+            .map(|watched| (watched, Standing::Waits(None)));
+        let state = State {
+            watched: watched.collect(),
+            missing: BTreeSet::new(),
+        };
         Self {
             health,
-            missing: Mutex::new(missing),
-            listed: Notify::new(),
+            metrics,
+            state: Mutex::new(state),
+            changed: watch::Sender::default(),
         }
     }
 
     /// A list is complete.
     pub(super) fn listed(&self, watched: &Watched) {
-        let mut missing = self.missing();
-        missing.remove(watched);
-        self.tell(&missing);
-        self.listed.notify_one();
-    }
-
-    /// Waits for the next complete list. One waits at a time.
-    pub(super) async fn next(&self) {
-        self.listed.notified().await;
+        self.stands(watched, Standing::Listed);
     }
 
     /// A list or a watch failed. An API server that does not answer for a while makes nobody unready who was ready.
-    pub(super) fn interrupted(&self, watched: Watched, interruption: &Interruption) {
+    pub(super) fn interrupted(&self, watched: &Watched, interruption: &Interruption) {
         let Interruption::Failed { verb, error } = interruption else {
             tracing::warn!(%interruption, ?watched, "watch interrupted");
             return;
         };
         let why = watched.cannot(verb, error);
+        if matches!(error, ClusterError::Refused(_) | ClusterError::NotFound) {
+            return self.stands(watched, Standing::Refused(why));
+        }
         tracing::warn!(error = why, "watch interrupted");
-        let mut missing = self.missing();
-        let for_good = matches!(error, ClusterError::Refused(_) | ClusterError::NotFound);
-        if for_good || missing.contains_key(&watched) {
-            missing.insert(watched, Some(why));
-            self.tell(&missing);
+        let waits = matches!(self.state().watched.get(watched), Some(Standing::Waits(_)));
+        if waits {
+            self.stands(watched, Standing::Waits(Some(why)));
         }
     }
 
-    fn tell(&self, missing: &BTreeMap<Watched, Option<String>>) {
-        if missing.is_empty() {
-            return self.health.met(WATCHES);
+    /// A namespace was looked for.
+    pub(super) fn looked_for(&self, namespace: &Arc<str>, exists: bool) {
+        let mut state = self.state();
+        let news = if exists {
+            state.missing.remove(namespace)
+        } else {
+            state.missing.insert(Arc::clone(namespace))
+        };
+        if news && !exists {
+            tracing::warn!(namespace = %namespace, "a namespace to serve does not exist, or is being deleted; it is served when it comes");
         }
-        let obstacles: BTreeSet<_> = missing.values().flatten().map(String::as_str).collect();
-        let named: Vec<_> = obstacles.iter().copied().take(NAMED).collect();
-        let count = missing.len();
-        self.health.unmet(
-            WATCHES,
-            match (named.is_empty(), obstacles.len().saturating_sub(NAMED)) {
-                (true, _) => format!("{count} lists are not complete yet"),
-                (false, 0) => named.join("; "),
-                (false, more) => format!("{}; and {more} more", named.join("; ")),
-            },
-        );
+        self.tell(&state);
     }
 
-    fn missing(&self) -> MutexGuard<'_, BTreeMap<Watched, Option<String>>> {
-        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Whether all of a scope was listed.
+    pub(super) fn has_all_of(&self, scope: &Scope) -> bool {
+        self.state().has_all_of(scope)
+    }
+
+    /// Waits until it is known of the Secrets of every namespace that can be read which there are, and one can be.
+    pub(super) async fn secrets_known(&self) {
+        self.until(State::secrets_are_known).await;
+    }
+
+    /// Waits until the Secrets of `scope` are known: before that, that one is absent means nothing.
+    pub(super) async fn secrets_of(&self, scope: &Scope) {
+        self.until(|state| state.has_secrets_of(scope)).await;
+    }
+
+    async fn until(&self, met: impl Fn(&State) -> bool) {
+        let mut changes = self.changed.subscribe();
+        while !met(&self.state()) {
+            // The sender is ours.
+            let _lasts = changes.changed().await;
+        }
+    }
+
+    fn stands(&self, watched: &Watched, now: Standing) {
+        let mut state = self.state();
+        if let Standing::Refused(why) = &now
+            && !state.obstacles().contains(why)
+        {
+            tracing::warn!(
+                error = why,
+                "what cannot be read is not served; it is tried again by itself"
+            );
+        }
+        let is_listed = now == Standing::Listed;
+        let before = state.watched.insert(watched.clone(), now);
+        if is_listed && matches!(before, Some(Standing::Refused(_))) {
+            tracing::info!(?watched, "it can be read again");
+        }
+        self.tell(&state);
+        self.changed.send_replace(());
+    }
+
+    fn tell(&self, state: &State) {
+        self.metrics.unserved(state.unserved().len());
+        let (obstacles, waiting) = (state.obstacles(), state.waiting());
+        let named = named(&obstacles);
+        if waiting > 0 || !state.serves_something() {
+            let why = if obstacles.is_empty() {
+                format!("{waiting} lists are not complete yet")
+            } else {
+                named
+            };
+            self.health.unmet(WATCHES, why);
+        } else if obstacles.is_empty() {
+            self.health.met(WATCHES);
+        } else {
+            self.health.told(WATCHES, format!("the rest is served: {named}"));
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn scopes(&self) -> BTreeSet<&Scope> {
+        self.watched.keys().map(Watched::scope).collect()
+    }
+
+    fn of<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = (&'a Watched, &'a Standing)> {
+        self.watched.iter().filter(move |(w, _)| w.scope() == scope)
+    }
+
+    fn is_refused(&self, scope: &Scope) -> bool {
+        self.of(scope).any(|(_, is)| matches!(is, Standing::Refused(_)))
+    }
+
+    /// Scopes that cannot be served as things are.
+    fn unserved(&self) -> BTreeSet<&Scope> {
+        let refused = |scope: &&Scope| {
+            let missing = |ns: &Arc<str>| self.missing.contains(ns);
+            self.is_refused(scope) || scope.as_ref().is_some_and(missing)
+        };
+        self.scopes().into_iter().filter(refused).collect()
+    }
+
+    fn has_all_of(&self, scope: &Scope) -> bool {
+        self.of(scope).all(|(_, is)| *is == Standing::Listed)
+    }
+
+    fn serves_something(&self) -> bool {
+        self.scopes().into_iter().any(|scope| self.has_all_of(scope))
+    }
+
+    /// Lists that are waited for. What is refused is not.
+    fn waiting(&self) -> usize {
+        let scopes = self.scopes().into_iter().filter(|scope| !self.is_refused(scope));
+        let waits = |scope| {
+            self.of(scope)
+                .filter(|(_, is)| matches!(is, Standing::Waits(_)))
+                .count()
+        };
+        scopes.map(waits).sum()
+    }
+
+    fn obstacles(&self) -> BTreeSet<String> {
+        let told = self.watched.values().filter_map(|is| match is {
+            Standing::Waits(why) => why.clone(),
+            Standing::Refused(why) => Some(why.clone()),
+            Standing::Listed => None,
+        });
+        let missing = self.missing.iter().map(|ns| {
+            format!("the namespace {ns} does not exist, or is being deleted: it is served when it comes")
+        });
+        told.chain(missing).collect()
+    }
+
+    fn has_secrets_of(&self, scope: &Scope) -> bool {
+        let secrets = |(w, _): &(&Watched, _)| matches!(w, Watched::Secrets(_));
+        self.of(scope)
+            .filter(secrets)
+            .all(|(_, is)| *is == Standing::Listed)
+    }
+
+    fn secrets_are_known(&self) -> bool {
+        let (scopes, has) = (self.scopes(), |scope: &&Scope| self.has_secrets_of(scope));
+        scopes.iter().all(|scope| self.is_refused(scope) || has(scope)) && scopes.iter().any(has)
+    }
+}
+
+fn named(obstacles: &BTreeSet<String>) -> String {
+    let first: Vec<_> = obstacles.iter().map(String::as_str).take(NAMED).collect();
+    match obstacles.len().saturating_sub(NAMED) {
+        0 => first.join("; "),
+        more => format!("{}; and {more} more", first.join("; ")),
     }
 }
 
@@ -132,11 +286,14 @@ impl Watched {
 mod tests {
     use std::time::Duration;
 
+    use futures::FutureExt as _;
+
     use super::*;
     use crate::cluster::{scopes, secret_watches};
 
-    fn lists() -> (Lists, Vec<Watched>) {
-        let scopes = scopes(&["a".to_owned(), "b".to_owned()]);
+    fn lists(namespaces: &[&str]) -> (Lists, Vec<Watched>) {
+        let namespaces: Vec<_> = namespaces.iter().map(|ns| (*ns).to_owned()).collect();
+        let scopes = scopes(&namespaces);
         let secrets = secret_watches(&scopes).into_iter().map(Watched::Secrets);
         let all: Vec<_> = scopes
             .into_iter()
@@ -144,7 +301,10 @@ mod tests {
             .chain(secrets)
             .collect();
         let health = Arc::new(Health::new(&[(WATCHES, "-")], Arc::new(|| Duration::ZERO)));
-        (Lists::new(health, all.clone()), all)
+        (
+            Lists::new(health, Arc::new(Metrics::new(false)), all.clone()),
+            all,
+        )
     }
 
     fn failed(verb: &'static str, error: ClusterError) -> Interruption {
@@ -152,48 +312,138 @@ mod tests {
     }
 
     fn forbidden() -> ClusterError {
-        ClusterError::Refused("the operator lacks the permission (RBAC) to read it".to_owned())
+        ClusterError::Refused("the operator lacks the permission (RBAC)".to_owned())
+    }
+
+    fn is_in(watched: &Watched, namespace: &str) -> bool {
+        watched.scope().as_deref() == Some(namespace)
+    }
+
+    fn unserved(lists: &Lists) -> String {
+        let text = lists.metrics.encode().unwrap();
+        let line = text.lines().find(|l| l.starts_with("entra_namespaces_unserved "));
+        line.unwrap().rsplit(' ').next().unwrap().to_owned()
     }
 
     #[test]
     fn ready_once_every_scope_was_listed() {
-        let (lists, all) = lists();
+        let (lists, all) = lists(&["a", "b"]);
         for watched in &all {
             assert!(!lists.health.ready().ok, "before the list of {watched:?}");
             lists.listed(watched);
         }
         assert!(lists.health.ready().ok);
+        assert!(lists.health.ready().text.contains("[+] watches: ok"));
     }
 
     #[test]
-    fn a_missing_right_is_named_by_verb_resource_and_namespace() {
-        let (lists, all) = lists();
-        for watched in all {
-            match watched.scope().as_deref() {
-                Some("b") => lists.interrupted(watched, &failed("list", forbidden())),
-                _ => lists.listed(&watched),
+    fn a_namespace_that_may_not_be_read_is_named_by_its_rights_and_holds_up_no_other() {
+        let (lists, all) = lists(&["a", "b"]);
+        for watched in &all {
+            if is_in(watched, "b") {
+                lists.interrupted(watched, &failed("list", forbidden()));
+            } else {
+                lists.listed(watched);
             }
         }
         let detail = lists.health.ready();
-        assert!(!detail.ok);
+        assert!(detail.ok, "{}", detail.text);
         for right in ["entracredentials.entra-operator.dev", "secrets"] {
             let named = format!(
                 "cannot list {right} in the namespace b: the API server refused the call: the operator lacks the permission (RBAC)"
             );
             assert_eq!(detail.text.matches(&named).count(), 1, "{}", detail.text);
         }
+        assert_eq!(unserved(&lists), "1");
+        for watched in &all {
+            lists.listed(watched);
+        }
+        assert!(lists.health.ready().text.contains("[+] watches: ok"));
+        assert_eq!(unserved(&lists), "0");
+    }
+
+    #[test]
+    fn what_waits_for_a_missing_right_holds_nobody_up() {
+        let (lists, all) = lists(&["a", "b"]);
+        for watched in all {
+            match &watched {
+                Watched::Secrets(_) if is_in(&watched, "b") => {
+                    lists.interrupted(&watched, &failed("list", forbidden()));
+                }
+                // Credentials are listed once the Secrets are known.
+                Watched::Credentials(_) if is_in(&watched, "b") => {}
+                Watched::Credentials(_) | Watched::Secrets(_) => lists.listed(&watched),
+            }
+        }
+        assert!(lists.health.ready().ok, "{}", lists.health.ready().text);
+    }
+
+    #[test]
+    fn who_may_read_nothing_is_not_ready() {
+        let (lists, all) = lists(&[]);
+        for watched in all {
+            lists.interrupted(&watched, &failed("list", forbidden()));
+        }
+        assert!(!lists.health.ready().ok);
+        assert!(
+            lists
+                .health
+                .ready()
+                .text
+                .contains("cannot list secrets in all namespaces")
+        );
+        assert!(lists.secrets_known().now_or_never().is_none());
+    }
+
+    #[test]
+    fn secrets_are_known_once_what_can_be_read_was_listed() {
+        let (lists, all) = lists(&["a", "b"]);
+        let secrets = |watched: &&Watched| matches!(watched, Watched::Secrets(_));
+        for watched in all.iter().filter(secrets).filter(|w| is_in(w, "b")) {
+            lists.interrupted(watched, &failed("list", forbidden()));
+        }
+        for watched in all.iter().filter(secrets).filter(|w| is_in(w, "a")) {
+            assert!(lists.secrets_known().now_or_never().is_none(), "{watched:?}");
+            lists.listed(watched);
+        }
+        assert!(lists.secrets_known().now_or_never().is_some());
+        let of = |namespace: &str| Some(Arc::from(namespace));
+        assert!(lists.secrets_of(&of("a")).now_or_never().is_some());
+        assert!(lists.secrets_of(&of("b")).now_or_never().is_none());
+    }
+
+    #[test]
+    fn a_namespace_that_does_not_exist_is_told_and_holds_nobody_up() {
+        let (lists, all) = lists(&["a", "b"]);
+        for watched in &all {
+            lists.listed(watched);
+        }
+        lists.looked_for(&Arc::from("b"), false);
+        let detail = lists.health.ready();
+        assert!(
+            detail.ok && detail.text.contains("the namespace b does not exist"),
+            "{}",
+            detail.text
+        );
+        assert_eq!(unserved(&lists), "1");
+        lists.looked_for(&Arc::from("b"), true);
+        assert!(lists.health.ready().text.contains("[+] watches: ok"));
     }
 
     #[test]
     fn a_missing_crd_is_told() {
-        let (lists, _) = lists();
+        let (lists, all) = lists(&[]);
+        for watched in &all {
+            lists.listed(watched);
+        }
         lists.interrupted(
-            Watched::Credentials(None),
+            &Watched::Credentials(None),
             &failed("list", ClusterError::NotFound),
         );
         let text = lists.health.ready().text;
         assert!(
-            text.contains("the CustomResourceDefinition is not installed")
+            !lists.health.ready().ok
+                && text.contains("the CustomResourceDefinition is not installed")
                 && text.contains("in all namespaces"),
             "{text}"
         );
@@ -201,7 +451,7 @@ mod tests {
 
     #[test]
     fn a_right_that_is_taken_away_ends_readiness_and_an_outage_does_not() {
-        let (lists, all) = lists();
+        let (lists, all) = lists(&["a"]);
         for watched in &all {
             lists.listed(watched);
         }
@@ -209,9 +459,10 @@ mod tests {
             text: "gone".to_owned(),
             retry_after: None,
         };
-        lists.interrupted(all[0].clone(), &failed("watch", away));
+        lists.interrupted(&all[0], &failed("watch", away));
         assert!(lists.health.ready().ok, "an outage");
-        lists.interrupted(all[0].clone(), &failed("watch", forbidden()));
+        lists.interrupted(&all[0], &failed("watch", forbidden()));
+        assert!(!lists.health.ready().ok);
         assert!(lists.health.ready().text.contains("cannot watch"));
         lists.listed(&all[0]);
         assert!(lists.health.ready().ok);

@@ -10,6 +10,7 @@ mod keys;
 mod leadership;
 mod lists;
 mod measure;
+mod namespaces;
 mod passes;
 mod proxies;
 mod queue;

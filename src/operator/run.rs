@@ -8,6 +8,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::stream::select_all;
 use tokio_util::sync::CancellationToken;
 
 use super::cli::RunArgs;
@@ -19,10 +20,11 @@ use super::election::{Election, Standing};
 use super::keys::{Keys, Place, chain};
 use super::lists::{Lists, WATCHES, Watched};
 use super::measure::{Measure, observed};
+use super::namespaces;
 use super::proxies;
 use super::roots::Roots;
 use super::view::StoreView;
-use super::watches::{follow_credentials, follow_secrets};
+use super::watches::{credentials_of, follow_credentials, follow_secrets};
 use crate::cluster::{self, ConnectError, KubeCluster, Reporter, SecretStore};
 use crate::entra::{self, Authorities, BuildError, DeclarationError, Declared, Peer};
 use crate::reconcile::ports::{Clock, Ports};
@@ -248,13 +250,15 @@ impl Base {
         })
     }
 
-    /// Waits for the watches, then for the keys; `None` when it is time to stop.
+    /// Waits for the Secrets that can be read, then for the keys; `None` when it is time to stop.
     async fn keys(&self, lists: &Lists) -> Option<Arc<Keys>> {
-        while !self.store.synced() {
+        let known = lists.secrets_known();
+        tokio::pin!(known);
+        loop {
             self.health.swept(Duration::ZERO);
             tokio::select! {
                 () = self.stop.cancelled() => return None,
-                () = lists.next() => {}
+                () = &mut known => break,
                 () = tokio::time::sleep(KEYS_AGAIN) => {}
             }
         }
@@ -285,7 +289,7 @@ impl Base {
         let secrets = cluster::secret_watches(&self.scopes);
         let credentials = self.scopes.iter().cloned().map(Watched::Credentials);
         let all = credentials.chain(secrets.into_iter().map(Watched::Secrets));
-        Lists::new(Arc::clone(&self.health), all)
+        Lists::new(Arc::clone(&self.health), Arc::clone(&self.metrics), all)
     }
 
     fn key_place(&self) -> Place {
@@ -306,7 +310,18 @@ impl Base {
     ) {
         let election = self.elect();
         self.measure(&controller, keys.ring().clone());
-        let credentials = cluster::watch_credentials(&self.client, &self.scopes, &self.store.rewound());
+        let each = |scope: &cluster::Scope| {
+            let credentials = cluster::watch_credentials(&self.client, scope.clone(), self.store.rewound());
+            credentials_of(scope.clone(), credentials, Arc::clone(&lists))
+        };
+        let credentials = select_all(self.scopes.iter().map(each));
+        let looking = tokio::spawn(namespaces::look(
+            self.scopes.clone(),
+            Arc::clone(&controller),
+            Arc::clone(&self.cluster),
+            Arc::clone(&lists),
+            self.clock,
+        ));
         let following = {
             let controller = Arc::clone(&controller);
             tokio::spawn(async move { follow_credentials(credentials, controller, &lists).await })
@@ -329,7 +344,7 @@ impl Base {
             .run(in_flight, election.standing(), self.stop.clone())
             .await;
         // None of them may outlive the Lease.
-        for task in [following, telling, keeping, sweeping, leading] {
+        for task in [looking, following, telling, keeping, sweeping, leading] {
             task.abort();
         }
         election.release().await;

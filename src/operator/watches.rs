@@ -4,16 +4,30 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::StreamExt;
+use futures::stream::{BoxStream, once};
 use kube::Resource;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::controller::Controller;
 use super::lists::{Lists, Watched};
 use crate::api::{ANNOTATION_REFRESH_REQUESTED, EntraCredential};
-use crate::cluster::{Altered, Change, CredentialChanges, Lean, SecretChanges, SecretStore};
+use crate::cluster::{Altered, Change, CredentialChanges, Lean, Scope, SecretChanges, SecretStore};
 use crate::plan::metadata::Uid;
 use crate::reconcile::Credential;
 use crate::reconcile::ports::{Key, Ports};
+
+/// The credentials of a scope, from when its Secrets are known: before that, that one is absent means nothing.
+pub(super) fn credentials_of<T: Send + 'static>(
+    scope: Scope,
+    changes: BoxStream<'static, T>,
+    lists: Arc<Lists>,
+) -> BoxStream<'static, T> {
+    let known = async move {
+        lists.secrets_of(&scope).await;
+        changes
+    };
+    once(known).flatten().boxed()
+}
 
 /// Takes in what happens to credentials, until the stream ends. `lists` hears what was listed, and what could not be.
 pub(super) async fn follow_credentials<P: Ports>(
@@ -50,7 +64,7 @@ pub(super) async fn follow_credentials<P: Ports>(
                 listing.retain(|key| !in_scope(key));
                 lists.listed(&Watched::Credentials(scope));
             }
-            Change::Interrupted(why) => lists.interrupted(Watched::Credentials(scope), &why),
+            Change::Interrupted(why) => lists.interrupted(&Watched::Credentials(scope), &why),
         }
     }
 }
@@ -65,7 +79,7 @@ pub(super) async fn store_secrets(
 ) {
     while let Some((watch, change)) = changes.next().await {
         if let Change::Interrupted(why) = &change {
-            lists.interrupted(Watched::Secrets(watch.clone()), why);
+            lists.interrupted(&Watched::Secrets(watch.clone()), why);
         }
         let complete = matches!(change, Change::Listed);
         store.apply(&watch, change).into_iter().for_each(&altered);

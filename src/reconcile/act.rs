@@ -1,6 +1,7 @@
 //! Exactly one step through the ports. What comes of it is settled by the plan; expected failures are facts, not errors.
 
 mod client;
+mod labels;
 mod login;
 mod redeem;
 mod seal;
@@ -61,6 +62,7 @@ impl<P: Ports> Pass<'_, P> {
             Step::Publish(names) => self.publish(s, names).await,
             Step::Replace(names) => self.replace(s, names).await,
             Step::Prune(names) => self.prune(s, names).await,
+            Step::Label(objects) => self.label(s, objects).await,
             Step::Adopt(objects) => self.adopt(s, objects).await,
             Step::Idle | Step::Wait | Step::Blocked => {}
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ports::SecretMeta;
 use super::stamp;
-use crate::api::{TokenSpec, annotation as name};
+use crate::api::annotation as name;
 use crate::plan::Time;
 use crate::plan::answer::Granted;
 use crate::plan::identity::AccountTag;
@@ -64,7 +64,7 @@ impl LastLoginText {
     }
 }
 
-/// Keys of the labels and annotations that are on a token Secret because the spec asked for them.
+/// Keys of the labels and annotations that are on a Secret because the spec asked for them.
 #[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
     /// Keys of labels.
@@ -73,28 +73,39 @@ pub struct Template {
     pub annotations: BTreeSet<String>,
 }
 
-/// What the spec asked for when a token Secret was written last; empty if that is not known.
+/// What the spec asked for when a Secret was written last; empty if that is not known.
 pub fn template(annotations: &BTreeMap<String, String>) -> Template {
     let text = annotations.get(name::TEMPLATE);
-    text.and_then(|text| serde_json::from_str(text).ok())
-        .unwrap_or_default()
+    let noted = text.and_then(|text| serde_json::from_str(text).ok());
+    let mut template: Template = noted.unwrap_or_default();
+    if annotations.contains_key(name::METADATA) {
+        template.annotations.insert(name::METADATA.to_owned());
+    }
+    template
 }
 
-/// Annotation that describes what the spec asks for; none if that is nothing.
-pub fn of_template(spec: &TokenSpec) -> Option<(String, String)> {
-    let own = name::TEMPLATE.to_owned();
-    let mut template = Template {
-        labels: spec.labels.keys().cloned().collect(),
-        annotations: spec.annotations.keys().cloned().collect(),
+/// Annotations that describe what the spec asks for; `hash` is the keyed hash of it, none if that is nothing.
+pub fn of_template(
+    labels: &BTreeMap<String, String>,
+    annotations: &BTreeMap<String, String>,
+    hash: Option<String>,
+) -> BTreeMap<String, String> {
+    let Some(hash) = hash else {
+        return BTreeMap::new();
     };
-    if template == Template::default() {
-        return None;
-    }
-    // It goes when the last of them goes.
-    template.annotations.insert(own.clone());
-    let text = serde_json::to_string(&template).ok()?;
+    // They go when the last of what they describe goes.
+    let own = [name::TEMPLATE, name::METADATA].map(str::to_owned);
+    let template = Template {
+        labels: labels.keys().cloned().collect(),
+        annotations: annotations.keys().cloned().chain(own).collect(),
+    };
+    let text = serde_json::to_string(&template).unwrap_or_default();
     // More than is read again is not noted: what the spec drops of so much stays.
-    (text.len() <= name::MOST).then_some((own, text))
+    let noted = (text.len() <= name::MOST).then(|| (name::TEMPLATE.to_owned(), text));
+    noted
+        .into_iter()
+        .chain([(name::METADATA.to_owned(), hash)])
+        .collect()
 }
 
 /// What stands for scopes that have no room.
@@ -128,6 +139,19 @@ pub fn stored_token(meta: &SecretMeta) -> Option<StoredToken> {
         tenant_id: text(name::TENANT_ID).unwrap_or_default(),
         account: AccountTag(text(name::ACCOUNT).unwrap_or_default()),
     })
+}
+
+/// Whether a backup brought a refresh-token Secret back: it notes the uid that it had. No note means that it did not.
+pub fn was_restored(meta: &SecretMeta) -> bool {
+    meta.annotations
+        .get(name::OWN_UID)
+        .is_some_and(|noted| *noted != meta.uid.0)
+}
+
+/// Note of the uid of a refresh-token Secret, if it has none or that of a former one.
+pub fn of_own_uid(meta: &SecretMeta) -> Option<(String, Option<String>)> {
+    let noted = meta.annotations.get(name::OWN_UID) == Some(&meta.uid.0);
+    (!noted).then(|| (name::OWN_UID.to_owned(), Some(meta.uid.0.clone())))
 }
 
 /// Oldest key that the sealed blobs need.
@@ -220,6 +244,7 @@ pub fn published(meta: &SecretMeta) -> Option<Published> {
         verified: false,
         edited: false,
         unwritable: false,
+        unlabelled: false,
         scopes: text(name::SCOPES)
             .unwrap_or_default()
             .split_whitespace()
@@ -237,6 +262,7 @@ const SAID: &[&str] = &[
     name::SHAPE,
     name::SCOPES,
     name::TEMPLATE,
+    name::METADATA,
 ];
 
 /// Annotations of a token Secret about to be written.

@@ -1,8 +1,10 @@
 //! The custom resource as a pass takes it in.
 
+use std::collections::BTreeMap;
+
 use super::ports::{Key, Owner};
 use super::stamp;
-use crate::api::{EntraCredentialSpec, EntraCredentialStatus, Realm};
+use crate::api::{EntraCredentialSpec, EntraCredentialStatus, Realm, TokenSpec};
 use crate::plan::metadata::{EntryName, Uid};
 use crate::plan::word::{Said, Word};
 
@@ -67,8 +69,14 @@ impl Credential {
         self.spec.login.realm.unwrap_or_default()
     }
 
+    /// Labels that the spec asks for on the Secret of an entry: the entry's own win.
+    pub fn labels_of(&self, entry: &TokenSpec) -> BTreeMap<String, String> {
+        let all = self.spec.secret_labels.clone().into_iter();
+        all.chain(entry.labels.clone()).collect()
+    }
+
     /// Entry of the spec that writes this Secret.
-    pub fn entry(&self, name: &EntryName) -> Option<&crate::api::TokenSpec> {
+    pub fn entry(&self, name: &EntryName) -> Option<&TokenSpec> {
         self.spec.tokens.iter().find(|t| t.secret_name == name.0)
     }
 }

@@ -1,5 +1,7 @@
 //! Keyed hashes that stand on our objects: each is made in one place, for one purpose.
 
+use std::collections::BTreeMap;
+
 use super::credential::Credential;
 use super::material::{LoginContent, StoredSession};
 use super::ports::{Key, Ports, Purpose, Vault};
@@ -8,6 +10,8 @@ use crate::plan::answer::Account;
 use crate::plan::identity::AccountTag;
 use crate::plan::mac::{RefreshTokenMac, RequestMac, ScopesMac, ShapeMac, UserMac};
 use crate::plan::snapshot::Binding;
+
+type Texts = BTreeMap<String, String>;
 
 /// Our proof of ownership: of namespace, Secret name and credential name.
 pub(super) fn proof<P: Ports>(ports: &P, credential: &Credential, key: &Key) -> String {
@@ -46,11 +50,29 @@ pub(super) fn request<P: Ports>(
     RequestMac(ports.vault().mac(Purpose::Request, &texts))
 }
 
-/// Keys, labels and annotations that `spec` asks for.
+/// Keys that `spec` asks for. Labels and annotations were hashed here once: what asks for none counts as unchanged.
 pub(super) fn shape<P: Ports>(ports: &P, spec: &TokenSpec) -> ShapeMac {
-    let keys = spec.effective_keys();
-    let text = serde_json::to_string(&(keys, &spec.labels, &spec.annotations)).unwrap_or_default();
+    let none = Texts::new();
+    let text = serde_json::to_string(&(spec.effective_keys(), &none, &none)).unwrap_or_default();
     ShapeMac(ports.vault().mac(Purpose::Shape, &[&text]))
+}
+
+/// Labels and annotations that the spec asks for on the Secret of an entry; none if it asks for none.
+pub(super) fn metadata_of<P: Ports>(ports: &P, credential: &Credential, spec: &TokenSpec) -> Option<String> {
+    metadata(ports, &credential.labels_of(spec), &spec.annotations)
+}
+
+/// The same for the refresh-token Secret.
+pub(super) fn metadata_of_session<P: Ports>(ports: &P, credential: &Credential) -> Option<String> {
+    metadata(ports, &credential.spec.secret_labels, &Texts::new())
+}
+
+fn metadata<P: Ports>(ports: &P, labels: &Texts, annotations: &Texts) -> Option<String> {
+    if labels.is_empty() && annotations.is_empty() {
+        return None;
+    }
+    let text = serde_json::to_string(&(labels, annotations)).unwrap_or_default();
+    Some(ports.vault().mac(Purpose::Metadata, &[&text]))
 }
 
 /// The scopes of all entries.

@@ -35,6 +35,7 @@ mod marks;
 pub mod material;
 pub mod memory;
 mod observe;
+mod ownership;
 pub mod pass;
 pub mod pocket;
 pub mod ports;

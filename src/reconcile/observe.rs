@@ -3,7 +3,8 @@
 use super::credential::Credential;
 use super::look::Look;
 use super::memory::Memory;
-use super::ports::{AuthorityRefused, Key, Ports, Provider, SecretMeta, Vault, Wanted as Sought};
+use super::ownership::ownership;
+use super::ports::{AuthorityRefused, Ports, Provider, SecretMeta, Vault, Wanted as Sought};
 use super::{annotations, marks, report};
 use crate::api::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCredential, TLS_TYPE, TokenSpec, annotation,
@@ -261,6 +262,8 @@ fn session<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &M
     Session {
         ownership: ownership(ports, credential, &credential.session_key(), meta),
         immutable: known.immutable_session.as_ref() == Some(&meta.version),
+        unlabelled: meta.annotations.get(annotation::METADATA)
+            != marks::metadata_of_session(ports, credential).as_ref(),
         token: annotations::stored_token(meta),
         last_login: annotations::last_login(meta),
         sealed_by: annotations::sealed_by(meta)
@@ -268,23 +271,6 @@ fn session<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &M
         opened: seen.map_or(Opened::Unread, |s| s.opened.clone()),
         attempt: known.attempt.clone(),
         version: Some(meta.version.clone()),
-    }
-}
-
-/// Whose a Secret is: by its controller, or by our proof on it if it has none (restored from a backup).
-pub(super) fn ownership<P: Ports>(
-    ports: &P,
-    credential: &Credential,
-    key: &Key,
-    meta: &SecretMeta,
-) -> Ownership {
-    match &meta.controller {
-        Some(c) if c.ours && c.uid == credential.uid => Ownership::Ours,
-        Some(c) if c.ours && c.name == credential.key.name => Ownership::Predecessor,
-        None if meta.annotations.get(annotation::OWNER) == Some(&marks::proof(ports, credential, key)) => {
-            Ownership::Adoptable
-        }
-        Some(_) | None => Ownership::Foreign,
     }
 }
 
@@ -333,16 +319,18 @@ fn token<P: Ports>(
     let note = memory.known.entries.get(&name).cloned().unwrap_or_default();
     let meta = look.tokens.get(&name);
     let ownership = meta.map_or(Ownership::Absent, |meta| ownership(ports, credential, &key, meta));
+    let metadata = marks::metadata_of(ports, credential, spec);
     let held = memory.pocket.tokens.get(&name);
     let held = held.map(|h| h.held.clone().earlier(ahead));
     Token {
+        unlooked: note.unlooked().filter(|_| ownership == Ownership::Absent),
         name,
         ownership,
         wanted,
         shape: marks::shape(ports, spec),
         published: meta
             .filter(|_| ownership == Ownership::Ours)
-            .map(|meta| published(meta, &note).earlier(ahead)),
+            .map(|meta| published(meta, &note, metadata.as_ref()).earlier(ahead)),
         held,
         failure: note.failure,
         deferred_until: note.deferred_until.filter(|at| due_before(meta, at.plus(ahead))),
@@ -374,19 +362,20 @@ fn due_before(meta: Option<&SecretMeta>, at: Time) -> bool {
 }
 
 /// A token Secret of ours; one whose annotations were stripped counts as edited.
-fn published(meta: &SecretMeta, note: &Note) -> Published {
+fn published(meta: &SecretMeta, note: &Note, metadata: Option<&String>) -> Published {
     let is = |version: &Option<Version>| version.as_ref() == Some(&meta.version);
-    let unwritable = is(&note.unwritable) || !meta.managed;
+    let as_asked = meta.managed && meta.annotations.get(annotation::METADATA) == metadata;
     match annotations::published(meta) {
         Some(p) => Published {
             verified: is(&note.verified),
             edited: is(&note.edited),
-            unwritable,
+            unwritable: is(&note.unwritable),
+            unlabelled: is(&note.unlabelled) || !as_asked,
             ..p
         },
         None => Published {
             edited: true,
-            unwritable,
+            unwritable: is(&note.unwritable),
             ..stripped(meta)
         },
     }
@@ -403,6 +392,7 @@ fn stripped(meta: &SecretMeta) -> Published {
         verified: false,
         edited: true,
         unwritable: false,
+        unlabelled: false,
         scopes: Vec::new(),
     }
 }

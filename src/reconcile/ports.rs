@@ -383,8 +383,10 @@ pub enum Purpose {
     Account,
     /// A request and account that a token answers.
     Request,
-    /// Keys, labels and annotations of a token Secret.
+    /// Keys of a token Secret.
     Shape,
+    /// Labels and annotations that the spec asks for.
+    Metadata,
     /// An account, for the limits of sends.
     User,
     /// The scopes of all entries.

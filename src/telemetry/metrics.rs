@@ -58,6 +58,7 @@ pub struct Metrics {
     pass_duration: Histogram,
     leader: Gauge,
     leader_known: Gauge,
+    unserved: Gauge,
 }
 
 impl Metrics {
@@ -102,6 +103,7 @@ impl Metrics {
             ),
             leader: register(r, "leader", LEADER_HELP, Gauge::default()),
             leader_known: register(r, "leader_known", LEADER_KNOWN_HELP, Gauge::default()),
+            unserved: register(r, "namespaces_unserved", UNSERVED_HELP, Gauge::default()),
             registry,
             names,
         }
@@ -153,6 +155,11 @@ impl Metrics {
         self.leader_known.set(i64::from(known));
     }
 
+    /// Says how many of the namespaces to serve are missing or may not be read.
+    pub fn unserved(&self, namespaces: usize) {
+        self.unserved.set(i64::try_from(namespaces).unwrap_or(i64::MAX));
+    }
+
     /// Names of all families, without what samples have behind them (`_total`, `_count`). Those that describe state are
     /// among them once there is a source.
     pub fn families(&self) -> Result<BTreeSet<String>, fmt::Error> {
@@ -198,6 +205,8 @@ const LEADER_HELP: &str = "1 if this replica does the work. If no replica shows 
      Lease in the operator's namespace";
 const LEADER_KNOWN_HELP: &str = "1 if this replica leads or sees another one lead. If 0 for more than a minute, nobody \
      renews tokens: read what /readyz says of the leader, and look at the Lease in the operator's namespace";
+const UNSERVED_HELP: &str = "Namespaces to serve that are missing or may not be read. If above 0, no token is renewed \
+     there: read what /readyz says of the watches";
 const BUILD_HELP: &str = "Version of the operator. Two values at a time mean that an upgrade is not finished";
 
 /// The provider's deadline is 30 s.
@@ -314,6 +323,7 @@ mod tests {
             WRITE_HELP,
             LEADER_HELP,
             LEADER_KNOWN_HELP,
+            UNSERVED_HELP,
         ];
         assert!(
             helps

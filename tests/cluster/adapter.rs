@@ -19,7 +19,7 @@ mod watches;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use entra_operator::api::{EntraCredential, LABEL_MANAGED_BY, MANAGED_BY};
+use entra_operator::api::{EntraCredential, IS_TOKEN, LABEL_TOKEN};
 use entra_operator::cluster::{KubeCluster, Reporter, SecretStore, scopes, secret_watches};
 use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::material::SecretData;
@@ -88,7 +88,7 @@ impl World {
             key: self.key(name),
             kind: "Opaque",
             owner: self.owner.clone(),
-            labels: texts(&[(LABEL_MANAGED_BY, MANAGED_BY)]),
+            labels: texts(&[(LABEL_TOKEN, IS_TOKEN)]),
             annotations: texts(&[("entra-operator.dev/owner", "mac")]),
             data: data(VALUE),
         }

@@ -408,6 +408,42 @@ async fn deleted_keys_are_written_back_and_replaced_ones_completed() {
     place.expect("one", "Ready", "True/Fresh").await;
 }
 
+/// As docs/configuration.md says, where the operator of the other cluster has made keys of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_goes_on_where_other_keys_were_made_once_its_own_are_beside_them() {
+    let place = Place::new("merge").await;
+    let keys = Keys::of(&place);
+    keys.create_set(&[OLD]).await;
+    let mut operator = place.operator(keys.options()).await;
+    let (name, password) = user();
+    place.credential("one", &[("one-api", &api_scope())]).await;
+    used(&place, "one-login", &name, &password).await;
+    let mut session = place.secret("one.refresh-token").await.unwrap();
+    operator.kill();
+    let credentials = place.credentials();
+    credentials.delete("one", &DeleteParams::default()).await.unwrap();
+    place.gone("one.refresh-token").await;
+    place.gone("one-api").await;
+    keys.delete().await;
+    let mut others = set(&[NEW]);
+    others.insert("mac".to_owned(), vec![9; 32]);
+    let others = others.into_iter().map(|(id, key)| (id, ByteString(key)));
+    keys.create(others.collect()).await;
+
+    let _operator = place.operator(keys.options()).await;
+    session.metadata = ObjectMeta {
+        name: session.metadata.name,
+        annotations: session.metadata.annotations,
+        ..ObjectMeta::default()
+    };
+    place.create_secret(serde_json::to_value(session).unwrap()).await;
+    place.credential("one", &[("one-api", &api_scope())]).await;
+    place.expect("one", "Ready", "False/SecretConflict").await;
+    keys.put(&[OLD, NEW]).await;
+    place.expect("one", "Ready", "True/Fresh").await;
+    assert_eq!(stage().await.simulator.journal().password_sends(&name), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_keys_are_asked_for_and_nothing_is_destroyed() {
     let place = Place::new("keys").await;

@@ -18,6 +18,7 @@
 )]
 
 mod adapter;
+mod backups;
 mod budget;
 mod client_credentials;
 mod crash_points;
@@ -26,9 +27,11 @@ mod election;
 mod evidence;
 mod keys;
 mod kubectl;
+mod labels;
 mod leaks;
 mod lifecycle;
 mod metrics;
+mod namespaces;
 mod network;
 mod outages;
 mod readiness;

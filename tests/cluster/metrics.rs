@@ -12,7 +12,7 @@ use entra_operator::telemetry::credentials::Observed;
 use entra_operator::telemetry::metrics::Metrics;
 use serde_json::{Value, json};
 
-use crate::scene::{LIFE, Place, api_scope, user};
+use crate::scene::{LIFE, Place, api_scope, program, user};
 use crate::versions;
 
 /// An application that no other test has.
@@ -97,12 +97,23 @@ async fn scrape(operator: &Operator) -> String {
     operator.get(&url).await.unwrap()
 }
 
+/// An operator that serves this place and a namespace that does not exist.
+async fn serving(stage: &Stage, place: &Place) -> Operator {
+    let config = format!("watch: {{namespaces: [{}, missing]}}", place.namespace);
+    let options = OperatorOptions {
+        config,
+        election: false,
+        ..OperatorOptions::default()
+    };
+    stage.operator(program(), options).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_registered_metric_is_fed() {
     let stage = Arc::new(Stage::with_users(3, LIFE).await.unwrap());
     versions::takes_everything(&stage).await;
     let place = Place::on(&stage, "metrics").await;
-    let operator = place.operator(OperatorOptions::default()).await;
+    let operator = serving(&stage, &place).await;
     signed_in_with_a_certificate(&place).await;
     signed_in_at_adfs(&place).await;
     waiting_for_a_person(&place).await;

@@ -52,30 +52,42 @@ fn answers(relay: &Relay, path: &str, status: u16, reason: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn readiness_waits_for_every_scope_and_names_the_missing_right() {
-    let (served, forbidden) = (Place::new("served").await, Place::new("forbidden").await);
+async fn readiness_waits_for_every_scope_and_names_what_stands_in_the_way() {
+    let (served, silent) = (Place::new("served").await, Place::new("silent").await);
     let relay = Relay::before(stage().await).await.unwrap();
-    let path = format!("/namespaces/{}/entracredentials", forbidden.namespace);
-    answers(&relay, &path, 403, "Forbidden");
-    let operator = serving(&[&served, &forbidden], &relay).await;
-    let right = |verb: &str| {
-        let namespace = &forbidden.namespace;
-        format!("cannot {verb} entracredentials.entra-operator.dev in the namespace {namespace}: ")
-    };
-    says(&forbidden, &operator, &right("list")).await;
+    let path = format!("/namespaces/{}/entracredentials", silent.namespace);
+    answers(&relay, &path, 503, "ServiceUnavailable");
+    let operator = serving(&[&served, &silent], &relay).await;
+    let list = format!(
+        "cannot list entracredentials.entra-operator.dev in the namespace {}: ",
+        silent.namespace
+    );
+    says(&silent, &operator, &list).await;
     let (name, password) = user();
     served.credential("one", &[("one-api", &api_scope())]).await;
     served.login("one-login", &name, &password).await;
     served.expect("one", "Ready", "True/Fresh").await;
-    assert!(!operator.is_ready().await, "one scope was never listed");
+    assert!(!operator.is_ready().await, "of one scope nothing is known yet");
     relay.api.clear();
     is_ready(&served, &operator).await;
+}
 
+#[tokio::test(flavor = "multi_thread")]
+async fn who_loses_the_only_right_to_read_is_not_ready_and_names_it() {
+    let place = Place::new("lost").await;
+    let relay = Relay::before(stage().await).await.unwrap();
+    let operator = serving(&[&place], &relay).await;
+    is_ready(&place, &operator).await;
+    let path = format!("/namespaces/{}/entracredentials", place.namespace);
     answers(&relay, &path, 403, "Forbidden");
     relay.api.cut_connections();
-    says(&forbidden, &operator, &right("list")).await;
+    let list = format!(
+        "cannot watch entracredentials.entra-operator.dev in the namespace {}: ",
+        place.namespace
+    );
+    says(&place, &operator, &list).await;
     relay.api.clear();
-    is_ready(&served, &operator).await;
+    is_ready(&place, &operator).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

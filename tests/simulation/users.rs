@@ -74,6 +74,7 @@ fn spec(name: &str, entries: usize) -> EntraCredentialSpec {
         },
         client_credential: None,
         tokens: all.into_iter().take(entries).collect(),
+        secret_labels: BTreeMap::new(),
         refresh: None,
         suspend: false,
     }

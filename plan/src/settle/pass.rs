@@ -4,11 +4,11 @@
 use super::{failure, reseal, trouble};
 use crate::Time;
 use crate::answer::Account;
-use crate::known::Known;
+use crate::known::{Absence, Known};
 use crate::looks::Search;
 use crate::reason::Reason;
-use crate::schedule::{RETRY_AFTER_CAP, SAME_STEP, SEND_WINDOW, STEPS, hold_ends};
-use crate::snapshot::{Login, Snapshot};
+use crate::schedule::{RETRY_AFTER_CAP, SAME_STEP, SEARCH_LAST, SEND_WINDOW, STEPS, hold_ends};
+use crate::snapshot::{Login, Ownership, Snapshot};
 use crate::step::Step;
 use crate::word::Word;
 
@@ -41,6 +41,7 @@ pub fn begins(known: &mut Known, s: &Snapshot, young: bool, starting: bool, now:
         known.search = Search::begun(now, young, starting, s.object.spread);
     }
     see_others(known, s, now);
+    miss(known, s, starting, now);
     reseal::begins(known, s, now);
 }
 
@@ -81,6 +82,26 @@ fn see_others(known: &mut Known, s: &Snapshot, now: Time) {
     }
     if s.session.ownership.waits_for_others() {
         known.search.session_looked_at.get_or_insert(now);
+    }
+}
+
+/// A token Secret that was written and is not shown may have lost the label that the watch selects by. A process that starts
+/// may miss many of them, and spreads its looks.
+fn miss(known: &mut Known, s: &Snapshot, starting: bool, now: Time) {
+    let spread = if starting {
+        i64::from(s.object.spread) % SEARCH_LAST
+    } else {
+        0
+    };
+    for token in &s.tokens {
+        let Some(note) = known.entries.get_mut(&token.name) else {
+            continue;
+        };
+        note.absence = match note.absence {
+            _ if token.ownership != Ownership::Absent || note.verified.is_none() => None,
+            None => Some(Absence::LookedForAt(now.plus(spread))),
+            known => known,
+        };
     }
 }
 

@@ -4,7 +4,7 @@ use super::trouble;
 use crate::Time;
 use crate::answer::{Effect, Refusal};
 use crate::hold::Object;
-use crate::known::{ClientSeen, Known, LoginSeen, SessionSeen};
+use crate::known::{Absence, ClientSeen, Known, LoginSeen, SessionSeen};
 use crate::metadata::Version;
 use crate::schedule::retry_login;
 use crate::snapshot::{AttemptSeen, Claim, Opened, Snapshot};
@@ -93,7 +93,13 @@ pub fn client_refused(known: &mut Known, s: &Snapshot, refusal: Refusal, now: Ti
 pub fn looked(known: &mut Known, s: &Snapshot, object: &Object, exists: bool, now: Time) {
     known.moved.retain(|moved| moved != object);
     match object {
-        Object::Token(name) => known.note(name).looked_at = Some(now),
+        Object::Token(name) => {
+            let note = known.note(name);
+            note.looked_at = Some(now);
+            if !exists && note.absence.is_some() {
+                note.absence = Some(Absence::Certain);
+            }
+        }
         Object::Session => known.search.session_looked_at = Some(now),
         Object::Login if s.lacks_login() => known.search = known.search.looked(exists, now),
         Object::Login | Object::Client => {}

@@ -60,6 +60,14 @@ pub fn resealed(known: &mut Known, s: &Snapshot, version: Version) {
     written(known, s, version, s.session.opened.clone());
 }
 
+/// The labels that the spec asks for are on it. What is in it is what it was.
+pub fn labelled(known: &mut Known, version: Version) {
+    trouble::over(known, &Object::Session);
+    if let Some(seen) = &mut known.session {
+        seen.version = version;
+    }
+}
+
 /// The refresh-token Secret was written with this in it. Its annotation names the key.
 pub(super) fn written(known: &mut Known, s: &Snapshot, version: Version, opened: Opened) {
     trouble::over(known, &Object::Session);

@@ -1,4 +1,4 @@
-//! A token Secret was verified, published, replaced, pruned or adopted.
+//! A token Secret was verified, labelled, published, replaced, pruned or adopted.
 
 use super::trouble;
 use crate::Time;
@@ -19,6 +19,24 @@ pub fn verified(known: &mut Known, name: &EntryName, version: Version, intact: b
         note.verified = Some(version);
     } else {
         note.edited = Some(version);
+    }
+}
+
+/// It holds what was written, in this version, under other labels or annotations.
+pub fn unlabelled(known: &mut Known, name: &EntryName, version: Version) {
+    trouble::over(known, &Object::Token(name.clone()));
+    let note = known.note(name);
+    note.verified = Some(version.clone());
+    note.unlabelled = Some(version);
+}
+
+/// The labels and annotations that the spec asks for are on it, in this version. `repaired`: they had been there before.
+pub fn labelled(known: &mut Known, name: &EntryName, version: Version, repaired: bool, now: Time) {
+    trouble::over(known, &Object::Token(name.clone()));
+    let note = known.note(name);
+    note.verified = Some(version);
+    if repaired {
+        note.repaired(now);
     }
 }
 

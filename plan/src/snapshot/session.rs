@@ -40,6 +40,8 @@ pub struct Session {
     pub version: Option<Version>,
     /// The Secret is `immutable`: nothing can be stored in it.
     pub immutable: bool,
+    /// Its labels are not those that the spec asks for.
+    pub unlabelled: bool,
     /// The stored refresh token, as its annotations describe it.
     pub token: Option<StoredToken>,
     /// The last login attempt, as the annotation describes it.

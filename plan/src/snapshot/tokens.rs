@@ -15,7 +15,7 @@ pub struct Token {
     pub ownership: Ownership,
     /// What the spec asks for now.
     pub wanted: Wanted,
-    /// Hash of the keys, labels and annotations that the spec asks for now.
+    /// Hash of the keys that the spec asks for now.
     pub shape: ShapeMac,
     /// What is published.
     pub published: Option<Published>,
@@ -34,6 +34,8 @@ pub struct Token {
     pub deleting: bool,
     /// When a foreign Secret of that name was looked at last.
     pub looked_at: Option<Time>,
+    /// It was written and no watch shows it: it must be looked for, from then on, before it counts as absent.
+    pub unlooked: Option<Time>,
 }
 
 /// Which request and account a published token must answer.
@@ -69,13 +71,14 @@ pub struct Repairs {
 }
 
 /// Facts of a published token Secret, from its metadata.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Published {
     /// `metadata.resourceVersion`.
     pub version: Version,
     /// Keyed hash of the request and account that it answers.
     pub request: RequestMac,
-    /// Hash of keys, labels and annotations it was written with.
+    /// Hash of the keys that it was written with.
     pub shape: ShapeMac,
     /// When the token was issued.
     pub issued_at: Time,
@@ -87,8 +90,10 @@ pub struct Published {
     pub verified: bool,
     /// A read showed that its data is not what we wrote.
     pub edited: bool,
-    /// It must be deleted and created anew: immutable, or stripped of our label.
+    /// It must be deleted and created anew: it is immutable.
     pub unwritable: bool,
+    /// Its labels or annotations are not those that are asked for. What it holds may be right all the same.
+    pub unlabelled: bool,
     /// Scopes granted.
     pub scopes: Vec<String>,
 }

@@ -262,6 +262,7 @@ pub fn published(issued_at: Time, life: i64) -> Published {
         verified: true,
         edited: false,
         unwritable: false,
+        unlabelled: false,
         scopes: Vec::new(),
     }
 }

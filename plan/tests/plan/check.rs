@@ -69,7 +69,7 @@ fn useful(s: &Snapshot, decision: &Decision, wrong: &mut Vec<String>) {
         | Step::Publish(names)
         | Step::Replace(names)
         | Step::Prune(names) => !names.is_empty(),
-        Step::Adopt(objects) | Step::Look(objects) => !objects.is_empty(),
+        Step::Adopt(objects) | Step::Look(objects) | Step::Label(objects) => !objects.is_empty(),
         _ => true,
     };
     expect(useful, "a step does something", wrong);

@@ -395,6 +395,11 @@ pub fn any_token(c: &mut Choice<'_>, name: &str) -> Token {
         } else {
             None
         },
+        unlooked: if ownership == Ownership::Absent && c.flag() {
+            Some(c.moment(&[60, -1]))
+        } else {
+            None
+        },
         ownership,
         published,
         ..token(name)
@@ -402,11 +407,11 @@ pub fn any_token(c: &mut Choice<'_>, name: &str) -> Token {
 }
 
 /// What is published: early, due within a minute, due, close to expiry, expired; of another request or shape; edited,
-/// not verified, not writable.
+/// not verified, not writable, under other labels.
 pub fn any_published(c: &mut Choice<'_>) -> Option<Published> {
     let at = |c: &mut Choice<'_>, age: i64| published(c.moment(&[age]), LIFE);
     let early = |c: &mut Choice<'_>| at(c, -600);
-    Some(match c.index(11) {
+    Some(match c.index(12) {
         0 => early(c),
         1 => at(c, -2130),
         2 => at(c, -2170),
@@ -430,6 +435,10 @@ pub fn any_published(c: &mut Choice<'_>) -> Option<Published> {
         },
         9 => Published {
             unwritable: true,
+            ..early(c)
+        },
+        10 => Published {
+            unlabelled: true,
             ..early(c)
         },
         _ => return None,

@@ -8,6 +8,7 @@ mod held;
 mod identity;
 mod kept;
 mod keys;
+mod labels;
 mod login;
 mod obstacles;
 mod permits;

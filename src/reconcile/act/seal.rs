@@ -78,14 +78,22 @@ impl<P: Ports> Pass<'_, P> {
             self.seal_the_rest(s, &mut sealing).await;
         }
         let kept = s.session.sealed_by.clone().filter(|_| keeps_one(s, &sealing));
-        let (annotations, keys) = sealing.into_parts(kept);
+        let (mut annotations, keys) = sealing.into_parts(kept);
+        let key = self.credential.session_key();
+        let seen = self.look.session.as_ref().ok_or(ClusterError::NotFound)?;
+        annotations.extend(annotations::of_own_uid(seen));
+        let mut labels = Changes::new();
+        if s.session.unlabelled {
+            let (describing, asked) = self.session_labels(seen);
+            annotations.extend(describing);
+            labels = asked;
+        }
         let change = SecretChange {
             annotations,
+            labels,
             keys,
             ..SecretChange::default()
         };
-        let key = self.credential.session_key();
-        let seen = self.look.session.as_ref().ok_or(ClusterError::NotFound)?;
         self.ports.cluster().change(&key, seen, change).await
     }
 

@@ -176,10 +176,12 @@ impl<P: Ports> Pass<'_, P> {
             set.filter_map(|(k, v)| v.map(|v| (k, v))).collect();
         let proof = marks::proof(self.ports, self.credential, &key);
         annotations.insert(annotation::OWNER.to_owned(), proof);
+        let asked = self.asked_of_session();
+        annotations.extend(asked.annotations);
         let secret = NewSecret {
             owner: self.credential.owner(),
             kind: REFRESH_TOKEN_TYPE,
-            labels: std::collections::BTreeMap::new(),
+            labels: asked.labels,
             annotations,
             data,
             key,

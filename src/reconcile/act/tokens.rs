@@ -1,19 +1,18 @@
 //! Steps on the token Secrets: verify, publish, replace, prune, adopt.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use super::labels::{Holds, changes};
 use super::{Asked, Pass};
-use crate::api::{LABEL_MANAGED_BY, MANAGED_BY, TokenSpec, annotation};
+use crate::api::{TokenSpec, annotation};
 use crate::plan::Object;
 use crate::plan::metadata::EntryName;
 use crate::plan::schedule::{self, Life};
 use crate::plan::settle;
 use crate::plan::snapshot::{Snapshot, Token};
-use crate::reconcile::annotations::{self, Changes};
+use crate::reconcile::annotations;
 use crate::reconcile::marks;
 use crate::reconcile::pocket::HeldToken;
 use crate::reconcile::ports::{
-    Cluster, ClusterError, Kind, NewSecret, Ports, SecretChange, SecretMeta, Vault, View,
+    Cluster, ClusterError, Kind, NewSecret, Ports, SecretChange, SecretMeta, SecretObject, Vault, View,
 };
 
 impl<P: Ports> Pass<'_, P> {
@@ -29,13 +28,16 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    fn verified(&mut self, name: &EntryName, read: crate::reconcile::ports::SecretObject) {
+    pub(super) fn verified(&mut self, name: &EntryName, read: SecretObject) {
         let key = self.credential.sibling(&name.0);
-        let said = annotations::said(&read.annotations, &read.labels);
-        let mac = self.ports.vault().data_mac(&key, &read.data, &said);
-        let intact = read.meta.annotations.get(annotation::RENDERED) == Some(&mac);
         let version = read.meta.version.clone();
-        settle::tokens::verified(&mut self.memory.known, name, version, intact, read.immutable);
+        let holds = self.holds(name, &read);
+        let known = &mut self.memory.known;
+        if holds == Holds::OtherLabels && !read.immutable {
+            settle::tokens::unlabelled(known, name, version);
+        } else {
+            settle::tokens::verified(known, name, version, holds == Holds::AsWritten, read.immutable);
+        }
         self.ports.view().wrote(Kind::Token, &key, read.meta);
     }
 
@@ -94,22 +96,20 @@ impl<P: Ports> Pass<'_, P> {
         };
         let due = schedule::refresh_at(life, s.object.at_percent, s.object.spread, granted.refresh_at);
         let mut annotations = annotations::of_token(granted, &held.held.request, &token.shape, due);
-        annotations.extend(annotations::of_template(spec));
-        annotations.extend(spec.annotations.clone());
-        let said = annotations::said(&annotations, &spec.labels);
+        let asked = self.asked_of(spec);
+        annotations.extend(asked.annotations);
+        let said = annotations::said(&annotations, &asked.labels);
         let rendered = self.ports.vault().data_mac(&key, &data, &said);
         annotations.insert(annotation::RENDERED.to_owned(), rendered);
         annotations.insert(
             annotation::OWNER.to_owned(),
             marks::proof(self.ports, self.credential, &key),
         );
-        let mut labels = spec.labels.clone();
-        labels.insert(LABEL_MANAGED_BY.to_owned(), MANAGED_BY.to_owned());
         NewSecret {
             key,
             kind: "Opaque",
             owner: self.credential.owner(),
-            labels,
+            labels: asked.labels,
             annotations,
             data,
         }
@@ -189,7 +189,9 @@ impl<P: Ports> Pass<'_, P> {
         let Some(seen) = self.look.of(object) else {
             return;
         };
+        let noted = (*object == Object::Session).then(|| annotations::of_own_uid(seen));
         let change = SecretChange {
+            annotations: noted.flatten().into_iter().collect(),
             adopt: Some(self.credential.owner()),
             ..SecretChange::default()
         };
@@ -201,11 +203,4 @@ impl<P: Ports> Pass<'_, P> {
             Err(error) => self.trouble(s, object, Asked::Write, error),
         }
     }
-}
-
-/// Sets what is wanted now, and removes what was wanted before.
-fn changes(before: BTreeSet<String>, now: BTreeMap<String, String>) -> Changes {
-    let gone = before.into_iter().map(|key| (key, None));
-    gone.chain(now.into_iter().map(|(key, value)| (key, Some(value))))
-        .collect()
 }

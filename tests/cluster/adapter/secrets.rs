@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entra_operator::api::{FIELD_MANAGER, LABEL_MANAGED_BY, MANAGED_BY};
+use entra_operator::api::{FIELD_MANAGER, IS_TOKEN, LABEL_TOKEN};
 use entra_operator::cluster::Selects;
 use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::material::SecretData;
@@ -90,7 +90,7 @@ async fn a_change_touches_only_what_it_names() {
     assert_eq!(
         secret.labels(),
         &texts(&[
-            (LABEL_MANAGED_BY, MANAGED_BY),
+            (LABEL_TOKEN, IS_TOKEN),
             ("foreign", "l"),
             ("contoso.example/team", "etl")
         ])

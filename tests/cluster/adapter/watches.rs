@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use entra_operator::api::{CLIENT_SECRET_TYPE, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_TYPE};
+use entra_operator::api::{CLIENT_SECRET_TYPE, IS_TOKEN, LABEL_TOKEN, LOGIN_TYPE, REFRESH_TOKEN_TYPE};
 use entra_operator::cluster::{Change, Selects, scopes, secret_watches, watch_credentials, watch_secrets};
 use futures::StreamExt;
 use kube::ResourceExt;
@@ -35,14 +35,11 @@ async fn the_watches_show_what_they_select_and_the_store_follows() {
     assert!(get("cs", Selects::ClientSecrets).is_some() && world.store.get(&world.key("no")).is_none());
     let seen = world.created("t").await;
     world
-        .patch("t", json!({"metadata": {"labels": {LABEL_MANAGED_BY: null}}}))
+        .patch("t", json!({"metadata": {"labels": {LABEL_TOKEN: null}}}))
         .await;
     until(|| get("t", Selects::Tokens).is_none()).await;
     world
-        .patch(
-            "t",
-            json!({"metadata": {"labels": {LABEL_MANAGED_BY: MANAGED_BY}}}),
-        )
+        .patch("t", json!({"metadata": {"labels": {LABEL_TOKEN: IS_TOKEN}}}))
         .await;
     until(|| get("t", Selects::Tokens).is_some_and(|m| m.version != seen.version)).await;
     world
@@ -79,11 +76,8 @@ async fn until(condition: impl Fn() -> bool) {
 #[tokio::test]
 async fn credentials_are_watched_lean() {
     let world = World::new().await;
-    let mut changes = watch_credentials(
-        &world.client,
-        &scopes(std::slice::from_ref(&world.namespace)),
-        &world.store.rewound(),
-    );
+    let scope = Some(Arc::from(world.namespace.as_str()));
+    let mut changes = watch_credentials(&world.client, scope, world.store.rewound());
     assert!(matches!(changes.next().await, Some((_, Change::Restarted))));
     let Some((_, Change::Applied(credential))) = changes.next().await else {
         panic!("no credential");

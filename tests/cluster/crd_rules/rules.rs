@@ -19,6 +19,7 @@ pub(super) fn rules() -> Vec<Case> {
         scope_rules(),
         token_name_rules(),
         label_rules(),
+        secret_label_rules(),
         annotation_rules(),
     ];
     groups.into_iter().flatten().collect()
@@ -341,6 +342,33 @@ fn label_rules() -> Vec<Case> {
             labels,
             &json!([{"app.kubernetes.io/name": "a", "notkubernetes.io/x": "a", "kubernetes.io.example/x": "a"}]),
             &reserved(),
+        ),
+    ]
+}
+
+fn secret_label_rules() -> Vec<Case> {
+    let labels = |v: &Value| spec(&json!({"secretLabels": v}));
+    let mut reserved = reserved();
+    let instance = json!({"app.kubernetes.io/instance": "a"});
+    reserved.as_array_mut().unwrap().push(instance);
+    vec![
+        case(
+            "secretLabels must be valid Kubernetes labels",
+            labels,
+            &json!([{"team": "etl", "contoso.example/team": ""}]),
+            &json!([{"-team": "etl"}, {"team": "e t l"}, {"a/b/c": "etl"}]),
+        ),
+        case(
+            "in secretLabels, kubernetes.io, k8s.io, helm.sh and entra-operator.dev are reserved",
+            labels,
+            &json!([{"app.kubernetes.io/name": "a", "app.kubernetes.io/part-of": "a", "notkubernetes.io/x": "a"}]),
+            &reserved,
+        ),
+        case(
+            "in secretLabels, argocd.argoproj.io is reserved",
+            labels,
+            &json!([{"argoproj.io/x": "a", "notargocd.argoproj.io/x": "a"}]),
+            &json!([{"argocd.argoproj.io/instance": "a"}, {"x.argocd.argoproj.io/y": "a"}]),
         ),
     ]
 }

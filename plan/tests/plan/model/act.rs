@@ -41,6 +41,7 @@ impl World {
             Step::Publish(names) => each(s, names, |token| self.publish(s, token)),
             Step::Replace(names) => names.iter().for_each(|n| self.replace(s, n)),
             Step::Prune(names) => names.iter().for_each(|n| self.prune(s, n)),
+            Step::Label(_) => unreachable!("nobody asks for labels"),
             Step::Adopt(objects) => objects.iter().for_each(|o| self.adopt(s, o)),
             Step::Idle | Step::Wait | Step::Blocked => unreachable!("a final step is not performed"),
         }

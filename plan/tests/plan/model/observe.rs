@@ -115,6 +115,7 @@ impl World {
             .as_ref()
             .filter(|seen| seen.version == object.version && seen.keys == self.ring.generation);
         Session {
+            unlabelled: false,
             ownership: object.ownership,
             version: Some(object.version.clone()),
             immutable: false,
@@ -164,6 +165,7 @@ impl World {
             }
         });
         Token {
+            unlooked: note.unlooked(),
             name: name.to_owned(),
             ownership,
             wanted: self.wanted(name, account),

@@ -27,6 +27,8 @@ const CA_FILE: &str = "entra-ca.pem";
 pub struct OperatorOptions {
     /// Name of its pod, and its identity in the election.
     pub identity: String,
+    /// The ServiceAccount that it acts as, in its own namespace.
+    pub account: String,
     /// URL and CA of a proxy before the API server.
     pub api: Option<(String, String)>,
     /// URL and CA of a proxy before the simulator.
@@ -51,6 +53,7 @@ impl Default for OperatorOptions {
     fn default() -> Self {
         Self {
             identity: "operator-0".to_owned(),
+            account: OPERATOR.to_owned(),
             api: None,
             entra: None,
             log: "info,entra_operator=debug".to_owned(),
@@ -90,7 +93,7 @@ impl Operator {
     ) -> Result<Self, Error> {
         let token = stage
             .plane
-            .service_account_token(OPERATOR, OPERATOR, TOKEN_SECONDS)
+            .service_account_token(OPERATOR, &options.account, TOKEN_SECONDS)
             .await?;
         let (url, ca) = options.api.clone().unzip();
         let name = format!("{}-{}", options.identity, uuid::Uuid::new_v4());

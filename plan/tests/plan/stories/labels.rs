@@ -1,0 +1,115 @@
+//! Labels and annotations that are not those that are asked for, and Secrets that lost the label by which they are watched.
+
+use entra_plan::known::{Absence, Known, Note};
+use entra_plan::settle::{pass, reads, tokens};
+use entra_plan::snapshot::{Ownership, Published, Repairs, Snapshot, Token};
+use entra_plan::{Object, Step, Time};
+
+use super::step;
+use crate::build::{NOW, fresh_token, healthy, name, names, published_token, token, version};
+use crate::check::decide;
+
+fn unlabelled(token: Token) -> Token {
+    let published = token.published.clone().map(|p| Published {
+        unlabelled: true,
+        ..p
+    });
+    Token { published, ..token }
+}
+
+fn of(tokens: Vec<Token>) -> Snapshot {
+    Snapshot { tokens, ..healthy() }
+}
+
+#[test]
+fn other_labels_are_put_right_without_a_call_and_keep_nobody_from_being_ready() {
+    let mut s = of(vec![unlabelled(fresh_token("a")), fresh_token("b")]);
+    s.session.unlabelled = true;
+    let objects = vec![Object::Token(name("a")), Object::Session];
+    assert_eq!(step(&s), Step::Label(objects));
+    assert!(s.tokens.iter().all(|t| t.is_valid(NOW)));
+}
+
+#[test]
+fn labels_that_keep_being_taken_away_are_put_back_more_and_more_slowly_and_renewals_go_on() {
+    let again = Some(Repairs { count: 1, at: NOW });
+    let taken = Token {
+        repairs: again,
+        ..unlabelled(fresh_token("a"))
+    };
+    let decision = decide(&of(vec![taken]), NOW);
+    assert!(decision.step.is_final(), "{decision:?}");
+    assert!(decision.message.contains("find out who does it"), "{decision:?}");
+    let due = Token {
+        repairs: again,
+        ..unlabelled(published_token("a", -2400))
+    };
+    assert_eq!(step(&of(vec![due])), Step::Redeem(names(&["a"])));
+}
+
+#[test]
+fn what_was_written_and_is_not_shown_is_looked_for_before_it_is_made_anew() {
+    let mut s = of(vec![token("a")]);
+    let mut known = Known::default();
+    let note = Note {
+        verified: Some(version("3")),
+        ..Note::default()
+    };
+    known.entries.insert(name("a"), note);
+    pass::begins(&mut known, &s, false, false, NOW);
+    assert_eq!(known.entries[&name("a")].absence, Some(Absence::LookedForAt(NOW)));
+    s.tokens[0].unlooked = Some(NOW);
+    assert_eq!(step(&s), Step::Look(vec![Object::Token(name("a"))]));
+    reads::looked(&mut known, &s, &Object::Token(name("a")), false, NOW);
+    assert_eq!(known.entries[&name("a")].absence, Some(Absence::Certain));
+    s.tokens[0].unlooked = None;
+    assert_eq!(step(&s), Step::Redeem(names(&["a"])));
+    // It was found, or written again: the next time it is missed it is looked for again.
+    s.tokens[0].ownership = Ownership::Ours;
+    pass::begins(&mut known, &s, false, false, NOW);
+    assert_eq!(known.entries[&name("a")].absence, None);
+}
+
+#[test]
+fn a_process_that_starts_spreads_its_looks_over_ten_minutes() {
+    let look = |spread: u32| -> Time {
+        let mut s = of(vec![token("a")]);
+        s.object.spread = spread;
+        let mut known = Known::default();
+        known.note(&name("a")).verified = Some(version("3"));
+        pass::begins(&mut known, &s, false, true, NOW);
+        match known.entries[&name("a")].absence {
+            Some(Absence::LookedForAt(at)) => at,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!([look(0), look(599), look(601)], [0, 599, 1].map(|s| NOW.plus(s)));
+    let mut later = of(vec![token("a")]);
+    later.tokens[0].unlooked = Some(NOW.plus(300));
+    let decision = decide(&later, NOW);
+    assert!(
+        decision.step.is_final() && decision.wake <= Some(NOW.plus(300)),
+        "{decision:?}"
+    );
+}
+
+#[test]
+fn what_nobody_wrote_is_not_looked_for() {
+    let s = of(vec![token("a")]);
+    let mut known = Known::default();
+    known.note(&name("a"));
+    pass::begins(&mut known, &s, false, true, NOW);
+    assert_eq!(known.entries[&name("a")].absence, None);
+}
+
+#[test]
+fn labels_that_were_there_before_count_as_a_repair_and_new_ones_do_not() {
+    let mut known = Known::default();
+    tokens::labelled(&mut known, &name("a"), version("4"), false, NOW);
+    assert_eq!(known.entries[&name("a")].repairs, None);
+    tokens::labelled(&mut known, &name("a"), version("5"), true, NOW);
+    assert_eq!(
+        known.entries[&name("a")].repairs,
+        Some(Repairs { count: 1, at: NOW })
+    );
+}
