@@ -22,9 +22,9 @@ pub(super) use tokens::Tokens;
 /// What a replica may need beside half of a life to renew, at once, all that fell due while it could not.
 const HASTE: SignedDuration = SignedDuration::from_secs(8);
 
-/// How long an operator may hold back after an outage: an authority's circuit stays open for so long after five failures, and a
-/// write that was refused, as an API server does that has just begun, waits for 20 s (docs/contract.md, "Timing").
-const HELD_BACK: SignedDuration = SignedDuration::from_secs(30);
+/// How long an operator may hold back after an outage: a write that was refused, as an API server does that has just begun,
+/// waits for so long (docs/contract.md, "Timing").
+const HELD_BACK: SignedDuration = SignedDuration::from_secs(20);
 
 /// Something that must not be.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
