@@ -41,6 +41,7 @@ mod restart;
 mod rights;
 mod scene;
 mod shutdown;
+mod tenancy;
 #[path = "../protocol/server.rs"]
 #[allow(dead_code, reason = "the protocol tests use more of it")]
 mod token_service;
