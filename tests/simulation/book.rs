@@ -132,9 +132,11 @@ impl Book {
         self.untrue.retain(|(says, _), _| *says != Says::Process(replica));
     }
 
-    /// Whether a credential's record was lost within the last two minutes.
+    /// Whether a credential's record was lost lately: what could not be written meanwhile is written up to 12 minutes later.
     pub fn was_reset(&self, credential: &Key, now: i64) -> bool {
-        self.reset_at.get(credential).is_some_and(|at| now - at < 120_000)
+        self.reset_at
+            .get(credential)
+            .is_some_and(|at| now - at < 13 * 60_000)
     }
 }
 

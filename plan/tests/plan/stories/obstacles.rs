@@ -298,17 +298,17 @@ fn a_write_that_is_refused_again_and_again_waits_longer_although_reads_succeed()
     let mut now = NOW;
     let mut pauses = Vec::new();
     for _ in 0..3 {
-        let s = Snapshot {
-            holds: known.holds.clone(),
-            ..healthy()
-        };
         let seen = SessionSeen {
-            version: s.session.version.clone().unwrap(),
+            version: healthy().session.version.unwrap(),
             keys: 0,
             sealed_by: None,
             opened: Opened::of(None, None),
         };
         settle::reads::session(&mut known, seen, false, now);
+        let s = Snapshot {
+            holds: known.holds.clone(),
+            ..healthy()
+        };
         let refused = Trouble::WriteRefused("the quota is used up".to_owned());
         settle::trouble::with(&mut known, &s, &Hold::Session, &refused, now);
         settle::pass::ends(&mut known, &s, now);
