@@ -123,6 +123,9 @@ pub enum Error {
     /// A deed names a replica that there is not.
     #[error("there is no replica {0}")]
     NoReplica(usize),
+    /// A deed names a credential that there is not.
+    #[error("there is no credential {0}")]
+    NoCredential(usize),
     /// The first sign-ins took too long.
     #[error("{ready} of {expected} credentials were ready in time")]
     NotReady {

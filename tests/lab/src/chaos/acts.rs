@@ -47,7 +47,11 @@ impl Scene {
             Deed::Outage(outage, time) => outages::be_out(self, *outage, *time).await?,
             Deed::Lose(side, times) => self.lose(*side, *times),
             Deed::Rotate => persist(async || self.rotate().await).await?,
-            Deed::Of(i, act) => return persist(async || self.play(*i, *act).await).await,
+            Deed::Of(i, act) => {
+                let hands = self.hands.get(*i).ok_or(Error::NoCredential(*i))?;
+                let _one_thing_after_the_other = hands.lock().await;
+                return persist(async || self.play(*i, *act).await).await;
+            }
         }
         Ok(None)
     }

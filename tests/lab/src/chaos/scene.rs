@@ -45,6 +45,8 @@ pub(super) struct Scene {
     pub(super) start: Instant,
     done: Mutex<Vec<Done>>,
     outages: Mutex<Vec<Span>>,
+    /// People who wait for the API server do one thing after the other, each for a credential of their own.
+    pub(super) hands: Vec<tokio::sync::Mutex<()>>,
 }
 
 impl Scene {
@@ -77,6 +79,9 @@ impl Scene {
             start: Instant::now(),
             done: Mutex::default(),
             outages: Mutex::default(),
+            hands: (0..settings.credentials)
+                .map(|_| tokio::sync::Mutex::default())
+                .collect(),
             stage,
             settings,
         };
@@ -144,11 +149,21 @@ impl Scene {
         let list = Api::<EntraCredential>::all(self.client.clone())
             .list(&ListParams::default())
             .await?;
-        let endings = list
+        let missing = |i| {
+            let conditions = "there is none".to_owned();
+            (
+                i,
+                Ending {
+                    ready: false,
+                    conditions,
+                },
+            )
+        };
+        let found = list
             .items
             .iter()
             .filter_map(|credential| Some((cast::number(&credential.name_any())?, ending(credential))));
-        Ok(endings.collect())
+        Ok((0..self.settings.credentials).map(missing).chain(found).collect())
     }
 
     /// Bystanders that are not what they were.
