@@ -5,7 +5,7 @@ use crate::hold::Object;
 use crate::known::{Known, SessionSeen};
 use crate::mac::RefreshTokenMac;
 use crate::metadata::Version;
-use crate::record::Record;
+use crate::record::{Record, Verdict};
 use crate::snapshot::{Opened, RefreshOutcome, Sealed, Snapshot};
 
 /// Whether what redemptions brought still fits the stored token, after whatever others wrote.
@@ -29,15 +29,15 @@ fn is_stored(s: &Snapshot, token: &RefreshTokenMac) -> bool {
     s.session.sealed().is_some_and(|sealed| sealed.token == *token)
 }
 
-/// Whether the outcome of a login still fits: an accepted one only while no other content is being sent.
+/// Whether the outcome of a login still fits: an accepted one only while no other content is being sent, or was accepted since.
 pub fn login_fits(s: &Snapshot, record: &Record) -> bool {
     let Some(pending) = &s.pocket.login else {
         return false;
     };
-    let superseded = record
-        .attempt
-        .as_ref()
-        .is_some_and(|a| a.content != pending.content);
+    let in_flight = record.attempt.as_ref().map(|a| &a.content);
+    let accepted = record.entries.last().filter(|e| e.verdict == Verdict::Accepted);
+    let newest = in_flight.or_else(|| accepted.map(|e| &e.content));
+    let superseded = newest.is_some_and(|content| *content != pending.content);
     !(superseded && pending.result.is_ok())
 }
 
@@ -83,8 +83,11 @@ pub(super) fn written(known: &mut Known, s: &Snapshot, version: Version, opened:
 mod tests {
     use super::*;
     use crate::Time;
+    use crate::answer::Granted;
     use crate::identity::{AccountTag, Pin};
-    use crate::snapshot::{Binding, Newer, Session, StoredToken};
+    use crate::metadata::EntryName;
+    use crate::record::{Attempt, ContentMac};
+    use crate::snapshot::{Binding, LoginOutcome, Newer, Pocket, Session, StoredToken};
 
     /// This refresh token is stored, of an answer at that time.
     fn facts(token: &str, issued_at: i64) -> Snapshot {
@@ -115,6 +118,58 @@ mod tests {
             },
             ..Snapshot::default()
         }
+    }
+
+    /// Two processes, two contents: the answer to the first one comes after the second was settled.
+    #[test]
+    fn an_answer_that_comes_after_another_content_was_accepted_is_dropped() {
+        let content = |text: &str| ContentMac(text.to_owned());
+        let granted = Granted {
+            issued_at: Time(0),
+            expires_at: Time(1),
+            refresh_at: None,
+            answered_at: Time(0),
+            scopes: Vec::new(),
+            account: None,
+            has_refresh_token: true,
+            unusable: None,
+            refresh_token_life: None,
+            checked_by: None,
+        };
+        let pending = LoginOutcome {
+            content: content("first"),
+            attempt: "1".to_owned(),
+            entry: EntryName("graph".to_owned()),
+            user: "user".to_owned(),
+            result: Ok(granted),
+        };
+        let s = Snapshot {
+            pocket: Pocket {
+                login: Some(pending),
+                refresh: None,
+            },
+            ..Snapshot::default()
+        };
+        let mut record = Record::default();
+        record.entry_mut(&content("first"));
+        assert!(
+            login_fits(&s, &record),
+            "its attempt was given up by somebody else"
+        );
+        for (verdict, fits) in [
+            (Verdict::Accepted, false),
+            (Verdict::Wrong, true),
+            (Verdict::Open, true),
+        ] {
+            record.entry_mut(&content("second")).verdict = verdict.clone();
+            assert_eq!(login_fits(&s, &record), fits, "{verdict:?}");
+        }
+        record.attempt = Some(Attempt {
+            id: "2".to_owned(),
+            content: content("second"),
+            entry: EntryName("graph".to_owned()),
+        });
+        assert!(!login_fits(&s, &record), "another content is in flight");
     }
 
     fn mac(token: &str) -> RefreshTokenMac {
