@@ -1,7 +1,7 @@
 //! `cargo lab-chaos`: two replicas without an election under kills, stops, outages and people, for minutes to hours.
 //!
 //! # Guarantees
-//! - What is done follows from the seed and the flags alone ([`plan`]). How the operator comes through it depends on the
+//! - What is done follows from the seed and the flags alone (`plan`). How the operator comes through it depends on the
 //!   machine as well: a failing run can be repeated, not replayed.
 //! - What is judged was seen by others than the operator: a watch through no proxy, the simulator's journal, etcd, `/proc`.
 //! - Signals go to processes that were started here, by pid. Nothing stays behind.
