@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::SignedDuration;
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 
@@ -16,6 +17,9 @@ use crate::audit::Mark;
 
 /// Seconds that a replaced token must still have: a quarter of its life (short lives have no room for more).
 const LEAST_LEFT: i64 = super::LIFE.cast_signed() / 4;
+
+/// Renewals that are further apart were not due together: half a second beyond the edge of one is another second.
+const ONE_ROUND: SignedDuration = SignedDuration::from_millis(500);
 
 /// All that was measured.
 #[derive(Debug, Clone, Default)]
@@ -136,9 +140,9 @@ impl Measured {
         let counts = self
             .renewals
             .iter()
-            .map(|(name, seen)| format!("{name} {}", seen.count));
+            .map(|(name, seen)| format!("{name} {}", seen.at.len()));
         let counts: Vec<_> = counts.collect();
-        let enough = self.renewals.values().all(|seen| seen.count >= RENEWALS);
+        let enough = self.renewals.values().all(|seen| seen.at.len() >= RENEWALS);
         Check::new(enough, "renewals", counts.join(", "))
     }
 
@@ -190,13 +194,15 @@ impl Measured {
     }
 
     fn total(&self) -> usize {
-        self.renewals.values().map(|seen| seen.count).sum()
+        self.renewals.values().map(|seen| seen.at.len()).sum()
     }
 
-    /// How often tokens of this credential fell due together.
+    /// How often this credential was worked for: tokens that fall due together are renewed together.
     fn rounds(&self, role: &Role) -> usize {
         let renewals = role.token_names().filter_map(|name| self.renewals.get(name));
-        renewals.map(|seen| seen.count).max().unwrap_or(0)
+        let mut at: Vec<_> = renewals.flat_map(|seen| &seen.at).collect();
+        at.sort_unstable();
+        at.chunk_by(|a, b| b.duration_since(**a) < ONE_ROUND).count()
     }
 }
 
@@ -257,18 +263,22 @@ fn tenths(count: usize, of: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::super::cast;
     use super::*;
 
     fn good() -> Measured {
         let renewals = Renewals {
-            count: 3,
+            at: [12, 24, 36]
+                .map(|second| Timestamp::from_second(second).unwrap())
+                .to_vec(),
             least_left: Some(11),
         };
         Measured {
             password_sends: each(|_| 1),
             redemptions: 13,
-            renewals: cast::tokens().map(|name| (name, renewals)).collect(),
+            renewals: cast::tokens().map(|name| (name, renewals.clone())).collect(),
             usage: Some(Usage {
                 writes: 30,
                 reads: 12,

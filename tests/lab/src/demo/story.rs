@@ -15,10 +15,10 @@ use super::watch::{Change, Changes, SecretFacts, changes};
 use super::{Error, Paint, Screen};
 
 /// The life of one token Secret so far.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Renewals {
-    /// How often another token with a later expiry took the place of the one before.
-    pub(super) count: usize,
+    /// When another token with a later expiry took the place of the one before.
+    pub(super) at: Vec<Timestamp>,
     /// Least seconds that a replaced token still had to live.
     pub(super) least_left: Option<i64>,
 }
@@ -69,7 +69,7 @@ impl<'a> Story<'a> {
 
     /// Renewals by name of the token Secret.
     pub(super) fn renewals(&self) -> BTreeMap<&'static str, Renewals> {
-        let of = |name| (name, self.renewals.get(name).copied().unwrap_or_default());
+        let of = |name| (name, self.renewals.get(name).cloned().unwrap_or_default());
         cast::tokens().map(of).collect()
     }
 
@@ -82,7 +82,7 @@ impl<'a> Story<'a> {
     }
 
     fn is_settled(&self, renewals: usize) -> bool {
-        let enough = self.renewals().values().all(|seen| seen.count >= renewals);
+        let enough = self.renewals().values().all(|seen| seen.at.len() >= renewals);
         enough && CAST.iter().all(|role| self.is_at_rest(role))
     }
 
@@ -115,7 +115,7 @@ impl<'a> Story<'a> {
         let before = self.secrets.get(&after.name);
         let renewals = self.renewals.entry(after.name.clone()).or_default();
         renewals.count_one(before, &after, now);
-        let sentence = narrator::secret(before, &after, renewals.count, now);
+        let sentence = narrator::secret(before, &after, renewals.at.len(), now);
         if let Some((text, paint)) = sentence {
             self.screen
                 .change(&format!("Secret {}", after.name), &text, paint)?;
@@ -146,7 +146,7 @@ impl<'a> Story<'a> {
         let state = |role: &Role| columns(role).unwrap_or_else(|| "no status".to_owned());
         let states = CAST.iter().map(|role| format!("{} {}", role.name, state(role)));
         let renewals = self.renewals().into_iter();
-        let counts = renewals.map(|(name, seen)| format!("{name} renewed {} times", seen.count));
+        let counts = renewals.map(|(name, seen)| format!("{name} renewed {} times", seen.at.len()));
         states.chain(counts).collect::<Vec<_>>().join(", ")
     }
 }
@@ -158,7 +158,7 @@ impl Renewals {
         };
         if after.expires_at.is_some_and(|new| new > old) && after.token != before.token {
             let left = old.duration_since(now).as_secs();
-            self.count += 1;
+            self.at.push(now);
             self.least_left = Some(self.least_left.map_or(left, |least| least.min(left)));
         }
     }
