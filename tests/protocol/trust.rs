@@ -103,7 +103,7 @@ async fn federation_servers_have_certificates_of_their_own_that_change_as_well()
 fn not_there(refusal: &Refusal, file: &str) {
     assert_eq!(
         (refusal.effect, refusal.reason),
-        (Effect::Transient, Reason::ServiceUnavailable),
+        (Effect::Withheld, Reason::ServiceUnavailable),
         "{}",
         refusal.message
     );
