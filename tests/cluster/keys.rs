@@ -152,6 +152,16 @@ async fn used(place: &Place, name: &str, user: &str, password: &str) {
         .await;
 }
 
+/// A credential `one` whose refresh token the old key has sealed: the operator, and the user name.
+async fn signed_in_under_the_old_key(place: &Place, keys: &Keys) -> (Operator, String) {
+    keys.create_set(&[OLD]).await;
+    let operator = place.operator(keys.options()).await;
+    let (name, password) = user();
+    place.credential("one", &[("one-api", &api_scope())]).await;
+    used(place, "one-login", &name, &password).await;
+    (operator, name)
+}
+
 async fn suspend(place: &Place, name: &str, suspend: bool) {
     let patch = Patch::Merge(json!({"spec": {"suspend": suspend}}));
     let credentials = place.credentials();
@@ -253,11 +263,7 @@ async fn a_key_goes_after_a_rotation_and_no_password_is_sent_for_it() {
 async fn a_key_that_comes_back_is_noticed_without_a_restart() {
     let place = Place::new("keyback").await;
     let keys = Keys::of(&place);
-    keys.create_set(&[OLD]).await;
-    let mut operator = place.operator(keys.options()).await;
-    let (name, password) = user();
-    place.credential("one", &[("one-api", &api_scope())]).await;
-    used(&place, "one-login", &name, &password).await;
+    let (mut operator, name) = signed_in_under_the_old_key(&place, &keys).await;
     operator.kill();
     keys.put(&[NEW]).await;
     let _operator = place.operator(keys.options()).await;
@@ -278,11 +284,7 @@ async fn a_key_that_comes_back_is_noticed_without_a_restart() {
 async fn an_unknown_key_is_looked_for_before_anything_is_said() {
     let place = Place::new("keylook").await;
     let keys = Keys::of(&place);
-    keys.create_set(&[OLD]).await;
-    let mut operator = place.operator(keys.options()).await;
-    let (name, password) = user();
-    place.credential("one", &[("one-api", &api_scope())]).await;
-    used(&place, "one-login", &name, &password).await;
+    let (mut operator, name) = signed_in_under_the_old_key(&place, &keys).await;
     suspend(&place, "one", true).await;
     place.expect("one", "Ready", "True/Suspended").await;
     let since = logged_in_since(&place, "one").await;
@@ -413,11 +415,7 @@ async fn deleted_keys_are_written_back_and_replaced_ones_completed() {
 async fn a_backup_goes_on_where_other_keys_were_made_once_its_own_are_beside_them() {
     let place = Place::new("merge").await;
     let keys = Keys::of(&place);
-    keys.create_set(&[OLD]).await;
-    let mut operator = place.operator(keys.options()).await;
-    let (name, password) = user();
-    place.credential("one", &[("one-api", &api_scope())]).await;
-    used(&place, "one-login", &name, &password).await;
+    let (mut operator, name) = signed_in_under_the_old_key(&place, &keys).await;
     let mut session = place.secret("one.refresh-token").await.unwrap();
     operator.kill();
     let credentials = place.credentials();

@@ -32,15 +32,6 @@ async fn serving(places: [&Place; 2]) -> Operator {
     stage().await.operator(program(), options).await.unwrap()
 }
 
-fn resident(operator: &Operator) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", operator.pid())).unwrap();
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
-}
-
 /// A Secret of `victim`, as somebody who got hold of it puts it into another namespace.
 async fn stolen(victim: &Place, name: &str, as_name: &str, with_owner: bool) -> Value {
     let secret = serde_json::to_value(victim.secret(name).await.unwrap()).unwrap();
@@ -110,7 +101,7 @@ async fn a_hostile_namespace_gets_nothing_of_another_and_holds_nobody_up() {
     victim.credential("one", &[("one-api", &api_scope())]).await;
     victim.login("one-login", &name, &password).await;
     victim.expect("one", "Ready", "True/Fresh").await;
-    let before = resident(&operator);
+    let before = operator.resident().unwrap();
     let held = connections(&operator).await;
     attack(&hostile, &victim).await;
 
@@ -147,7 +138,7 @@ async fn a_hostile_namespace_gets_nothing_of_another_and_holds_nobody_up() {
     });
     let sends = guesses.iter().filter(|entry| entry.grant() == Some("password"));
     assert!(sends.count() <= REFUSED);
-    let grown = resident(&operator).saturating_sub(before);
+    let grown = operator.resident().unwrap().saturating_sub(before);
     println!("{HEAVY} Secrets with 200 kB of annotations: {grown} KiB");
     assert!(grown < ROOM, "{grown} KiB more");
     assert!(operator.is_ready().await, "the probe gets in");

@@ -37,14 +37,14 @@ pub async fn run(args: &Args) -> Result<String, Error> {
     let ready = restarted(&stage, &args.program, operator).await?;
     let operator = stage.operator(&args.program, options()).await?;
     tokio::time::sleep(SETTLE).await;
-    let idle = memory(&operator);
+    let idle = operator.resident().unwrap_or_default();
     let latency = sign_in(&stage, args.credentials).await?;
     let cost = renewals(&stage, &operator).await?;
     let figures = json!({
         "binary_bytes": std::fs::metadata(&args.program).map(|m| m.len()).unwrap_or_default(),
         "ready_milliseconds": ready.as_millis().to_string(),
         "idle_rss_kib": idle,
-        "busy_rss_kib": memory(&operator),
+        "busy_rss_kib": operator.resident().unwrap_or_default(),
         "credentials": args.credentials,
         "all_ready_milliseconds": latency.as_millis().to_string(),
         "renewals": cost.renewals,
@@ -82,14 +82,6 @@ async fn restarted(stage: &Stage, program: &Path, first: Operator) -> Result<Dur
     let ready = operator.ready().await?;
     operator.terminate().await?;
     Ok(ready)
-}
-
-/// Resident memory of the process, KiB.
-fn memory(operator: &Operator) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", operator.pid())).unwrap_or_default();
-    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));
-    line.and_then(|l| l.split_whitespace().next()?.parse().ok())
-        .unwrap_or_default()
 }
 
 /// CPU time of the process so far, milliseconds (clock ticks of 10 ms).
