@@ -64,12 +64,14 @@ fn withheld(s: &Snapshot, now: Time) -> Option<(Reason, String)> {
     })
 }
 
-/// When what is told of a withheld call changes: told once it has lasted, told no more as its turn is near.
+/// When what is told of a withheld call changes: told once it is due, or once it has lasted, told no more as its turn is near.
 pub(super) fn withheld_told(s: &Snapshot, now: Time) -> impl Iterator<Item = Time> {
     let held = s.withheld(now);
     let near = held.map(|held| held.until.plus(1 - WITHHELD_TOLD));
-    let lasts = s.tokens.iter().filter(move |_| held.is_some());
-    lasts.map(|t| t.due(s).plus(WITHHELD_TOLD)).chain(near)
+    let waits = s.tokens.iter().filter(move |_| held.is_some());
+    waits
+        .flat_map(|t| [t.due(s), t.due(s).plus(WITHHELD_TOLD)])
+        .chain(near)
 }
 
 impl Snapshot {

@@ -3,7 +3,7 @@
 use entra_plan::Step;
 use entra_plan::mac::RequestMac;
 use entra_plan::reason::Reason;
-use entra_plan::snapshot::{Binding, Login, Snapshot, Withheld};
+use entra_plan::snapshot::{Binding, Login, Session, Snapshot, Withheld};
 
 use super::super::build::*;
 use super::super::check;
@@ -101,4 +101,20 @@ fn a_person_s_word_lifts_no_pause_that_others_share() {
     let object = super::super::facts::requested(&due().object);
     let s = withheld(3600, &Snapshot { object, ..due() });
     assert!(step(&s).is_final());
+}
+
+/// Where nothing is stored that could be redeemed, no renewal ends the sleep.
+#[test]
+fn a_long_wait_is_told_when_the_token_falls_due_whether_or_not_it_can_be_renewed() {
+    let s = Snapshot {
+        session: Session::default(),
+        login: Login::Absent,
+        tokens: vec![published_token("graph", -1900)],
+        ..healthy()
+    };
+    let s = withheld(3600, &s);
+    let due = s.tokens[0].due(&s).since(NOW);
+    assert!(due > 0);
+    let (_, _, wake) = rests(&s);
+    assert!(wake.is_some_and(|at| at <= due), "{wake:?} is after {due}");
 }
