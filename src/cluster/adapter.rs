@@ -60,13 +60,6 @@ impl KubeCluster {
         self.secrets.create_unowned(key, kind, data).await
     }
 
-    /// `known` is what was known of a Secret when it was asked for.
-    fn compare(&self, key: &Key, known: Option<SecretMeta>, live: Option<&SecretMeta>) {
-        if let (Some(known), Some(live)) = (known, live) {
-            self.store.answered(key, &known, live);
-        }
-    }
-
     /// An object as JSON; `None` if it does not exist.
     async fn object(&self, collection: &str, name: &str) -> Result<Option<Value>, ClusterError> {
         found(self.calls.get(collection, name).await)
@@ -87,16 +80,17 @@ impl Cluster for KubeCluster {
     }
 
     async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
-        let known = self.store.get(key);
+        let known = self.store.known(key);
         let live = self.secrets.read(key).await?;
-        self.compare(key, known, live.as_ref().map(|object| &object.meta));
+        self.store
+            .answered(key, &known, live.as_ref().map(|object| &object.meta));
         Ok(live)
     }
 
     async fn peek(&self, key: &Key) -> Result<Option<SecretMeta>, ClusterError> {
-        let known = self.store.get(key);
+        let known = self.store.known(key);
         let live = self.secrets.peek(key).await?;
-        self.compare(key, known, live.as_ref());
+        self.store.answered(key, &known, live.as_ref());
         Ok(live)
     }
 
@@ -130,10 +124,11 @@ impl Cluster for KubeCluster {
         Ok(object.is_some_and(|o| names_login(&o, &claimant.uid, login)))
     }
 
-    async fn lives(&self, key: &Key, uid: &Uid) -> Result<bool, ClusterError> {
+    async fn lives(&self, key: &Key, uid: &Uid) -> Result<Option<i64>, ClusterError> {
         let collection = EntraCredential::url_path(&(), Some(&key.namespace));
         let object = self.metadata(&collection, &key.name).await?;
-        Ok(object.is_some_and(|o| has_uid(&o, uid) && !is_deleting(&o)))
+        let living = object.filter(|o| has_uid(o, uid) && !is_deleting(o));
+        Ok(living.map(|o| generation(&o)))
     }
 
     async fn namespace_active(&self, namespace: &str) -> Result<bool, ClusterError> {
@@ -182,6 +177,11 @@ fn names_login(object: &Value, uid: &Uid, login: &str) -> bool {
 
 fn has_uid(object: &Value, uid: &Uid) -> bool {
     text(object, "/metadata/uid") == Some(&uid.0)
+}
+
+fn generation(object: &Value) -> i64 {
+    let generation = object.pointer("/metadata/generation");
+    generation.and_then(Value::as_i64).unwrap_or_default()
 }
 
 fn is_deleting(object: &Value) -> bool {

@@ -8,9 +8,7 @@
 //! - The first answer opens the way for all.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-use tokio::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Failures in a row (5xx, 429, no answer) after which calls are held back.
 const TRIPS: u32 = 5;
@@ -20,7 +18,7 @@ const PROBE: Duration = Duration::from_millis(250);
 
 /// What fails together: Secrets may fail alone, for want of the key that encrypts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Class {
+pub enum Class {
     /// Secrets.
     Secrets,
     /// All else.
@@ -40,7 +38,7 @@ impl Class {
 
 /// What came of the last calls.
 #[derive(Debug, Default)]
-pub(super) struct Brake {
+pub struct Brake {
     secrets: Mutex<Failures>,
     others: Mutex<Failures>,
 }
@@ -52,13 +50,9 @@ struct Failures {
 }
 
 impl Brake {
-    /// Whether a call may go.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "it spaces calls like the deadline beside it, and no decision goes by it"
-    )]
-    pub(super) fn admits(&self, class: Class) -> bool {
-        let (mut failures, now) = (self.of(class), Instant::now());
+    /// Whether a call may go at `now`.
+    pub fn admits(&self, class: Class, now: Instant) -> bool {
+        let mut failures = self.of(class);
         let free = failures.in_a_row < TRIPS || failures.next_probe.is_none_or(|at| at <= now);
         if free {
             failures.next_probe = Some(now + PROBE);
@@ -67,7 +61,7 @@ impl Brake {
     }
 
     /// What came of a call that went.
-    pub(super) fn came(&self, class: Class, answered: bool) {
+    pub fn came(&self, class: Class, answered: bool) {
         let mut failures = self.of(class);
         failures.in_a_row = if answered {
             0
@@ -89,35 +83,40 @@ impl Brake {
 mod tests {
     use super::*;
 
-    /// Calls that went out of so many, over so much time.
-    async fn sent(brake: &Brake, calls: u32, over: Duration) -> u32 {
-        let mut sent = 0;
+    /// Calls that went out of so many, so far apart, and when the last was asked for.
+    fn sent(brake: &Brake, calls: u32, apart: Duration) -> (u32, Instant) {
+        let (mut sent, mut now) = (0, start());
         for _ in 0..calls {
-            if brake.admits(Class::Secrets) {
+            now += apart;
+            if brake.admits(Class::Secrets, now) {
                 brake.came(Class::Secrets, false);
                 sent += 1;
             }
-            tokio::time::advance(over / calls).await;
         }
-        sent
+        (sent, now)
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn a_server_that_fails_gets_few_calls() {
+    #[expect(clippy::disallowed_methods, reason = "any instant will do")]
+    fn start() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn a_server_that_fails_gets_few_calls() {
         let brake = Brake::default();
-        let sent = sent(&brake, 5000, Duration::from_secs(10)).await;
+        let (sent, now) = sent(&brake, 5000, Duration::from_millis(2));
         assert!((30..=50).contains(&sent), "{sent}");
-        assert!(brake.admits(Class::Others), "the rest goes on");
+        assert!(brake.admits(Class::Others, now), "the rest goes on");
     }
 
-    #[tokio::test(start_paused = true)]
-    async fn the_first_answer_opens_the_way() {
+    #[test]
+    fn the_first_answer_opens_the_way() {
         let brake = Brake::default();
-        sent(&brake, 100, Duration::from_millis(100)).await;
-        assert!(!brake.admits(Class::Secrets));
-        tokio::time::advance(PROBE).await;
-        assert!(brake.admits(Class::Secrets));
+        let (_, now) = sent(&brake, 100, Duration::from_millis(1));
+        assert!(!brake.admits(Class::Secrets, now));
+        let later = now + PROBE;
+        assert!(brake.admits(Class::Secrets, later));
         brake.came(Class::Secrets, true);
-        assert!((0..100).all(|_| brake.admits(Class::Secrets)));
+        assert!((0..100).all(|_| brake.admits(Class::Secrets, later)));
     }
 }

@@ -44,6 +44,14 @@ pub struct Altered {
     pub controller: Option<Controller>,
 }
 
+/// What was known of a Secret as the API server was asked for it.
+#[derive(Clone, Debug)]
+pub struct KnownThen {
+    /// Its metadata.
+    pub meta: Option<SecretMeta>,
+    moment: u64,
+}
+
 #[derive(Debug)]
 struct State {
     entries: BTreeMap<Key, Entry>,
@@ -155,14 +163,13 @@ impl SecretStore {
         self.write().wrote(key, meta, selects);
     }
 
-    /// Compares what the API server has now with what was `known` as it was asked. If that is newer, the versions went
-    /// back: the answer counts, and all that is watched is listed anew.
-    pub fn answered(&self, key: &Key, known: &SecretMeta, live: &SecretMeta) {
-        if !is_older(live, known) {
-            return;
+    /// Compares what the API server has now with what was `known` as it was asked. If that is newer, or tells of a later
+    /// deletion, the versions went back: the answer counts, and all that is watched is listed anew.
+    pub fn answered(&self, key: &Key, known: &KnownThen, live: Option<&SecretMeta>) {
+        let Some(live) = live else { return };
+        if self.write().rewind(key, known, live) {
+            self.mistold();
         }
-        self.write().rewind(key, live);
-        self.mistold();
     }
 
     /// All that is watched is listed anew.
@@ -183,6 +190,15 @@ impl SecretStore {
     /// Whether every watch has had a complete list: before that, absence means nothing.
     pub fn synced(&self) -> bool {
         self.read().lists.values().all(|l| l.complete_once)
+    }
+
+    /// What is known of a Secret before the API server is asked for it.
+    pub fn known(&self, key: &Key) -> KnownThen {
+        let state = self.read();
+        KnownThen {
+            meta: state.entries.get(key).map(|e| e.meta.clone()),
+            moment: state.moment,
+        }
     }
 
     /// What is known of a Secret.
@@ -294,13 +310,17 @@ impl State {
         self.altered(key)
     }
 
-    /// Whatever the versions say, this is what there is.
-    fn rewind(&mut self, key: &Key, live: &SecretMeta) {
+    /// Whether the versions went back, as `live` shows who asked when this was known. Then, whatever they say, it is what
+    /// there is.
+    fn rewind(&mut self, key: &Key, known: &KnownThen, live: &SecretMeta) -> bool {
+        let overtaken = known.meta.as_ref().is_some_and(|known| is_older(live, known));
+        let risen = self.tombstones.outlived(live, known.moment);
         let now = self.next_moment();
-        if let Some(entry) = self.entries.get_mut(key) {
+        if let Some(entry) = self.entries.get_mut(key).filter(|_| overtaken) {
             entry.meta = live.clone();
             entry.learnt = now;
         }
+        overtaken || risen
     }
 
     /// A watch shows a Secret no longer: deleted, or not selected any more.
@@ -410,9 +430,28 @@ impl Tombstones {
     fn lift(&mut self, uid: &Uid, source: Source) {
         let overtaken = |death: &Death| source.follows(death.learnt);
         if self.dead_at.get(uid).is_some_and(overtaken) {
-            self.dead_at.remove(uid);
-            self.order.retain(|dead| dead != uid);
+            self.raise(uid);
         }
+    }
+
+    /// Whether this lives although it died in a later version and who asked for it knew that: it rose again in another
+    /// history, and the death is none.
+    fn outlived(&mut self, live: &SecretMeta, asked: u64) -> bool {
+        let died_later = |death: &Death| {
+            // What is only not selected any more lives on in the version in which the watch lost it.
+            let last = death.version.saturating_sub(u64::from(death.unseen));
+            death.learnt <= asked && number(&live.version).is_some_and(|version| version <= last)
+        };
+        let outlived = self.dead_at.get(&live.uid).is_some_and(died_later);
+        if outlived {
+            self.raise(&live.uid);
+        }
+        outlived
+    }
+
+    fn raise(&mut self, uid: &Uid) {
+        self.dead_at.remove(uid);
+        self.order.retain(|dead| dead != uid);
     }
 
     fn covers(&self, meta: &SecretMeta, source: Source) -> bool {

@@ -204,8 +204,8 @@ pub trait Cluster: Send + Sync {
         claimant: &Owner,
         login: &str,
     ) -> impl Future<Output = Result<bool, ClusterError>> + Send;
-    /// Whether the credential still exists under that uid and is not being deleted, asked live.
-    fn lives(&self, key: &Key, uid: &Uid) -> impl Future<Output = Result<bool, ClusterError>> + Send;
+    /// `metadata.generation` of the credential, if it still exists under that uid and is not being deleted, asked live.
+    fn lives(&self, key: &Key, uid: &Uid) -> impl Future<Output = Result<Option<i64>, ClusterError>> + Send;
     /// Whether the namespace exists and is not being deleted.
     fn namespace_active(&self, namespace: &str) -> impl Future<Output = Result<bool, ClusterError>> + Send;
     /// Reads a ServiceAccount's metadata. `Ok(None)` if it does not exist.

@@ -317,10 +317,11 @@ impl Api {
     }
 
     /// Whether that credential exists and is not being deleted.
-    pub fn lives(&self, key: &Key, uid: &Uid) -> bool {
-        self.credentials
-            .get(key)
-            .is_some_and(|c| c.uid == *uid && !c.deleting)
+    pub fn lives(&self, key: &Key, uid: &Uid) -> Option<i64> {
+        let found = self.credentials.get(key);
+        found
+            .filter(|c| c.uid == *uid && !c.deleting)
+            .map(|c| c.generation)
     }
 
     /// Writes a status; it bumps no generation.

@@ -124,6 +124,11 @@ impl Book {
         self.reset_at.insert(credential.clone(), now);
     }
 
+    /// There is something to do for a credential that may cost calls: a login of another content came, or one was judged.
+    pub fn something_to_do(&mut self, credential: &Key) {
+        self.fruitless.retain(|(_, key), _| key != credential);
+    }
+
     /// A process is gone, and what it knew with it.
     pub fn forget(&mut self, replica: usize) {
         self.turns.retain(|(of, _), _| *of != replica);

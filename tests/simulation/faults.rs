@@ -121,6 +121,7 @@ impl World {
 
     /// All is well again.
     pub fn calm(&mut self) {
+        self.excuse_what_ends();
         self.faults = Faults::default();
         self.spell = None;
         self.api.let_all_go();

@@ -5,10 +5,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entra_operator::api::{Cloud, EntraCredentialStatus, Realm, Reason};
-use entra_operator::cluster::{SecretStore, Selects};
+use entra_operator::cluster::{Brake, Class, SecretStore, Selects};
 use entra_operator::entra::{Clocks, Timing};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Effect, Refusal};
@@ -46,6 +46,9 @@ pub struct Process {
     pub offset: Arc<AtomicI64>,
     /// What the answers taught about that.
     pub clocks: Clocks,
+    pub brake: Brake,
+    /// What its ticks count from.
+    pub epoch: Instant,
 }
 
 /// Waits until a moment of virtual time.
@@ -85,6 +88,11 @@ impl Process {
         }
     }
 
+    fn instant(&self) -> Instant {
+        let ticks = self.ticks.load(Ordering::Relaxed);
+        self.epoch + Duration::from_millis(u64::try_from(ticks).unwrap())
+    }
+
     fn wall(&self) -> i64 {
         self.ticks.load(Ordering::Relaxed) / 1000 + self.offset.load(Ordering::Relaxed)
     }
@@ -96,11 +104,20 @@ impl Process {
         key: &Key,
         act: impl FnOnce(&mut World) -> Result<T, ClusterError>,
     ) -> Result<T, ClusterError> {
+        let class = match verb {
+            Verb::Read | Verb::Write | Verb::Delete => Class::Secrets,
+            Verb::Ask | Verb::Status => Class::Others,
+        };
+        if !self.brake.admits(class, self.instant()) {
+            return Err(away("it did not answer the last calls"));
+        }
         let (call, fate) = (Call { verb, key }, self.lock().fate_of(verb));
         self.gate(fate.before).await;
         let done = self.done(call, fate, act);
         self.gate(fate.after).await;
         let failed = done.is_err() || fate.lost;
+        let unanswered = fate.lost || matches!(done, Err(ClusterError::Unavailable { .. }));
+        self.brake.came(class, !unanswered);
         if failed || !done.as_ref().is_ok_and(|(_, news)| *news) {
             self.lock().count_fruitless(|| format!("{verb:?} {}", key.name));
         }
@@ -108,13 +125,6 @@ impl Process {
             return Err(away("the answer was lost"));
         }
         done.map(|(done, _)| done)
-    }
-
-    /// As the adapter does it: an answer that is older than what was known shows that versions went back.
-    fn compare(&self, key: &Key, known: Option<SecretMeta>, live: Option<&SecretMeta>) {
-        if let (Some(known), Some(live)) = (known, live) {
-            self.store.answered(key, &known, live);
-        }
     }
 
     /// What the API server does, and whether it is news.
@@ -160,26 +170,27 @@ impl Cluster for Process {
     }
 
     async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
-        let known = self.store.get(key);
+        let known = self.store.known(key);
         let live = self
             .call(Verb::Read, key, |w| {
-                w.judge_read(key, known.as_ref());
+                w.judge_read(key, known.meta.as_ref());
                 Ok(w.api.read(key))
             })
             .await?;
-        self.compare(key, known, live.as_ref().map(|object| &object.meta));
+        self.store
+            .answered(key, &known, live.as_ref().map(|object| &object.meta));
         Ok(live)
     }
 
     async fn peek(&self, key: &Key) -> Result<Option<SecretMeta>, ClusterError> {
-        let known = self.store.get(key);
+        let known = self.store.known(key);
         let live = self
             .call(Verb::Read, key, |w| {
                 w.note(|| format!("peek {}", key.name));
                 Ok(w.api.read(key).map(|o| o.meta))
             })
             .await?;
-        self.compare(key, known, live.as_ref());
+        self.store.answered(key, &known, live.as_ref());
         Ok(live)
     }
 
@@ -226,7 +237,7 @@ impl Cluster for Process {
             .await
     }
 
-    async fn lives(&self, key: &Key, uid: &Uid) -> Result<bool, ClusterError> {
+    async fn lives(&self, key: &Key, uid: &Uid) -> Result<Option<i64>, ClusterError> {
         self.call(Verb::Ask, key, |w| Ok(w.api.lives(key, uid))).await
     }
 

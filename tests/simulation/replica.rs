@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use entra_operator::api::{ClientCredential, refresh_token_secret};
-use entra_operator::cluster::{Altered, Change, Rewound, SecretStore, Selects};
+use entra_operator::cluster::{Altered, Brake, Change, Rewound, SecretStore, Selects};
 use entra_operator::plan::Time;
 use entra_operator::plan::keys::Keys;
 use entra_operator::plan::metadata::Uid;
@@ -106,6 +107,8 @@ impl Running {
             slept,
             offset: Arc::clone(offset),
             clocks: Clocks::default(),
+            brake: Brake::default(),
+            epoch: Instant::now(),
         };
         learn_time(&ports);
         Self {

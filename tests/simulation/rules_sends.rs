@@ -161,6 +161,9 @@ impl World {
     }
 
     fn note_answer(&mut self, (key, content): (Key, Content), outcome: &Outcome) {
+        if is_final(outcome) {
+            self.book.something_to_do(&key);
+        }
         let mac = self.mac_of(&asked_for(&content), &content.0, &content.1);
         let sent = self.book.contents.entry((key, mac)).or_default();
         let answer = answered(outcome);
@@ -345,6 +348,15 @@ fn is_postponed(outcome: &Outcome) -> bool {
 fn gives_turn_back(outcome: &Outcome) -> bool {
     let accepted = matches!(outcome, Outcome::Granted(t) if t.refresh_token.is_some());
     accepted || is_postponed(outcome) || is_of_resource(outcome)
+}
+
+/// Whether a content is judged by it.
+fn is_final(outcome: &Outcome) -> bool {
+    match outcome {
+        Outcome::Granted(_) => true,
+        Outcome::Refused(r) => r.effect == Effect::Condemned,
+        Outcome::Later(_) => false,
+    }
 }
 
 fn answered(outcome: &Outcome) -> Answered {

@@ -308,6 +308,18 @@ impl World {
         }
     }
 
+    /// A storm ends that may have passed between two checks.
+    pub fn excuse_what_ends(&mut self) {
+        if self.is_troubled() {
+            self.excuse(PATIENCE);
+        }
+        let until = self.now() + PATIENCE;
+        let secrets = self.book.concerned_until.keys();
+        let concerned = secrets.filter(|at| self.is_concerned(&at.name));
+        let mut excused = concerned.map(|at| (at.clone(), until)).collect();
+        self.book.concerned_until.append(&mut excused);
+    }
+
     /// An entry that the provider grants is on time, whatever its siblings, the login and the status meet.
     fn judge_entries(&mut self, key: &Key, obtainable: bool, wanting: &[String], now: i64) {
         let names = self

@@ -139,6 +139,7 @@ impl People {
 
     pub fn put_login_object(&mut self, world: &mut World, credential: &Key, mut object: Object) {
         let at = beside(credential, format!("{}-login", credential.name));
+        world.book.something_to_do(credential);
         // The type of a Secret cannot be changed.
         let replaced = world.api.secrets.get(&at).filter(|old| old.kind == object.kind);
         if let (true, Some(old)) = (world.rng.chance(500), replaced) {

@@ -93,6 +93,17 @@ pub fn without_progress(known: &mut Known, s: &Snapshot, object: &Object, now: T
     hold(known, s, object, told, now);
 }
 
+/// The watch shows an older spec than the API server has: what would be done with `object` waits. Whether it did before.
+pub fn outdated(known: &mut Known, s: &Snapshot, object: &Object, now: Time) -> bool {
+    let told = refusal(
+        Reason::ClusterUnavailable,
+        "the watch shows another spec of this credential than the API server has".to_owned(),
+        "it catches up, or begins anew, by itself",
+    );
+    hold(known, s, object, told, now);
+    s.holds.contains_key(object)
+}
+
 fn hold(known: &mut Known, s: &Snapshot, object: &Object, refusal: Refusal, now: Time) {
     let next = failure::next(s.holds.get(object), refusal, now, s.object.spread, None);
     known.holds.insert(object.clone(), next);

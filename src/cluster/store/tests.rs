@@ -309,19 +309,62 @@ fn an_answer_older_than_what_was_known_as_it_was_asked_for_counts_and_asks_for_l
     let store = store();
     let mut rewound = store.rewound();
     feed(&store, [applied("a", "u", "10")]);
-    let known = meta("u", "10");
-    store.answered(&key("a"), &known, &meta("u", "12"));
+    let known = store.known(&key("a"));
+    store.answered(&key("a"), &known, Some(&meta("u", "12")));
     assert_eq!(version(&store, "a").as_deref(), Some("10"), "the watch brings it");
     feed(&store, [applied("a", "u", "14")]);
-    store.answered(&key("a"), &known, &meta("u", "12"));
+    store.answered(&key("a"), &known, Some(&meta("u", "12")));
     assert_eq!(version(&store, "a").as_deref(), Some("14"), "it was overtaken");
     assert!(!rewound.has_changed().unwrap());
-    store.answered(&key("a"), &meta("u", "14"), &meta("u", "9"));
+    let known = store.known(&key("a"));
+    store.answered(&key("a"), &known, Some(&meta("u", "9")));
     assert_eq!(version(&store, "a").as_deref(), Some("9"));
     assert!(rewound.has_changed().unwrap());
     rewound.mark_unchanged();
     store.wrote(&key("a"), &meta("u", "11"), None);
     assert_eq!(version(&store, "a").as_deref(), Some("11"));
+}
+
+/// Etcd was set back to a time before a deletion, and the watches missed it.
+#[test]
+fn what_rose_again_is_known_from_an_answer_and_asks_for_lists() {
+    for (died, lives) in [("12", "10"), ("12", "11")] {
+        let store = store();
+        let mut rewound = store.rewound();
+        feed(&store, [applied("a", "u", "10")]);
+        let before = store.known(&key("a"));
+        feed(&store, [deleted("a", "u", died)]);
+        let risen = meta("u", lives);
+        store.answered(&key("a"), &before, Some(&risen));
+        assert!(
+            !rewound.has_changed().unwrap(),
+            "asked before the deletion was known"
+        );
+        store.answered(&key("a"), &store.known(&key("a")), Some(&risen));
+        assert!(rewound.has_changed().unwrap());
+        rewound.mark_unchanged();
+        store.wrote(&key("a"), &risen, Some(Selects::Tokens));
+        assert_eq!(version(&store, "a").as_deref(), Some(lives));
+    }
+}
+
+#[test]
+fn what_we_deleted_and_is_still_there_rose_again() {
+    let store = store();
+    let rewound = store.rewound();
+    feed(&store, [applied("a", "u", "5")]);
+    store.deleted(&key("a"), &meta("u", "5"));
+    store.answered(&key("a"), &store.known(&key("a")), Some(&meta("u", "5")));
+    assert!(rewound.has_changed().unwrap());
+}
+
+#[test]
+fn what_lost_its_label_did_not_rise_again() {
+    let store = store();
+    let rewound = store.rewound();
+    feed(&store, [applied("a", "u", "10"), deleted("a", "u", "12")]);
+    store.answered(&key("a"), &store.known(&key("a")), Some(&meta("u", "12")));
+    assert!(!rewound.has_changed().unwrap());
 }
 
 #[test]

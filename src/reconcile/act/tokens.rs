@@ -131,7 +131,13 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
+    /// Deletes what the spec no longer names, if the API server still has this spec: a watch may be behind, and others
+    /// publish by a newer one.
     pub(super) async fn prune(&mut self, s: &Snapshot, names: &[EntryName]) {
+        let objects: Vec<_> = names.iter().cloned().map(Object::Token).collect();
+        if !self.is_as_seen(s, &objects).await {
+            return;
+        }
         for name in names {
             if self.delete_token(s, name).await {
                 settle::tokens::pruned(&mut self.memory.known, name);
@@ -163,22 +169,40 @@ impl<P: Ports> Pass<'_, P> {
     /// (`kubectl delete --cascade=orphan`): adopted, it would be collected with its owner. That deletion began before
     /// the Secret was set free, so whoever asks after having seen it free learns of it.
     pub(super) async fn adopt(&mut self, s: &Snapshot, objects: &[Object]) {
+        if !self.is_as_seen(s, objects).await {
+            return;
+        }
+        for object in objects {
+            self.adopt_one(s, object).await;
+        }
+    }
+
+    /// Whether the credential lives, and with the spec that this pass goes by; asked live. If not, `objects` wait.
+    async fn is_as_seen(&mut self, s: &Snapshot, objects: &[Object]) -> bool {
         let credential = self.credential;
-        match self.ports.cluster().lives(&credential.key, &credential.uid).await {
-            Ok(true) => {}
-            Ok(false) => {
-                self.memory.known.deleting = true;
-                return;
-            }
+        let lives = self.ports.cluster().lives(&credential.key, &credential.uid).await;
+        match lives {
+            Ok(Some(generation)) if generation == credential.generation => return true,
+            Ok(Some(_)) => self.outdated(s, objects),
+            Ok(None) => self.memory.known.deleting = true,
             Err(error) => {
                 for object in objects {
                     self.trouble(s, object, Asked::Read, error.clone());
                 }
-                return;
             }
         }
-        for object in objects {
-            self.adopt_one(s, object).await;
+        false
+    }
+
+    /// The watch is behind. One that stays behind has missed something.
+    fn outdated(&mut self, s: &Snapshot, objects: &[Object]) {
+        let now = self.now();
+        let known = &mut self.memory.known;
+        let again = objects
+            .iter()
+            .filter(|object| settle::trouble::outdated(known, s, object, now));
+        if again.count() > 0 {
+            self.ports.cluster().mistold();
         }
     }
 

@@ -68,9 +68,9 @@ async fn a_credential_lives_until_its_deletion_begins() {
     let world = World::new().await;
     let credential = credential(&world.client, &world.namespace, "reporting").await;
     let (key, uid) = (world.key("reporting"), Uid(credential.uid().unwrap()));
-    assert_eq!(world.cluster.lives(&key, &uid).await, Ok(true));
-    assert_eq!(world.cluster.lives(&key, &world.owner.uid).await, Ok(false));
-    assert_eq!(world.cluster.lives(&world.key("unknown"), &uid).await, Ok(false));
+    assert_eq!(world.cluster.lives(&key, &uid).await, Ok(Some(1)));
+    assert_eq!(world.cluster.lives(&key, &world.owner.uid).await, Ok(None));
+    assert_eq!(world.cluster.lives(&world.key("unknown"), &uid).await, Ok(None));
     let held = json!({"metadata": {"finalizers": ["entra-lab.example/hold"]}});
     let (credentials, merge) = (world.credentials(), PatchParams::default());
     credentials
@@ -81,7 +81,7 @@ async fn a_credential_lives_until_its_deletion_begins() {
         .delete("reporting", &DeleteParams::default())
         .await
         .unwrap();
-    assert_eq!(world.cluster.lives(&key, &uid).await, Ok(false));
+    assert_eq!(world.cluster.lives(&key, &uid).await, Ok(None));
     let free = json!({"metadata": {"finalizers": null}});
     credentials
         .patch("reporting", &merge, &Patch::Merge(&free))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use entra_lab::proxy::{Action, Gate, Proxy, Rule, Trigger};
+use entra_lab::proxy::{Action, Entry, Gate, Proxy, Rule, Trigger};
 use entra_lab::stage::OperatorOptions;
 use entra_operator::api::annotation;
 use kube::api::{DeleteParams, PropagationPolicy};
@@ -164,6 +164,44 @@ async fn what_became_somebody_else_s_meanwhile_is_not_adopted() {
     asks.release();
     place.expect("one", "Ready", "False/SecretConflict").await;
     assert_eq!(owners(&place, "one.refresh-token").await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_newer_spec_names_is_not_deleted_by_an_older_one() {
+    let place = Place::new("behind").await;
+    let first = place.operator(OperatorOptions::default()).await;
+    let (of_api, of_graph) = (api_scope(), graph_scope());
+    let (api, graph) = (("one-api", &*of_api), ("one-graph", &*of_graph));
+    signed_in(&place, "one", &user()).await;
+    place.credential("one", &[api, graph]).await;
+    place
+        .until("both are published", || async {
+            place.secret("one-graph").await.is_some()
+        })
+        .await;
+    first.terminate().await.unwrap();
+    let uid = place.secret("one-graph").await.unwrap().metadata.uid;
+    place.credential("one", &[api]).await;
+    // The next one lists this spec, and hears nothing of the one after it.
+    let proxy = api_proxy().await;
+    hold(&proxy, "GET", "/entracredentials?&watch=true");
+    let asks = hold(&proxy, "GET", "/entracredentials/one");
+    let _second = place.operator(through(&proxy, OperatorOptions::default())).await;
+    asks.reached().await;
+    place.credential("one", &[api, graph]).await;
+    asks.release();
+    let journal = proxy.journal();
+    let lists = || {
+        let listed = |r: &Entry| r.path.contains("/entracredentials?") && !r.is_watch();
+        journal.matching(listed).len()
+    };
+    place
+        .until("it lists anew what its watch does not tell", || async {
+            lists() > 1
+        })
+        .await;
+    place.expect("one", "Ready", "True/Fresh").await;
+    assert_eq!(place.secret("one-graph").await.unwrap().metadata.uid, uid);
 }
 
 /// Holds the operator's requests of this kind.
