@@ -184,6 +184,13 @@ pub struct Failure {
     pub under: Option<Circumstances>,
 }
 
+impl Failure {
+    /// Whether what ends in `refusal` is tried again by the same back-off.
+    pub(super) fn retries_as(&self, refusal: &Refusal) -> bool {
+        self.refusal.reason.verdicts().retry == refusal.reason.verdicts().retry
+    }
+}
+
 /// What a person changes to end a failure.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Circumstances {

@@ -103,7 +103,8 @@ impl World {
     /// The wake time is never behind the next expiry.
     pub fn judge_wake(&mut self, seen: Seen<'_>, passed: &Passed) {
         let credential = seen.credential;
-        if credential.deleting || !self.clocks_are_exact() {
+        let lives = self.api.lives(&credential.key, &credential.uid).is_some();
+        if !lives || !self.clocks_are_exact() {
             return;
         }
         let now = self.seconds();

@@ -47,8 +47,8 @@ pub struct Sent {
     /// The latest word that was in force then.
     word: Option<i64>,
     uid: Option<Uid>,
-    /// The scopes of all entries, as the sender knew them.
-    scopes: Vec<Vec<String>>,
+    /// Which credential with which spec the sender knew: a watch may be hours behind when etcd was set back.
+    known: Option<(Uid, i64)>,
     answer: Option<Answered>,
     /// Some answer was a refusal without doubt.
     condemned: bool,
@@ -221,9 +221,9 @@ impl World {
         let said = self.said().filter(|said| now / SECOND - said <= DAY / SECOND);
         let new_word = said > sent.word;
         // A watch that went on silently tells of an edit when it is listed anew.
-        let entries = &self.turn.as_ref().unwrap().credential.spec.tokens;
-        let scopes: Vec<_> = entries.iter().map(|t| t.scopes.clone()).collect();
-        let changed = self.was_changed_since(whose, sent.at) || scopes != sent.scopes;
+        let sender = &self.turn.as_ref().unwrap().credential;
+        let known = Some((sender.uid.clone(), sender.generation));
+        let changed = self.was_changed_since(whose, sent.at) || known != sent.known;
         let past = was.record.entries.iter().find(|e| e.content == is.content);
         let broken = match past.map(|e| &e.verdict) {
             Some(Verdict::Wrong) => sent.lift(new_word, now),
@@ -241,7 +241,7 @@ impl World {
         }
         (sent.at, sent.word, sent.answer) = (now, said.max(sent.word), None);
         sent.uid.clone_from(&is.login_uid);
-        sent.scopes = scopes;
+        sent.known = known;
         self.book.contents.insert(at, sent);
     }
 

@@ -59,7 +59,7 @@ impl Api {
     /// Whether a login of this credential may be answered in another way than in `other`.
     fn answers_differ(&self, other: &Self, key: &Key) -> bool {
         let spec = |api: &Self| api.credentials.get(key).map(|r| r.spec.clone());
-        let client = |api: &Self| api.secrets.get(&app(key)).map(|o| o.data.clone());
+        let client = |api: &Self| api.secrets.get(&app(key)).map(|o| o.version);
         spec(self) != spec(other) || client(self) != client(other)
     }
 }

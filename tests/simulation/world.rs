@@ -184,7 +184,8 @@ impl World {
         let who = self.turn.as_ref();
         if let Some(trace) = &mut self.trace {
             let at = entra_operator::reconcile::stamp::to_text(Time(now / 1000));
-            let who = who.map(|t| format!("[{}/{}] ", t.replica, t.credential.key.name));
+            let who = who.map(|t| (t.replica, &t.credential.key));
+            let who = who.map(|(r, k)| format!("[{r}/{}/{}] ", k.namespace, k.name));
             let line = format!("{at}.{:03} {}{}", now % 1000, who.unwrap_or_default(), what());
             if trace.len() > 60_000 {
                 trace.drain(..30_000);

@@ -35,9 +35,8 @@ pub fn next(
 }
 
 fn consecutive(previous: Option<&Failure>, refusal: &Refusal) -> u32 {
-    let same_kind = |f: &&Failure| f.refusal.reason.verdicts().retry == refusal.reason.verdicts().retry;
     previous
-        .filter(same_kind)
+        .filter(|f| f.retries_as(refusal))
         .map_or(1, |f| f.consecutive.saturating_add(1))
 }
 

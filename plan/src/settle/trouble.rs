@@ -105,8 +105,21 @@ pub fn outdated(known: &mut Known, s: &Snapshot, object: &Object, now: Time) -> 
 }
 
 fn hold(known: &mut Known, s: &Snapshot, object: &Object, refusal: Refusal, now: Time) {
-    let next = failure::next(s.holds.get(object), refusal, now, s.object.spread, None);
+    let previous = held_together(object)
+        .iter()
+        .filter_map(|other| s.holds.get(other))
+        .filter(|f| f.retries_as(&refusal))
+        .max_by_key(|f| f.consecutive);
+    let next = failure::next(previous, refusal, now, s.object.spread, None);
     known.holds.insert(object.clone(), next);
+}
+
+/// What a renewal reads fails together: it is begun anew for want of the one or of the other, and reads both each time.
+fn held_together(object: &Object) -> Vec<Object> {
+    match object {
+        Object::Session | Object::Client => vec![Object::Session, Object::Client],
+        Object::Login | Object::Token(_) => vec![object.clone()],
+    }
 }
 
 fn write_refused(text: &str) -> Refusal {

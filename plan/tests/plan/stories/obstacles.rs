@@ -320,3 +320,24 @@ fn a_write_that_is_refused_again_and_again_waits_longer_although_reads_succeed()
     settle::pass::ends(&mut known, &healthy(), now);
     assert!(known.holds.is_empty(), "what was not refused again is over");
 }
+
+/// A renewal is begun anew for want of one of the two, and reads both each time.
+#[test]
+fn what_a_renewal_reads_waits_longer_whichever_of_it_is_lost() {
+    let mut known = Known::default();
+    let mut now = NOW;
+    let mut pauses = Vec::new();
+    for lost in [Hold::Session, Hold::Client, Hold::Session] {
+        let s = Snapshot {
+            holds: known.holds.clone(),
+            ..healthy()
+        };
+        let away = Trouble::Away("the answer was lost".to_owned(), None);
+        settle::trouble::with(&mut known, &s, &lost, &away, now);
+        settle::pass::ends(&mut known, &s, now);
+        let until = known.holds[&lost].next_attempt_at.unwrap();
+        pauses.push(until.since(now));
+        now = until;
+    }
+    assert!(pauses.is_sorted_by(|a, b| a < b), "{pauses:?}");
+}

@@ -3,8 +3,12 @@
 //! With it a test can stop or kill the operator while a request is on its way.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
+
+/// How long a test waits for what is to come to a gate: one that waits for ever tells nothing.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Holds requests; clones are the same gate.
 #[derive(Debug, Clone, Default)]
@@ -30,15 +34,16 @@ impl Gate {
     }
 
     /// Waits until `n` requests have come to the gate.
+    ///
+    /// # Panics
+    ///
+    /// If they do not come within two minutes.
     pub async fn reached_by(&self, n: usize) {
-        // Fails only without a sender, and this gate owns one.
-        drop(
-            self.inner
-                .arrived
-                .subscribe()
-                .wait_for(|&arrived| arrived >= n)
-                .await,
-        );
+        let mut arrived = self.inner.arrived.subscribe();
+        let enough = arrived.wait_for(|&arrived| arrived >= n);
+        // The wait itself fails only without a sender, and this gate owns one.
+        let came = tokio::time::timeout(PATIENCE, enough).await;
+        assert!(came.is_ok(), "{n} requests were to come to the gate");
     }
 
     /// How many requests have come so far.
