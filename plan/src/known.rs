@@ -133,9 +133,9 @@ pub struct Note {
     pub unwritable: Option<Version>,
     /// Version whose labels or annotations are not those that were written.
     pub unlabelled: Option<Version>,
-    /// When a foreign Secret of that name was looked at last.
+    /// When a foreign Secret of that name was looked at last, or was told of by the status.
     pub looked_at: Option<Time>,
-    /// It was written, and no watch shows it.
+    /// It was written, or somebody else's, and no watch shows it.
     pub absence: Option<Absence>,
 }
 

@@ -4,7 +4,9 @@
 use super::credential::Credential;
 use super::memory::Memory;
 use super::stamp;
-use crate::api::{AccountStatus, EntraCredentialStatus, FailureStatus, Phase, Realm, Retry, TokenStatus};
+use crate::api::{
+    AccountStatus, EntraCredentialStatus, FailureStatus, Phase, Realm, Reason, Retry, TokenStatus,
+};
 use crate::plan::answer::{Account, CheckedBy, Refusal};
 use crate::plan::known::{Known, Note};
 use crate::plan::metadata::{EntryName, Version};
@@ -12,7 +14,7 @@ use crate::plan::record::ClientVersion;
 use crate::plan::settle::trouble::refusal;
 use crate::plan::snapshot::{Circumstances, Failure};
 use crate::plan::word::Word;
-use crate::plan::{Object, settle};
+use crate::plan::{Object, Time, settle};
 
 impl Memory {
     /// Takes the status in, once. What it says of tokens is by the clock of their authority, which is so far ahead.
@@ -67,8 +69,9 @@ fn restore(known: &mut Known, status: &EntraCredentialStatus, ahead: i64) {
         .failure
         .as_ref()
         .filter(|f| phase(status, f) == Phase::Renewal);
+    let foreign_since = foreign_since(status);
     for token in &status.tokens {
-        restore_token(known, token, generation);
+        restore_token(known, token, generation, foreign_since);
         // What a failure put off is tried again when that is lifted.
         if of_all.or(token.failure.as_ref()).is_none() {
             let at = token.refresh_at.as_ref().map(stamp::from_kube);
@@ -115,7 +118,17 @@ fn is_hold(failure: &Failure) -> bool {
     )
 }
 
-fn restore_token(known: &mut Known, token: &TokenStatus, generation: i64) {
+/// Since when a Secret of somebody else bears the name of a token Secret.
+fn foreign_since(status: &EntraCredentialStatus) -> Option<Time> {
+    let foreign = Reason::SecretConflict.to_string();
+    let conditions = status.conditions.iter();
+    let mut published = conditions.filter(|c| c.type_ == "Published" && c.reason == foreign);
+    published
+        .next()
+        .map(|c| stamp::from_kube(&c.last_transition_time))
+}
+
+fn restore_token(known: &mut Known, token: &TokenStatus, generation: i64, foreign_since: Option<Time>) {
     let failure = token.failure.as_ref().map(|f| failure_from(f, generation));
     let (hold, failure) = match failure {
         Some(f) if is_hold(&f) => (Some(f), None),
@@ -126,6 +139,7 @@ fn restore_token(known: &mut Known, token: &TokenStatus, generation: i64) {
     let note = Note {
         failure,
         verified: token.secret_resource_version.clone().map(Version),
+        looked_at: foreign_since.filter(|_| token.secret_resource_version.is_none()),
         ..Note::default()
     };
     known.entries.insert(name, note);

@@ -1,14 +1,16 @@
 //! Rule 10 of docs/contract.md: a restart over many healthy credentials asks for nothing that was not due.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use entra_lab::proxy::Entry;
 use entra_lab::simulator::world::{password, user_name};
 use entra_lab::stage::OperatorOptions;
 use kube::api::ListParams;
+use serde_json::json;
 
 use crate::evidence::{LONG_LIFE, api_proxy, asking, own_simulator, steps, through};
-use crate::scene::{Place, api_scope};
+use crate::scene::{Place, api_scope, graph_scope};
 
 const CREDENTIALS: usize = 200;
 
@@ -56,6 +58,43 @@ async fn a_restart_over_many_credentials_reads_writes_and_calls_for_none_of_them
     assert_eq!(other.map(|r| &r.path).collect::<Vec<_>>(), [""; 0]);
     println!("{:#?}", counted(&requests));
     assert_eq!(ready(&place).await, CREDENTIALS);
+}
+
+/// A Secret of somebody else bears the name of a token Secret: known from the status, it is looked at, and nothing is asked for
+/// that could not be published.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_with_a_foreign_secret_in_the_way_costs_no_call() {
+    let place = Place::new("in-the-way").await;
+    let simulator = own_simulator(1, LONG_LIFE).await;
+    let mut operator = place.operator(asking(&simulator)).await;
+    let foreign = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "one-foreign"}});
+    place.create_secret(foreign).await;
+    place
+        .credential(
+            "one",
+            &[("one-api", &api_scope()), ("one-foreign", &graph_scope())],
+        )
+        .await;
+    place.login("one-login", &user_name(0), &password(0)).await;
+    place.expect("one", "Ready", "False/SecretConflict").await;
+    place
+        .until("the other is published", || async {
+            place.secret("one-api").await.is_some()
+        })
+        .await;
+    operator.kill();
+    let (mark, calls) = (place.mark().await, simulator.journal().mark());
+    let operator = place.operator(asking(&simulator)).await;
+    operator.ready().await.unwrap();
+    place
+        .until("it had its pass", || async { steps(&operator) > 0 })
+        .await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(simulator.journal().since(calls).len(), 0, "no call");
+    let deeds = place.deeds_since(mark).await;
+    let writes = deeds.0.iter().filter(|e| e.is_write());
+    assert_eq!(writes.count(), 0, "{}", deeds.shown());
+    place.expect("one", "Ready", "False/SecretConflict").await;
 }
 
 async fn ready(place: &Place) -> usize {

@@ -20,6 +20,9 @@ pub const YOUNG: i64 = 600;
 pub fn begins(known: &mut Known, s: &Snapshot, young: bool, starting: bool, now: Time) {
     known.taken.clear();
     known.stored = 0;
+    known
+        .entries
+        .retain(|name, _| s.tokens.iter().any(|t| t.name == *name));
     forget_the_future(known, now);
     failure::lift(known, s);
     if s.requested(now) {
@@ -86,7 +89,7 @@ fn see_others(known: &mut Known, s: &Snapshot, now: Time) {
 }
 
 /// A token Secret that was written and is not shown may have lost the label that the watch selects by. A process that starts
-/// may miss many of them, and spreads its looks.
+/// may miss many of them, and spreads its looks. One that was somebody else's is shown by no watch, and looked for at once.
 fn miss(known: &mut Known, s: &Snapshot, starting: bool, now: Time) {
     let spread = if starting {
         i64::from(s.object.spread) % SEARCH_LAST
@@ -98,8 +101,9 @@ fn miss(known: &mut Known, s: &Snapshot, starting: bool, now: Time) {
             continue;
         };
         note.absence = match note.absence {
-            _ if token.ownership != Ownership::Absent || note.verified.is_none() => None,
-            None => Some(Absence::LookedForAt(now.plus(spread))),
+            _ if token.ownership != Ownership::Absent => None,
+            None if note.verified.is_some() => Some(Absence::LookedForAt(now.plus(spread))),
+            None if note.looked_at.is_some() => Some(Absence::LookedForAt(now)),
             known => known,
         };
     }

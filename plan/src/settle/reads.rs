@@ -96,7 +96,7 @@ pub fn looked(known: &mut Known, s: &Snapshot, object: &Object, exists: bool, no
         Object::Token(name) => {
             let note = known.note(name);
             note.looked_at = Some(now);
-            if !exists && note.absence.is_some() {
+            if !exists {
                 note.absence = Some(Absence::Certain);
             }
         }

@@ -2,6 +2,7 @@
 
 use entra_plan::answer::{Effect, Refusal};
 use entra_plan::reason::Reason;
+use entra_plan::settle;
 use entra_plan::settle::renewal::{self, Refused};
 use entra_plan::snapshot::{Snapshot, Target, Token, Wanted};
 use entra_plan::{Known, Step};
@@ -170,4 +171,17 @@ fn an_answer_that_cannot_be_published_gets_a_back_off() {
         assert!(failure.next_attempt_at >= Some(NOW.plus(20)));
         assert!(known.failure.is_none(), "it costs the entry, not the session");
     }
+}
+
+/// Whoever renames entries again and again makes the process remember no more than the spec names.
+#[test]
+fn what_was_noted_of_an_entry_goes_with_it() {
+    let mut known = Known::default();
+    refuse(&mut known, &due_pair(), "mail", by_policy());
+    let one = Snapshot {
+        tokens: vec![published_token("graph", -2400)],
+        ..healthy()
+    };
+    settle::pass::begins(&mut known, &one, false, false, NOW);
+    assert!(!known.entries.keys().any(|name| name.0 == "mail"));
 }
