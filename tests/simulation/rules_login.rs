@@ -255,7 +255,10 @@ impl World {
             let fresh = other || over.is_some_and(|attempt| attempt.content == entry.content);
             if fresh && matches!(entry.verdict, Verdict::Accepted | Verdict::Wrong) {
                 self.settle(whose, &entry.content.0);
-                self.judge_verdict(whose, entry);
+                // What was condemned, in a backup too, may stay so by an answer that says nothing of it.
+                if other || entry.verdict != Verdict::Wrong {
+                    self.judge_verdict(whose, entry);
+                }
             }
         }
         let attempt = new.attempt.as_ref();

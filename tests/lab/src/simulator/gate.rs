@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// How long a test waits for what is to come to a gate: one that waits for ever tells nothing.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Holds requests; clones are the same gate.
 #[derive(Debug, Clone, Default)]
