@@ -108,6 +108,24 @@ impl Pin {
     }
 }
 
+/// One name for an account: the first kind of identifier that is known of it, without any the user name that was sent.
+///
+/// In the first form of a session one kind stood in for another in this way. Nobody is compared by it.
+pub fn one_name(account: &Account, user: &str) -> String {
+    let (home, object, tenant) = (
+        account.home_account_id.as_str(),
+        account.object_id.as_str(),
+        account.tenant_id.as_str(),
+    );
+    match (home, object, tenant, account.subject.as_str()) {
+        ("", "", _, "") => user.to_owned(),
+        ("", "", _, subject) => subject.to_owned(),
+        ("", object, "", _) => object.to_owned(),
+        ("", object, tenant, _) => format!("{object}.{tenant}"),
+        (home, ..) => home.to_owned(),
+    }
+}
+
 /// For each kind of identifier that both have: whether it is the same.
 fn shared(a: &Account, b: &Account) -> [Option<bool>; 3] {
     [

@@ -351,7 +351,7 @@ fn redeeming(s: &Snapshot, names: &[EntryName], now: Time, must: &mut Must<'_>) 
     );
     for t in s.tokens.iter().filter(|t| names.contains(&t.name)) {
         must(asked || t.due(s) <= now.plus(TOGETHER), Rule::NothingBeforeDue);
-        must(t.unlooked.is_none(), Rule::LookedForBeforeMade);
+        must(!t.unlooked, Rule::LookedForBeforeMade);
         must(
             !matches!(t.ownership, Ownership::Foreign | Ownership::Predecessor),
             Rule::OnlyPublishableRedeemed,
@@ -377,7 +377,7 @@ fn publishing(s: &Snapshot, names: &[EntryName], now: Time, must: &mut Must<'_>)
             Rule::ForeignNotWritten,
         );
         must(outlives(t), Rule::LaterExpiryStays);
-        must(t.unlooked.is_none(), Rule::LookedForBeforeMade);
+        must(!t.unlooked, Rule::LookedForBeforeMade);
     }
 }
 

@@ -142,19 +142,16 @@ pub struct Note {
 /// Whether a Secret that was written, and that no watch shows, is gone: it may have lost the label that the watch selects by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Absence {
-    /// It is to be looked for, from then on.
-    LookedForAt(Time),
+    /// It is to be looked for.
+    LookedFor,
     /// A look has shown that it does not exist.
     Certain,
 }
 
 impl Note {
-    /// From when on the Secret is to be looked for, before it counts as absent.
-    pub const fn unlooked(&self) -> Option<Time> {
-        match self.absence {
-            Some(Absence::LookedForAt(at)) => Some(at),
-            Some(Absence::Certain) | None => None,
-        }
+    /// Whether the Secret is to be looked for, before it counts as absent.
+    pub const fn unlooked(&self) -> bool {
+        matches!(self.absence, Some(Absence::LookedFor))
     }
 }
 

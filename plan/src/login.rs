@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::hold::Object;
 use super::metadata::EntryName;
-use super::record::{Attempt, Changed, ContentMac, Entry, Inputs, Record, Verdict};
+use super::record::{Attempt, Changed, ContentMac, Entry, FirstForm, Inputs, Record, Verdict};
 use super::schedule;
 use super::snapshot::{
     Claim, Content, LastLogin, LastVerdict, Login, LoginSecret, Opened, Ownership, Snapshot,
@@ -464,6 +464,10 @@ impl Record {
         e.last_sent_at = Some(now);
         e.next_attempt_at = None;
         e.inputs = Some(inputs);
+        e.first_form = FirstForm(format!(
+            "{};leave={}",
+            s.object.first_form.0, login.allows_identity_change
+        ));
         e.word_before = e.word;
         e.word = s.word(now).or(e.word);
         self.attempt = Some(attempt);

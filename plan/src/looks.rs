@@ -3,7 +3,7 @@
 
 use super::hold::Object;
 use super::schedule::{LOOK_AGAIN, REQUEST_SPACING, SEARCH_FIRST, SEARCH_LAST, SEARCH_SOON};
-use super::snapshot::{Login, Snapshot, Token};
+use super::snapshot::{Login, Snapshot};
 use super::{Step, Time};
 
 /// The search for a login Secret whose type hides it from the watch.
@@ -77,7 +77,19 @@ pub(super) fn due(s: &Snapshot, now: Time) -> Option<Step> {
     if s.object.deleting || s.object.suspended {
         return None;
     }
-    let objects: Vec<_> = login(s, now).into_iter().chain(others(s, now)).collect();
+    look(login(s, now).into_iter().chain(others(s, now)))
+}
+
+/// What must be looked at although nothing may be called or written: without it the status would call a token missing.
+pub(super) fn due_while_suspended(s: &Snapshot, now: Time) -> Option<Step> {
+    if s.object.deleting || !s.object.suspended {
+        return None;
+    }
+    look(unlooked(s).filter(|o| s.held(o, now).is_none()))
+}
+
+fn look(objects: impl Iterator<Item = Object>) -> Option<Step> {
+    let objects: Vec<_> = objects.collect();
     (!objects.is_empty()).then_some(Step::Look(objects))
 }
 
@@ -98,18 +110,17 @@ fn others(s: &Snapshot, now: Time) -> Vec<Object> {
         .map(|t| Object::Token(t.name.clone()));
     let session = (s.session.ownership.waits_for_others() && due(s.search.session_looked_at))
         .then_some(Object::Session);
-    let asked = s.word_for_renewal(now).is_some();
-    let unlooked = |t: &&Token| t.unlooked.is_some_and(|at| at <= now || asked);
-    let absent = s
-        .tokens
-        .iter()
-        .filter(unlooked)
-        .map(|t| Object::Token(t.name.clone()));
     tokens
         .chain(session)
-        .chain(absent)
+        .chain(unlooked(s))
         .filter(|o| s.held(o, now).is_none())
         .collect()
+}
+
+/// Token Secrets that were written and that no watch shows.
+fn unlooked(s: &Snapshot) -> impl Iterator<Item = Object> {
+    let unlooked = s.tokens.iter().filter(|t| t.unlooked);
+    unlooked.map(|t| Object::Token(t.name.clone()))
 }
 
 /// Who asks for a renewal may have removed what was in the way.
@@ -135,12 +146,5 @@ pub(super) fn wake(s: &Snapshot, now: Time) -> Option<Time> {
         .filter(|t| t.waits_for_others())
         .map(|t| again(t.looked_at));
     let session = (s.session.ownership.waits_for_others()).then(|| again(s.search.session_looked_at));
-    let absent = s.tokens.iter().filter_map(|t| t.unlooked);
-    let absent = absent.flat_map(|at| [Some(at), s.word_counts_at(now)]).flatten();
-    tokens
-        .chain(session)
-        .chain(search)
-        .chain(absent)
-        .filter(|at| *at > now)
-        .min()
+    tokens.chain(session).chain(search).filter(|at| *at > now).min()
 }

@@ -43,7 +43,9 @@ pub fn rest_of_pass(s: &Snapshot, now: Time) -> Decision {
 
 fn chain(s: &Snapshot, now: Time) -> Decision {
     let login = login::flow(s, now);
-    untouchable(s, now)
+    looks::due_while_suspended(s, now)
+        .map(act)
+        .or_else(|| untouchable(s, now))
         .or_else(|| moved(s, now))
         .or_else(|| looks::due(s, now).map(act))
         .or_else(|| session_in_the_way(s, now))
@@ -324,11 +326,11 @@ fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
 fn token_wake(s: &Snapshot, t: &super::snapshot::Token, now: Time) -> Option<Time> {
     match t.need(s, now) {
         Need::Held(at) => at,
-        Need::Look(at) => Some(at),
         Need::RedeemAt(at) if s.redeemable() || s.tenant_unresolved() => at,
         Need::Deleting => Some(now.plus(LOOK_AGAIN)),
         Need::Predecessor => Some(now.plus(COLLECTOR)),
         Need::Foreign
+        | Need::Look
         | Need::RedeemAt(_)
         | Need::Redeem(_)
         | Need::Label

@@ -52,6 +52,13 @@ pub struct ClientInput {
     pub content: Option<ClientMac>,
 }
 
+/// What was in force, in the one text that the first form of the record has.
+///
+/// Nothing is decided by it here: an operator that is set back to the version before compares it, and would send a kept content
+/// again where it differs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct FirstForm(pub String);
+
 /// Whether inputs changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Changed {
@@ -109,6 +116,8 @@ pub struct Entry {
     pub next_attempt_at: Option<Time>,
     /// What was in force when it was sent last; `None` if that was not noted.
     pub inputs: Option<Inputs>,
+    /// The same as the first form of the record has it.
+    pub first_form: FirstForm,
     /// A person's word that was in force when it was sent last.
     pub word: Option<Word>,
     /// The word in force before that: it is in force again if nothing was sent.
@@ -204,6 +213,7 @@ impl Entry {
             last_sent_at: None,
             next_attempt_at: None,
             inputs: None,
+            first_form: FirstForm::default(),
             word: None,
             word_before: None,
             lifts: Vec::new(),

@@ -17,7 +17,7 @@ use super::hold::Holds;
 use super::identity::AccountTag;
 use super::keys::Keys;
 use super::looks::Search;
-use super::record::{ClientVersion, Inputs, Record};
+use super::record::{ClientVersion, FirstForm, Inputs, Record};
 use super::word::{Said, Word};
 use crate::reason::Reason;
 
@@ -102,6 +102,8 @@ pub struct Object {
     pub said: Option<Said>,
     /// What decides how an answer turns out; the leave is the login Secret's.
     pub inputs: Inputs,
+    /// The same as the first form of the record has it, without the leave.
+    pub first_form: FirstForm,
     /// Seconds by which the authority's clock is ahead of the node's, if by more than a minute. All times of the facts are
     /// the node's; a token's own are written by its authority's.
     pub ahead: i64,

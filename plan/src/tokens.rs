@@ -16,8 +16,8 @@ pub enum Need {
     Deleting,
     /// The API server refuses the Secret: not before then.
     Held(Option<Time>),
-    /// No watch shows it: it must be looked for, from then on.
-    Look(Time),
+    /// No watch shows it: it must be looked for.
+    Look,
     /// Its labels and annotations must be put right.
     Label,
     /// Our ownerReference must be put on it.
@@ -170,8 +170,8 @@ impl Token {
     }
 
     fn need_of_ours(&self, s: &Snapshot, now: Time) -> Need {
-        if let Some(at) = self.unlooked {
-            return Need::Look(at);
+        if self.unlooked {
+            return Need::Look;
         }
         if self.held.as_ref().is_some_and(|h| self.worth_publishing(h, now)) {
             return self.need_to_publish();

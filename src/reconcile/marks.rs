@@ -7,7 +7,7 @@ use super::material::{LoginContent, StoredSession};
 use super::ports::{Key, Ports, Purpose, Vault};
 use crate::api::TokenSpec;
 use crate::plan::answer::Account;
-use crate::plan::identity::AccountTag;
+use crate::plan::identity::{AccountTag, one_name};
 use crate::plan::mac::{RefreshTokenMac, RequestMac, ScopesMac, ShapeMac, UserMac};
 use crate::plan::snapshot::Binding;
 
@@ -19,18 +19,9 @@ pub(super) fn proof<P: Ports>(ports: &P, credential: &Credential, key: &Key) -> 
     ports.vault().mac(Purpose::Owner, &place)
 }
 
-/// Tag of an account, by the first identifier that is known of it; without any, by the user name that was sent.
+/// Tag of an account, by its one name. The release before keeps what it redeems only if the tag is made so.
 pub(super) fn tag<P: Ports>(ports: &P, account: &Account, user: &str) -> AccountTag {
-    let named: Vec<&str> = if !account.home_account_id.is_empty() {
-        vec![&account.home_account_id]
-    } else if !account.object_id.is_empty() {
-        vec!["oid", &account.object_id, &account.tenant_id]
-    } else if !account.subject.is_empty() {
-        vec!["sub", &account.issuer, &account.subject]
-    } else {
-        vec!["user", user]
-    };
-    AccountTag(ports.vault().mac(Purpose::Account, &named))
+    AccountTag(ports.vault().mac(Purpose::Account, &[&one_name(account, user)]))
 }
 
 /// The request and account that a token of `spec` answers.

@@ -15,7 +15,7 @@ use crate::plan::identity::AccountTag;
 use crate::plan::known::{MadeFor, Note};
 use crate::plan::mac::{ClientMac, RequestMac, ShapeMac};
 use crate::plan::metadata::{EntryName, Version};
-use crate::plan::record::{ClientInput, ClientVersion, Inputs};
+use crate::plan::record::{ClientInput, ClientVersion, FirstForm, Inputs};
 use crate::plan::schedule::CLAIM_LOOK;
 use crate::plan::snapshot::{
     Binding, Claim, Content, Leftover, Login, LoginSecret, Object, Opened, Ownership, Published, Session,
@@ -73,6 +73,7 @@ pub(super) fn observe<P: Ports>(
 }
 
 fn object<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &Memory, ahead: i64) -> Object {
+    let client = client_input(credential, look, memory);
     Object {
         generation: credential.generation,
         observed_generation: memory.written.observed_generation.unwrap_or_default(),
@@ -81,14 +82,26 @@ fn object<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &Me
         spread: credential.spread(),
         at_percent: i64::from(credential.spec.at_percent()),
         said: credential.said(),
+        first_form: first_form(credential, &client.version),
         inputs: Inputs {
             scopes: marks::scopes(ports, credential),
-            client: client_input(credential, look, memory),
+            client,
             leave: false,
         },
         ahead,
         was_ready: memory.written.expires_at.is_some(),
     }
+}
+
+/// The inputs as the first form of the record has them.
+fn first_form(credential: &Credential, client: &ClientVersion) -> FirstForm {
+    let client = match &credential.spec.client_credential {
+        Some(ClientCredential::WorkloadIdentity(_)) => "workload identity",
+        _ => &client.0,
+    };
+    let (uid, generation) = (&credential.uid.0, credential.generation);
+    let request = credential.request.as_deref().unwrap_or_default();
+    FirstForm(format!("{uid};{generation};client={client};request={request}"))
 }
 
 /// What the answer of a request goes by, besides the spec: of a Secret its content, as far as it was read.
@@ -323,7 +336,7 @@ fn token<P: Ports>(
     let held = memory.pocket.tokens.get(&name);
     let held = held.map(|h| h.held.clone().earlier(ahead));
     Token {
-        unlooked: note.unlooked().filter(|_| ownership == Ownership::Absent),
+        unlooked: note.unlooked() && ownership == Ownership::Absent,
         name,
         ownership,
         wanted,

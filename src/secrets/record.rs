@@ -3,9 +3,9 @@
 //! What a later release adds never loosens it: unknown fields are ignored, and an unknown verdict or reason is read as
 //! "kept", so that the content is not sent again by itself. At most [`Record::LIMIT`] contents pass, the newest.
 
-use serde::de::IntoDeserializer as _;
 use serde::de::value::{Error as ValueError, StrDeserializer};
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
+use serde::{Deserialize, Deserializer, Serialize};
 use zeroize::Zeroizing;
 
 use super::wiped::to_json;
@@ -13,7 +13,9 @@ use crate::api::Reason;
 use crate::plan::Time;
 use crate::plan::mac::{ClientMac, ScopesMac};
 use crate::plan::metadata::{EntryName, Uid};
-use crate::plan::record::{Attempt, ClientInput, ClientVersion, ContentMac, Entry, Inputs, Record, Verdict};
+use crate::plan::record::{
+    Attempt, ClientInput, ClientVersion, ContentMac, Entry, FirstForm, Inputs, Record, Verdict,
+};
 use crate::plan::word::Word;
 use crate::reconcile::ports::OpenError;
 
@@ -40,8 +42,11 @@ struct StoredEntry {
     last_sent_at: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<i64>,
+    /// A record in which this is no text, or is missing, counts as empty for versions that know the first form only.
+    #[serde(default, deserialize_with = "noted")]
+    inputs: Option<String>,
     #[serde(default, deserialize_with = "noted", skip_serializing_if = "Option::is_none")]
-    inputs: Option<StoredInputs>,
+    in_force: Option<StoredInputs>,
     refused_entries: Vec<String>,
     postponed: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,7 +71,7 @@ struct StoredInputs {
 }
 
 /// What was noted in another form says nothing: it counts as unchanged.
-fn noted<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<StoredInputs>, D::Error> {
+fn noted<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
     let value = serde_json::Value::deserialize(deserializer)?;
     Ok(serde_json::from_value(value).ok())
 }
@@ -173,7 +178,8 @@ impl From<&Entry> for StoredEntry {
             login_uid: entry.login_uid.clone().map_or_else(String::new, |uid| uid.0),
             last_sent_at: entry.last_sent_at.map(|t| t.0),
             next_attempt_at: entry.next_attempt_at.map(|t| t.0),
-            inputs: entry.inputs.as_ref().map(StoredInputs::from),
+            inputs: Some(entry.first_form.0.clone()),
+            in_force: entry.inputs.as_ref().map(StoredInputs::from),
             word: entry.word.map(|w| w.0.0),
             word_before: entry.word_before.map(|w| w.0.0),
             lifts: entry.lifts.iter().map(|t| t.0).collect(),
@@ -195,7 +201,8 @@ impl From<StoredEntry> for Entry {
             login_uid: Some(stored.login_uid).filter(|uid| !uid.is_empty()).map(Uid),
             last_sent_at: stored.last_sent_at.map(Time),
             next_attempt_at: stored.next_attempt_at.map(Time),
-            inputs: stored.inputs.map(Inputs::from),
+            inputs: stored.in_force.map(Inputs::from),
+            first_form: FirstForm(stored.inputs.unwrap_or_default()),
             word: stored.word.map(|t| Word(Time(t))),
             word_before: stored.word_before.map(|t| Word(Time(t))),
             lifts: stored.lifts.into_iter().map(Time).collect(),
@@ -235,7 +242,7 @@ mod tests {
 
     use super::*;
 
-    const STORED: &str = r#"{"version":1,"entries":[{"content":"ab","verdict":"Kept","reason":"ConsentMissing","unanswered":1,"sends":2,"login_uid":"u","last_sent_at":5,"inputs":{"scopes":"s","client_version":"u/1","client_content":"c","leave":true},"refused_entries":["graph"],"postponed":4,"word":7,"word_before":3,"lifts":[6],"doubtful":2,"proven":1}],"attempt":{"id":"a1","content":"ab","entry":"graph"}}"#;
+    const STORED: &str = r#"{"version":1,"entries":[{"content":"ab","verdict":"Kept","reason":"ConsentMissing","unanswered":1,"sends":2,"login_uid":"u","last_sent_at":5,"inputs":"uid;3;client=public;request=;leave=true","in_force":{"scopes":"s","client_version":"u/1","client_content":"c","leave":true},"refused_entries":["graph"],"postponed":4,"word":7,"word_before":3,"lifts":[6],"doubtful":2,"proven":1}],"attempt":{"id":"a1","content":"ab","entry":"graph"}}"#;
 
     fn entry(number: usize) -> Entry {
         Entry {
@@ -253,6 +260,7 @@ mod tests {
                 },
                 leave: true,
             }),
+            first_form: FirstForm("uid;3;client=public;request=;leave=true".to_owned()),
             refused_entries: vec![EntryName("graph".to_owned())],
             postponed: 4,
             word: Some(Word(Time(7))),
@@ -290,10 +298,56 @@ mod tests {
     }
 
     #[test]
-    fn inputs_in_an_earlier_form_say_nothing_and_lose_nothing() {
-        let earlier = r#"{"version":1,"entries":[{"content":"ab","verdict":"Wrong","unanswered":0,"sends":1,"login_uid":"u","inputs":"uid;3;client=public;request=","refused_entries":[],"postponed":0}]}"#;
-        let entry = read(earlier.as_bytes()).unwrap().entries.remove(0);
-        assert_eq!((entry.verdict, entry.inputs), (Verdict::Wrong, None));
+    fn inputs_in_the_first_form_decide_nothing_and_are_carried_along() {
+        let first = r#"{"version":1,"entries":[{"content":"ab","verdict":"Wrong","unanswered":0,"sends":1,"login_uid":"u","inputs":"uid;3;client=public;request=;leave=false","refused_entries":[],"postponed":0}]}"#;
+        let record = read(first.as_bytes()).unwrap();
+        let [entry] = record.entries.as_slice() else {
+            panic!("{record:?}")
+        };
+        assert_eq!((&entry.verdict, &entry.inputs), (&Verdict::Wrong, &None));
+        let again = first_form(&write(&record).unwrap());
+        assert_eq!(again, first_form(first.as_bytes()));
+    }
+
+    /// What a version that knows the first form only demands of an entry. Without one of these the whole record is nothing to it,
+    /// and it sends every password again.
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct FirstEntry {
+        content: String,
+        verdict: String,
+        reason: Option<String>,
+        unanswered: u32,
+        sends: u32,
+        login_uid: String,
+        last_sent_at: Option<i64>,
+        next_attempt_at: Option<i64>,
+        inputs: String,
+        refused_entries: Vec<String>,
+        postponed: u32,
+    }
+
+    fn first_form(json: &[u8]) -> Vec<FirstEntry> {
+        #[derive(Deserialize)]
+        struct First {
+            version: u32,
+            entries: Vec<FirstEntry>,
+        }
+        let first: First = serde_json::from_slice(json).unwrap();
+        assert_eq!(first.version, 1);
+        first.entries
+    }
+
+    #[test]
+    fn a_version_that_knows_the_first_form_only_reads_what_is_written_now() {
+        let bare = Entry::new(ContentMac("00".to_owned()));
+        let [first, second] = first_form(&write(&record(vec![entry(0xab), bare])).unwrap())
+            .try_into()
+            .unwrap();
+        assert_eq!(
+            (first.content.as_str(), first.inputs.as_str()),
+            ("ab", "uid;3;client=public;request=;leave=true")
+        );
+        assert_eq!((second.content.as_str(), second.inputs.as_str()), ("00", ""));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::wiped::{Text, to_json};
 use crate::plan::Time;
 use crate::plan::answer::Account;
-use crate::plan::identity::{AccountTag, Pin};
+use crate::plan::identity::{AccountTag, Pin, one_name};
 use crate::reconcile::material::{Secret, StoredSession};
 use crate::reconcile::ports::OpenError;
 
@@ -26,14 +26,18 @@ struct Written<'a> {
     tag: &'a str,
 }
 
+/// The first two are as the first form has them, where one kind of identifier stands in for another: who knows that form only
+/// compares them with what an answer gives, and throws away what comes for anybody else.
 #[derive(Serialize)]
 struct WrittenAccount<'a> {
-    home_account_id: &'a str,
+    home_account_id: String,
     object_id: &'a str,
     tenant_id: &'a str,
     username: &'a str,
     issuer: &'a str,
     subject: &'a str,
+    named_home: &'a str,
+    named_object: &'a str,
 }
 
 #[derive(Deserialize)]
@@ -60,6 +64,10 @@ struct ReadAccount {
     issuer: String,
     #[serde(default)]
     subject: String,
+    #[serde(default)]
+    named_home: Option<String>,
+    #[serde(default)]
+    named_object: Option<String>,
 }
 
 /// `session` as JSON, in a buffer that is wiped on drop.
@@ -67,7 +75,7 @@ pub(super) fn write(session: &StoredSession) -> serde_json::Result<Zeroizing<Vec
     to_json(&Written {
         version: VERSION,
         refresh_token: session.refresh_token.expose(),
-        account: WrittenAccount::from(&session.pin.account),
+        account: WrittenAccount::from(&session.pin),
         answered_at: session.answered_at.0,
         ends_at: session.ends_at.map(|at| at.0),
         user: &session.pin.user,
@@ -103,11 +111,14 @@ fn pin(account: ReadAccount, user: String, tag: String) -> Pin {
     }
 }
 
-impl<'a> From<&'a Account> for WrittenAccount<'a> {
-    fn from(account: &'a Account) -> Self {
+impl<'a> From<&'a Pin> for WrittenAccount<'a> {
+    fn from(Pin { user, account, .. }: &'a Pin) -> Self {
+        let object = [&account.object_id, &account.subject];
         Self {
-            home_account_id: &account.home_account_id,
-            object_id: &account.object_id,
+            home_account_id: one_name(account, user),
+            object_id: object.into_iter().find(|id| !id.is_empty()).map_or("", |id| id),
+            named_home: &account.home_account_id,
+            named_object: &account.object_id,
             tenant_id: &account.tenant_id,
             username: &account.username,
             issuer: &account.issuer,
@@ -119,8 +130,8 @@ impl<'a> From<&'a Account> for WrittenAccount<'a> {
 impl From<ReadAccount> for Account {
     fn from(read: ReadAccount) -> Self {
         Self {
-            home_account_id: read.home_account_id,
-            object_id: read.object_id,
+            home_account_id: read.named_home.unwrap_or(read.home_account_id),
+            object_id: read.named_object.unwrap_or(read.object_id),
             tenant_id: read.tenant_id,
             username: read.username,
             issuer: read.issuer,
@@ -137,7 +148,7 @@ mod tests {
 
     use super::*;
 
-    const STORED: &str = r#"{"version":1,"refresh_token":"r\"t","account":{"home_account_id":"u.t","object_id":"o","tenant_id":"t","username":"n","issuer":"i","subject":"s"},"answered_at":12,"ends_at":28812,"user":"svc","tag":"a"}"#;
+    const STORED: &str = r#"{"version":1,"refresh_token":"r\"t","account":{"home_account_id":"u.t","object_id":"o","tenant_id":"t","username":"n","issuer":"i","subject":"s","named_home":"u.t","named_object":"o"},"answered_at":12,"ends_at":28812,"user":"svc","tag":"a"}"#;
     /// As it was written before pins had a user name.
     const EARLIER: &str = r#"{"version":1,"refresh_token":"r","account":{"home_account_id":"u.t","object_id":"o","tenant_id":"t","username":"Svc"},"answered_at":12}"#;
 
@@ -182,6 +193,31 @@ mod tests {
         let pin = read(EARLIER.as_bytes()).unwrap().pin;
         assert_eq!((pin.user.as_str(), pin.tag.0.as_str()), ("svc", ""));
         assert_eq!(pin.account.home_account_id, "u.t");
+    }
+
+    #[test]
+    fn a_version_that_knows_the_first_form_only_finds_whom_an_answer_names() {
+        let first = |home: &str, object: &str, tenant: &str| {
+            let mut session = session();
+            session.pin.account = Account {
+                home_account_id: home.to_owned(),
+                object_id: object.to_owned(),
+                tenant_id: tenant.to_owned(),
+                ..session.pin.account
+            };
+            let written: serde_json::Value = serde_json::from_slice(&write(&session).unwrap()).unwrap();
+            let back = read(&write(&session).unwrap()).unwrap();
+            assert_eq!(
+                back.pin, session.pin,
+                "what stands in is not taken for what was named"
+            );
+            let text = |name: &str| written["account"][name].as_str().unwrap().to_owned();
+            (text("home_account_id"), text("object_id"))
+        };
+        let expected = |home: &str, object: &str| (home.to_owned(), object.to_owned());
+        assert_eq!(first("u.t", "o", "t"), expected("u.t", "o"));
+        assert_eq!(first("", "o", "t"), expected("o.t", "o"));
+        assert_eq!(first("", "", ""), expected("s", "s"));
     }
 
     #[test]

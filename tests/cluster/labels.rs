@@ -1,11 +1,19 @@
 //! Labels of our Secrets: the one by which they are watched, the one that is for people, and those that the spec asks for.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use entra_lab::simulator::Simulator;
 use entra_lab::simulator::world::{PUBLIC_CLIENT, TENANT, password, user_name};
-use entra_lab::stage::{AUTHORITY, Operator, OperatorOptions};
-use kube::ResourceExt;
+use entra_lab::stage::{AUTHORITY, OPERATOR, Operator, OperatorOptions};
+use entra_operator::api::annotation::RENDERED;
+use entra_operator::plan::Time;
+use entra_operator::reconcile::material::SecretData;
+use entra_operator::reconcile::ports::{Key, Vault as _};
+use entra_operator::secrets::{KeySet, Keyring};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 
 use crate::evidence::{LONG_LIFE, asking, own_simulator};
@@ -102,6 +110,42 @@ async fn a_label_of_the_spec_that_was_edited_is_put_back_without_a_call() {
     has(&place, "one-api", "team", Some("etl")).await;
     assert_eq!(simulator.journal().since(calls).len(), 0);
     place.expect("one", "Published", "True/UpToDate").await;
+}
+
+/// The keyed hash that the first form of a token Secret has: of its data alone.
+async fn first_form_hash(place: &Place, secret: &Secret) -> String {
+    let data = |secret: &Secret| {
+        let mut data = SecretData::default();
+        for (key, value) in secret.data.iter().flatten() {
+            data.insert(key, value.0.clone());
+        }
+        data
+    };
+    let keys = Api::<Secret>::namespaced(place.client.clone(), OPERATOR);
+    let keys = keys.get("entra-operator-keys").await.unwrap();
+    let keys = KeySet::from_data(&data(&keys)).unwrap();
+    let vault = Keyring::new(keys, Time(0), Arc::new(|| Duration::ZERO));
+    vault.data_mac(
+        &Key::new(&place.namespace, secret.name_any()),
+        &data(secret),
+        &BTreeMap::new(),
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_secret_of_the_first_form_is_labelled_at_a_start_and_not_renewed() {
+    let place = Place::new("first-form").await;
+    let (simulator, operator) = signed_in(&place, spec(&json!({}), &json!({}))).await;
+    operator.terminate().await.unwrap();
+    let hash = first_form_hash(&place, &place.secret("one-api").await.unwrap()).await;
+    let first_form = json!({"metadata": {"labels": {OURS: null}, "annotations": {RENDERED: hash}}});
+    place.patch_secret("one-api", first_form).await;
+    let calls = simulator.journal().mark();
+    let _operator = place.operator(asking(&simulator)).await;
+    has(&place, "one-api", OURS, Some("true")).await;
+    place.expect("one", "Ready", "True/Fresh").await;
+    tokio::time::sleep(QUIET).await;
+    assert_eq!(simulator.journal().since(calls).len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -7,7 +7,7 @@ use crate::answer::Account;
 use crate::known::{Absence, Known};
 use crate::looks::Search;
 use crate::reason::Reason;
-use crate::schedule::{RETRY_AFTER_CAP, SAME_STEP, SEARCH_LAST, SEND_WINDOW, STEPS, hold_ends};
+use crate::schedule::{RETRY_AFTER_CAP, SAME_STEP, SEND_WINDOW, STEPS, hold_ends};
 use crate::snapshot::{Login, Ownership, Snapshot};
 use crate::step::Step;
 use crate::word::Word;
@@ -44,7 +44,7 @@ pub fn begins(known: &mut Known, s: &Snapshot, young: bool, starting: bool, now:
         known.search = Search::begun(now, young, starting, s.object.spread);
     }
     see_others(known, s, now);
-    miss(known, s, starting, now);
+    miss(known, s);
     reseal::begins(known, s, now);
 }
 
@@ -88,22 +88,17 @@ fn see_others(known: &mut Known, s: &Snapshot, now: Time) {
     }
 }
 
-/// A token Secret that was written and is not shown may have lost the label that the watch selects by. A process that starts
-/// may miss many of them, and spreads its looks. One that was somebody else's is shown by no watch, and looked for at once.
-fn miss(known: &mut Known, s: &Snapshot, starting: bool, now: Time) {
-    let spread = if starting {
-        i64::from(s.object.spread) % SEARCH_LAST
-    } else {
-        0
-    };
+/// A token Secret that was written and is not shown may have lost the label that the watch selects by, or was written before
+/// there was one; one that was somebody else's is shown by no watch. It is looked for at once: as long as it is not known,
+/// nothing of it is renewed.
+fn miss(known: &mut Known, s: &Snapshot) {
     for token in &s.tokens {
         let Some(note) = known.entries.get_mut(&token.name) else {
             continue;
         };
         note.absence = match note.absence {
             _ if token.ownership != Ownership::Absent => None,
-            None if note.verified.is_some() => Some(Absence::LookedForAt(now.plus(spread))),
-            None if note.looked_at.is_some() => Some(Absence::LookedForAt(now)),
+            None if note.verified.is_some() || note.looked_at.is_some() => Some(Absence::LookedFor),
             known => known,
         };
     }

@@ -34,8 +34,8 @@ pub struct Token {
     pub deleting: bool,
     /// When a foreign Secret of that name was looked at last.
     pub looked_at: Option<Time>,
-    /// It was written and no watch shows it: it must be looked for, from then on, before it counts as absent.
-    pub unlooked: Option<Time>,
+    /// It was written and no watch shows it: it must be looked for before it counts as absent.
+    pub unlooked: bool,
 }
 
 /// Which request and account a published token must answer.

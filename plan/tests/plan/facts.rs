@@ -395,11 +395,7 @@ pub fn any_token(c: &mut Choice<'_>, name: &str) -> Token {
         } else {
             None
         },
-        unlooked: if ownership == Ownership::Absent && c.flag() {
-            Some(c.moment(&[60, -1]))
-        } else {
-            None
-        },
+        unlooked: ownership == Ownership::Absent && c.flag(),
         ownership,
         published,
         ..token(name)

@@ -110,7 +110,6 @@ fn token(t: &mut Token, by: i64) {
         time(&mut repairs.at, by);
     }
     option(&mut t.looked_at, by);
-    option(&mut t.unlooked, by);
 }
 
 fn pocket(s: &mut Snapshot, by: i64) {

@@ -70,12 +70,11 @@ impl<P: Ports> Pass<'_, P> {
     /// asks for.
     pub(super) fn holds(&self, name: &EntryName, read: &SecretObject) -> Holds {
         let key = self.credential.sibling(&name.0);
-        let is = |annotations: &BTreeMap<String, String>, labels: &BTreeMap<String, String>| {
-            let said = annotations::said(annotations, labels);
-            let mac = self.ports.vault().data_mac(&key, &read.data, &said);
+        let is = |said: &BTreeMap<String, String>| {
+            let mac = self.ports.vault().data_mac(&key, &read.data, said);
             read.meta.annotations.get(annotation::RENDERED) == Some(&mac)
         };
-        if is(&read.annotations, &read.labels) {
+        if is(&annotations::said(&read.annotations, &read.labels)) {
             return Holds::AsWritten;
         }
         let Some(spec) = self.credential.entry(name) else {
@@ -85,7 +84,7 @@ impl<P: Ports> Pass<'_, P> {
         let asked = self.asked_of(spec);
         annotations.extend(asked.annotations);
         labels.extend(asked.labels);
-        if is(&annotations, &labels) {
+        if is(&annotations::said(&annotations, &labels)) || is(&first_form_said()) {
             Holds::OtherLabels
         } else {
             Holds::SomethingElse
@@ -168,6 +167,11 @@ impl<P: Ports> Pass<'_, P> {
             changes(before.labels, asked.labels),
         )
     }
+}
+
+/// In its first form the keyed hash covered the data alone.
+const fn first_form_said() -> BTreeMap<String, String> {
+    BTreeMap::new()
 }
 
 /// Sets what is wanted now, and removes what was wanted before.

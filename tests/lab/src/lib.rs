@@ -7,6 +7,7 @@
 //! - [`demo`]: the operator at work, live
 //! - [`keycloak`]: the operator beside a Keycloak, opt-in
 //! - [`chaos`]: two replicas under kills, outages and people, for minutes to hours, opt-in
+//! - [`upgrade`]: an earlier operator, this one, and the earlier one again on the same objects, opt-in
 //! - [`audit`]: reads the API server's audit log, the judge of claims about API use
 //! - [`cache`]: keeps what takes long to build, once for all checkouts
 //! - [`docs`]: writes the parts of the documents that come from the code
@@ -24,3 +25,4 @@ pub mod proxy;
 pub mod search;
 pub mod simulator;
 pub mod stage;
+pub mod upgrade;

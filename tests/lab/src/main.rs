@@ -5,7 +5,7 @@ mod breaks;
 use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Parser;
-use entra_lab::{bench, chaos, controlplane, demo, docs, keycloak, simulator};
+use entra_lab::{bench, chaos, controlplane, demo, docs, keycloak, simulator, upgrade};
 
 /// Test laboratory of entra-operator.
 #[derive(Debug, Parser)]
@@ -23,6 +23,7 @@ enum Cli {
     Keycloak(keycloak::Args),
     /// An Entra token service with users, applications, scripted faults and a journal
     Simulator(simulator::cli::Args),
+    Upgrade(upgrade::Args),
 }
 
 #[tokio::main]
@@ -46,6 +47,7 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         Cli::Demo(args) => Box::pin(demo::run(args)).await?,
         Cli::Keycloak(args) => Box::pin(keycloak::run(args)).await?,
         Cli::Simulator(args) => simulator::cli::run(args).await?,
+        Cli::Upgrade(args) => Box::pin(upgrade::run(args)).await?,
     }
     Ok(())
 }

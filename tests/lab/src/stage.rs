@@ -86,11 +86,20 @@ pub struct Stage {
 impl Stage {
     /// Builds what is missing, starts both, and installs the manifests.
     pub async fn start(world: simulator::Options, options: controlplane::Options) -> Result<Self, Error> {
+        Self::start_with(&repository(), world, options).await
+    }
+
+    /// The same with the manifests of the version whose tree is at `root`.
+    pub async fn start_with(
+        root: &Path,
+        world: simulator::Options,
+        options: controlplane::Options,
+    ) -> Result<Self, Error> {
         let kubectl = blocking(Binaries::kubectl).await?;
         let binaries = blocking(Binaries::locate).await?;
         let options = controlplane::Options {
             binaries: Some(binaries),
-            crds: vec![crd()?],
+            crds: vec![crd(root)?],
             ..options
         };
         let plane = ControlPlane::start(options).await?;
@@ -100,7 +109,7 @@ impl Stage {
             simulator,
             kubectl,
         };
-        stage.install()?;
+        stage.install(root)?;
         Ok(stage)
     }
 
@@ -111,10 +120,17 @@ impl Stage {
         Self::start(world, controlplane::Options::default()).await
     }
 
-    fn install(&self) -> Result<(), Error> {
-        let manifests = repository().join("deploy/manifests").display().to_string();
-        self.kubectl(&["apply", "--server-side", "-k", &manifests], None)
-            .map(drop)
+    /// Installs the manifests of the version whose tree is at `root`, its CustomResourceDefinition first.
+    pub fn install(&self, root: &Path) -> Result<(), Error> {
+        for (flag, path) in [("-f", "crds/entracredentials.yaml"), ("-k", "deploy/manifests")] {
+            let path = root.join(path).display().to_string();
+            // The control plane brought the definition along, under another name.
+            self.kubectl(
+                &["apply", "--server-side", "--force-conflicts", flag, &path],
+                None,
+            )?;
+        }
+        Ok(())
     }
 
     /// Runs kubectl as administrator and gives what it printed.
@@ -159,8 +175,8 @@ pub fn repository() -> PathBuf {
     lab.ancestors().nth(2).unwrap_or(lab).to_owned()
 }
 
-fn crd() -> Result<CustomResourceDefinition, Error> {
-    let path = repository().join("crds/entracredentials.yaml");
+fn crd(root: &Path) -> Result<CustomResourceDefinition, Error> {
+    let path = root.join("crds/entracredentials.yaml");
     let text = std::fs::read_to_string(&path).map_err(|source| Error::Io {
         action: format!("read {}", path.display()),
         source,

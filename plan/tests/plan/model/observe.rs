@@ -79,6 +79,7 @@ impl World {
                 scopes: ScopesMac(format!("{:?}", self.spec.entries)),
                 ..crate::build::inputs()
             },
+            first_form: entra_plan::record::FirstForm::default(),
             ahead: 0,
             was_ready: self.cluster.status.was_ready,
         }

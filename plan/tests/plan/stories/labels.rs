@@ -3,7 +3,7 @@
 use entra_plan::known::{Absence, Known, Note};
 use entra_plan::settle::{pass, reads, tokens};
 use entra_plan::snapshot::{Ownership, Published, Repairs, Snapshot, Token};
-use entra_plan::{Object, Step, Time};
+use entra_plan::{Object, Step};
 
 use super::step;
 use crate::build::{NOW, fresh_token, healthy, name, names, published_token, token, version};
@@ -57,12 +57,12 @@ fn what_was_written_and_is_not_shown_is_looked_for_before_it_is_made_anew() {
     };
     known.entries.insert(name("a"), note);
     pass::begins(&mut known, &s, false, false, NOW);
-    assert_eq!(known.entries[&name("a")].absence, Some(Absence::LookedForAt(NOW)));
-    s.tokens[0].unlooked = Some(NOW);
+    assert_eq!(known.entries[&name("a")].absence, Some(Absence::LookedFor));
+    s.tokens[0].unlooked = true;
     assert_eq!(step(&s), Step::Look(vec![Object::Token(name("a"))]));
     reads::looked(&mut known, &s, &Object::Token(name("a")), false, NOW);
     assert_eq!(known.entries[&name("a")].absence, Some(Absence::Certain));
-    s.tokens[0].unlooked = None;
+    s.tokens[0].unlooked = false;
     assert_eq!(step(&s), Step::Redeem(names(&["a"])));
     // It was found, or written again: the next time it is missed it is looked for again.
     s.tokens[0].ownership = Ownership::Ours;
@@ -71,26 +71,23 @@ fn what_was_written_and_is_not_shown_is_looked_for_before_it_is_made_anew() {
 }
 
 #[test]
-fn a_process_that_starts_spreads_its_looks_over_ten_minutes() {
-    let look = |spread: u32| -> Time {
-        let mut s = of(vec![token("a")]);
-        s.object.spread = spread;
-        let mut known = Known::default();
-        known.note(&name("a")).verified = Some(version("3"));
-        pass::begins(&mut known, &s, false, true, NOW);
-        match known.entries[&name("a")].absence {
-            Some(Absence::LookedForAt(at)) => at,
-            other => panic!("{other:?}"),
-        }
-    };
-    assert_eq!([look(0), look(599), look(601)], [0, 599, 1].map(|s| NOW.plus(s)));
-    let mut later = of(vec![token("a")]);
-    later.tokens[0].unlooked = Some(NOW.plus(300));
-    let decision = decide(&later, NOW);
-    assert!(
-        decision.step.is_final() && decision.wake <= Some(NOW.plus(300)),
-        "{decision:?}"
-    );
+fn a_process_that_starts_looks_at_once_for_what_was_written_and_is_not_shown() {
+    let s = of(vec![token("a")]);
+    let mut known = Known::default();
+    known.note(&name("a")).verified = Some(version("3"));
+    pass::begins(&mut known, &s, false, true, NOW);
+    assert_eq!(known.entries[&name("a")].absence, Some(Absence::LookedFor));
+}
+
+#[test]
+fn what_is_not_shown_of_a_suspended_credential_is_looked_for_and_nothing_else_is_done() {
+    let mut s = of(vec![token("a"), unlabelled(fresh_token("b"))]);
+    s.object.suspended = true;
+    s.tokens[0].unlooked = true;
+    assert_eq!(step(&s), Step::Look(vec![Object::Token(name("a"))]));
+    s.tokens[0] = unlabelled(fresh_token("a"));
+    let decision = decide(&s, NOW);
+    assert_eq!(decision.step, Step::Blocked, "{decision:?}");
 }
 
 #[test]
