@@ -238,6 +238,11 @@ fn logged_in(s: &Snapshot, decision: &Decision) -> Condition {
     condition("LoggedIn", false, reason, message)
 }
 
+/// Whether a condition of this type with this reason says that somebody else's Secret bears the name of a token Secret.
+pub fn tell_of_a_foreign_secret(kind: &str, reason: &str) -> bool {
+    kind == "Published" && reason == Reason::SecretConflict.to_string()
+}
+
 fn published(s: &Snapshot, decision: &Decision, now: Time) -> Condition {
     if s.tokens.iter().all(Token::is_published) {
         return condition("Published", true, Reason::UpToDate, String::new());

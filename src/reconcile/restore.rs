@@ -4,10 +4,9 @@
 use super::credential::Credential;
 use super::memory::Memory;
 use super::stamp;
-use crate::api::{
-    AccountStatus, EntraCredentialStatus, FailureStatus, Phase, Realm, Reason, Retry, TokenStatus,
-};
+use crate::api::{AccountStatus, EntraCredentialStatus, FailureStatus, Phase, Realm, Retry, TokenStatus};
 use crate::plan::answer::{Account, CheckedBy, Refusal};
+use crate::plan::conditions::tell_of_a_foreign_secret;
 use crate::plan::known::{Known, Note};
 use crate::plan::metadata::{EntryName, Version};
 use crate::plan::record::ClientVersion;
@@ -120,12 +119,9 @@ fn is_hold(failure: &Failure) -> bool {
 
 /// Since when a Secret of somebody else bears the name of a token Secret.
 fn foreign_since(status: &EntraCredentialStatus) -> Option<Time> {
-    let foreign = Reason::SecretConflict.to_string();
-    let conditions = status.conditions.iter();
-    let mut published = conditions.filter(|c| c.type_ == "Published" && c.reason == foreign);
-    published
-        .next()
-        .map(|c| stamp::from_kube(&c.last_transition_time))
+    let mut conditions = status.conditions.iter();
+    let foreign = conditions.find(|c| tell_of_a_foreign_secret(&c.type_, &c.reason));
+    foreign.map(|c| stamp::from_kube(&c.last_transition_time))
 }
 
 fn restore_token(known: &mut Known, token: &TokenStatus, generation: i64, foreign_since: Option<Time>) {
