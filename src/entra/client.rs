@@ -15,7 +15,7 @@ use super::failure::{self, Attempt};
 use super::federation::Federation;
 use super::grant::{Form, Proof, authorize};
 use super::headers::{Anchor, headers};
-use super::limits::{Caller, Gate, Limits};
+use super::limits::{Caller, Gate, Limits, Permit};
 use super::observe::Observer;
 use super::send::{Departing, Stop, outcome};
 use super::wire::{Connections, Outgoing};
@@ -138,14 +138,20 @@ impl Client {
     }
 
     /// Redeems a refresh token.
-    async fn refresh(&self, request: &Request<'_>, session: &StoredSession) -> Result<Tokens, Stop> {
+    async fn refresh(
+        &self,
+        permit: Permit,
+        request: &Request<'_>,
+        session: &StoredSession,
+    ) -> Result<Tokens, Stop> {
         let authority = self.authority_of(request)?;
         let traits = authority.traits();
         let deadline = deadline::of_request(request.life);
-        let endpoint = self.token_endpoint(request, &authority, deadline).await?;
+        let endpoint = self
+            .token_endpoint(&permit, request, &authority, deadline)
+            .await?;
         let proof = self.proof(request, &authority, &endpoint)?;
         let form = Form::refresh(request, traits, &session.refresh_token).proven(proof.as_ref());
-        let permit = self.admit(Caller::of(request))?;
         let correlation_id = self.correlation_id();
         let anchor = Anchor::Account(&session.pin.account.home_account_id).of(traits);
         let mut headers = headers(&correlation_id, anchor);
@@ -176,6 +182,12 @@ impl Client {
 }
 
 impl Provider for Client {
+    type Permit = Permit;
+
+    fn permit(&self, request: &Request<'_>) -> Result<Permit, Later> {
+        self.gate.admit(Caller::of(request))
+    }
+
     fn binding(&self, wanted: &Wanted<'_>) -> Result<Binding, AuthorityRefused> {
         self.authorities.binding(wanted)
     }
@@ -205,16 +217,17 @@ impl Provider for Client {
 
     async fn login(
         &self,
+        permit: Permit,
         request: Request<'_>,
         realm: Realm,
         content: &LoginContent,
         still_valid: &(dyn Fn() -> bool + Send + Sync),
     ) -> Outcome {
-        outcome(Box::pin(self.sign_in(&request, realm, content, still_valid)).await)
+        outcome(Box::pin(self.sign_in(permit, &request, realm, content, still_valid)).await)
     }
 
-    async fn redeem(&self, request: Request<'_>, session: &StoredSession) -> Outcome {
-        outcome(Box::pin(self.refresh(&request, session)).await)
+    async fn redeem(&self, permit: Permit, request: Request<'_>, session: &StoredSession) -> Outcome {
+        outcome(Box::pin(self.refresh(permit, &request, session)).await)
     }
 
     async fn resolve(&self, request: Request<'_>) -> Result<String, Refusal> {

@@ -75,6 +75,7 @@ impl Client {
     /// Signs in, from the question who checks the password to the tokens.
     pub(super) async fn sign_in(
         &self,
+        permit: Permit,
         request: &Request<'_>,
         realm: Realm,
         content: &LoginContent,
@@ -83,7 +84,7 @@ impl Client {
         let authority = self.authority_of(request)?;
         let deadline = SignInDeadline::new(self.clock.monotonic(), request.life);
         let within = deadline.for_document(self.clock.monotonic());
-        let token_endpoint = self.token_endpoint(request, &authority, within).await?;
+        let token_endpoint = self.token_endpoint(&permit, request, &authority, within).await?;
         let sign_in = SignIn {
             request,
             content,
@@ -93,26 +94,30 @@ impl Client {
             correlation_id: self.correlation_id(),
             deadline,
         };
-        let checker = Box::pin(self.checker(&sign_in, realm)).await?;
+        let checker = Box::pin(self.checker(&permit, &sign_in, realm)).await?;
         let mut tokens = match &checker {
             Checker::Authority(known) => {
                 may_be_right(&sign_in)?;
-                let sent = Box::pin(self.by_password(&sign_in)).await?;
+                let sent = Box::pin(self.by_password(permit, &sign_in)).await?;
                 let certain = Box::pin(self.certain(&sign_in, *known, sent)).await;
                 self.count(certain)?
             }
-            Checker::Server(server) => Box::pin(self.by_federation(&sign_in, server)).await?,
+            Checker::Server(server) => {
+                // The server has places of its own.
+                drop(permit);
+                Box::pin(self.by_federation(&sign_in, server)).await?
+            }
         };
         tokens.granted.checked_by = checker.as_the_realm_service_said();
         Ok(tokens)
     }
 
     /// Who checks the password of the account.
-    async fn checker(&self, sign_in: &SignIn<'_>, realm: Realm) -> Result<Checker, Stop> {
+    async fn checker(&self, permit: &Permit, sign_in: &SignIn<'_>, realm: Realm) -> Result<Checker, Stop> {
         if realm == Realm::Managed {
             return Ok(Checker::Authority(Known::Unasked));
         }
-        let found = self.realm(sign_in).await?;
+        let found = self.realm(permit.for_one_more()?, sign_in).await?;
         let attempt = sign_in.attempt(Grant::Discovery);
         match found {
             AccountRealm::Federated(server) if server.saml => Err(no_ws_trust(&attempt).into()),
@@ -137,7 +142,7 @@ impl Client {
         let said = match known {
             Known::Said => true,
             Known::Assumed => false,
-            Known::Unasked => matches!(self.realm(sign_in).await, Ok(AccountRealm::Managed)),
+            Known::Unasked => matches!(self.realm_of_refused(sign_in).await, Ok(AccountRealm::Managed)),
         };
         let attempt = sign_in.attempt(Grant::Password);
         sent.judged(|refusal| {
@@ -149,8 +154,13 @@ impl Client {
         })
     }
 
+    async fn realm_of_refused(&self, sign_in: &SignIn<'_>) -> Result<AccountRealm, Stop> {
+        let permit = self.admit(Caller::of(sign_in.request))?;
+        self.realm(permit, sign_in).await
+    }
+
     /// Asks the realm service.
-    async fn realm(&self, sign_in: &SignIn<'_>) -> Result<AccountRealm, Stop> {
+    async fn realm(&self, permit: Permit, sign_in: &SignIn<'_>) -> Result<AccountRealm, Stop> {
         let Some(url) = sign_in.authority.user_realm(sign_in.content.username.expose()) else {
             return Ok(AccountRealm::Absent);
         };
@@ -162,7 +172,7 @@ impl Client {
                 payload: None,
                 deadline: sign_in.deadline.for_document(self.clock.monotonic()),
             },
-            permit: self.admit(Caller::of(sign_in.request))?,
+            permit,
             may_leave: &always,
         };
         let attempt = sign_in.attempt(Grant::Discovery);
@@ -172,12 +182,11 @@ impl Client {
     }
 
     /// Sends user name and password to the authority.
-    async fn by_password(&self, sign_in: &SignIn<'_>) -> Result<Sent<Tokens>, Stop> {
+    async fn by_password(&self, permit: Permit, sign_in: &SignIn<'_>) -> Result<Sent<Tokens>, Stop> {
         let (request, content) = (sign_in.request, sign_in.content);
         let traits = sign_in.authority.traits();
         let form = Form::password(request, traits, &content.username, &content.password);
         let anchor = Anchor::User(content.username.expose()).of(traits);
-        let permit = self.admit(Caller::of(request))?;
         let departing = self.token_request(sign_in, form, anchor, permit, sign_in.still_valid)?;
         Ok(self
             .ask_for_tokens(&sign_in.attempt(Grant::Password), departing, request)

@@ -67,7 +67,7 @@ pub use client::Client;
 pub use clock::{Clocks, SKEW_MIN, Timing};
 pub use federation::Federation;
 pub use grant::Grant;
-pub use limits::Limits;
+pub use limits::{Limits, Permit};
 pub use observe::Observer;
 pub use retry_after::{RETRY_AFTER_DEFAULT, RETRY_AFTER_MAX};
 pub use wire::BODY_MAX;

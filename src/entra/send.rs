@@ -34,6 +34,12 @@ impl From<Refusal> for Stop {
     }
 }
 
+impl From<Later> for Stop {
+    fn from(later: Later) -> Self {
+        Self::Later(later)
+    }
+}
+
 impl From<NoRoots> for Stop {
     fn from(missing: NoRoots) -> Self {
         failure::no_roots(&missing).into()

@@ -12,11 +12,16 @@ use super::credential::Credential;
 use super::leave::Leave;
 use super::look::Look;
 use super::memory::{Hand, Memory};
-use super::ports::{Clock, Cluster, ClusterError, Key, Kind, NewSecret, Ports, Request, SecretMeta, View};
+use super::ports::{
+    Clock, Cluster, ClusterError, Key, Kind, NewSecret, Ports, Provider, Request, SecretMeta, View,
+};
 use super::shared::Shared;
 use crate::plan::settle::{self, trouble::Trouble};
 use crate::plan::snapshot::{Binding, Snapshot};
 use crate::plan::{Object, Step, Time};
+
+/// Leave to send one request to the identity provider.
+pub(super) type PermitOf<P> = <<P as Ports>::Provider as Provider>::Permit;
 
 /// One pass over one credential: what its steps need.
 #[derive(Debug)]
@@ -28,6 +33,8 @@ pub(super) struct Pass<'a, P: Ports> {
     /// What the step was decided on.
     pub(super) look: Look,
     pub(super) hand: Hand,
+    /// Leave to send the sign-in that was recorded.
+    pub(super) permit: Option<PermitOf<P>>,
     /// Whether anything may still be begun.
     pub(super) leave: Leave<'a>,
 }
@@ -151,6 +158,18 @@ impl<P: Ports> Pass<'_, P> {
             Ok(())
         } else {
             Err(ClusterError::Refused("the namespace is being deleted".to_owned()))
+        }
+    }
+
+    /// Leave to send one request. Without it the calls wait, and nothing is read for them.
+    fn permit(&mut self, s: &Snapshot, binding: &Binding, life: Option<i64>) -> Option<PermitOf<P>> {
+        match self.ports.provider().permit(&self.request(binding, &[], life)) {
+            Ok(permit) => Some(permit),
+            Err(later) => {
+                let known = &mut self.memory.known;
+                settle::renewal::withheld(known, s, later.until, later.reason, later.message);
+                None
+            }
         }
     }
 

@@ -47,6 +47,7 @@ pub async fn pass<P: Ports>(
         memory,
         look,
         hand: Hand::default(),
+        permit: None,
         leave,
     };
     let rested = steps(under_way).await;

@@ -8,6 +8,7 @@
 //! - No error text holds a secret.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::future::Future;
 
 use super::material::{
@@ -310,6 +311,10 @@ pub struct Later {
 
 /// The identity provider, as a pass sees it.
 pub trait Provider: Send + Sync {
+    /// Leave to send one request. Dropped, it gives its place back.
+    type Permit: Send + Sync + Debug;
+    /// Leave for this request, or when to come back: asked for before anything is read or recorded for it.
+    fn permit(&self, request: &Request<'_>) -> Result<Self::Permit, Later>;
     /// The binding of a credential that wants its tokens from there. The kind of the authority says whether a tenant is
     /// needed: without one, the binding's tenant is empty.
     fn binding(&self, wanted: &Wanted<'_>) -> Result<Binding, AuthorityRefused>;
@@ -329,13 +334,19 @@ pub trait Provider: Send + Sync {
     /// nothing is sent if it says no, and the outcome is a transient refusal.
     fn login(
         &self,
+        permit: Self::Permit,
         request: Request<'_>,
         realm: Realm,
         content: &LoginContent,
         still_valid: &(dyn Fn() -> bool + Send + Sync),
     ) -> impl Future<Output = Outcome> + Send;
     /// Redeems a refresh token.
-    fn redeem(&self, request: Request<'_>, session: &StoredSession) -> impl Future<Output = Outcome> + Send;
+    fn redeem(
+        &self,
+        permit: Self::Permit,
+        request: Request<'_>,
+        session: &StoredSession,
+    ) -> impl Future<Output = Outcome> + Send;
     /// Learns the GUID of the tenant that `request.binding` names.
     fn resolve(&self, request: Request<'_>) -> impl Future<Output = Result<String, Refusal>> + Send;
 }

@@ -85,7 +85,10 @@ impl Ours {
             username: Secret::new(user.name.clone()),
             password: Secret::new(user.password.clone()),
         };
-        let login = self.client.login(self.request(), Realm::Auto, &content, &|| true);
+        let permit = self.client.permit(&self.request()).unwrap();
+        let login = self
+            .client
+            .login(permit, self.request(), Realm::Auto, &content, &|| true);
         settled(Box::pin(login).await)
     }
 
@@ -103,7 +106,8 @@ impl Ours {
             ends_at: None,
             answered_at: Time(0),
         };
-        settled(Box::pin(self.client.redeem(self.request(), &session)).await)
+        let permit = self.client.permit(&self.request()).unwrap();
+        settled(Box::pin(self.client.redeem(permit, self.request(), &session)).await)
     }
 }
 

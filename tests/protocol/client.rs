@@ -212,9 +212,15 @@ impl Setup {
     }
 
     pub(crate) async fn login_if(&self, still_valid: &(dyn Fn() -> bool + Send + Sync)) -> Outcome {
-        self.client
-            .login(self.request(), self.realm, &self.content, still_valid)
-            .await
+        match self.client.permit(&self.request()) {
+            Ok(permit) => {
+                let login = self
+                    .client
+                    .login(permit, self.request(), self.realm, &self.content, still_valid);
+                login.await
+            }
+            Err(later) => Outcome::Later(later),
+        }
     }
 
     pub(crate) async fn redeem(&self) -> Outcome {
@@ -222,7 +228,10 @@ impl Setup {
     }
 
     pub(crate) async fn redeem_of(&self, session: &StoredSession) -> Outcome {
-        self.client.redeem(self.request(), session).await
+        match self.client.permit(&self.request()) {
+            Ok(permit) => self.client.redeem(permit, self.request(), session).await,
+            Err(later) => Outcome::Later(later),
+        }
     }
 
     /// Seconds by which the authority's clock is taken to be ahead.

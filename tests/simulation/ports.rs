@@ -337,7 +337,7 @@ impl Process {
         }
     }
 
-    fn later(&self) -> Outcome {
+    fn later(&self) -> Later {
         let mut w = self.lock();
         let now = w.seconds();
         let pause = match w.idp.weather {
@@ -352,11 +352,11 @@ impl Process {
             _ => w.rng.pick(&[5, 20, 60]),
         };
         drop(w);
-        Outcome::Later(Later {
+        Later {
             until: Time(self.wall() + pause),
             reason: Reason::Throttled,
             message: "the provider asked to wait".to_owned(),
-        })
+        }
     }
 
     fn unanswered() -> Refusal {
@@ -389,6 +389,20 @@ impl Process {
 }
 
 impl Provider for Process {
+    /// Whoever has one may still be turned away on the way, as where a realm is asked for first.
+    type Permit = ();
+
+    fn permit(&self, _: &Request<'_>) -> Result<(), Later> {
+        let mut w = self.lock();
+        let held = match w.idp.weather {
+            Weather::Paused => true,
+            Weather::NoPermits => w.rng.chance(700),
+            _ => false,
+        };
+        drop(w);
+        if held { Err(self.later()) } else { Ok(()) }
+    }
+
     fn binding(&self, wanted: &Wanted<'_>) -> Result<Binding, AuthorityRefused> {
         let (authority, tenant) = match (wanted.authority, wanted.tenant) {
             (None, Some(tenant)) => ("login.example", tenant),
@@ -427,6 +441,7 @@ impl Provider for Process {
 
     async fn login(
         &self,
+        (): (),
         request: Request<'_>,
         _: Realm,
         content: &LoginContent,
@@ -438,7 +453,7 @@ impl Provider for Process {
         let asked = self.asked(&request, wall);
         if trip.later {
             self.lock().judge_unsent(&asked, user, password);
-            return self.later();
+            return Outcome::Later(self.later());
         }
         self.gate(trip.before).await;
         if !still_valid() {
@@ -456,11 +471,11 @@ impl Provider for Process {
         outcome
     }
 
-    async fn redeem(&self, request: Request<'_>, session: &StoredSession) -> Outcome {
+    async fn redeem(&self, (): (), request: Request<'_>, session: &StoredSession) -> Outcome {
         let deadline = request.life.map_or(30, |l| (l / 8).clamp(1, 30));
         let trip = self.trip(deadline);
         if trip.later {
-            return self.later();
+            return Outcome::Later(self.later());
         }
         let wall = self.wall();
         self.gate(trip.before).await;

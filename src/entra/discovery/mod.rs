@@ -11,7 +11,7 @@ use super::authority::{Authority, Endpoint};
 use super::client::{Client, always, not_offered};
 use super::failure::Attempt;
 use super::headers::{Anchor, headers};
-use super::limits::Caller;
+use super::limits::{Caller, Permit};
 use super::send::{Departing, Stop};
 use super::wire::{Outgoing, Reply};
 use super::{Grant, deadline};
@@ -44,12 +44,15 @@ impl Client {
             tenant::tenant_of(body).ok_or_else(|| Box::new(attempt.unusable(reply)))
         };
         let within = deadline::of_request(request.life);
-        self.document(request, &authority, (url, within), read).await
+        let permit = self.admit(Caller::of(request))?;
+        self.document(permit, request, &authority, (url, within), read)
+            .await
     }
 
     /// Where the request's tokens are issued. A document that must be asked for comes within that time or not at all.
     pub(super) async fn token_endpoint(
         &self,
+        permit: &Permit,
         request: &Request<'_>,
         authority: &Authority,
         within: Duration,
@@ -68,7 +71,8 @@ impl Client {
                 match known {
                     Some(found) => Ok(found),
                     None => {
-                        self.discover_endpoint(request, authority, (document, within))
+                        let permit = permit.for_one_more()?;
+                        self.discover_endpoint(permit, request, authority, (document, within))
                             .await
                     }
                 }
@@ -78,6 +82,7 @@ impl Client {
 
     async fn discover_endpoint(
         &self,
+        permit: Permit,
         request: &Request<'_>,
         authority: &Authority,
         document: (Url, Duration),
@@ -87,7 +92,7 @@ impl Client {
             issuer::token_endpoint(success(attempt, reply)?, issuer)
                 .map_err(|mistrust| Box::new(not_believed(attempt, reply, mistrust)))
         };
-        let found = self.document(request, authority, document, read).await;
+        let found = self.document(permit, request, authority, document, read).await;
         match &found {
             Ok(endpoint) => endpoints.insert(issuer, endpoint.clone(), self.clock.monotonic()),
             Err(Stop::Refused(refusal)) if is_outage(refusal) => {
@@ -106,15 +111,15 @@ impl Client {
         }
     }
 
-    /// One GET under a permit of its own. No secret is in it.
+    /// One GET. No secret is in it.
     async fn document<T>(
         &self,
+        permit: Permit,
         request: &Request<'_>,
         authority: &Authority,
         (url, deadline): (Url, Duration),
         read: impl FnOnce(&Attempt<'_>, &Reply) -> Result<T, Box<Refusal>> + Send,
     ) -> Result<T, Stop> {
-        let permit = self.admit(Caller::of(request))?;
         let correlation_id = self.correlation_id();
         let departing = Departing {
             http: self.connections.to(authority)?,

@@ -175,13 +175,23 @@ impl State {
         Ok(())
     }
 
-    /// Neither did the provider ask this caller to wait, nor does the authority fail for everybody.
-    fn answers(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
+    /// The same for one who has leave for another request: its circuit let that through, perhaps as its probe.
+    fn admit_one_more(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
+        self.was_not_asked_to_wait(caller, now)?;
+        self.tenants.check(caller, now).map_err(Held::by_limits)
+    }
+
+    fn was_not_asked_to_wait(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
         self.pauses.check(caller, now).map_err(|(wait, reason)| Held {
             wait,
             reason,
             message: format!("{} asked to wait", caller.authority),
-        })?;
+        })
+    }
+
+    /// Neither did the provider ask this caller to wait, nor does the authority fail for everybody.
+    fn answers(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
+        self.was_not_asked_to_wait(caller, now)?;
         let failing = self.circuits.check(caller, now);
         failing.map_err(|(wait, last)| Held {
             wait,
@@ -215,7 +225,7 @@ impl State {
 
 /// Leave for one request.
 #[derive(Debug)]
-pub(super) struct Permit {
+pub struct Permit {
     slot: Arc<Slot>,
     caller: Caller,
     experience: Experience,
@@ -233,6 +243,21 @@ impl Permit {
         Ok(Self {
             slot: Arc::clone(&self.slot),
             caller,
+            experience: Experience::Nothing,
+        })
+    }
+
+    /// A second permit for the same caller, in the same slot: for what has to be asked before the request that this one
+    /// is for.
+    pub(super) fn for_one_more(&self) -> Result<Self, Later> {
+        let gate = &self.slot.gate;
+        let now = gate.clock.monotonic();
+        gate.lock()
+            .admit_one_more(&self.caller, now)
+            .map_err(|held| gate.later(held))?;
+        Ok(Self {
+            slot: Arc::clone(&self.slot),
+            caller: self.caller.clone(),
             experience: Experience::Nothing,
         })
     }

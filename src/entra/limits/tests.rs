@@ -273,6 +273,21 @@ fn five_failures_open_the_circuit_and_one_probe_closes_it() {
     assert!(gate.admit(one()).is_ok());
 }
 
+/// Who checks a password is asked before the password is sent, by the same leave.
+#[test]
+fn who_probes_may_ask_for_what_its_request_needs_first() {
+    let (gate, hand) = gate(1, 1000);
+    for _ in 0..circuit::TRIPS {
+        gate.admit(one()).unwrap().finish(failing());
+    }
+    hand.forward(30_000);
+    let probe = gate.admit(one()).unwrap();
+    let before = probe.for_one_more().unwrap();
+    assert!(gate.admit(one()).is_err(), "one place, and one probe");
+    before.finish(Experience::Throttled(17));
+    assert!(probe.for_one_more().is_err(), "a pause holds for all");
+}
+
 #[test]
 fn a_cancelled_probe_lets_the_next_one_probe() {
     let (gate, hand) = gate(32, 1000);

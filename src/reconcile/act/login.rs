@@ -1,6 +1,6 @@
 //! Steps on the login Secret: read, claim, record, exchange, delete.
 
-use super::{Asked, Pass};
+use super::{Asked, Pass, PermitOf};
 use crate::api::{LOGIN_TYPE, annotation};
 use crate::plan::Object;
 use crate::plan::answer::{Granted, Refusal};
@@ -101,14 +101,18 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    /// Takes a turn for the account and the namespace, and writes down what is about to be sent.
+    /// Takes leave to send, and a turn for the account and the namespace, and writes down what is about to be sent.
     pub(super) async fn record_attempt(&mut self, s: &Snapshot, content: &ContentMac, entry: &EntryName) {
         let Login::Present(login) = &s.login else {
+            return;
+        };
+        let Some(permit) = s.binding().cloned().and_then(|b| self.permit(s, &b, None)) else {
             return;
         };
         if !self.content_at_hand(s, content).await || !self.take_turn(s) {
             return;
         }
+        self.permit = Some(permit);
         let attempt = Attempt {
             id: self.ports.clock().nonce(),
             content: content.clone(),
@@ -187,10 +191,11 @@ impl<P: Ports> Pass<'_, P> {
         if !self.content_at_hand(s, &content).await || !self.client_at_hand(s).await {
             return;
         }
+        let permit = self.permit.take();
         let Some(login) = &self.hand.login else { return };
         settle::login::leaves(&mut self.memory.known);
         let user = login.user();
-        let outcome = self.send(s, &binding, &content, entry, login).await;
+        let outcome = self.send(s, permit, (&binding, &content), entry, login).await;
         let (result, tokens) = self.judge(s, &user, outcome);
         self.turn_used(&result);
         let outcome = LoginOutcome {
@@ -256,8 +261,8 @@ impl<P: Ports> Pass<'_, P> {
     async fn send(
         &self,
         s: &Snapshot,
-        binding: &Binding,
-        content: &ContentMac,
+        permit: Option<PermitOf<P>>,
+        (binding, content): (&Binding, &ContentMac),
         entry: &EntryName,
         login: &LoginContent,
     ) -> Outcome {
@@ -281,15 +286,16 @@ impl<P: Ports> Pass<'_, P> {
         if !leave.stands() {
             return Outcome::Refused(settle::login::not_begun());
         }
-        self.ports
-            .provider()
-            .login(
-                self.request(binding, &scopes, None),
-                self.credential.realm(),
-                login,
-                &may_leave,
-            )
-            .await
+        let (provider, request) = (self.ports.provider(), self.request(binding, &scopes, None));
+        // An attempt that is taken over was recorded by somebody else's leave.
+        match permit.map_or_else(|| provider.permit(&request), Ok) {
+            Ok(permit) => {
+                provider
+                    .login(permit, request, self.credential.realm(), login, &may_leave)
+                    .await
+            }
+            Err(later) => Outcome::Later(later),
+        }
     }
 
     /// Whether the refresh-token Secret is still the one that was read. With etcd set back to a time before the login, the

@@ -2,11 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use super::{Asked, Pass};
+use super::{Asked, Pass, PermitOf};
 use crate::plan::Object;
 use crate::plan::Time;
 use crate::plan::answer::Refusal;
 use crate::plan::metadata::EntryName;
+use crate::plan::schedule::Life;
 use crate::plan::settle;
 use crate::plan::settle::renewal::Refused;
 use crate::plan::snapshot::{Binding, Ownership, RefreshOutcome, Snapshot, Token};
@@ -31,14 +32,22 @@ struct Newest {
 
 impl<P: Ports> Pass<'_, P> {
     pub(super) async fn redeem(&mut self, s: &Snapshot, names: &[EntryName]) {
+        let Some(binding) = s.binding().cloned() else {
+            return;
+        };
+        let first = names
+            .first()
+            .and_then(|name| s.tokens.iter().find(|t| t.name == *name));
+        let Some(permit) = self.permit(s, &binding, first.and_then(life)) else {
+            return;
+        };
         let names = self.with_a_place(s, names).await;
         if names.is_empty() || !self.session_at_hand(s).await || !self.client_at_hand(s).await {
             return;
         }
-        let (Some(session), Some(binding)) = (self.hand.session.take(), s.binding().cloned()) else {
-            return;
-        };
-        self.redeem_each(s, &names, session, &binding).await;
+        if let Some(session) = self.hand.session.take() {
+            self.redeem_each(s, &names, (session, permit), &binding).await;
+        }
     }
 
     /// The entries whose answer can be published. What has no Secret yet has no place in a namespace that is being deleted.
@@ -61,14 +70,15 @@ impl<P: Ports> Pass<'_, P> {
         there
     }
 
-    /// What is redeemed is always the stored token; the newest that came back is stored once.
+    /// What is redeemed is always the stored token; the newest that came back is stored once. The permit is for the first.
     async fn redeem_each(
         &mut self,
         s: &Snapshot,
         names: &[EntryName],
-        mut session: StoredSession,
+        (mut session, permit): (StoredSession, PermitOf<P>),
         binding: &Binding,
     ) {
+        let mut permit = Some(permit);
         let mut brought = Brought {
             newest: None,
             dead: None,
@@ -82,7 +92,11 @@ impl<P: Ports> Pass<'_, P> {
                 all_asked = false;
                 break;
             }
-            let outcome = self.redeem_one(token, &session, binding).await;
+            let Some(permit) = permit.take().or_else(|| self.permit(s, binding, life(token))) else {
+                all_asked = false;
+                break;
+            };
+            let outcome = self.redeem_one(permit, token, &session, binding).await;
             let (asked, go_on) = self.take(s, token, &mut session, &mut brought, outcome);
             all_asked &= asked;
             if go_on.is_break() {
@@ -96,17 +110,20 @@ impl<P: Ports> Pass<'_, P> {
         self.keep(s, session, brought, binding);
     }
 
-    async fn redeem_one(&self, token: &Token, session: &StoredSession, binding: &Binding) -> Outcome {
+    async fn redeem_one(
+        &self,
+        permit: PermitOf<P>,
+        token: &Token,
+        session: &StoredSession,
+        binding: &Binding,
+    ) -> Outcome {
         let scopes = self
             .credential
             .entry(&token.name)
             .map(|e| e.scopes.clone())
             .unwrap_or_default();
-        let life = token.life().map(crate::plan::schedule::Life::seconds);
-        self.ports
-            .provider()
-            .redeem(self.request(binding, &scopes, life), session)
-            .await
+        let request = self.request(binding, &scopes, life(token));
+        self.ports.provider().redeem(permit, request, session).await
     }
 
     /// Whether the provider was asked, and whether the next entry is worth asking for.
@@ -243,6 +260,11 @@ impl<P: Ports> Pass<'_, P> {
             }
         }
     }
+}
+
+/// Seconds that the published token lives.
+fn life(token: &Token) -> Option<i64> {
+    token.life().map(Life::seconds)
 }
 
 fn with_newest(session: StoredSession, newest: Option<Newest>) -> StoredSession {

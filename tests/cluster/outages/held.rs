@@ -33,7 +33,8 @@ async fn ready_turns_false_at_expiry_whatever_holds_the_renewal_up() {
     cases.join_all().await;
 }
 
-/// The pause that the provider asked of one credential holds the others of its client back, and they say so.
+/// The pause that the provider asked of one credential holds the others of its client back, and they say so. Nothing is read or
+/// recorded for a call that has no leave.
 async fn another_one_was_throttled() {
     let trial = Trial::signed_in("throttled-for").await;
     let (name, password) = user();
@@ -42,6 +43,7 @@ async fn another_one_was_throttled() {
     trial.place.expect("d", "Ready", "True/Fresh").await;
     let hour = Fault::TooManyRequests(RetryAfter::Seconds(3600));
     trial.fault("refresh_token", hour, 1).await;
+    let begun = Timestamp::now();
     for credential in ["c", "d"] {
         let patience = LIFE + TOLD_WITHIN;
         trial
@@ -50,6 +52,16 @@ async fn another_one_was_throttled() {
             .await;
         trial.is_told(credential, "Throttled").await;
     }
+    let reads = |name: &str| trial.calls(begun, "GET", &format!("/secrets/{name}.refresh-token"));
+    assert!(reads("c") + reads("d") <= 1, "{} {}", reads("c"), reads("d"));
+    let (name, password) = user();
+    trial.place.credential("e", &[("e-api", &api_scope())]).await;
+    trial.place.login("e-login", &name, &password).await;
+    trial.place.expect("e", "Ready", "False/Throttled").await;
+    assert!(
+        trial.place.secret("e.refresh-token").await.is_none(),
+        "no attempt is recorded"
+    );
 }
 
 /// The circuit opens: most credentials make no call at all.
