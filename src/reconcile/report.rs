@@ -394,6 +394,15 @@ mod tests {
         }
     }
 
+    /// Etcd was set back to a time before its deletion.
+    #[test]
+    fn a_credential_that_was_seen_to_be_gone_lives_when_a_list_tells_it() {
+        let mut memory = Memory::default();
+        memory.known.deleting = true;
+        memory.compare_status(&credential());
+        assert!(!memory.known.deleting);
+    }
+
     #[test]
     fn the_same_facts_later_are_the_same_status() {
         let memory = memory(said(&Memory::default(), Reason::WrongPassword, "once", 1000));

@@ -37,9 +37,11 @@ impl Memory {
     }
 
     /// A list that began anew tells the status. Where that is not what was written last, another one has taken its place, as
-    /// after a restore of etcd: it is taken in again, and what is decided is written over it.
+    /// after a restore of etcd: it is taken in again, and what is decided is written over it. A credential that was seen to be
+    /// gone lives again if a list tells it.
     pub fn compare_status(&mut self, credential: &Credential) {
         let listed = credential.status.clone().unwrap_or_default();
+        self.known.deleting = false;
         if self.restored && listed != self.written {
             self.written = listed;
             self.look_at_status_again();
