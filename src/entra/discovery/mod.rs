@@ -68,14 +68,12 @@ impl Client {
                     .discovered
                     .endpoints
                     .get(authority.issuer(), self.clock.monotonic());
-                match known {
-                    Some(found) => Ok(found),
-                    None => {
-                        let permit = permit.for_one_more()?;
-                        self.discover_endpoint(permit, request, authority, (document, within))
-                            .await
-                    }
+                if let Some(found) = known {
+                    return Ok(found);
                 }
+                let permit = permit.for_one_more()?;
+                self.discover_endpoint(permit, request, authority, (document, within))
+                    .await
             }
         }
     }
