@@ -9,7 +9,7 @@ use super::history::{History, Plan};
 use super::world::Counts;
 
 /// How long the default run may take.
-const BUDGET: Duration = Duration::from_secs(180);
+const BUDGET: Duration = Duration::from_mins(3);
 
 /// Histories that are played even on a busy machine.
 const AT_LEAST: u64 = 12;
