@@ -6,6 +6,7 @@
 //! | [`random_world`] | so do decisions about arbitrary facts and wild times |
 //! | [`histories`] | whole lives of a credential keep the rules of the contract, and come to rest |
 //! | [`stories`] | what a user sees and what happens at every stop that the contract names |
+//! | [`rules`] | every rule that decisions are checked against notices when it is broken |
 //! | [`reasons`] | the table of reasons is the committed one |
 #![allow(
     clippy::unwrap_used,
@@ -29,6 +30,7 @@ mod histories;
 mod model;
 mod random_world;
 mod reasons;
+mod rules;
 mod shift;
 mod small_world;
 mod stories;
