@@ -145,14 +145,12 @@ pub struct Life {
 impl Life {
     /// Seconds from issue to expiry, never negative.
     pub const fn seconds(self) -> i64 {
-        let life = self.expires_at.since(self.issued_at);
-        if life < 0 { 0 } else { life }
+        max(self.expires_at.since(self.issued_at), 0)
     }
 
     /// Seconds left at `now`, never negative.
     pub const fn remaining(self, now: Time) -> i64 {
-        let left = self.expires_at.since(now);
-        if left < 0 { 0 } else { left }
+        max(self.expires_at.since(now), 0)
     }
 
     /// Smallest pause between two tries while the token is valid: Entra's loop detector trips at about 15 equal

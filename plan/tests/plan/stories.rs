@@ -14,6 +14,8 @@ mod obstacles;
 mod permits;
 mod refresh;
 mod renewal;
+mod search;
+mod told;
 
 use entra_plan::conditions::conditions;
 use entra_plan::reason::Reason;

@@ -1,0 +1,184 @@
+//! What is said in words: each text names what happened and what to do about it.
+
+use entra_plan::answer::{Deed, Effect, Refusal};
+use entra_plan::client::{Client, Expiry};
+use entra_plan::conditions::{Condition, conditions};
+use entra_plan::reason::Reason;
+use entra_plan::record::Verdict;
+use entra_plan::schedule::DAY;
+use entra_plan::snapshot::{Opened, Session, Snapshot};
+use entra_plan::word::Said;
+use entra_plan::{Decision, Object, Step};
+use strum::IntoEnumIterator as _;
+
+use super::super::build::*;
+use super::decide;
+
+/// The condition of this kind at rest.
+fn condition(kind: &str, s: &Snapshot) -> Condition {
+    let all = conditions(s, &decide(s), NOW);
+    all.into_iter().find(|c| c.kind == kind).unwrap()
+}
+
+fn of_login(s: &Snapshot) -> (Reason, String) {
+    let c = condition("LoggedIn", s);
+    assert!(!c.status);
+    (c.reason, c.message)
+}
+
+#[test]
+fn why_nobody_is_logged_in() {
+    let mut dead = healthy();
+    dead.session.token.as_mut().unwrap().dead_since = Some(NOW.plus(-60));
+    let (reason, message) = of_login(&dead);
+    assert_eq!(reason, Reason::LoginRequired);
+    assert!(message.contains("no longer accepted"), "{message}");
+    let mut unsealable = healthy();
+    unsealable.session.opened = Opened::of(None, None);
+    let (reason, message) = of_login(&unsealable);
+    assert_eq!(reason, Reason::Unsealable);
+    assert!(message.contains("the key that sealed"), "{message}");
+    let (reason, message) = of_login(&first_sight());
+    assert_eq!(reason, Reason::AwaitingLogin);
+    assert!(message.contains("spec.login.secretName"), "{message}");
+    let ready = Snapshot {
+        session: Session::default(),
+        ..healthy()
+    };
+    assert_eq!(decide(&ready).reason, Reason::Expiring);
+    assert_eq!(of_login(&ready).0, Reason::LoginRequired);
+}
+
+/// The headline of a renewal says nothing about what is not written yet.
+#[test]
+fn why_something_is_not_published() {
+    let published = |reason, s: &Snapshot| {
+        let decision = Decision {
+            step: Step::Idle,
+            reason,
+            message: "why".to_owned(),
+            wake: None,
+        };
+        let c = conditions(s, &decision, NOW).swap_remove(2);
+        (c.reason, c.message)
+    };
+    let s = first_sight();
+    for of_renewal in [Reason::Expiring, Reason::Expired, Reason::ClockSkew] {
+        assert_eq!(published(of_renewal, &s), (Reason::Publishing, String::new()));
+    }
+    for other in [Reason::AwaitingLogin, Reason::WriteRefused] {
+        assert_eq!(published(other, &s), (other, "why".to_owned()));
+    }
+    let mut foreign = s;
+    foreign.tokens[0].ownership = entra_plan::snapshot::Ownership::Foreign;
+    let (reason, message) = published(Reason::AwaitingLogin, &foreign);
+    assert_eq!(reason, Reason::SecretConflict);
+    assert!(
+        message.contains("the Secret graph belongs to somebody else"),
+        "{message}"
+    );
+}
+
+#[test]
+fn within_how_many_days_a_certificate_ends() {
+    let days = |expires| {
+        decide(&Snapshot {
+            client: Client::Credential { expires },
+            ..healthy()
+        })
+        .message
+    };
+    for (expires, told) in [
+        (Expiry::Soon, "within 30 days"),
+        (Expiry::At(NOW.plus(-DAY)), "within 1 days"),
+        (Expiry::At(NOW.plus(DAY - 1)), "within 1 days"),
+        (Expiry::At(NOW.plus(DAY)), "within 2 days"),
+    ] {
+        let message = days(expires);
+        assert!(message.contains(told), "{message}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_word() {
+    let told = |said| {
+        let mut s = healthy();
+        s.object.said = said;
+        s.handled = Some(word(300));
+        decide(&s).message
+    };
+    assert!(told(Some(Said::Unreadable)).contains("no RFC 3339 time"));
+    assert!(told(said(301)).contains("more than 5 minutes ahead"));
+    assert!(told(said(9000)).contains("more than 5 minutes ahead"));
+    for right in [None, said(300), said(-1)] {
+        assert_eq!(told(right), "");
+    }
+}
+
+#[test]
+fn until_when_a_refresh_token_is_good_if_the_provider_said_so() {
+    let until = "good until status.refreshToken.expiresAt";
+    let mut s = healthy();
+    assert_eq!(condition("LoggedIn", &s).message, "");
+    s.session.token.as_mut().unwrap().ends_at = Some(NOW.plus(9000));
+    assert!(condition("LoggedIn", &s).message.contains(until));
+    s.object.suspended = true;
+    assert!(decide(&s).message.contains(until));
+}
+
+#[test]
+fn what_a_kept_login_ended_with() {
+    let kept = with_login(record(tried(Verdict::Kept(Reason::AccountLocked))));
+    let told = |reason| {
+        decide(&Snapshot {
+            login_failure: Some(failure(Effect::Person, reason, None)),
+            ..kept.clone()
+        })
+        .message
+    };
+    assert_eq!(told(Reason::AccountLocked), "AccountLocked happened");
+    for unknown in [decide(&kept).message, told(Reason::Throttled)] {
+        assert!(unknown.contains("ended with AccountLocked"), "{unknown}");
+        assert!(unknown.contains("change what it names"), "{unknown}");
+    }
+}
+
+#[test]
+fn what_a_person_must_do_comes_between_what_happened_and_where_to_read_more() {
+    let told = |deed| {
+        Refusal {
+            deed,
+            message: "it was refused.".to_owned(),
+            remedy: "See the guide.".to_owned(),
+            ..refusal(Effect::Person, Reason::AppMisconfigured)
+        }
+        .told()
+    };
+    for deed in Deed::iter() {
+        let names = match deed {
+            Deed::NewLogin => "login Secret anew",
+            Deed::WordAndNewLogin | Deed::Word => "entra-operator.dev/refresh-requested-at",
+            Deed::Spec => "changed spec",
+            Deed::ClientCredential => "client credential",
+            Deed::Leave => "entra-operator.dev/allow-identity-change",
+            Deed::Wait => "",
+        };
+        let text = told(deed);
+        assert!(text.starts_with("it was refused. ") && text.ends_with("See the guide."));
+        assert!(text.contains(names), "{text}");
+    }
+    assert_eq!(told(Deed::Wait), "it was refused. See the guide.");
+}
+
+#[test]
+fn which_object_is_in_the_way() {
+    let texts = [
+        (Object::Login, "the login Secret"),
+        (Object::Session, "the refresh-token Secret"),
+        (Object::Client, "the client credential"),
+        (Object::Token(name("graph")), "the Secret graph"),
+    ];
+    for (object, text) in texts {
+        assert_eq!(object.named(), text);
+    }
+}
