@@ -7,6 +7,7 @@
 //! | [`histories`] | whole lives of a credential keep the rules of the contract, and come to rest |
 //! | [`stories`] | what a user sees and what happens at every stop that the contract names |
 //! | [`rules`] | every rule that decisions are checked against notices when it is broken |
+//! | [`settled`] | what is known after an outcome |
 //! | [`reasons`] | the table of reasons is the committed one |
 #![allow(
     clippy::unwrap_used,
@@ -31,6 +32,7 @@ mod model;
 mod random_world;
 mod reasons;
 mod rules;
+mod settled;
 mod shift;
 mod small_world;
 mod stories;

@@ -88,6 +88,21 @@ fn requests_are_spaced_by_twenty_seconds() {
 }
 
 #[test]
+fn a_word_asks_for_one_renewal() {
+    let s = |handled| Snapshot {
+        object: facts::requested(&healthy().object),
+        handled,
+        ..healthy()
+    };
+    for earlier in [None, Some(word(-2))] {
+        assert_eq!(step(&s(earlier)), Step::Redeem(names(&["graph"])));
+    }
+    for handled in [word(-1), word(0)] {
+        assert!(step(&s(Some(handled))).is_final());
+    }
+}
+
+#[test]
 fn a_renewal_that_happens_anyway_takes_a_request_along() {
     let refused = failure(Effect::Entry, Reason::ConsentMissing, Some(NOW.plus(1700)));
     let s = Snapshot {
@@ -194,6 +209,13 @@ fn an_accepted_login_is_not_sent_again_before_its_tenant_is_resolved() {
         }
     };
     assert_eq!(step(&again(None)), Step::Resolve);
+    let outage = failure(Effect::Transient, Reason::ServiceUnavailable, Some(NOW.plus(20)));
+    let failed = Snapshot {
+        failure: Some(outage),
+        ..again(None)
+    };
+    assert_eq!(rests(&failed).2, Some(20), "nor while that is put off");
+    assert_eq!(step_in(&failed, 20), Step::Resolve);
     assert_eq!(step(&again(Some(TENANT_ID))), Step::DeleteLogin);
     assert_eq!(step(&again(Some("another"))), record_a());
 }
