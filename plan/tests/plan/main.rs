@@ -8,6 +8,7 @@
 //! | [`stories`] | what a user sees and what happens at every stop that the contract names |
 //! | [`rules`] | every rule that decisions are checked against notices when it is broken |
 //! | [`settled`] | what is known after an outcome |
+//! | [`steps`] | what every step is |
 //! | [`reasons`] | the table of reasons is the committed one |
 #![allow(
     clippy::unwrap_used,
@@ -35,4 +36,5 @@ mod rules;
 mod settled;
 mod shift;
 mod small_world;
+mod steps;
 mod stories;

@@ -14,7 +14,9 @@ mod obstacles;
 mod permits;
 mod refresh;
 mod renewal;
+mod restart;
 mod search;
+mod sends;
 mod told;
 
 use entra_plan::conditions::conditions;

@@ -2,7 +2,7 @@
 
 use entra_plan::answer::Effect;
 use entra_plan::reason::Reason;
-use entra_plan::record::{Entry, Record, Verdict};
+use entra_plan::record::{Record, Verdict};
 use entra_plan::snapshot::{
     Claim, Content, LastLogin, LastVerdict, Login, LoginOutcome, LoginSecret, Opened, Ownership, Pocket,
     Session, Snapshot,
@@ -403,120 +403,4 @@ fn entries_that_can_be_written_are_asked_for_first() {
             entry: name("mail")
         }
     );
-}
-
-/// A password that is proven right is tried with the scopes of each entry in its turn.
-#[test]
-fn where_all_entries_were_refused_each_has_its_turn() {
-    let chosen = |proven| {
-        let entry = Entry {
-            refused_entries: names(&["graph", "mail", "vault"]),
-            proven,
-            ..tried(Verdict::Open)
-        };
-        let s = Snapshot {
-            tokens: ["graph", "mail", "vault"].map(token).to_vec(),
-            ..with_login(record(entry))
-        };
-        match step(&s) {
-            Step::RecordAttempt { entry, .. } => entry.0,
-            other => panic!("{other:?}"),
-        }
-    };
-    let turns: Vec<_> = (0..5).map(chosen).collect();
-    assert_eq!(turns, ["graph", "mail", "vault", "graph", "mail"]);
-}
-
-/// What the annotations tell of the last login, after a restart: nothing was read yet.
-fn restarted(change: impl Fn(&mut LastLogin)) -> Snapshot {
-    let mut last = LastLogin {
-        last_sent_at: Some(NOW.plus(-5)),
-        ..last(LastVerdict::Kept)
-    };
-    change(&mut last);
-    Snapshot {
-        login: present(LoginSecret {
-            content: Content::Unread,
-            ..login("A")
-        }),
-        session: Session {
-            last_login: Some(last),
-            token: None,
-            opened: Opened::Unread,
-            ..session()
-        },
-        ..first_sight()
-    }
-}
-
-#[test]
-fn a_login_that_is_settled_for_now_is_not_read_again_after_a_restart() {
-    assert_eq!(
-        rests(&restarted(|_| ())),
-        (Step::Blocked, Reason::LoginOutcomeUnknown, None)
-    );
-    let put_off = |verdict| {
-        restarted(move |last| {
-            last.verdict = Some(verdict);
-            last.next_attempt_at = Some(NOW.plus(40));
-        })
-    };
-    for verdict in [LastVerdict::Kept, LastVerdict::Open] {
-        assert_eq!(
-            rests(&put_off(verdict)),
-            (Step::Idle, Reason::LoggingIn, Some(40))
-        );
-        assert_eq!(step_in(&put_off(verdict), 40), Step::ReadLogin);
-    }
-    let shown = Snapshot {
-        login_failure: Some(failure(Effect::Person, Reason::AccountLocked, None)),
-        ..restarted(|_| ())
-    };
-    assert_eq!(rests(&shown).1, Reason::AccountLocked);
-    let in_force = restarted(|last| last.word = Some(word(-1)));
-    let object = super::super::facts::requested(&in_force.object);
-    assert!(
-        step(&Snapshot { object, ..in_force }).is_final(),
-        "the word that was in force"
-    );
-}
-
-#[test]
-fn a_login_that_is_not_settled_or_that_changed_is_read_again_after_a_restart() {
-    let changes: [fn(&mut LastLogin); 7] = [
-        |last| last.verdict = Some(LastVerdict::Open),
-        |last| last.verdict = Some(LastVerdict::Wrong),
-        |last| last.verdict = None,
-        |last| last.login_uid = Some(uid("login-0")),
-        |last| last.login_version = Some(version("0")),
-        |last| last.inputs = Some(super::super::facts::older_inputs()),
-        |last| last.next_attempt_at = Some(NOW),
-    ];
-    for (n, change) in changes.into_iter().enumerate() {
-        assert_eq!(step(&restarted(change)), Step::ReadLogin, "{n}");
-    }
-    for before in [None, Some(word(-2))] {
-        let s = restarted(move |last| last.word = before);
-        let object = super::super::facts::requested(&s.object);
-        assert_eq!(step(&Snapshot { object, ..s }), Step::ReadLogin, "a new word");
-    }
-}
-
-#[test]
-fn a_lost_answer_is_waited_for_a_minute_before_the_next_send() {
-    let sent = |unanswered, ago: i64| {
-        with_login(record(Entry {
-            unanswered,
-            last_sent_at: Some(NOW.plus(-ago)),
-            ..tried(Verdict::Open)
-        }))
-    };
-    assert_eq!(rests(&sent(1, 59)).2, Some(1));
-    assert_eq!(step(&sent(1, 60)), record_a());
-    assert_eq!(step(&sent(0, 1)), record_a(), "it was answered");
-    let turn = Snapshot {
-        turn_at: Some(NOW.plus(300)),
-        ..sent(1, 0)
-    };
-    assert_eq!(rests(&turn).2, Some(300), "the later of the two");
 }

@@ -237,6 +237,11 @@ fn a_dropped_entry_goes_after_the_rest_is_published_or_has_failed() {
         ..token("graph")
     };
     assert_eq!(step(&dropped(vec![failed])), Step::Prune(names(&["dropped"])));
+    let foreign = Token {
+        ownership: Ownership::Foreign,
+        ..token("graph")
+    };
+    assert_eq!(step(&dropped(vec![foreign])), Step::Prune(names(&["dropped"])));
 }
 
 #[test]

@@ -33,6 +33,9 @@ fn why_nobody_is_logged_in() {
     let (reason, message) = of_login(&dead);
     assert_eq!(reason, Reason::LoginRequired);
     assert!(message.contains("no longer accepted"), "{message}");
+    dead.object.suspended = true;
+    assert_eq!(decide(&dead).reason, Reason::Suspended);
+    assert_eq!(of_login(&dead), (reason, message), "whatever the headline is");
     let mut unsealable = healthy();
     unsealable.session.opened = Opened::of(None, None);
     let (reason, message) = of_login(&unsealable);
