@@ -1,5 +1,6 @@
 //! What each outcome leaves: of reads, looks and writes, of troubles with them, of answers.
 
+use entra_plan::Object;
 use entra_plan::answer::{Deed, Effect, Refusal};
 use entra_plan::hold::Holds;
 use entra_plan::known::{Absence, ClientSeen, Known, LoginSeen, MadeFor, SessionSeen};
@@ -11,7 +12,6 @@ use entra_plan::settle::renewal::Refused;
 use entra_plan::settle::trouble::Trouble;
 use entra_plan::settle::{client, login as logins, reads, renewal, tokens, trouble};
 use entra_plan::snapshot::{Claim, Content, LastVerdict, Opened, RefreshOutcome, Repairs, Session, Token};
-use entra_plan::{Object, Time};
 
 use super::super::build::*;
 
