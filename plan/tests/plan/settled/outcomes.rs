@@ -332,3 +332,51 @@ fn what_was_compared_is_known_in_its_version() {
     tokens::adopted(&mut known, &Object::Session);
     assert!(known.holds.is_empty());
 }
+
+#[test]
+fn what_the_operator_s_own_limits_hold_back_may_go_after_a_second_at_least() {
+    for (asked, pause) in [(-5, 1), (0, 1), (1, 1), (40, 40)] {
+        let refusal = logins::withheld(asked, Reason::ServiceUnavailable, "no permit".to_owned());
+        assert_eq!(
+            (refusal.effect, refusal.reason, refusal.retry_after),
+            (Effect::Withheld, Reason::ServiceUnavailable, Some(pause))
+        );
+    }
+    let stopped = logins::not_begun();
+    assert_eq!((stopped.effect, stopped.retry_after), (Effect::Withheld, Some(1)));
+    let away = Trouble::Away("it stands still".to_owned(), Some(300));
+    let mut known = Known::default();
+    trouble::with(&mut known, &healthy(), &Object::Session, &away, NOW);
+    let held = &known.holds[&Object::Session];
+    assert_eq!(held.refusal.retry_after, Some(300));
+    assert_eq!(held.next_attempt_at, Some(NOW.plus(300)));
+}
+
+/// The next try is due at half of what is left; an answer that can be published by nobody is a failure.
+#[test]
+fn an_answer_that_does_not_outlive_what_is_published_puts_the_renewal_off() {
+    let renewed = |wanted: &str, left: i64| {
+        let s = healthy();
+        let mut known = Known::default();
+        known.note(&name("graph")).failure = Some(failure(Effect::Entry, Reason::ConsentMissing, None));
+        let held = held(wanted, left);
+        let (go_on, kept) = renewal::granted(&mut known, &s, &s.tokens[0], &pin(), &held, NOW);
+        assert!(go_on.is_continue());
+        let note = known.entries.remove(&name("graph")).unwrap();
+        (
+            kept.token,
+            note.deferred_until.map(|at| at.since(NOW)),
+            note.failure.map(|f| f.refusal.reason),
+        )
+    };
+    assert_eq!(renewed(REQUEST, 3001), (true, None, None));
+    for left in [3000, 1] {
+        assert_eq!(renewed(REQUEST, left), (false, Some(1500), None));
+    }
+    for (wanted, left) in [(REQUEST, 0), (REQUEST, -1), ("former", 3600)] {
+        assert_eq!(
+            renewed(wanted, left),
+            (false, None, Some(Reason::UnexpectedResponse))
+        );
+    }
+}

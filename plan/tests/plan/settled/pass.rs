@@ -5,7 +5,7 @@ use entra_plan::known::Known;
 use entra_plan::reason::Reason;
 use entra_plan::schedule::{RETRY_AFTER_CAP, SEND_WINDOW};
 use entra_plan::settle::{client, pass, reads};
-use entra_plan::snapshot::{AttemptSeen, Failure, Login, Snapshot, Withheld};
+use entra_plan::snapshot::{AttemptSeen, Failure, Login, Ownership, Snapshot, Withheld};
 use entra_plan::{Object, Time};
 
 use super::super::build::*;
@@ -177,5 +177,30 @@ fn a_search_lasts_while_a_login_is_needed_and_begins_anew_after_an_edit() {
         let over = begins(&s, searching(), true);
         assert_eq!((over.next, over.looks), (None, 0));
         assert_eq!(over.session_looked_at, Some(NOW.plus(-9)), "that is another look");
+    }
+}
+
+/// It may come from a look of an earlier resource of this name, and then no watch tells that it is gone.
+#[test]
+fn what_others_must_remove_is_looked_at_again_from_the_first_sight_on() {
+    let sees = |ownership, known: Known| {
+        let mut s = healthy();
+        s.session.ownership = ownership;
+        s.tokens[0].ownership = ownership;
+        let known = begun(known, &s);
+        let note = known.entries.get(&name("graph"));
+        (note.and_then(|n| n.looked_at), known.search.session_looked_at)
+    };
+    for ownership in [Ownership::Foreign, Ownership::Predecessor] {
+        let first = sees(ownership, Known::default());
+        assert_eq!(first, (Some(NOW), Some(NOW)));
+        let at = Some(NOW.plus(-9));
+        let mut before = Known::default();
+        before.note(&name("graph")).looked_at = at;
+        before.search.session_looked_at = at;
+        assert_eq!(sees(ownership, before), (at, at));
+    }
+    for ownership in [Ownership::Ours, Ownership::Absent, Ownership::Adoptable] {
+        assert_eq!(sees(ownership, Known::default()), (None, None));
     }
 }
