@@ -185,3 +185,25 @@ fn which_object_is_in_the_way() {
         assert_eq!(object.named(), text);
     }
 }
+
+#[test]
+fn what_keeps_tokens_from_being_renewed_is_said_before_a_login_beside_it_and_after_one_that_is_needed() {
+    let kept = || record(tried(Verdict::Kept(Reason::AccountLocked)));
+    let outage = || failure(Effect::Transient, Reason::ServiceUnavailable, Some(NOW.plus(40)));
+    let beside = Snapshot {
+        login: present(login("A")),
+        session: Session {
+            opened: opened(kept(), Some(pin())),
+            ..session()
+        },
+        tokens: vec![token("graph")],
+        failure: Some(outage()),
+        ..healthy()
+    };
+    assert_eq!(decide(&beside).reason, Reason::ServiceUnavailable);
+    let needed = Snapshot {
+        failure: Some(outage()),
+        ..with_login(kept())
+    };
+    assert_eq!(decide(&needed).reason, Reason::AccountLocked);
+}
