@@ -216,6 +216,15 @@ fn an_accepted_login_is_not_sent_again_before_its_tenant_is_resolved() {
     };
     assert_eq!(rests(&failed).2, Some(20), "nor while that is put off");
     assert_eq!(step_in(&failed, 20), Step::Resolve);
+    let foreign = Token {
+        ownership: entra_plan::snapshot::Ownership::Foreign,
+        ..token("graph")
+    };
+    let alone = Snapshot {
+        tokens: vec![foreign],
+        ..failed
+    };
+    assert_eq!(step_in(&alone, 20), Step::Resolve, "for the login alone");
     assert_eq!(step(&again(Some(TENANT_ID))), Step::DeleteLogin);
     assert_eq!(step(&again(Some("another"))), record_a());
 }

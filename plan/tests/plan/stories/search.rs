@@ -1,6 +1,9 @@
 //! Looking where no watch shows anything: when the search for a login Secret of another type begins, and how it slows down.
 
+use entra_plan::answer::Effect;
+use entra_plan::hold::Holds;
 use entra_plan::looks::Search;
+use entra_plan::reason::Reason;
 use entra_plan::schedule::{LOOK_AGAIN, REQUEST_SPACING, SEARCH_FIRST, SEARCH_LAST};
 use entra_plan::snapshot::{Ownership, Session, Snapshot};
 use entra_plan::{Object, Step};
@@ -115,4 +118,30 @@ fn a_missed_token_secret_is_looked_for_in_its_time_and_at_once_for_a_word() {
     assert_eq!(step(&asked), look);
     asked.handled = Some(word(-1));
     assert_eq!(rests(&asked).2, Some(50), "the word has led to a renewal before");
+}
+
+#[test]
+fn what_somebody_else_changed_is_looked_at_before_anything_is_decided_on_it() {
+    let moved = |holds| Snapshot {
+        moved: vec![Object::Session, Object::Token(name("graph"))],
+        tokens: vec![token("graph")],
+        holds,
+        ..healthy()
+    };
+    let look = |objects: &[Object]| Step::Look(objects.to_vec());
+    let token = Object::Token(name("graph"));
+    assert_eq!(
+        step(&moved(Holds::new())),
+        look(&[Object::Session, token.clone()])
+    );
+    let away = |object: &Object| {
+        let failure = failure(Effect::Transient, Reason::ClusterUnavailable, Some(NOW.plus(5)));
+        (object.clone(), failure)
+    };
+    assert_eq!(
+        step(&moved([away(&Object::Session)].into())),
+        look(&[token.clone()])
+    );
+    let both = [away(&Object::Session), away(&token)].into();
+    assert_eq!(rests(&moved(both)).2, Some(5), "what is held waits");
 }

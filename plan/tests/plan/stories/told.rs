@@ -3,12 +3,13 @@
 use entra_plan::answer::{Deed, Effect, Refusal};
 use entra_plan::client::{Client, Expiry};
 use entra_plan::conditions::{Condition, conditions};
+use entra_plan::mac::RequestMac;
 use entra_plan::reason::Reason;
 use entra_plan::record::Verdict;
 use entra_plan::schedule::DAY;
 use entra_plan::snapshot::{Opened, Session, Snapshot};
 use entra_plan::word::Said;
-use entra_plan::{Decision, Object, Step};
+use entra_plan::{Decision, Object, Step, rest_of_pass};
 use strum::IntoEnumIterator as _;
 
 use super::super::build::*;
@@ -206,4 +207,25 @@ fn what_keeps_tokens_from_being_renewed_is_said_before_a_login_beside_it_and_aft
         ..with_login(kept())
     };
     assert_eq!(decide(&needed).reason, Reason::AccountLocked);
+}
+
+/// The pass is not over: nothing stands in the way, and it goes on at once.
+#[test]
+fn what_is_said_while_tokens_are_being_obtained() {
+    let said = |tokens| {
+        let s = Snapshot { tokens, ..healthy() };
+        let rest = rest_of_pass(&s, NOW);
+        assert_eq!(rest.wake, Some(NOW));
+        rest.reason
+    };
+    let former = |age| {
+        let mut token = published_token("graph", age);
+        token.published.as_mut().unwrap().request = RequestMac("former".to_owned());
+        token
+    };
+    assert_eq!(said(vec![fresh_token("graph")]), Reason::Fresh);
+    assert_eq!(said(vec![published_token("graph", -LIFE)]), Reason::Expired);
+    assert_eq!(said(vec![former(-LIFE)]), Reason::SpecChanged);
+    assert_eq!(said(vec![former(-600)]), Reason::SpecChanged);
+    assert_eq!(said(vec![former(-600), token("mail")]), Reason::Publishing);
 }
