@@ -18,6 +18,7 @@ mod restart;
 mod search;
 mod sends;
 mod told;
+mod wakes;
 
 use entra_plan::conditions::conditions;
 use entra_plan::reason::Reason;
