@@ -3,6 +3,7 @@
 mod answers;
 mod condemned;
 mod deeds;
+mod dues;
 mod entries;
 mod held;
 mod identity;

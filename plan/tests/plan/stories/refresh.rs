@@ -59,6 +59,18 @@ fn a_dead_token_gets_one_try_when_a_person_asks() {
         ..dead()
     };
     assert_eq!(step(&s), Step::Redeem(names(&["graph"])));
+    let mut elsewhere = s.clone();
+    elsewhere.session.token.as_mut().unwrap().binding = other_tenant();
+    let mut unsealable = s.clone();
+    unsealable.session.opened = Opened::of(None, None);
+    let mut gone = s;
+    gone.session.token = None;
+    for s in [elsewhere, unsealable, gone] {
+        assert!(
+            decide(&s).step.is_final(),
+            "not one of another tenant, nor one that does not open"
+        );
+    }
 }
 
 #[test]
