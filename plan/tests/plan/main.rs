@@ -9,6 +9,7 @@
 //! | [`rules`] | every rule that decisions are checked against notices when it is broken |
 //! | [`settled`] | what is known after an outcome |
 //! | [`steps`] | what every step is |
+//! | [`values`] | what each fact says of itself |
 //! | [`reasons`] | the table of reasons is the committed one |
 #![allow(
     clippy::unwrap_used,
@@ -38,3 +39,4 @@ mod shift;
 mod small_world;
 mod steps;
 mod stories;
+mod values;

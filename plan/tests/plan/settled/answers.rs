@@ -330,3 +330,40 @@ fn a_client_credential_that_was_read_is_known_and_held_no_more() {
     assert_eq!(known.client, Some(seen));
     assert!(known.holds.is_empty());
 }
+
+#[test]
+fn a_resolved_tenant_is_known_for_its_binding_and_a_word_by_its_renewal() {
+    let mut known = Known::default();
+    renewal::resolved(&mut known, binding(), TENANT_ID.to_owned());
+    assert_eq!(known.resolved, Some((binding(), TENANT_ID.to_owned())));
+    renewal::word_led(&mut known, &healthy(), NOW);
+    assert_eq!(known.handled, None);
+    renewal::word_led(&mut known, &asked(healthy()), NOW);
+    assert_eq!(known.handled, Some(word(-1)));
+    renewal::word_led(&mut known, &healthy(), NOW);
+    assert_eq!(known.handled, Some(word(-1)), "it stays handled");
+}
+
+#[test]
+fn a_permit_is_known_with_the_binding_that_it_is_for() {
+    let mut known = Known::default();
+    renewal::withheld(
+        &mut known,
+        &healthy(),
+        NOW.plus(9),
+        Reason::Throttled,
+        "why".to_owned(),
+    );
+    let withheld = known.withheld.unwrap();
+    assert_eq!(
+        (withheld.until, withheld.reason),
+        (NOW.plus(9), Reason::Throttled)
+    );
+    assert_eq!(
+        (withheld.message.as_str(), withheld.binding),
+        ("why", Some(binding()))
+    );
+    let mut known = Known::default();
+    logins::waits_for_turn(&mut known, NOW.plus(9));
+    assert_eq!(known.turn_at, Some(NOW.plus(9)));
+}

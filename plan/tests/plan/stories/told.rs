@@ -229,3 +229,60 @@ fn what_is_said_while_tokens_are_being_obtained() {
     assert_eq!(said(vec![former(-600)]), Reason::SpecChanged);
     assert_eq!(said(vec![former(-600), token("mail")]), Reason::Publishing);
 }
+
+#[test]
+fn what_is_reconciled_and_until_when() {
+    let reconciling = |reason, s: &Snapshot| {
+        let decision = Decision {
+            step: Step::Idle,
+            reason,
+            message: "why".to_owned(),
+            wake: None,
+        };
+        let c = conditions(s, &decision, NOW).swap_remove(3);
+        (c.status, c.reason)
+    };
+    let settled = (false, Reason::Settled);
+    let first = first_sight();
+    assert_eq!(
+        reconciling(Reason::AwaitingLogin, &first),
+        (true, Reason::AwaitingLogin)
+    );
+    assert_eq!(
+        reconciling(Reason::Throttled, &first),
+        (true, Reason::SpecChanged)
+    );
+    assert_eq!(
+        reconciling(Reason::AccountLocked, &first),
+        settled,
+        "only a person can help"
+    );
+    assert_eq!(reconciling(Reason::Throttled, &healthy()), settled, "it is Ready");
+    let expired = Snapshot {
+        tokens: vec![published_token("graph", -LIFE)],
+        ..healthy()
+    };
+    assert_eq!(
+        reconciling(Reason::Throttled, &expired),
+        settled,
+        "a routine renewal"
+    );
+    assert_eq!(
+        reconciling(Reason::LoggingIn, &expired),
+        (true, Reason::LoggingIn)
+    );
+    let mut changed = healthy();
+    changed.tokens[0].published.as_mut().unwrap().request = RequestMac("former".to_owned());
+    assert_eq!(
+        reconciling(Reason::Throttled, &changed),
+        (true, Reason::SpecChanged)
+    );
+    let dropped = Snapshot {
+        tokens: vec![fresh_token("graph"), token("mail")],
+        ..healthy()
+    };
+    assert_eq!(
+        reconciling(Reason::Throttled, &dropped),
+        (true, Reason::SpecChanged)
+    );
+}
