@@ -1,7 +1,7 @@
 //! What begins and ends a pass: waits that are over, clocks that were set back, words, the search for a login.
 
 use entra_plan::answer::{Account, Effect};
-use entra_plan::known::Known;
+use entra_plan::known::{Absence, Known, Note};
 use entra_plan::reason::Reason;
 use entra_plan::schedule::{RETRY_AFTER_CAP, SEND_WINDOW};
 use entra_plan::settle::{client, pass, reads};
@@ -203,4 +203,34 @@ fn what_others_must_remove_is_looked_at_again_from_the_first_sight_on() {
     for ownership in [Ownership::Ours, Ownership::Absent, Ownership::Adoptable] {
         assert_eq!(sees(ownership, Known::default()), (None, None));
     }
+}
+
+#[test]
+fn notes_are_kept_of_the_entries_that_the_spec_names() {
+    let mut known = Known::default();
+    known.note(&name("graph"));
+    known.note(&name("dropped"));
+    let kept = begun(known, &healthy()).entries;
+    assert_eq!(kept.into_keys().collect::<Vec<_>>(), names(&["graph"]));
+}
+
+/// A watch that selects by our label shows neither.
+#[test]
+fn what_was_somebody_else_s_and_is_not_shown_is_looked_for_at_once() {
+    let missed = |change: fn(&mut Note)| {
+        let mut s = healthy();
+        s.object.spread = 77;
+        s.tokens = vec![token("graph")];
+        let mut known = Known::default();
+        change(known.note(&name("graph")));
+        pass::begins(&mut known, &s, false, true, NOW);
+        known.entries[&name("graph")].absence
+    };
+    let looked_at = |note: &mut Note| note.looked_at = Some(NOW);
+    assert_eq!(missed(looked_at), Some(Absence::LookedForAt(NOW)));
+    let written = |note: &mut Note| note.verified = Some(version("3"));
+    assert_eq!(missed(written), Some(Absence::LookedForAt(NOW.plus(77))));
+    let certain = |note: &mut Note| note.absence = Some(Absence::Certain);
+    assert_eq!(missed(certain), Some(Absence::Certain));
+    assert_eq!(missed(|_| ()), None);
 }
