@@ -176,6 +176,15 @@ fn the_first_answer_that_names_an_account_completes_the_pin_and_nothing_falls_du
     );
 }
 
+/// Whoever was renamed signs in under the new name, and is the same account.
+#[test]
+fn the_pin_has_the_user_name_that_was_sent_last() {
+    let tag = |_: &Account| AccountTag("other".to_owned());
+    let renamed = logins::pin(&pinned(pin()), "renamed@contoso.example", Some(&account()), tag);
+    assert_eq!(renamed.user, "renamed@contoso.example");
+    assert_eq!((renamed.account, renamed.tag), (account(), pin().tag));
+}
+
 #[test]
 fn no_pin_is_empty_and_none_loses_what_it_had() {
     let bare = unnamed().completed(None);
