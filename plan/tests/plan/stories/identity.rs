@@ -2,7 +2,7 @@
 
 use entra_plan::Known;
 use entra_plan::Step;
-use entra_plan::answer::{Account, Effect, Granted};
+use entra_plan::answer::{Account, Deed, Effect, Granted};
 use entra_plan::identity::{AccountTag, Pin};
 use entra_plan::reason::Reason;
 use entra_plan::record::{ClientVersion, Record};
@@ -133,7 +133,11 @@ fn a_login_for_another_account_needs_the_leave_of_its_secret() {
         ..Account::default()
     };
     let s = pinned(pin());
-    assert!(logins::judged(&s, &pin().user, &answer(Some(other.clone()))).is_err());
+    let refusal = logins::judged(&s, &pin().user, &answer(Some(other.clone()))).unwrap_err();
+    assert_eq!(
+        (refusal.effect, refusal.reason, refusal.deed),
+        (Effect::Person, Reason::IdentityChanged, Deed::Leave)
+    );
     let leave = LoginSecret {
         allows_identity_change: true,
         ..login("B")
