@@ -29,9 +29,14 @@ fn owned_by(ownership: Ownership) -> Token {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as the facts have it")]
 fn put_off(seconds: Option<i64>) -> Option<Failure> {
     let next = seconds.map(|s| NOW.plus(s));
     Some(failure(Effect::Transient, Reason::ServiceUnavailable, next))
+}
+
+fn of(token: &mut Token) -> &mut Published {
+    token.published.as_mut().unwrap()
 }
 
 #[test]
@@ -61,9 +66,6 @@ fn what_is_at_hand_is_written_before_labels_are_and_those_before_a_look() {
         change(&mut token);
         need(token)
     };
-    fn of(token: &mut Token) -> &mut Published {
-        token.published.as_mut().unwrap()
-    }
     let due = NOW.plus(1560);
     assert_eq!(with_published(|_| ()), Need::RedeemAt(Some(due)));
     assert_eq!(with_published(|t| of(t).verified = false), Need::Verify);
@@ -283,7 +285,7 @@ fn the_next_repair_waits_although_the_secret_is_missing_or_edited() {
     assert_eq!(repaired(20, edited), (Need::Redeem(NOW), false));
     let unlabelled = |t: &mut Token| t.published.as_mut().unwrap().unlabelled = true;
     assert_eq!(repaired(20, unlabelled), (Need::Label, false));
-    assert_eq!(repaired(19, unlabelled).1, true);
+    assert!(repaired(19, unlabelled).1);
     assert_eq!(repaired(0, |_| ()), (Need::RedeemAt(Some(NOW.plus(1560))), false));
 }
 

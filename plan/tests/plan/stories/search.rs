@@ -140,7 +140,7 @@ fn what_somebody_else_changed_is_looked_at_before_anything_is_decided_on_it() {
     };
     assert_eq!(
         step(&moved([away(&Object::Session)].into())),
-        look(&[token.clone()])
+        look(std::slice::from_ref(&token))
     );
     let both = [away(&Object::Session), away(&token)].into();
     assert_eq!(rests(&moved(both)).2, Some(5), "what is held waits");
