@@ -186,7 +186,7 @@ mod tests {
         let spec = |name: &str| json!({"holderIdentity": name, "leaseDurationSeconds": 15});
         let created = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
             "metadata": {"name": "leader"}, "spec": spec("a")});
-        let patch = json!([
+        let replacement = json!([
             {"op": "replace", "path": "/metadata/resourceVersion", "value": "2"},
             {"op": "add", "path": "/spec", "value": spec("b")},
         ]);
@@ -196,7 +196,7 @@ mod tests {
                 Asked::new("GET", &path, json!(null)),
                 Asked::new("POST", collection, created),
                 Asked::new("GET", &path, json!(null)),
-                Asked::new("PATCH", &path, patch),
+                Asked::new("PATCH", &path, replacement),
             ]
         );
     }
