@@ -103,7 +103,7 @@ fn no_token_is_asked_for_that_cannot_be_published_or_may_be_there() {
         assert_eq!(broken(&of(ownership), &redeem()), [Rule::OnlyPublishableRedeemed]);
     }
     let hidden = with_token(Token {
-        unlooked: Some(NOW),
+        unlooked: true,
         ..token("graph")
     });
     assert_eq!(broken(&hidden, &redeem()), [Rule::LookedForBeforeMade]);

@@ -99,7 +99,7 @@ fn a_token_is_written_to_secrets_of_ours_after_the_refresh_token_and_a_look() {
         assert_eq!(broken(&s, &publish()), [Rule::StoredBeforePublished]);
     }
     let mut hidden = fresh();
-    hidden.tokens[0].unlooked = Some(NOW);
+    hidden.tokens[0].unlooked = true;
     assert_eq!(broken(&hidden, &publish()), [Rule::LookedForBeforeMade]);
 }
 

@@ -184,7 +184,7 @@ fn what_a_look_does_not_find_is_certainly_absent() {
         assert_eq!(note.looked_at, Some(NOW));
         note.absence
     };
-    let missed = Some(Absence::LookedForAt(NOW));
+    let missed = Some(Absence::LookedFor);
     assert_eq!(looked(missed, false), Some(Absence::Certain));
     assert_eq!(looked(missed, true), missed);
     assert_eq!(looked(None, false), Some(Absence::Certain));

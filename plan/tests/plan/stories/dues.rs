@@ -95,7 +95,7 @@ fn what_is_at_hand_is_written_before_labels_are_and_those_before_a_look() {
         Need::Redeem(Time::ALWAYS),
         "an edited one is made anew"
     );
-    assert_eq!(with_published(|t| t.unlooked = Some(NOW)), Need::Look(NOW));
+    assert_eq!(with_published(|t| t.unlooked = true), Need::Look);
 }
 
 #[test]

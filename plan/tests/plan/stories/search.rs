@@ -103,21 +103,20 @@ fn what_is_in_the_way_is_looked_at_every_five_minutes_and_sooner_for_a_word() {
 }
 
 #[test]
-fn a_missed_token_secret_is_looked_for_in_its_time_and_at_once_for_a_word() {
-    let missed = |seconds| {
-        let mut s = healthy();
-        s.tokens = vec![token("graph")];
-        s.tokens[0].unlooked = Some(NOW.plus(seconds));
-        s
-    };
+fn a_missed_token_secret_is_looked_for_at_once_even_while_suspended() {
+    let mut missed = healthy();
+    missed.tokens = vec![token("graph")];
+    missed.tokens[0].unlooked = true;
     let look = Step::Look(vec![Object::Token(name("graph"))]);
-    assert_eq!(step(&missed(0)), look);
-    assert_eq!(rests(&missed(50)).2, Some(50));
-    let mut asked = missed(50);
-    asked.object.said = said(-1);
-    assert_eq!(step(&asked), look);
-    asked.handled = Some(word(-1));
-    assert_eq!(rests(&asked).2, Some(50), "the word has led to a renewal before");
+    assert_eq!(step(&missed), look);
+    missed.object.suspended = true;
+    assert_eq!(step(&missed), look);
+    let refused = failure(Effect::Transient, Reason::ClusterUnavailable, Some(NOW.plus(5)));
+    missed.holds = [(Object::Token(name("graph")), refused)].into();
+    assert!(step(&missed).is_final());
+    missed.holds.clear();
+    missed.object.deleting = true;
+    assert_eq!(step(&missed), Step::Idle);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! One send after the other: what is noted before each, how far apart they are, and with whose scopes they go.
 
 use entra_plan::Step;
-use entra_plan::record::{Entry, Record, Verdict};
+use entra_plan::record::{Entry, FirstForm, Record, Verdict};
 use entra_plan::snapshot::Snapshot;
 
 use super::super::build::*;
@@ -60,6 +60,7 @@ fn a_lost_answer_is_waited_for_a_minute_before_the_next_send() {
 fn what_is_recorded_before_a_send_counts_it_and_notes_what_is_in_force() {
     let mut s = first_login();
     s.object.said = said(-1);
+    s.object.first_form = FirstForm("scopes".to_owned());
     let mut record = Record::default();
     record.begin(attempt("A"), &s, &login("A"), NOW);
     let once = record.entry(&mac("A")).unwrap().clone();
@@ -69,6 +70,7 @@ fn what_is_recorded_before_a_send_counts_it_and_notes_what_is_in_force() {
         login_uid: Some(uid("login-1")),
         last_sent_at: Some(NOW),
         inputs: Some(inputs()),
+        first_form: FirstForm("scopes;leave=false".to_owned()),
         word: Some(word(-1)),
         ..Entry::new(mac("A"))
     };
