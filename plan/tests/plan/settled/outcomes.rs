@@ -128,7 +128,10 @@ fn what_is_immutable_is_known_in_its_version() {
 }
 
 #[test]
-fn what_a_read_did_not_find_is_not_known() {
+fn what_a_read_found_is_known_and_what_it_did_not_find_is_not() {
+    let mut known = Known::default();
+    reads::login(&mut known, all_read().login.unwrap());
+    assert_eq!(known.login, all_read().login);
     let mut known = all_read();
     reads::no_session(&mut known);
     assert!(known.session.is_none() && known.login.is_some());
