@@ -9,7 +9,7 @@ use entra_plan::record::{ClientVersion, Record, Verdict};
 use entra_plan::schedule::{SUSPECT, UNREADABLE};
 use entra_plan::settle::renewal::Refused;
 use entra_plan::settle::trouble::Trouble;
-use entra_plan::settle::{client, login as logins, reads, renewal, tokens, trouble};
+use entra_plan::settle::{client, login as logins, reads, renewal, store, tokens, trouble};
 use entra_plan::snapshot::{Claim, Content, LastVerdict, Opened, RefreshOutcome, Repairs, Session, Token};
 use entra_plan::{Object, Snapshot};
 
@@ -426,4 +426,26 @@ fn what_an_outdated_spec_asks_for_waits_and_is_said_once() {
     };
     assert!(trouble::outdated(&mut known, &s, &token_object(), NOW));
     assert_eq!(known.holds[&token_object()].consecutive, 2);
+}
+
+#[test]
+fn what_was_written_into_the_refresh_token_secret_is_known_in_its_version() {
+    let s = healthy();
+    let mut known = Known {
+        holds: held_back(Object::Session),
+        ..Known::default()
+    };
+    store::labelled(&mut known, version("8"));
+    assert!(
+        known.session.is_none() && known.holds.is_empty(),
+        "what is in it was not read"
+    );
+    store::resealed(&mut known, &s, version("9"));
+    let sealed = known.session.clone().unwrap();
+    assert_eq!(
+        (sealed.version, sealed.opened),
+        (version("9"), s.session.opened.clone())
+    );
+    store::labelled(&mut known, version("10"));
+    assert_eq!(known.session.unwrap().version, version("10"));
 }
