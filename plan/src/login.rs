@@ -333,7 +333,7 @@ fn kept(s: &Snapshot, login: &LoginSecret, entry: &Entry, reason: Reason, now: T
     }
     match again_at(login, entry, changed == Changed::Yes, now) {
         Some(at) if at <= now && !used_up(s, entry, now) => send(s, login, entry, now),
-        at => Flow::hold(reason, shown_message(s, reason), at.filter(|at| *at > now)),
+        at => Flow::hold(reason, shown_message(s, reason), at),
     }
 }
 

@@ -137,7 +137,7 @@ pub(super) fn wake(s: &Snapshot, now: Time) -> Option<Time> {
     if s.object.suspended {
         return None;
     }
-    let search = s.search.next.filter(|at| s.lacks_login() && *at > now);
+    let search = s.search.next.filter(|_| s.lacks_login());
     let pause = pause(s, now);
     let again = |at: Option<Time>| at.unwrap_or(now).plus(pause);
     let tokens = s

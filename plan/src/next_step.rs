@@ -313,7 +313,7 @@ fn wake(s: &Snapshot, login: &Flow, now: Time) -> Option<Time> {
     of_tokens
         .chain(of_login)
         .chain(of_word)
-        .chain(s.word_counts_at(now))
+        .chain(s.word_counts_at())
         .chain(s.reseal_at.filter(|_| s.is_sealed_by_older()))
         .chain(s.withheld(now).map(|w| w.until))
         .chain(conditions::withheld_told(s, now))
@@ -372,10 +372,7 @@ fn some_names(s: &Snapshot, now: Time, wanted: impl Fn(Need) -> bool) -> Option<
 impl Snapshot {
     /// A token of ours for this binding that was declared dead: a person may ask for one more try.
     fn dead_but_ours(&self) -> bool {
-        self.session.ownership == Ownership::Ours
-            && self.session.token.is_some()
-            && self.session_matches()
-            && !self.session.unsealable()
+        self.session.ownership == Ownership::Ours && self.session_matches() && !self.session.unsealable()
     }
 
     /// When the next repair that was put off is due.

@@ -145,14 +145,12 @@ pub struct Life {
 impl Life {
     /// Seconds from issue to expiry, never negative.
     pub const fn seconds(self) -> i64 {
-        let life = self.expires_at.since(self.issued_at);
-        if life < 0 { 0 } else { life }
+        max(self.expires_at.since(self.issued_at), 0)
     }
 
     /// Seconds left at `now`, never negative.
     pub const fn remaining(self, now: Time) -> i64 {
-        let left = self.expires_at.since(now);
-        if left < 0 { 0 } else { left }
+        max(self.expires_at.since(now), 0)
     }
 
     /// Smallest pause between two tries while the token is valid: Entra's loop detector trips at about 15 equal
@@ -270,8 +268,12 @@ fn step(steps: &[i64], nth: u32) -> i64 {
 
 /// Adds up to a fifth, so that objects that failed together do not come back together.
 fn spread_out(pause: i64, spread: u32, consecutive: u32) -> i64 {
-    let mixed = spread.wrapping_add(consecutive.wrapping_mul(0x9E37_79B9)) >> 7;
-    pause + pause * i64::from(mixed % 100) / 500
+    pause + pause * i64::from(mixed(spread, consecutive)) / 500
+}
+
+/// 0 to 99, another one for each failure in a row.
+const fn mixed(spread: u32, consecutive: u32) -> u32 {
+    (spread.wrapping_add(consecutive.wrapping_mul(0x9E37_79B9)) >> 7) % 100
 }
 
 #[cfg(test)]
@@ -367,5 +369,80 @@ mod tests {
         assert_eq!(retry_refresh(Time(1000), 1, 0, Some(life(3600)), Some(1)), plain);
         assert_eq!(retry_refresh(Time(0), 1, 0, None, Some(90_000)), Time(3600));
         assert_eq!(retry_login(Time(0), 1, Some(5)), Time(60));
+        for retry in [retry_write, retry_cluster, retry_status] {
+            assert_eq!(retry(Time(0), 1, 0, Some(700)), Time(700));
+            assert_eq!(retry(Time(0), 1, 0, Some(90_000)), Time(3600));
+        }
+    }
+
+    /// The pause after each failure in a row, where the spread adds nothing.
+    fn pauses(retry: impl Fn(u32, u32) -> Time) -> [i64; 6] {
+        let unspread = |n| (0..u32::MAX).find(|spread| mixed(*spread, n) == 0).unwrap();
+        [1, 2, 3, 4, 5, 6].map(|n| retry(n, unspread(n)).0)
+    }
+
+    #[test]
+    fn each_pause_is_longer_than_the_one_before_up_to_a_last() {
+        let of = |retry: fn(Time, u32, u32, Option<i64>) -> Time| pauses(|n, s| retry(Time(0), n, s, None));
+        assert_eq!(
+            pauses(|n, s| retry_refresh(Time(0), n, s, None, None)),
+            [20, 60, 180, 600, 600, 600]
+        );
+        assert_eq!(of(retry_write), [20, 60, 300, 600, 600, 600]);
+        assert_eq!(of(retry_cluster), [5, 10, 20, 40, 80, 80]);
+        assert_eq!(of(retry_status), [5, 10, 20, 20, 20, 20]);
+        assert_eq!(
+            pauses(|n, _| retry_login(Time(0), n, None)),
+            [60, 120, 240, 480, 600, 600]
+        );
+        assert_eq!(
+            pauses(|n, _| next_repair(Time(0), n)),
+            [20, 60, 300, 300, 300, 300]
+        );
+    }
+
+    #[test]
+    fn objects_that_failed_together_come_back_within_a_fifth_more_of_the_pause() {
+        let seen: std::collections::BTreeSet<_> = (0..100_000)
+            .step_by(128)
+            .map(|spread| retry_write(Time(0), 4, spread, None).0)
+            .collect();
+        assert_eq!(seen.first(), Some(&600));
+        assert!(seen.last().is_some_and(|at| (700..720).contains(at)), "{seen:?}");
+        assert!(seen.len() > 90, "{} moments", seen.len());
+    }
+
+    #[test]
+    fn a_renewal_that_brought_nothing_later_is_due_at_half_of_what_is_left() {
+        assert_eq!(deferred(life(3600), Time(1000 + 600)), Time(1000 + 2100));
+        assert_eq!(deferred(life(3600), Time(1000 + 3600)), Time(1000 + 3601));
+        assert_eq!(deferred(life(3600), Time(9000)), Time(9001));
+    }
+
+    #[test]
+    fn each_object_is_sealed_anew_at_its_own_second_of_the_day() {
+        assert_eq!(reseal_at(Time(0), 5), Time(5));
+        assert_eq!(reseal_at(Time(5), 5), Time(5));
+        assert_eq!(reseal_at(Time(6), 5), Time(DAY + 5));
+        assert_eq!(reseal_at(Time(3 * DAY + 7), 9 + 86_400), Time(3 * DAY + 9));
+    }
+
+    #[test]
+    fn a_service_account_token_is_used_for_four_fifths_of_its_life() {
+        assert_eq!(next_service_account_token(Time(100), Time(3700)), Time(2980));
+    }
+
+    #[test]
+    fn a_hold_ends_at_once_if_it_began_in_the_future() {
+        assert_eq!(hold_ends(Time(9), Some(Time(5)), Time(5)), Time(9));
+        assert_eq!(hold_ends(Time(9), Some(Time(6)), Time(5)), Time(5));
+        assert_eq!(hold_ends(Time(9), None, Time(5)), Time(9));
+    }
+
+    #[test]
+    fn a_life_is_never_negative() {
+        assert_eq!((life(24).seconds(), life(-1).seconds()), (24, 0));
+        assert_eq!(life(24).remaining(Time(1004)), 20);
+        assert_eq!(life(24).remaining(Time(9000)), 0);
     }
 }

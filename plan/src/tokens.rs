@@ -142,9 +142,7 @@ impl Token {
     }
 
     fn repair_due(&self) -> Option<Time> {
-        self.repairs
-            .filter(|r| r.count > 0)
-            .map(|r| schedule::next_repair(r.at, r.count))
+        self.repairs.map(|r| schedule::next_repair(r.at, r.count))
     }
 
     /// What the entry needs at `now`.

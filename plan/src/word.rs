@@ -40,11 +40,11 @@ impl Snapshot {
             .filter(|word| now.since(word.0) <= WORD_HOLDS)
     }
 
-    /// When a word that is too far ahead begins to count.
-    pub(super) fn word_counts_at(&self, now: Time) -> Option<Time> {
+    /// When the word begins to count, or began to.
+    pub(super) const fn word_counts_at(&self) -> Option<Time> {
         match self.object.said {
-            Some(Said::At(word)) if word.0 > now.plus(WORD_AHEAD) => Some(word.0.plus(-WORD_AHEAD)),
-            Some(Said::At(_) | Said::Unreadable) | None => None,
+            Some(Said::At(word)) => Some(word.0.plus(-WORD_AHEAD)),
+            Some(Said::Unreadable) | None => None,
         }
     }
 

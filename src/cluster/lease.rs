@@ -132,6 +132,7 @@ fn decode(answer: &[u8]) -> Result<Object, ClusterError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::scripted::{Asked, Scripted};
 
     #[test]
     fn any_lease_can_be_read_whatever_its_times_say() {
@@ -149,5 +150,54 @@ mod tests {
     fn times_are_written_with_microseconds() {
         let at: Timestamp = "2026-01-02T03:04:05Z".parse().unwrap();
         assert_eq!(lease_time(at), "2026-01-02T03:04:05.000000Z");
+    }
+
+    fn lease(version: &str) -> (u16, serde_json::Value) {
+        let spec = json!({"holderIdentity": "a", "leaseDurationSeconds": 15});
+        (
+            200,
+            json!({"metadata": {"resourceVersion": version}, "spec": spec}),
+        )
+    }
+
+    fn held_by(name: &str) -> LeaseRecord {
+        LeaseRecord {
+            holder_identity: Some(name.to_owned()),
+            lease_duration_seconds: Some(15),
+            ..LeaseRecord::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn it_is_read_created_and_replaced_as_it_was_seen() {
+        let missing = (404, json!({"kind": "Status", "code": 404}));
+        let server = Scripted::new(vec![missing, lease("1"), lease("2"), lease("3")]);
+        let key = Key::new("entra", "leader");
+        let client = LeaseClient::new(server.client(), key.clone());
+        assert_eq!(client.key(), &key);
+        assert_eq!(client.read().await, Ok(None));
+        assert_eq!(client.create(&held_by("a")).await, Ok(Version("1".to_owned())));
+        let read = client.read().await.unwrap().unwrap();
+        assert_eq!(read, (Version("2".to_owned()), held_by("a")));
+        let replaced = client.replace(&read.0, &held_by("b")).await;
+        assert_eq!(replaced, Ok(Version("3".to_owned())));
+        let collection = "/apis/coordination.k8s.io/v1/namespaces/entra/leases";
+        let path = format!("{collection}/leader");
+        let spec = |name: &str| json!({"holderIdentity": name, "leaseDurationSeconds": 15});
+        let created = json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
+            "metadata": {"name": "leader"}, "spec": spec("a")});
+        let replacement = json!([
+            {"op": "replace", "path": "/metadata/resourceVersion", "value": "2"},
+            {"op": "add", "path": "/spec", "value": spec("b")},
+        ]);
+        assert_eq!(
+            server.asked(),
+            [
+                Asked::new("GET", &path, json!(null)),
+                Asked::new("POST", collection, created),
+                Asked::new("GET", &path, json!(null)),
+                Asked::new("PATCH", &path, replacement),
+            ]
+        );
     }
 }

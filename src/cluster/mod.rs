@@ -25,6 +25,8 @@ mod lease;
 mod metadata;
 mod observe;
 mod patch;
+#[cfg(test)]
+mod scripted;
 mod secrets;
 mod service_accounts;
 mod status;

@@ -202,6 +202,11 @@ mod tests {
             ..SecretMeta::default()
         };
         assert_eq!(pin(&unseen).unwrap_err(), ClusterError::Conflict);
+        let nobody = SecretMeta {
+            version: Version("7".to_owned()),
+            ..SecretMeta::default()
+        };
+        assert_eq!(pin(&nobody).unwrap_err(), ClusterError::Conflict);
     }
 
     #[test]

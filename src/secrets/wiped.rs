@@ -84,6 +84,22 @@ mod tests {
         assert_eq!(buffer.into_bytes().as_slice(), text.as_bytes());
     }
 
+    /// The vector never grows by itself: it would leave behind what it held.
+    #[test]
+    fn a_buffer_has_room_before_it_is_written_to() {
+        let mut buffer = Buffer::default();
+        let mut capacity_after = |length: usize| {
+            let more = vec![b'x'; length - buffer.0.len()];
+            assert!(buffer.write_all(&more).is_ok());
+            buffer.0.capacity()
+        };
+        assert_eq!(
+            [1, 256, 257, 514, 600].map(&mut capacity_after),
+            [256, 256, 514, 514, 1200]
+        );
+        assert_eq!(capacity_after(10_000), 20_000);
+    }
+
     #[test]
     fn json_is_the_usual_json() {
         let bytes = to_json(&["a\"b"]).ok().map(|b| b.to_vec());

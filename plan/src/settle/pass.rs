@@ -34,15 +34,13 @@ pub fn begins(known: &mut Known, s: &Snapshot, young: bool, starting: bool, now:
     if known.turn_at.is_some_and(|at| at <= now) {
         known.turn_at = None;
     }
+    let session_looked_at = known.search.session_looked_at;
     if !s.lacks_login() {
-        let session_looked_at = known.search.session_looked_at;
-        known.search = Search {
-            session_looked_at,
-            ..Search::default()
-        };
+        known.search = Search::default();
     } else if known.search.next.is_none() || young {
         known.search = Search::begun(now, young, starting, s.object.spread);
     }
+    known.search.session_looked_at = session_looked_at;
     see_others(known, s, now);
     miss(known, s);
     reseal::begins(known, s, now);

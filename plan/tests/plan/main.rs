@@ -6,6 +6,10 @@
 //! | [`random_world`] | so do decisions about arbitrary facts and wild times |
 //! | [`histories`] | whole lives of a credential keep the rules of the contract, and come to rest |
 //! | [`stories`] | what a user sees and what happens at every stop that the contract names |
+//! | [`rules`] | every rule that decisions are checked against notices when it is broken |
+//! | [`settled`] | what is known after an outcome |
+//! | [`steps`] | what every step is |
+//! | [`values`] | what each fact says of itself |
 //! | [`reasons`] | the table of reasons is the committed one |
 #![allow(
     clippy::unwrap_used,
@@ -29,6 +33,10 @@ mod histories;
 mod model;
 mod random_world;
 mod reasons;
+mod rules;
+mod settled;
 mod shift;
 mod small_world;
+mod steps;
 mod stories;
+mod values;

@@ -57,3 +57,14 @@ fn line(reason: &str, conditions: [&str; 5], retry: &str) -> String {
     .unwrap();
     line
 }
+
+#[test]
+fn each_has_its_section_in_the_guide_and_a_sentence() {
+    assert_eq!(
+        Reason::LoginRequired.guide(),
+        "docs/troubleshooting.md#loginrequired"
+    );
+    for reason in Reason::iter() {
+        assert!(reason.meaning().contains(' '), "{reason}");
+    }
+}

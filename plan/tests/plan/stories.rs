@@ -3,6 +3,7 @@
 mod answers;
 mod condemned;
 mod deeds;
+mod dues;
 mod entries;
 mod held;
 mod identity;
@@ -14,6 +15,11 @@ mod obstacles;
 mod permits;
 mod refresh;
 mod renewal;
+mod restart;
+mod search;
+mod sends;
+mod told;
+mod wakes;
 
 use entra_plan::conditions::conditions;
 use entra_plan::reason::Reason;

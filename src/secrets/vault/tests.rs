@@ -6,7 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,6 +19,7 @@ use crate::plan::identity::{AccountTag, Pin};
 use crate::plan::metadata::EntryName;
 use crate::plan::record::{Attempt, Entry, Verdict};
 use crate::plan::snapshot::Unopened;
+use crate::reconcile::material::ClientCertificate;
 
 const OLD: &str = "20260101T000000Z-aa";
 const NEW: &str = "20260601T000000Z-bb";
@@ -287,6 +288,47 @@ fn hashes_do_not_change_with_a_rotation() {
     assert_eq!(hashes(&bench.ring), before);
 }
 
+/// Each is made of all that it is asked for: what is another in any part has another hash.
+#[test]
+fn hashes_of_different_things_differ() {
+    let ring = Bench::settled().ring;
+    let secret = |text: &str| Secret::new(text.to_owned());
+    let certificate = |certificate: &str, key: &str| {
+        ClientAuthentication::Certificate(ClientCertificate {
+            certificate: certificate.as_bytes().to_vec(),
+            key: secret(key),
+        })
+    };
+    let clients = [
+        ClientAuthentication::Secret(secret("one")),
+        ClientAuthentication::Secret(secret("two")),
+        certificate("one", "key"),
+        certificate("two", "key"),
+        certificate("one", "other"),
+        ClientAuthentication::Assertion(secret("one")),
+    ];
+    let mut data = SecretData::default();
+    data.insert("access_token", b"q7Zk".to_vec());
+    let (empty, said) = (BTreeMap::new(), [("a/b".to_owned(), "1".to_owned())].into());
+    let hashes: Vec<_> = clients
+        .iter()
+        .map(|client| ring.client_mac(client).0)
+        .chain([
+            ring.mac(Purpose::Owner, &["a"]),
+            ring.mac(Purpose::Owner, &["b"]),
+            ring.mac(Purpose::Account, &["a"]),
+            ring.data_mac(&place("a", "b"), &data, &empty),
+            ring.data_mac(&place("a", "c"), &data, &empty),
+            ring.data_mac(&place("a", "b"), &SecretData::default(), &empty),
+            ring.data_mac(&place("a", "b"), &data, &said),
+        ])
+        .collect();
+    assert!(hashes.iter().all(|hash| hash.len() == 32));
+    assert_eq!(hashes.iter().collect::<BTreeSet<_>>().len(), hashes.len());
+    let token = |text: &str| ring.client_mac(&ClientAuthentication::Assertion(secret(text)));
+    assert_eq!(token("one"), token("two"), "another is issued for each use");
+}
+
 #[test]
 fn a_generated_set_works_at_once() {
     let now = Time(1_795_332_277);
@@ -309,10 +351,15 @@ fn nothing_secret_is_printed() {
         ..Granted::default()
     };
     let data = ring.render(&keys, &granted, &Secret::new("q7Zk-access".to_owned()));
+    assert_eq!(data.get("token"), Some(&b"q7Zk-access"[..]));
     let shown = format!(
         "{ring:?} {data:?} {:?} {}",
         session().refresh_token,
         String::from_utf8_lossy(&sealed.bytes)
     );
-    assert!(!shown.contains("q7Zk") && shown.contains("[redacted]") && shown.contains(OLD));
+    assert!(!shown.contains("q7Zk") && shown.contains("[redacted]"));
+    assert!(
+        format!("{ring:?}").contains(OLD),
+        "the names of keys are no secret"
+    );
 }

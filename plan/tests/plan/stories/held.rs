@@ -239,6 +239,17 @@ fn a_hold_has_its_own_back_off_and_ends_when_the_object_is_written() {
 }
 
 #[test]
+fn a_hold_that_is_over_wakes_nobody() {
+    let refused = |seconds| failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(seconds)));
+    let s = |seconds| Snapshot {
+        holds: [(Object::Client, refused(seconds))].into(),
+        ..healthy()
+    };
+    assert_eq!(rests(&s(0)), (Step::Idle, Reason::Fresh, Some(1560)));
+    assert_eq!(rests(&s(1)).2, Some(1));
+}
+
+#[test]
 fn a_hold_of_the_future_is_void() {
     let (s, mut known) = (healthy(), Known::default());
     trouble::with(

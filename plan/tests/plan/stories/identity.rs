@@ -2,7 +2,7 @@
 
 use entra_plan::Known;
 use entra_plan::Step;
-use entra_plan::answer::{Account, Effect, Granted};
+use entra_plan::answer::{Account, Deed, Effect, Granted};
 use entra_plan::identity::{AccountTag, Pin};
 use entra_plan::reason::Reason;
 use entra_plan::record::{ClientVersion, Record};
@@ -88,6 +88,44 @@ fn a_login_for_another_binding_takes_nothing_from_the_pin_before() {
     );
 }
 
+/// The spec writes the tenant in another way; the answer names its GUID.
+#[test]
+fn a_login_of_the_same_tenant_written_differently_keeps_the_pin() {
+    let written = |change: fn(&mut Binding)| {
+        let mut other = binding();
+        change(&mut other);
+        let mut s = pinned(pin());
+        s.target = entra_plan::snapshot::Target::Known {
+            binding: other,
+            resolved_tenant: None,
+        };
+        s
+    };
+    let tag = |_: &Account| AccountTag("other".to_owned());
+    let tag_of = |s: &Snapshot, answered: &Account| {
+        let pin = logins::pin(s, &pin().user, Some(answered), tag);
+        pin.tag.0
+    };
+    let renamed = written(|b| b.tenant = "contoso.other".to_owned());
+    assert_eq!(tag_of(&renamed, &account()), super::super::build::tag().0);
+    let elsewhere = Account {
+        tenant_id: "22222222-0000-4000-8000-000000000002".to_owned(),
+        ..account()
+    };
+    let nowhere = Account {
+        tenant_id: String::new(),
+        ..account()
+    };
+    for answered in [elsewhere, nowhere] {
+        assert_eq!(tag_of(&renamed, &answered), "other");
+    }
+    let client = written(|b| b.client_id = "another".to_owned());
+    let authority = written(|b| b.authority = "elsewhere.example".to_owned());
+    for s in [client, authority] {
+        assert_eq!(tag_of(&s, &account()), "other");
+    }
+}
+
 #[test]
 fn a_login_for_another_account_needs_the_leave_of_its_secret() {
     let other = Account {
@@ -95,7 +133,11 @@ fn a_login_for_another_account_needs_the_leave_of_its_secret() {
         ..Account::default()
     };
     let s = pinned(pin());
-    assert!(logins::judged(&s, &pin().user, &answer(Some(other.clone()))).is_err());
+    let refusal = logins::judged(&s, &pin().user, &answer(Some(other.clone()))).unwrap_err();
+    assert_eq!(
+        (refusal.effect, refusal.reason, refusal.deed),
+        (Effect::Person, Reason::IdentityChanged, Deed::Leave)
+    );
     let leave = LoginSecret {
         allows_identity_change: true,
         ..login("B")
@@ -136,6 +178,15 @@ fn the_first_answer_that_names_an_account_completes_the_pin_and_nothing_falls_du
         ))
         .is_final()
     );
+}
+
+/// Whoever was renamed signs in under the new name, and is the same account.
+#[test]
+fn the_pin_has_the_user_name_that_was_sent_last() {
+    let tag = |_: &Account| AccountTag("other".to_owned());
+    let renamed = logins::pin(&pinned(pin()), "renamed@contoso.example", Some(&account()), tag);
+    assert_eq!(renamed.user, "renamed@contoso.example");
+    assert_eq!((renamed.account, renamed.tag), (account(), pin().tag));
 }
 
 #[test]

@@ -253,3 +253,23 @@ fn a_healthy_session_goes_on_beside_a_record_that_cannot_be_opened() {
     };
     assert_eq!(rests(&none).1, Reason::AwaitingLogin);
 }
+
+#[test]
+fn an_older_key_is_due_and_another_one_is_replaced_with_the_next_write() {
+    let sealed_by = |key: Option<&str>| {
+        let mut s = rotated(healthy());
+        s.session.sealed_by = key.map(|id| KeyName(id.to_owned()));
+        (s.is_sealed_by_older(), s.is_sealed_by_another())
+    };
+    assert_eq!(sealed_by(Some(OLD)), (true, true));
+    assert_eq!(sealed_by(Some(NEW)), (false, false));
+    assert_eq!(sealed_by(Some("20270101T000000Z-cc")), (false, true));
+    assert_eq!(
+        sealed_by(None),
+        (true, true),
+        "what does not say counts as that old"
+    );
+    let mut foreign = rotated(healthy());
+    foreign.session.ownership = entra_plan::snapshot::Ownership::Foreign;
+    assert!(!foreign.is_sealed_by_older());
+}

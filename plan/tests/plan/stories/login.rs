@@ -404,3 +404,43 @@ fn entries_that_can_be_written_are_asked_for_first() {
         }
     );
 }
+
+#[test]
+fn a_login_that_is_being_deleted_is_as_good_as_gone() {
+    let s = Snapshot {
+        login: present(LoginSecret {
+            deleting: true,
+            ..login("A")
+        }),
+        ..first_sight()
+    };
+    assert_eq!(rests(&s), (Step::Idle, Reason::AwaitingLogin, None));
+}
+
+/// An outcome belongs to its record: that is read first, and where the Secret is gone, another one is made.
+#[test]
+fn an_outcome_is_stored_with_the_record_that_is_there() {
+    let outcome = LoginOutcome {
+        content: mac("A"),
+        attempt: "attempt-1".to_owned(),
+        entry: name("graph"),
+        user: pin().user,
+        result: Err(refusal(Effect::Condemned, Reason::WrongPassword)),
+    };
+    let with = |session| Snapshot {
+        session,
+        pocket: Pocket {
+            login: Some(outcome.clone()),
+            refresh: None,
+        },
+        ..recorded(0)
+    };
+    let read = recorded(0).session;
+    let unread = Session {
+        opened: Opened::Unread,
+        ..read.clone()
+    };
+    assert_eq!(step(&with(unread)), Step::ReadSession);
+    assert_eq!(step(&with(read)), Step::Store);
+    assert_eq!(step(&with(Session::default())), Step::Store);
+}

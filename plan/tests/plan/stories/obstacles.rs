@@ -56,6 +56,10 @@ fn a_deleted_credential_gets_nothing() {
     };
     assert_eq!(decide(&s).step, Step::Idle);
     assert_eq!(decide(&s).wake, None);
+    let mut touched = s;
+    touched.tokens = vec![fresh_token("graph")];
+    touched.tokens[0].published.as_mut().unwrap().verified = false;
+    assert_eq!((decide(&touched).step, decide(&touched).wake), (Step::Idle, None));
 }
 
 #[test]

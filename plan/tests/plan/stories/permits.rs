@@ -50,6 +50,21 @@ fn a_turn_that_comes_soon_is_not_told() {
     assert_eq!(rests(&withheld(5, &s)), (Step::Idle, Reason::Fresh, Some(5)));
 }
 
+#[test]
+fn a_renewal_that_has_waited_for_twenty_seconds_is_told_however_near_its_turn_is() {
+    let due_since = |seconds: i64| Snapshot {
+        tokens: vec![published_token("graph", -2160 - seconds)],
+        ..healthy()
+    };
+    assert_eq!(
+        rests(&withheld(5, &due_since(19))),
+        (Step::Idle, Reason::Fresh, Some(1))
+    );
+    let told = withheld(5, &due_since(20));
+    assert_eq!(rests(&told), (Step::Idle, Reason::Expiring, Some(5)));
+    assert!(check::decide(&told, NOW).message.contains("the host is failing"));
+}
+
 /// Turns are seconds apart, and each of them would be a write of the status.
 #[test]
 fn a_renewal_that_waits_for_its_turn_is_planned_by_its_schedule() {

@@ -59,6 +59,18 @@ fn a_dead_token_gets_one_try_when_a_person_asks() {
         ..dead()
     };
     assert_eq!(step(&s), Step::Redeem(names(&["graph"])));
+    let mut elsewhere = s.clone();
+    elsewhere.session.token.as_mut().unwrap().binding = other_tenant();
+    let mut unsealable = s.clone();
+    unsealable.session.opened = Opened::of(None, None);
+    let mut gone = s;
+    gone.session.token = None;
+    for s in [elsewhere, unsealable, gone] {
+        assert!(
+            decide(&s).step.is_final(),
+            "not one of another tenant, nor one that does not open"
+        );
+    }
 }
 
 #[test]
@@ -85,6 +97,21 @@ fn requests_are_spaced_by_twenty_seconds() {
     };
     assert_eq!(rests(&s), (Step::Idle, Reason::Fresh, Some(15)));
     assert_eq!(step_in(&s, 15), Step::Redeem(names(&["graph"])));
+}
+
+#[test]
+fn a_word_asks_for_one_renewal() {
+    let s = |handled| Snapshot {
+        object: facts::requested(&healthy().object),
+        handled,
+        ..healthy()
+    };
+    for earlier in [None, Some(word(-2))] {
+        assert_eq!(step(&s(earlier)), Step::Redeem(names(&["graph"])));
+    }
+    for handled in [word(-1), word(0)] {
+        assert!(step(&s(Some(handled))).is_final());
+    }
 }
 
 #[test]
@@ -194,6 +221,22 @@ fn an_accepted_login_is_not_sent_again_before_its_tenant_is_resolved() {
         }
     };
     assert_eq!(step(&again(None)), Step::Resolve);
+    let outage = failure(Effect::Transient, Reason::ServiceUnavailable, Some(NOW.plus(20)));
+    let failed = Snapshot {
+        failure: Some(outage),
+        ..again(None)
+    };
+    assert_eq!(rests(&failed).2, Some(20), "nor while that is put off");
+    assert_eq!(step_in(&failed, 20), Step::Resolve);
+    let foreign = Token {
+        ownership: entra_plan::snapshot::Ownership::Foreign,
+        ..token("graph")
+    };
+    let alone = Snapshot {
+        tokens: vec![foreign],
+        ..failed
+    };
+    assert_eq!(step_in(&alone, 20), Step::Resolve, "for the login alone");
     assert_eq!(step(&again(Some(TENANT_ID))), Step::DeleteLogin);
     assert_eq!(step(&again(Some("another"))), record_a());
 }

@@ -155,6 +155,24 @@ fn a_secret_that_keeps_being_deleted_is_repaired_more_and_more_slowly() {
 }
 
 #[test]
+fn a_secret_that_was_repaired_and_is_whole_is_no_trouble() {
+    let s = with(vec![Token {
+        repairs: Some(Repairs { count: 3, at: NOW }),
+        ..fresh_token("graph")
+    }]);
+    assert_eq!(rests(&s), (Step::Idle, Reason::Fresh, Some(1560)));
+    for change in [
+        |p: &mut Published| p.edited = true,
+        |p: &mut Published| p.unwritable = true,
+        |p: &mut Published| p.unlabelled = true,
+    ] {
+        let mut broken = s.clone();
+        change(broken.tokens[0].published.as_mut().unwrap());
+        assert_eq!(rests(&broken).1, Reason::SecretConflict);
+    }
+}
+
+#[test]
 fn an_unwritable_secret_is_replaced_once_its_successor_is_at_hand() {
     let s = with_published(Published {
         unwritable: true,
@@ -219,6 +237,11 @@ fn a_dropped_entry_goes_after_the_rest_is_published_or_has_failed() {
         ..token("graph")
     };
     assert_eq!(step(&dropped(vec![failed])), Step::Prune(names(&["dropped"])));
+    let foreign = Token {
+        ownership: Ownership::Foreign,
+        ..token("graph")
+    };
+    assert_eq!(step(&dropped(vec![foreign])), Step::Prune(names(&["dropped"])));
 }
 
 #[test]

@@ -1,0 +1,235 @@
+//! What begins and ends a pass: waits that are over, clocks that were set back, words, the search for a login.
+
+use entra_plan::answer::{Account, Effect};
+use entra_plan::known::{Absence, Known, Note};
+use entra_plan::reason::Reason;
+use entra_plan::schedule::{RETRY_AFTER_CAP, SEND_WINDOW};
+use entra_plan::settle::{client, pass, reads};
+use entra_plan::snapshot::{AttemptSeen, Failure, Login, Ownership, Snapshot, Withheld};
+use entra_plan::{Object, Time};
+
+use super::super::build::*;
+
+fn begun(mut known: Known, s: &Snapshot) -> Known {
+    pass::begins(&mut known, s, false, false, NOW);
+    known
+}
+
+fn withheld_until(seconds: i64) -> Known {
+    Known {
+        withheld: Some(Withheld {
+            until: NOW.plus(seconds),
+            reason: Reason::ServiceUnavailable,
+            message: String::new(),
+            binding: None,
+        }),
+        turn_at: Some(NOW.plus(seconds)),
+        ..Known::default()
+    }
+}
+
+#[test]
+fn a_permit_and_a_turn_are_awaited_until_then_and_no_longer_than_they_can_be() {
+    let waits = |seconds| {
+        let known = begun(withheld_until(seconds), &healthy());
+        (known.withheld.is_some(), known.turn_at.is_some())
+    };
+    assert_eq!(waits(0), (false, false), "it is over");
+    assert_eq!(waits(1), (true, true));
+    assert_eq!(waits(SEND_WINDOW), (true, true));
+    assert_eq!(waits(SEND_WINDOW + 1), (true, false), "the clock was set back");
+    assert_eq!(waits(RETRY_AFTER_CAP), (true, false));
+    assert_eq!(waits(RETRY_AFTER_CAP + 1), (false, false));
+}
+
+/// The clock was set back.
+#[test]
+fn what_was_noted_in_the_future_holds_nothing_up() {
+    let noted = |seconds: i64| {
+        let refused = |at: Time| Failure {
+            at,
+            ..failure(Effect::Transient, Reason::Throttled, Some(at.plus(40)))
+        };
+        let at = NOW.plus(seconds);
+        let mut known = Known {
+            failure: Some(refused(at)),
+            attempt: Some(AttemptSeen {
+                first_seen: at,
+                ..seen(at, true)
+            }),
+            last_redeemed_at: Some(at),
+            deleted_login_at: Some(at),
+            ..Known::default()
+        };
+        known.note(&name("graph")).failure = Some(refused(at));
+        begun(known, &healthy())
+    };
+    let next = |f: &Option<Failure>| f.as_ref().unwrap().next_attempt_at.unwrap();
+    let past = noted(0);
+    assert_eq!(next(&past.failure), NOW.plus(40));
+    assert_eq!(next(&past.entries[&name("graph")].failure), NOW.plus(40));
+    assert_eq!(
+        (past.last_redeemed_at, past.deleted_login_at),
+        (Some(NOW), Some(NOW))
+    );
+    let future = noted(1);
+    assert_eq!(next(&future.failure), NOW);
+    assert_eq!(next(&future.entries[&name("graph")].failure), NOW);
+    assert_eq!((future.last_redeemed_at, future.deleted_login_at), (None, None));
+    assert_eq!(future.attempt.unwrap().first_seen, NOW);
+}
+
+#[test]
+fn a_word_that_leads_to_nothing_is_handled_by_having_been_looked_at() {
+    let ended = |change: fn(&mut Snapshot)| {
+        let mut s = first_sight();
+        s.object.said = said(-1);
+        change(&mut s);
+        let mut known = Known::default();
+        pass::ends(&mut known, &s, NOW);
+        known.handled
+    };
+    assert_eq!(ended(|_| ()), Some(word(-1)));
+    let changes: [fn(&mut Snapshot); 5] = [
+        |s| s.session = session(),
+        |s| s.login = present(login("A")),
+        |s| s.object.suspended = true,
+        |s| s.object.deleting = true,
+        |s| s.last_redeemed_at = Some(NOW),
+    ];
+    for change in changes {
+        assert_eq!(ended(change), None);
+    }
+}
+
+#[test]
+fn the_latest_word_that_any_process_handled_counts() {
+    let mut known = Known::default();
+    for (told, counts) in [(-5, -5), (-9, -5), (-1, -1)] {
+        pass::word_was_handled(&mut known, word(told));
+        assert_eq!(known.handled, Some(word(counts)));
+    }
+}
+
+#[test]
+fn a_person_s_word_lifts_what_the_client_credential_lacked() {
+    let lacking = || {
+        let mut known = Known::default();
+        let lacks = client::no_client_secret("app", "client-secret");
+        reads::client_refused(&mut known, &healthy(), lacks, NOW);
+        known
+    };
+    let held = |s: &Snapshot| begun(lacking(), s).holds.contains_key(&Object::Client);
+    assert!(held(&healthy()));
+    let mut asked = healthy();
+    asked.object.said = said(-1);
+    assert!(!held(&asked));
+}
+
+#[test]
+fn who_signed_in_is_shown_with_the_name_that_was_sent_where_the_answer_gave_none() {
+    assert_eq!(pass::shown(&account(), "sent").username, account().username);
+    assert_eq!(pass::shown(&Account::default(), "sent").username, "sent");
+}
+
+#[test]
+fn which_troubles_are_worth_an_event() {
+    for reason in [
+        Reason::Expiring,
+        Reason::Expired,
+        Reason::WriteRefused,
+        Reason::ClusterUnavailable,
+        Reason::CertificateExpiring,
+        Reason::ConsentMissing,
+    ] {
+        assert!(pass::is_trouble(reason), "{reason}");
+    }
+    for reason in [Reason::Fresh, Reason::Throttled, Reason::LoggingIn] {
+        assert!(!pass::is_trouble(reason), "{reason}");
+    }
+}
+
+#[test]
+fn a_search_lasts_while_a_login_is_needed_and_begins_anew_after_an_edit() {
+    let begins = |s: &Snapshot, known: Known, young| {
+        let mut known = known;
+        pass::begins(&mut known, s, young, false, NOW);
+        known.search
+    };
+    let searching = || {
+        let mut known = Known::default();
+        known.search.next = Some(NOW.plus(400));
+        known.search.looks = 5;
+        known.search.session_looked_at = Some(NOW.plus(-9));
+        known
+    };
+    let goes_on = begins(&first_sight(), searching(), false);
+    assert_eq!((goes_on.next, goes_on.looks), (Some(NOW.plus(400)), 5));
+    let edited = begins(&first_sight(), searching(), true);
+    assert_eq!((edited.next, edited.looks), (Some(NOW.plus(5)), 0));
+    let begun = begins(&first_sight(), Known::default(), false);
+    assert_eq!(begun.next, Some(NOW.plus(30)));
+    let with_login = Snapshot {
+        login: Login::Present(login("A")),
+        ..first_sight()
+    };
+    for s in [healthy(), with_login] {
+        let over = begins(&s, searching(), true);
+        assert_eq!((over.next, over.looks), (None, 0));
+        assert_eq!(over.session_looked_at, Some(NOW.plus(-9)), "that is another look");
+    }
+}
+
+/// It may come from a look of an earlier resource of this name, and then no watch tells that it is gone.
+#[test]
+fn what_others_must_remove_is_looked_at_again_from_the_first_sight_on() {
+    let sees = |ownership, known: Known| {
+        let mut s = healthy();
+        s.session.ownership = ownership;
+        s.tokens[0].ownership = ownership;
+        let known = begun(known, &s);
+        let note = known.entries.get(&name("graph"));
+        (note.and_then(|n| n.looked_at), known.search.session_looked_at)
+    };
+    for ownership in [Ownership::Foreign, Ownership::Predecessor] {
+        let first = sees(ownership, Known::default());
+        assert_eq!(first, (Some(NOW), Some(NOW)));
+        let at = Some(NOW.plus(-9));
+        let mut before = Known::default();
+        before.note(&name("graph")).looked_at = at;
+        before.search.session_looked_at = at;
+        assert_eq!(sees(ownership, before), (at, at));
+    }
+    for ownership in [Ownership::Ours, Ownership::Absent, Ownership::Adoptable] {
+        assert_eq!(sees(ownership, Known::default()), (None, None));
+    }
+}
+
+#[test]
+fn notes_are_kept_of_the_entries_that_the_spec_names() {
+    let mut known = Known::default();
+    known.note(&name("graph"));
+    known.note(&name("dropped"));
+    let kept = begun(known, &healthy()).entries;
+    assert_eq!(kept.into_keys().collect::<Vec<_>>(), names(&["graph"]));
+}
+
+/// A watch that selects by our label shows neither.
+#[test]
+fn what_was_somebody_else_s_and_is_not_shown_is_looked_for_at_once() {
+    let missed = |change: fn(&mut Note)| {
+        let mut s = healthy();
+        s.tokens = vec![token("graph")];
+        let mut known = Known::default();
+        change(known.note(&name("graph")));
+        pass::begins(&mut known, &s, false, true, NOW);
+        known.entries[&name("graph")].absence
+    };
+    let looked_at = |note: &mut Note| note.looked_at = Some(NOW);
+    assert_eq!(missed(looked_at), Some(Absence::LookedFor));
+    let written = |note: &mut Note| note.verified = Some(version("3"));
+    assert_eq!(missed(written), Some(Absence::LookedFor));
+    let certain = |note: &mut Note| note.absence = Some(Absence::Certain);
+    assert_eq!(missed(certain), Some(Absence::Certain));
+    assert_eq!(missed(|_| ()), None);
+}
