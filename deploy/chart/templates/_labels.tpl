@@ -1,0 +1,23 @@
+{{/* What selects the pods; it never changes within a release. */}}
+{{- define "entra-operator.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "entra-operator.labels" -}}
+{{- $fixed := include "entra-operator.selector" . | fromYaml -}}
+{{- $version := dict "app.kubernetes.io/version" .Chart.AppVersion -}}
+{{- toYaml (merge $fixed $version .Values.commonLabels) -}}
+{{- end }}
+
+{{- define "entra-operator.podLabels" -}}
+{{- toYaml (merge (include "entra-operator.labels" . | fromYaml) .Values.podLabels) -}}
+{{- end }}
+
+{{- define "entra-operator.crdAnnotations" -}}
+{{- $keep := ternary (dict "helm.sh/resource-policy" "keep") dict .Values.crds.keep -}}
+{{- with merge $keep .Values.crds.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+{{- end -}}
+{{- end }}
