@@ -102,5 +102,5 @@ fn every_value_is_changed_by_a_set() {
     }
 }
 
-/// What no set needs to change to be seen.
+/// What another test changes.
 const UNCHANGED: [&str; 1] = ["crds.keep"];

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use entra_lab::chart::helm::Helm;
+use entra_lab::chart::sets::chart;
 use entra_lab::stage::repository;
 use serde_json::{Value, json};
 
@@ -130,6 +132,25 @@ fn the_definition_is_whole_and_stays_when_the_release_goes() {
     assert_eq!(
         of_kind(set("bring-your-own"), "CustomResourceDefinition").count(),
         0
+    );
+}
+
+#[test]
+fn a_definition_that_is_not_kept_goes_with_the_release() {
+    let chart = chart().display().to_string();
+    let arguments = ["template", "a", &chart, "--show-only", "templates/crds.yaml"];
+    let not_kept = [&arguments[..], &["--set", "crds.keep=false"]].concat();
+    assert!(
+        Helm::V4
+            .run(&arguments)
+            .unwrap()
+            .contains("helm.sh/resource-policy")
+    );
+    assert!(
+        !Helm::V4
+            .run(&not_kept)
+            .unwrap()
+            .contains("annotations:\n    helm.sh")
     );
 }
 
