@@ -1,13 +1,12 @@
-{{/* What selects the pods; it never changes within a release. */}}
+{{/* What selects the pods; it can never change. One operator to a namespace: the name of its Lease is fixed. */}}
 {{- define "entra-operator.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{- define "entra-operator.labels" -}}
 {{- $fixed := include "entra-operator.selector" . | fromYaml -}}
-{{- $version := dict "app.kubernetes.io/version" .Chart.AppVersion -}}
-{{- toYaml (merge $fixed $version .Values.commonLabels) -}}
+{{- $release := dict "app.kubernetes.io/instance" .Release.Name "app.kubernetes.io/version" .Chart.AppVersion -}}
+{{- toYaml (merge $fixed $release .Values.commonLabels) -}}
 {{- end }}
 
 {{- define "entra-operator.podLabels" -}}
