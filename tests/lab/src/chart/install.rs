@@ -58,8 +58,8 @@ impl Scene {
         self.upgrade().await?;
         self.removal(Helm::V4).await?;
         for helm in Helm::ALL {
-            self.helm(helm, &["install"], &["replicas=2"]).await?;
-            self.helm(helm, &["upgrade"], &["replicas=1"]).await?;
+            self.helm(helm, "install", &["replicas=2"]).await?;
+            self.helm(helm, "upgrade", &["replicas=1"]).await?;
             said(&format!("{helm:?} installs over what was left, and upgrades"))?;
             self.removal(helm).await?;
         }
@@ -77,10 +77,9 @@ impl Scene {
 
     /// The old Helm; the pod is one that a restricted namespace admits.
     async fn first_release(&self) -> Result<(), Error> {
-        self.helm(Helm::V3, &["install"], &[]).await?;
+        self.helm(Helm::V3, "install", &[]).await?;
         held(
-            self.is::<ClusterRole>(Api::all(self.client.clone()), RELEASE)
-                .await?,
+            is(&self.cluster_roles(), RELEASE).await?,
             "all namespaces are served",
         )?;
         held(self.has_pod().await?, "a restricted namespace admits the pod")?;
@@ -102,33 +101,31 @@ impl Scene {
     /// The new Helm takes the release over, and narrows its rights.
     async fn upgrade(&self) -> Result<(), Error> {
         let narrow = format!("config.watch.namespaces={{{SERVED}}}");
-        self.helm(Helm::V4, &["upgrade"], &[&narrow]).await?;
+        self.helm(Helm::V4, "upgrade", &[&narrow]).await?;
         let role = Api::<Role>::namespaced(self.client.clone(), SERVED);
         held(
-            self.is(role, &format!("{RELEASE}-served")).await?,
+            is(&role, &format!("{RELEASE}-served")).await?,
             "the namespace has a Role",
         )?;
         held(
-            !self
-                .is::<ClusterRole>(Api::all(self.client.clone()), RELEASE)
-                .await?,
+            !is(&self.cluster_roles(), RELEASE).await?,
             "nothing holds for the cluster any more",
         )
     }
 
     async fn removal(&self, helm: Helm) -> Result<(), Error> {
-        self.helm(helm, &["uninstall"], &[]).await?;
+        self.helm(helm, "uninstall", &[]).await?;
         held(
-            !self.is(self.own::<Deployment>(), RELEASE).await?,
+            !is(&self.own::<Deployment>(), RELEASE).await?,
             "the release is removed",
         )?;
         let definitions = Api::<CustomResourceDefinition>::all(self.client.clone());
-        held(self.is(definitions, DEFINITION).await?, "the definition stays")?;
+        held(is(&definitions, DEFINITION).await?, "the definition stays")?;
         held(
-            self.is(self.credentials(), "reporting").await?,
+            is(&self.credentials(), "reporting").await?,
             "the credential stays",
         )?;
-        held(self.is(self.own::<Secret>(), KEYS).await?, "the keys stay")
+        held(is(&self.own::<Secret>(), KEYS).await?, "the keys stay")
     }
 
     fn own<K>(&self) -> Api<K>
@@ -138,15 +135,12 @@ impl Scene {
         Api::namespaced(self.client.clone(), RELEASE)
     }
 
-    fn credentials(&self) -> Api<EntraCredential> {
-        Api::namespaced(self.client.clone(), SERVED)
+    fn cluster_roles(&self) -> Api<ClusterRole> {
+        Api::all(self.client.clone())
     }
 
-    async fn is<K>(&self, api: Api<K>, name: &str) -> Result<bool, Error>
-    where
-        K: Clone + DeserializeOwned + std::fmt::Debug,
-    {
-        Ok(api.get_metadata_opt(name).await?.is_some())
+    fn credentials(&self) -> Api<EntraCredential> {
+        Api::namespaced(self.client.clone(), SERVED)
     }
 
     async fn has_pod(&self) -> Result<bool, Error> {
@@ -161,11 +155,10 @@ impl Scene {
     }
 
     /// Runs a command of Helm for the release.
-    async fn helm(&self, helm: Helm, command: &[&str], settings: &[&str]) -> Result<(), Error> {
+    async fn helm(&self, helm: Helm, command: &str, settings: &[&str]) -> Result<(), Error> {
         let [chart, kubeconfig] = [chart(), self.plane.admin_kubeconfig().to_owned()];
-        let mut arguments: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
-        arguments.push(RELEASE.to_owned());
-        if command != ["uninstall"] {
+        let mut arguments = [command, RELEASE].map(str::to_owned).to_vec();
+        if command != "uninstall" {
             arguments.push(chart.display().to_string());
         }
         for setting in settings {
@@ -177,6 +170,13 @@ impl Scene {
         let output = run.await.map_err(|error| Error::Broken(error.to_string()))?;
         Ok(output.map(drop)?)
     }
+}
+
+async fn is<K>(api: &Api<K>, name: &str) -> Result<bool, Error>
+where
+    K: Clone + DeserializeOwned + std::fmt::Debug,
+{
+    Ok(api.get_metadata_opt(name).await?.is_some())
 }
 
 async fn create<K>(api: &Api<K>, object: Value) -> Result<(), Error>

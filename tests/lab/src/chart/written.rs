@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
 use super::Error;
 use super::helm::Helm;
@@ -89,9 +89,9 @@ fn manifests(objects: &[Rendered]) -> Files {
     let mut files = Files::new();
     for object in objects {
         let file = files.entry(format!("deploy/manifests/{}", object.template));
-        let before = file.or_insert_with(String::new);
+        let before: &mut String = file.or_default();
         let divider = if before.is_empty() { ORIGIN } else { "---\n" };
-        before.push_str(&format!("{divider}{}\n", object.text));
+        *before = format!("{before}{divider}{}\n", object.text);
     }
     let config = format!("{CONFIG_HEAD}\n{}\n", values::config());
     files.insert("deploy/manifests/config.yaml".to_owned(), config);
@@ -114,6 +114,6 @@ pub fn write(files: &Files) -> Result<Vec<&str>, Error> {
     Ok(stale)
 }
 
-fn is_current(file: &PathBuf, text: &str) -> bool {
+fn is_current(file: &Path, text: &str) -> bool {
     fs::read_to_string(file).is_ok_and(|stored| stored == *text)
 }

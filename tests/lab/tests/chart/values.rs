@@ -29,14 +29,17 @@ fn no_object_lets_an_unknown_key_pass() {
     let (mut closed, mut maps, mut of_kubernetes) = (0, 0, 0);
     objects(&schema(), "", &mut |object, path| {
         let description = object["description"].as_str().unwrap_or_default();
-        match &object["additionalProperties"] {
-            Value::Bool(false) => closed += 1,
+        let others = &object["additionalProperties"];
+        if others == false {
+            closed += 1;
+        } else if others.is_object() && object["properties"].is_null() {
             // Labels and the like.
-            Value::Object(_) if object["properties"].is_null() => maps += 1,
-            Value::Null if description.starts_with("Of Kubernetes: ") => of_kubernetes += 1,
+            maps += 1;
+        } else if others.is_null() && description.starts_with("Of Kubernetes: ") {
+            of_kubernetes += 1;
+        } else {
             // Other charts have keys there.
-            Value::Null if path == ".global" => {}
-            other => panic!("{path}: additionalProperties {other}"),
+            assert_eq!(path, ".global", "additionalProperties {others}");
         }
     });
     assert!(closed >= 20 && maps >= 8 && of_kubernetes >= 8);
