@@ -62,8 +62,7 @@ pub fn table() -> String {
 pub fn config() -> String {
     let lines = VALUES.lines().skip_while(|line| *line != "config:").skip(1);
     let inside = lines.take_while(|line| line.is_empty() || line.starts_with("  "));
-    let text: String = inside
-        .map(|line| format!("{}\n", line.strip_prefix("  ").unwrap_or(line)))
-        .collect();
+    let outdented = inside.map(|line| line.strip_prefix("  ").unwrap_or(line));
+    let text = outdented.collect::<Vec<_>>().join("\n");
     text.trim_end().to_owned()
 }

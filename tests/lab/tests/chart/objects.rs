@@ -62,7 +62,6 @@ pub(crate) fn container(objects: &Objects) -> &Value {
 
 /// The value of a variable of the container.
 pub(crate) fn variable<'a>(objects: &'a Objects, name: &str) -> Option<&'a str> {
-    let variables = container(objects)["env"].as_array().unwrap();
-    let found = variables.iter().find(|variable| variable["name"] == name)?;
-    found["value"].as_str()
+    let mut variables = container(objects)["env"].as_array().into_iter().flatten();
+    variables.find(|variable| variable["name"] == name)?["value"].as_str()
 }

@@ -137,14 +137,14 @@ fn people_get_rights_to_credentials_and_never_to_secrets() {
     for (people, writes) in [("view", false), ("edit", true), ("admin", true)] {
         let role =
             of_kind(objects, "ClusterRole").find(|role| role["metadata"]["labels"][label(people)] == "true");
-        let [rule] = rules(role.unwrap()) else {
+        let [only] = rules(role.unwrap()) else {
             panic!("more than one rule for {people}")
         };
         assert_eq!(
-            names(rule, "resources"),
+            names(only, "resources"),
             BTreeSet::from(["entracredentials".to_owned()])
         );
-        assert_eq!(names(rule, "verbs").contains("create"), writes, "{people}");
+        assert_eq!(names(only, "verbs").contains("create"), writes, "{people}");
     }
     assert!(all().iter().all(|(name, objects)| *name == "everything"
         || of_kind(objects, "ClusterRole").all(|role| role["metadata"]["labels"][label("view")].is_null())));
