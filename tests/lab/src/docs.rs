@@ -29,19 +29,28 @@ struct Part {
 }
 
 /// Every document with generated parts.
-pub const DOCUMENTS: &[Document] = &[Document {
-    path: "docs/troubleshooting.md",
-    parts: &[
-        Part {
-            name: "reasons",
-            write: reasons::table,
-        },
-        Part {
-            name: "codes",
-            write: codes::table,
-        },
-    ],
-}];
+pub const DOCUMENTS: &[Document] = &[
+    Document {
+        path: "docs/troubleshooting.md",
+        parts: &[
+            Part {
+                name: "reasons",
+                write: reasons::table,
+            },
+            Part {
+                name: "codes",
+                write: codes::table,
+            },
+        ],
+    },
+    Document {
+        path: "deploy/chart/README.md",
+        parts: &[Part {
+            name: "values",
+            write: crate::chart::values::table,
+        }],
+    },
+];
 
 /// Why a document cannot be written.
 #[derive(Debug, thiserror::Error)]
@@ -104,7 +113,7 @@ impl Part {
 }
 
 /// A table in Markdown.
-fn markdown<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+pub(crate) fn markdown<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let line = |cells: [String; N]| format!("| {} |\n", cells.join(" | "));
     let rule = format!("|{}\n", "---|".repeat(N));
     let body = rows.map(line).collect::<String>();

@@ -9,6 +9,7 @@
 //! - [`chaos`]: two replicas under kills, outages and people, for minutes to hours, opt-in
 //! - [`upgrade`]: an earlier operator, this one, and the earlier one again on the same objects, opt-in
 //! - [`audit`]: reads the API server's audit log, the judge of claims about API use
+//! - [`chart`]: renders the Helm chart, and writes what comes from it
 //! - [`cache`]: keeps what takes long to build, once for all checkouts
 //! - [`docs`]: writes the parts of the documents that come from the code
 //! - [`search`]: looks for secrets in texts, in every form in which they leak
@@ -17,6 +18,7 @@ pub mod audit;
 pub mod bench;
 pub mod cache;
 pub mod chaos;
+pub mod chart;
 pub mod controlplane;
 pub mod demo;
 pub mod docs;

@@ -5,7 +5,7 @@ mod breaks;
 use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Parser;
-use entra_lab::{bench, chaos, controlplane, demo, docs, keycloak, simulator, upgrade};
+use entra_lab::{bench, chaos, chart, controlplane, demo, docs, keycloak, simulator, upgrade};
 
 /// Test laboratory of entra-operator.
 #[derive(Debug, Parser)]
@@ -17,6 +17,8 @@ enum Cli {
     Breaks(breaks::Command),
     Bench(bench::Args),
     Chaos(chaos::Args),
+    #[command(subcommand)]
+    Chart(chart::Command),
     /// The real operator signs in once and renews tokens, live; ends by itself with a summary
     Demo(demo::Args),
     Docs(docs::Args),
@@ -43,6 +45,7 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         Cli::Breaks(command) => command.run()?,
         Cli::Bench(args) => writeln!(std::io::stdout(), "{}", bench::run(&args).await?)?,
         Cli::Chaos(args) => Box::pin(chaos::run(args)).await?,
+        Cli::Chart(command) => Box::pin(chart::run(command)).await?,
         Cli::Docs(args) => docs::run(args)?,
         Cli::Demo(args) => Box::pin(demo::run(args)).await?,
         Cli::Keycloak(args) => Box::pin(keycloak::run(args)).await?,

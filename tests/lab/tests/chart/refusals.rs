@@ -1,0 +1,121 @@
+//! What is mistyped, out of range or contradicts itself is refused, and the message names it.
+
+use entra_lab::chart::helm::Helm;
+use entra_lab::chart::sets::{RELEASE, chart};
+use entra_lab::chart::written::KUBERNETES;
+
+/// What Helm says to `--set`.
+fn said(helm: Helm, settings: &[&str]) -> Result<String, String> {
+    let chart = chart().display().to_string();
+    let mut arguments = vec!["template", RELEASE, &chart, "--kube-version", KUBERNETES];
+    for setting in settings {
+        arguments.extend(["--set", setting]);
+    }
+    helm.run(&arguments).map_err(|error| error.to_string())
+}
+
+fn refused(settings: &[&str], word: &str) {
+    for helm in Helm::ALL {
+        let error = said(helm, settings).expect_err(word);
+        assert!(error.contains(word), "{helm:?} {settings:?}: {error}");
+    }
+}
+
+#[test]
+fn a_mistyped_value_is_named() {
+    for (setting, word) in [
+        ("replica=2", "replica"),
+        ("image.digset=a", "digset"),
+        ("config.wacth=1", "wacth"),
+        ("config.watch.namespace={etl}", "namespace"),
+        ("config.authorities[0].caBundle=a", "caBundle"),
+        ("config.workloadIdentity.audiences.Germany=api://x", "Germany"),
+        ("networkPolicy.egressPort={443}", "egressPort"),
+        ("resources.limit.memory=1Gi", "limit"),
+        ("serviceMonitor.honorLabels=false", "honorLabels"),
+    ] {
+        refused(&[setting], word);
+    }
+}
+
+#[test]
+fn a_value_that_cannot_work_is_named() {
+    for (setting, word) in [
+        ("replicas=3", "replicas"),
+        ("image.digest=sha256:12", "digest"),
+        ("config.http.health=0.0.0.0:0", "health"),
+        ("config.watch.namespaces={Etl}", "namespaces"),
+        ("config.leaderElection.leaseSeconds=1", "leaseSeconds"),
+        ("config.sealing.keySecret=null", "sealing"),
+        ("proxy.https=socks5://proxy:1080", "https"),
+        ("openshift=yes", "openshift"),
+        ("serviceMonitor.renderMode=maybe", "renderMode"),
+    ] {
+        refused(&[setting], word);
+    }
+}
+
+#[test]
+fn two_places_for_the_keys_are_one_too_many() {
+    refused(&["config.sealing.keyFile=/keys"], "set keySecret to null");
+}
+
+#[test]
+fn a_service_monitor_that_must_be_there_is_missed() {
+    refused(
+        &[
+            "serviceMonitor.enabled=true",
+            "serviceMonitor.renderMode=failIfMissing",
+        ],
+        "Install the Prometheus operator",
+    );
+    let skipped = said(Helm::V4, &["serviceMonitor.enabled=true"]).unwrap();
+    assert!(!skipped.contains("kind: ServiceMonitor"));
+    let always = [
+        "serviceMonitor.enabled=true",
+        "serviceMonitor.renderMode=alwaysRender",
+    ];
+    assert!(said(Helm::V4, &always).unwrap().contains("kind: ServiceMonitor"));
+}
+
+/// What a person reads after an installation.
+fn notes(helm: Helm, settings: &[&str]) -> String {
+    let chart = chart().display().to_string();
+    let mut arguments = vec![
+        "install",
+        RELEASE,
+        &chart,
+        "--dry-run=client",
+        "--namespace",
+        "tokens",
+    ];
+    for setting in settings {
+        arguments.extend(["--set", setting]);
+    }
+    let output = helm.run(&arguments).unwrap();
+    output.split("NOTES:\n").nth(1).unwrap().to_owned()
+}
+
+#[test]
+fn the_notes_say_the_next_three_commands_and_warn() {
+    let plain = notes(Helm::V4, &[]);
+    for command in [
+        "kubectl --namespace tokens rollout status deployment/entra-operator",
+        "--type=entra-operator.dev/login",
+        "wait --for=condition=Ready",
+        "may read all Secrets of the cluster",
+        "no registry is named",
+    ] {
+        assert!(plain.contains(command), "{command} is not in:\n{plain}");
+    }
+    let careful = [
+        "config.watch.namespaces={etl,reports}",
+        "image.registry=registry.contoso.example",
+    ];
+    let careful = notes(Helm::V4, &careful);
+    assert!(careful.contains("serves etl, reports. Next:"));
+    assert!(!careful.contains("WARNING"), "{careful}");
+    let risky = ["crds.keep=false", "serviceMonitor.enabled=true"];
+    let risky = notes(Helm::V4, &risky);
+    assert!(risky.contains("crds.keep is off") && risky.contains("ServiceMonitor was left out"));
+}
