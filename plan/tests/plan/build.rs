@@ -10,8 +10,8 @@ use entra_plan::reason::Reason;
 use entra_plan::record::{Attempt, ClientInput, ClientVersion, ContentMac, Entry, Inputs, Record, Verdict};
 use entra_plan::schedule::{self, Life};
 use entra_plan::snapshot::{
-    AttemptSeen, Binding, Claim, Content, Failure, Held, Login, LoginSecret, Object, Opened, Ownership,
-    Published, Sealed, Session, Snapshot, StoredToken, Target, Token, Wanted,
+    AttemptSeen, Binding, Claim, Content, Failure, Held, LastLogin, LastVerdict, Login, LoginSecret, Object,
+    Opened, Ownership, Published, Sealed, Session, Snapshot, StoredToken, Target, Token, Wanted,
 };
 use entra_plan::word::{Said, Word};
 use entra_plan::{Step, Time};
@@ -337,6 +337,20 @@ pub fn record(entry: Entry) -> Record {
     Record {
         entries: vec![entry],
         attempt: None,
+    }
+}
+
+/// What the annotations note of the last sign-in, sent once.
+pub fn noted(verdict: LastVerdict, login_uid: Option<&str>) -> LastLogin {
+    LastLogin {
+        verdict: Some(verdict),
+        login_uid: login_uid.map(uid),
+        login_version: None,
+        sends: 1,
+        last_sent_at: None,
+        next_attempt_at: None,
+        inputs: None,
+        word: None,
     }
 }
 

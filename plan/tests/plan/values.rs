@@ -9,8 +9,8 @@ use entra_plan::mac::{RequestMac, ScopesMac};
 use entra_plan::reason::Reason;
 use entra_plan::record::{Changed, Entry, Inputs, Record, Verdict};
 use entra_plan::snapshot::{
-    Binding, Held, LastLogin, LastVerdict, Login, Opened, Ownership, Session, Snapshot, Target, Token,
-    Unopened, Wanted, Withheld,
+    Binding, Held, LastVerdict, Login, Opened, Ownership, Session, Snapshot, Target, Token, Unopened, Wanted,
+    Withheld,
 };
 
 use super::build::{self, *};
@@ -266,16 +266,7 @@ fn only_a_living_token_of_ours_that_opens_is_redeemed() {
 /// Only a person, who creates another login Secret, gives a record up that does not open.
 #[test]
 fn a_locked_record_is_given_up_for_another_login_only() {
-    let last = |uid_of_last: Option<&str>| LastLogin {
-        verdict: Some(LastVerdict::Open),
-        login_uid: uid_of_last.map(uid),
-        login_version: None,
-        sends: 1,
-        last_sent_at: None,
-        next_attempt_at: None,
-        inputs: None,
-        word: None,
-    };
+    let last = |uid_of_last: Option<&str>| noted(LastVerdict::Open, uid_of_last);
     let record = |login: Login, noted: Option<Option<&str>>, opened: Opened| {
         let mut s = healthy();
         s.login = login;

@@ -235,29 +235,26 @@ impl Permit {
     /// A second permit, for a request that follows this one's in the same slot: what the first brings is not lost for
     /// want of leave to use it.
     pub(super) fn followed_by(&self, caller: Caller) -> Result<Self, Later> {
-        let gate = &self.slot.gate;
-        let now = gate.clock.monotonic();
-        gate.lock()
-            .admit_next(&caller, now)
-            .map_err(|held| gate.later(held))?;
-        Ok(Self {
-            slot: Arc::clone(&self.slot),
-            caller,
-            experience: Experience::Nothing,
-        })
+        self.in_its_slot(caller, State::admit_next)
     }
 
     /// A second permit for the same caller, in the same slot: for what has to be asked before the request that this one
     /// is for.
     pub(super) fn for_one_more(&self) -> Result<Self, Later> {
+        self.in_its_slot(self.caller.clone(), State::admit_one_more)
+    }
+
+    fn in_its_slot(
+        &self,
+        caller: Caller,
+        admit: impl FnOnce(&mut State, &Caller, Duration) -> Result<(), Held>,
+    ) -> Result<Self, Later> {
         let gate = &self.slot.gate;
         let now = gate.clock.monotonic();
-        gate.lock()
-            .admit_one_more(&self.caller, now)
-            .map_err(|held| gate.later(held))?;
+        admit(&mut gate.lock(), &caller, now).map_err(|held| gate.later(held))?;
         Ok(Self {
             slot: Arc::clone(&self.slot),
-            caller: self.caller.clone(),
+            caller,
             experience: Experience::Nothing,
         })
     }

@@ -216,19 +216,9 @@ impl Args {
 
 /// The operator, and what replicas change to.
 async fn programs(args: &Args) -> Result<[PathBuf; 2], Error> {
-    let absolute = |path: &PathBuf| {
-        let found = path.canonicalize();
-        found.map_err(Error::io(format!("find {}", path.display())))
-    };
-    let own = match &args.operator {
-        Some(path) => absolute(path)?,
-        None => program::built(&Screen::new()).await?,
-    };
-    let other = args
-        .other_binary
-        .as_ref()
-        .map_or_else(|| Ok(own.clone()), absolute)?;
-    Ok([own, other])
+    let own = program::chosen(args.operator.as_deref(), &Screen::new()).await?;
+    let other = args.other_binary.as_deref().map(program::found).transpose()?;
+    Ok([own.clone(), other.unwrap_or(own)])
 }
 
 /// One line on standard error.

@@ -133,12 +133,7 @@ pub enum Error {
 /// Plays it. Returns when all promises were seen to hold.
 pub async fn run(args: Args) -> Result<(), Error> {
     let screen = Screen::new();
-    let program = match &args.operator {
-        Some(path) => path
-            .canonicalize()
-            .map_err(Error::io(format!("find {}", path.display())))?,
-        None => program::built(&screen).await?,
-    };
+    let program = program::chosen(args.operator.as_deref(), &screen).await?;
     // In a cluster of ours nothing is left to clean up, and the very first start takes minutes: there Ctrl-C ends
     // the process at once. In the user's cluster it must not end before it has tidied up.
     let mut guest = args.context.is_some().then(Interrupt::listen).transpose()?;

@@ -93,12 +93,7 @@ pub enum Error {
 /// What could not be started, did not happen, or does not hold.
 pub async fn run(args: Args) -> Result<(), Error> {
     let screen = Screen::new();
-    let program = match args.operator {
-        Some(path) => path
-            .canonicalize()
-            .map_err(Error::io(format!("find {}", path.display())))?,
-        None => program::built(&screen).await?,
-    };
+    let program = program::chosen(args.operator.as_deref(), &screen).await?;
     let scene = Box::pin(Scene::set(&screen, &program)).await?;
     let outcome = Box::pin(acts::play(&screen, &scene)).await;
     if outcome.is_err() {

@@ -121,16 +121,9 @@ impl Error {
 /// What could not be started, did not happen, or does not hold.
 pub async fn run(args: Args) -> Result<(), Error> {
     let screen = Screen::new();
-    let found = |path: &PathBuf| {
-        let absolute = path.canonicalize();
-        absolute.map_err(Error::io(format!("find {}", path.display())))
-    };
-    let other = args.other_binary.as_ref().map(found).transpose()?;
+    let other = args.other_binary.as_deref().map(program::found).transpose()?;
     let before = Before::of(&screen, &args.commit, other.as_deref())?;
-    let now = match &args.operator {
-        Some(path) => found(path)?,
-        None => program::built(&screen).await?,
-    };
+    let now = program::chosen(args.operator.as_deref(), &screen).await?;
     let scene = Box::pin(Scene::set(&before)).await?;
     let play = acts::Play::new(&screen, &scene, args.logs.clone());
     let outcome = Box::pin(play.run(&before, &now, args.store.as_deref())).await;

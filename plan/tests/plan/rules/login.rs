@@ -5,9 +5,7 @@ use entra_plan::invariants::Rule;
 use entra_plan::reason::Reason;
 use entra_plan::record::{Entry, Record, Verdict};
 use entra_plan::schedule::{DAY, WORD_AHEAD};
-use entra_plan::snapshot::{
-    Claim, Content, LastLogin, LastVerdict, Login, Opened, Ownership, Session, Snapshot,
-};
+use entra_plan::snapshot::{Claim, Content, LastVerdict, Login, Opened, Ownership, Session, Snapshot};
 use entra_plan::word::Said;
 
 use super::super::build::*;
@@ -23,17 +21,8 @@ fn with_entry(entry: Entry) -> Snapshot {
 }
 
 /// The record is there and cannot be opened; it was written for the login Secret of this uid.
-fn locked(noted: Option<&str>) -> Snapshot {
-    let last = LastLogin {
-        verdict: Some(LastVerdict::Open),
-        login_uid: noted.map(uid),
-        login_version: None,
-        sends: 1,
-        last_sent_at: None,
-        next_attempt_at: None,
-        inputs: None,
-        word: None,
-    };
+fn locked(login_uid: Option<&str>) -> Snapshot {
+    let last = noted(LastVerdict::Open, login_uid);
     let opened = Opened::Read {
         record: None,
         session: None,

@@ -7,14 +7,14 @@ use entra_plan::record::{Record, Verdict};
 use entra_plan::schedule::DAY;
 use entra_plan::settle::{pass, reseal, store};
 use entra_plan::snapshot::{
-    LastLogin, LastVerdict, Login, Object, Opened, Pocket, Sealed, Session, Snapshot, Target, Unopened,
+    LastVerdict, Login, Object, Opened, Pocket, Sealed, Session, Snapshot, Target, Unopened,
 };
 use entra_plan::{Known, Step, Time};
 
 use super::{decide, rests, step};
 use crate::build::{
-    NOW, first_sight, granted, healthy, login, mac, name, pin, present, record, record_a, sealed, session,
-    tried, uid, version, with_login,
+    NOW, first_sight, granted, healthy, login, mac, name, noted, pin, present, record, record_a, sealed,
+    session, tried, version, with_login,
 };
 use crate::check;
 
@@ -70,16 +70,7 @@ fn suspended(s: &Snapshot) -> Snapshot {
 
 /// A record that cannot be opened, written for this login Secret.
 fn locked(s: &Snapshot, named: &str, token: Option<Pin>) -> Snapshot {
-    let last = LastLogin {
-        verdict: Some(LastVerdict::Wrong),
-        login_uid: Some(uid(named)),
-        login_version: None,
-        sends: 1,
-        last_sent_at: None,
-        next_attempt_at: None,
-        inputs: None,
-        word: None,
-    };
+    let last = noted(LastVerdict::Wrong, Some(named));
     Snapshot {
         session: Session {
             last_login: Some(last),

@@ -2,7 +2,7 @@
 //! compiled twice.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde::Deserialize;
@@ -26,8 +26,22 @@ struct Target {
     name: String,
 }
 
+/// The operator that was given, or the one that is built.
+pub(crate) async fn chosen(given: Option<&Path>, screen: &Screen) -> Result<PathBuf, Error> {
+    match given {
+        Some(path) => found(path),
+        None => built(screen).await,
+    }
+}
+
+/// Where a program is, for whoever works in another directory.
+pub(crate) fn found(path: &Path) -> Result<PathBuf, Error> {
+    let absolute = path.canonicalize();
+    absolute.map_err(Error::io(format!("find {}", path.display())))
+}
+
 /// Builds the operator as cargo built this program, and says where it is. cargo's progress goes to stderr.
-pub(crate) async fn built(screen: &Screen) -> Result<PathBuf, Error> {
+async fn built(screen: &Screen) -> Result<PathBuf, Error> {
     screen.change("operator", "cargo build --workspace --bins", Paint::Dim)?;
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
