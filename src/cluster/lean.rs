@@ -15,6 +15,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::pruned::Pruned;
+
 /// kubectl's copy of the last applied object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
@@ -28,7 +30,7 @@ pub struct Lean<K>(Result<Box<K>, Box<Undecodable>>);
 /// An object that exists but does not fit the schema of this version.
 #[derive(Clone, Debug)]
 pub struct Undecodable {
-    /// Its metadata, as far as it could be read.
+    /// What identifies it.
     pub meta: ObjectMeta,
     /// What does not fit, without any value.
     pub problem: String,
@@ -94,8 +96,8 @@ where
     K: Resource<DynamicType = ()> + DeserializeOwned,
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = strip(Value::deserialize(deserializer)?);
-        let meta = metadata(&value);
+        let value = strip(Pruned::deserialize(deserializer)?.0);
+        let meta = identity(&value);
         Ok(match serde_json::from_value::<K>(value) {
             Ok(object) => Self::new(object),
             Err(error) => Self(Err(Box::new(Undecodable {
@@ -106,13 +108,11 @@ where
     }
 }
 
-/// Drops the bulk before anything is copied.
+/// Drops kubectl's copy before anything else is made of it.
 fn strip(mut value: Value) -> Value {
-    if let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) {
-        meta.remove("managedFields");
-        if let Some(annotations) = meta.get_mut("annotations").and_then(Value::as_object_mut) {
-            annotations.remove(LAST_APPLIED);
-        }
+    let annotations = value.pointer_mut("/metadata/annotations");
+    if let Some(annotations) = annotations.and_then(Value::as_object_mut) {
+        annotations.remove(LAST_APPLIED);
     }
     value
 }
@@ -124,21 +124,16 @@ fn prune(meta: &mut ObjectMeta) {
     }
 }
 
-/// Metadata of any object: whole if it decodes, else what identifies it.
-fn metadata(value: &Value) -> ObjectMeta {
-    let meta = value.get("metadata").cloned().unwrap_or_default();
-    let identity = ObjectMeta {
-        name: text(&meta, "name"),
-        namespace: text(&meta, "namespace"),
-        uid: text(&meta, "uid"),
-        resource_version: text(&meta, "resourceVersion"),
+/// What identifies an object, whatever else there is of it.
+fn identity(value: &Value) -> ObjectMeta {
+    let text = |field: &str| value.get("metadata")?.get(field)?.as_str().map(str::to_owned);
+    ObjectMeta {
+        name: text("name"),
+        namespace: text("namespace"),
+        uid: text("uid"),
+        resource_version: text("resourceVersion"),
         ..ObjectMeta::default()
-    };
-    serde_json::from_value(meta).unwrap_or(identity)
-}
-
-fn text(value: &Value, key: &str) -> Option<String> {
-    value.get(key).and_then(Value::as_str).map(str::to_owned)
+    }
 }
 
 /// The decoder's text up to the first value that it quotes.

@@ -15,6 +15,7 @@ use kube::Resource;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
+use super::pruned::Pruned;
 use crate::api::{EntraCredential, GROUP, IS_TOKEN, LABEL_TOKEN, annotation};
 use crate::plan::metadata::{Uid, Version};
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
@@ -80,7 +81,7 @@ impl Resource for SeenSecret {
 
 impl<'de> Deserialize<'de> for SeenSecret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let object = Value::deserialize(deserializer)?;
+        let Pruned(object) = Pruned::deserialize(deserializer)?;
         let metadata = object.get("metadata").unwrap_or(&Value::Null);
         Ok(Self {
             identity: identity(metadata),

@@ -25,6 +25,7 @@ mod lease;
 mod metadata;
 mod observe;
 mod patch;
+mod pruned;
 #[cfg(test)]
 mod scripted;
 mod secrets;

@@ -23,6 +23,7 @@ use super::client::Calls;
 use super::failure::{if_exists, unavailable};
 use super::metadata::{owners, secret_meta, texts};
 use super::patch::{Encoded, Op, edit, pin, replace_data, set_keys};
+use super::pruned::{self, Pruned};
 use crate::api::EntraCredential;
 use crate::plan::metadata::Uid;
 use crate::reconcile::material::SecretData;
@@ -276,7 +277,7 @@ impl<'a> Manifest<'a> {
 /// A Secret on its way from the API server; its values are wiped when it is dropped.
 #[derive(Deserialize)]
 struct Received {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "pruned::metadata")]
     metadata: Value,
     #[serde(default)]
     r#type: Option<String>,
@@ -314,13 +315,8 @@ fn decode_object(answer: &[u8]) -> Result<SecretObject, ClusterError> {
 }
 
 fn decode_metadata(answer: &[u8]) -> Result<Value, ClusterError> {
-    #[derive(Deserialize)]
-    struct Partial {
-        #[serde(default)]
-        metadata: Value,
-    }
-    let partial: Partial = serde_json::from_slice(answer).map_err(|_| incomprehensible())?;
-    Ok(partial.metadata)
+    let Pruned(mut object) = serde_json::from_slice(answer).map_err(|_| incomprehensible())?;
+    Ok(object.get_mut("metadata").map(Value::take).unwrap_or_default())
 }
 
 /// Never says why: the decoder might quote the answer.

@@ -15,18 +15,20 @@
 //! A [`Change::Restarted`] is applied before its list is asked for: feed the store from the stream itself. Reads and lists
 //! are answered from the present, as they are where no resourceVersion is asked for.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+mod entries;
+mod tombstones;
+
+use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use tokio::sync::watch;
 
+use self::entries::{Entries, Entry};
+use self::tombstones::{Death, Tombstones};
 use super::metadata::SeenSecret;
 use super::watch::{Change, Rewound, Selects, Watch};
 use crate::plan::metadata::{Uid, Version};
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
-
-/// Deletions that are remembered against late events.
-const TOMBSTONES: usize = 4096;
 
 /// Metadata of the Secrets that the watches select.
 #[derive(Debug)]
@@ -54,22 +56,11 @@ pub struct KnownThen {
 
 #[derive(Debug)]
 struct State {
-    entries: BTreeMap<Key, Entry>,
+    entries: Entries,
     lists: BTreeMap<Watch, List>,
     tombstones: Tombstones,
     /// Counts what was taken in, to tell what was known before a list began.
     moment: u64,
-}
-
-#[derive(Debug)]
-struct Entry {
-    meta: SecretMeta,
-    /// Watches that show it, or will.
-    shown_by: BTreeSet<Selects>,
-    /// When `meta` was learnt.
-    learnt: u64,
-    /// When we last wrote it; 0: never.
-    written: u64,
 }
 
 /// How far the lists of a watch are.
@@ -83,24 +74,6 @@ struct List {
 struct OpenList {
     /// When it began.
     since: u64,
-    present: BTreeSet<Key>,
-}
-
-/// Until which resourceVersion events about a uid are history.
-#[derive(Debug, Default)]
-struct Tombstones {
-    dead_at: HashMap<Uid, Death>,
-    order: VecDeque<Uid>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Death {
-    version: u64,
-    /// A watch shows it no longer, which may only mean that it is not selected any more: then this is the version in
-    /// which it lives on, and an answer with it is news.
-    unseen: bool,
-    /// When it was learnt.
-    learnt: u64,
 }
 
 /// Where a sight of a Secret comes from.
@@ -119,7 +92,7 @@ impl SecretStore {
     pub fn new(watches: &[Watch]) -> Self {
         let lists = watches.iter().map(|w| (w.clone(), List::default()));
         let state = State {
-            entries: BTreeMap::new(),
+            entries: Entries::default(),
             lists: lists.collect(),
             tombstones: Tombstones::default(),
             moment: 0,
@@ -143,8 +116,11 @@ impl SecretStore {
             Change::Restarted => state.begin(watch),
             Change::Applied(secret) => {
                 let (key, meta) = secret.into_parts();
-                let source = state.note_present(watch, &key);
-                let altered = state.upsert(&key, meta, watch.selects, source);
+                let source = state.source(watch);
+                let altered = state.upsert(&key, &meta, watch.selects, source);
+                state
+                    .entries
+                    .change(&key, |entry| entry.was_listed(watch.selects));
                 return altered.into_iter().collect();
             }
             Change::Deleted(secret) => {
@@ -181,8 +157,8 @@ impl SecretStore {
     pub fn deleted(&self, key: &Key, seen: &SecretMeta) {
         let mut state = self.write();
         state.bury(seen, false);
-        let same = |entry: &Entry| entry.meta.uid == seen.uid && !is_older(seen, &entry.meta);
-        if state.entries.get(key).is_some_and(same) {
+        let same = |known: &SecretMeta| known.uid == seen.uid && !is_older(seen, known);
+        if state.entries.meta(key).as_ref().is_some_and(same) {
             state.entries.remove(key);
         }
     }
@@ -196,30 +172,26 @@ impl SecretStore {
     pub fn known(&self, key: &Key) -> KnownThen {
         let state = self.read();
         KnownThen {
-            meta: state.entries.get(key).map(|e| e.meta.clone()),
+            meta: state.entries.meta(key),
             moment: state.moment,
         }
     }
 
     /// What is known of a Secret.
     pub fn get(&self, key: &Key) -> Option<SecretMeta> {
-        self.read().entries.get(key).map(|e| e.meta.clone())
+        self.read().entries.meta(key)
     }
 
     /// What is known of a Secret, if that watch shows it.
     pub fn get_as(&self, key: &Key, selects: Selects) -> Option<SecretMeta> {
         let state = self.read();
         let entry = state.entries.get(key)?;
-        entry.shown_by.contains(&selects).then(|| entry.meta.clone())
+        entry.is_shown_by(selects).then(|| entry.meta())
     }
 
-    /// Secrets of a namespace that `uid` controls, in the order of their names.
+    /// Token Secrets of a namespace that `uid` controls, in the order of their names.
     pub fn controlled_by(&self, namespace: &str, uid: &Uid) -> Vec<(Key, SecretMeta)> {
-        let state = self.read();
-        let inside = state.entries.range(Key::new(namespace, "")..);
-        let inside = inside.take_while(|(key, _)| key.namespace == namespace);
-        let theirs = inside.filter(|(_, e)| e.meta.controller.as_ref().is_some_and(|c| c.uid == *uid));
-        theirs.map(|(key, e)| (key.clone(), e.meta.clone())).collect()
+        self.read().entries.controlled_by(namespace, uid)
     }
 
     /// All Secrets that a watch shows, in the order of their keys.
@@ -227,9 +199,9 @@ impl SecretStore {
         let state = self.read();
         let shown = state
             .entries
-            .iter()
-            .filter(|(_, e)| e.shown_by.contains(&selects));
-        shown.map(|(key, e)| (key.clone(), e.meta.clone())).collect()
+            .of(&None)
+            .filter(|(_, entry)| entry.is_shown_by(selects));
+        shown.map(|(key, entry)| (key, entry.meta())).collect()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
@@ -247,10 +219,8 @@ impl State {
     fn begin(&mut self, watch: &Watch) {
         let since = self.moment;
         if let Some(list) = self.lists.get_mut(watch) {
-            list.open = Some(OpenList {
-                since,
-                present: BTreeSet::new(),
-            });
+            list.open = Some(OpenList { since });
+            self.entries.begin_list(&watch.scope, watch.selects);
         }
     }
 
@@ -259,12 +229,10 @@ impl State {
         self.moment
     }
 
-    fn note_present(&mut self, watch: &Watch, key: &Key) -> Source {
-        let Some(open) = self.lists.get_mut(watch).and_then(|l| l.open.as_mut()) else {
-            return Source::Watch;
-        };
-        open.present.insert(key.clone());
-        Source::List(open.since)
+    /// Where what this watch tells now comes from.
+    fn source(&self, watch: &Watch) -> Source {
+        let open = self.lists.get(watch).and_then(|list| list.open.as_ref());
+        open.map_or(Source::Watch, |open| Source::List(open.since))
     }
 
     /// Ends a list: what it did not contain is hidden from this watch, unless it was written since the list began.
@@ -276,36 +244,28 @@ impl State {
         let Some(open) = list.open.take() else {
             return Vec::new();
         };
-        let absent = |(key, entry): &(&Key, &Entry)| {
-            in_scope(watch, key)
-                && entry.shown_by.contains(&watch.selects)
-                && entry.written <= open.since
-                && !open.present.contains(*key)
-        };
-        let gone = self.entries.iter().filter(absent);
-        let gone: Vec<_> = gone
-            .map(|(key, entry)| (key.clone(), entry.meta.clone()))
-            .collect();
+        let known = self.entries.of(&watch.scope);
+        let gone = known.filter(|(_, entry)| entry.is_absent(watch.selects, open.since));
+        let gone: Vec<_> = gone.map(|(key, entry)| (key, entry.meta())).collect();
         let hidden = gone
             .iter()
             .filter_map(|(key, meta)| self.hide(key, meta, watch.selects));
         hidden.collect()
     }
 
-    fn upsert(&mut self, key: &Key, meta: SecretMeta, selects: Selects, source: Source) -> Option<Altered> {
-        if self.tombstones.covers(&meta, source) {
+    fn upsert(&mut self, key: &Key, meta: &SecretMeta, selects: Selects, source: Source) -> Option<Altered> {
+        if self.tombstones.covers(meta, source) {
             return None;
         }
         self.tombstones.lift(&meta.uid, source);
         let now = self.next_moment();
-        match self.entries.get_mut(key) {
-            Some(entry) if entry.meta.uid == meta.uid => {
-                entry.update(meta, selects, source, now).then_some(())?;
+        match self.entries.get(key).map(|entry| (entry.meta(), entry)) {
+            Some((before, _)) if before.uid == meta.uid => {
+                let update = |entry: &mut Entry| entry.update(&before, meta, selects, source, now);
+                self.entries.change(key, update)?.then_some(())?;
             }
-            Some(entry) if entry.outdates(&meta, source) => return None,
-            _ => {
-                self.entries.insert(key.clone(), Entry::new(meta, selects, now));
-            }
+            Some((before, entry)) if entry.outdates(&before, meta, source) => return None,
+            _ => self.entries.put(key, Entry::new(meta, selects, now)),
         }
         self.altered(key)
     }
@@ -316,26 +276,23 @@ impl State {
         let overtaken = known.meta.as_ref().is_some_and(|known| is_older(live, known));
         let risen = self.tombstones.outlived(live, known.moment);
         let now = self.next_moment();
-        if let Some(entry) = self.entries.get_mut(key).filter(|_| overtaken) {
-            entry.meta = live.clone();
-            entry.learnt = now;
+        if overtaken {
+            self.entries.change(key, |entry| entry.learn(live, now));
         }
         overtaken || risen
     }
 
     /// A watch shows a Secret no longer: deleted, or not selected any more.
     fn hide(&mut self, key: &Key, last: &SecretMeta, selects: Selects) -> Option<Altered> {
-        let entry = self.entries.get_mut(key)?;
-        if entry.meta.uid != last.uid || is_older(last, &entry.meta) {
+        let known = self.entries.meta(key)?;
+        if known.uid != last.uid || is_older(last, &known) {
             return None;
         }
-        entry.shown_by.remove(&selects);
-        let altered = self.altered(key);
-        if self.entries.get(key).is_some_and(|e| e.shown_by.is_empty()) {
+        if !self.entries.change(key, |entry| entry.hide(selects))? {
             self.entries.remove(key);
             self.bury(last, true);
         }
-        altered
+        Some(altered(key, known))
     }
 
     fn bury(&mut self, last: &SecretMeta, unseen: bool) {
@@ -351,52 +308,32 @@ impl State {
     }
 
     fn wrote(&mut self, key: &Key, meta: &SecretMeta, selects: Option<Selects>) {
-        let known = self.entries.get(key).filter(|e| e.meta.uid == meta.uid);
-        let Some(selects) = selects.or_else(|| known.and_then(|e| e.shown_by.first().copied())) else {
+        let shown_by = |state: &Self| {
+            let entry = state
+                .entries
+                .get(key)
+                .filter(|entry| entry.meta().uid == meta.uid)?;
+            entry.shown_first_by()
+        };
+        let Some(selects) = selects.or_else(|| shown_by(self)) else {
             return;
         };
-        self.upsert(key, meta.clone(), selects, Source::Answer);
+        self.upsert(key, meta, selects, Source::Answer);
         let now = self.next_moment();
-        if let Some(entry) = self.entries.get_mut(key).filter(|e| e.meta.uid == meta.uid) {
-            entry.written = now;
+        if self.entries.meta(key).is_some_and(|known| known.uid == meta.uid) {
+            self.entries.change(key, |entry| entry.was_written(now));
         }
     }
 
     fn altered(&self, key: &Key) -> Option<Altered> {
-        let entry = self.entries.get(key)?;
-        Some(Altered {
-            key: key.clone(),
-            controller: entry.meta.controller.clone(),
-        })
+        self.entries.meta(key).map(|known| altered(key, known))
     }
 }
 
-// === impl Entry ===
-
-impl Entry {
-    fn new(meta: SecretMeta, selects: Selects, now: u64) -> Self {
-        Self {
-            meta,
-            shown_by: BTreeSet::from([selects]),
-            learnt: now,
-            written: 0,
-        }
-    }
-
-    /// Takes in another sight of the same object; says whether anything is new.
-    fn update(&mut self, meta: SecretMeta, selects: Selects, source: Source, now: u64) -> bool {
-        let shown_anew = self.shown_by.insert(selects);
-        if self.outdates(&meta, source) || meta == self.meta {
-            return shown_anew;
-        }
-        self.meta = meta;
-        self.learnt = now;
-        true
-    }
-
-    /// Whether `meta` is history.
-    fn outdates(&self, meta: &SecretMeta, source: Source) -> bool {
-        is_older(meta, &self.meta) && !source.follows(self.learnt)
+fn altered(key: &Key, meta: SecretMeta) -> Altered {
+    Altered {
+        key: key.clone(),
+        controller: meta.controller,
     }
 }
 
@@ -407,70 +344,6 @@ impl Source {
     fn follows(self, learnt: u64) -> bool {
         matches!(self, Self::List(since) if learnt <= since)
     }
-}
-
-// === impl Tombstones ===
-
-impl Tombstones {
-    fn put(&mut self, uid: &Uid, death: Death) {
-        if let Some(dead_at) = self.dead_at.get_mut(uid) {
-            *dead_at = death.max(*dead_at);
-            return;
-        }
-        self.dead_at.insert(uid.clone(), death);
-        self.order.push_back(uid.clone());
-        if self.order.len() > TOMBSTONES
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.dead_at.remove(&oldest);
-        }
-    }
-
-    /// A list that tells of what is dead has overtaken the death: the object lives, in a history that began since.
-    fn lift(&mut self, uid: &Uid, source: Source) {
-        let overtaken = |death: &Death| source.follows(death.learnt);
-        if self.dead_at.get(uid).is_some_and(overtaken) {
-            self.raise(uid);
-        }
-    }
-
-    /// Whether this lives although it died in a later version and who asked for it knew that: it rose again in another
-    /// history, and the death is none.
-    fn outlived(&mut self, live: &SecretMeta, asked: u64) -> bool {
-        let died_later = |death: &Death| {
-            // What is only not selected any more lives on in the version in which the watch lost it.
-            let last = death.version.saturating_sub(u64::from(death.unseen));
-            death.learnt <= asked && number(&live.version).is_some_and(|version| version <= last)
-        };
-        let outlived = self.dead_at.get(&live.uid).is_some_and(died_later);
-        if outlived {
-            self.raise(&live.uid);
-        }
-        outlived
-    }
-
-    fn raise(&mut self, uid: &Uid) {
-        self.dead_at.remove(uid);
-        self.order.retain(|dead| dead != uid);
-    }
-
-    fn covers(&self, meta: &SecretMeta, source: Source) -> bool {
-        let (Some(death), Some(version)) = (self.dead_at.get(&meta.uid), number(&meta.version)) else {
-            return false;
-        };
-        if source.follows(death.learnt) {
-            return false;
-        }
-        let lives_on = death.unseen && source == Source::Answer;
-        version < death.version || (version == death.version && !lives_on)
-    }
-}
-
-fn in_scope(watch: &Watch, key: &Key) -> bool {
-    watch
-        .scope
-        .as_ref()
-        .is_none_or(|namespace| **namespace == *key.namespace)
 }
 
 /// Whether `one` is certainly older than `other`. Versions of one kind of object come from one counter, whatever the

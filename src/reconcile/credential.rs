@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::ports::{Key, Owner};
 use super::stamp;
 use crate::api::{EntraCredentialSpec, EntraCredentialStatus, Realm, TokenSpec};
@@ -9,7 +11,7 @@ use crate::plan::metadata::{EntryName, Uid};
 use crate::plan::word::{Said, Word};
 
 /// One `EntraCredential`, lean.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Credential {
     /// Namespace and name.
     pub key: Key,

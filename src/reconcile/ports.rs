@@ -12,6 +12,8 @@ mod provider;
 use std::collections::BTreeMap;
 use std::future::Future;
 
+use serde::{Deserialize, Serialize};
+
 pub use provider::{AuthorityRefused, Later, Outcome, Provider, Request, Tokens, Wanted};
 
 use super::material::{ClientAuthentication, LoginContent, Secret, SecretData, StoredSession};
@@ -25,7 +27,7 @@ use crate::plan::record::{ContentMac, Record};
 use crate::plan::snapshot::Binding;
 
 /// Namespace and name of an object.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Key {
     /// Namespace.
     pub namespace: String,
@@ -44,7 +46,7 @@ impl Key {
 }
 
 /// Controller of an object, from its ownerReferences.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Controller {
     /// It is an `EntraCredential` of our group.
     pub ours: bool,
@@ -56,7 +58,7 @@ pub struct Controller {
 
 /// What the operator keeps of a Secret's metadata. Annotations other than ours are dropped on arrival.
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretMeta {
     /// `metadata.uid`.
     pub uid: Uid,

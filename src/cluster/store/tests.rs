@@ -398,7 +398,7 @@ fn what_a_credential_controls_is_found_in_its_namespace_only() {
         let owner = json!({"apiVersion": "entra-operator.dev/v1alpha1", "kind": "EntraCredential",
             "name": "reporting", "uid": "cr", "controller": true});
         let metadata = json!({"namespace": namespace, "name": name, "uid": uid, "resourceVersion": "1",
-            "ownerReferences": [owner]});
+            "ownerReferences": [owner], "labels": {"entra-operator.dev/token": "true"}});
         Change::Applied(serde_json::from_value(json!({"metadata": metadata})).unwrap())
     };
     let store = store();
@@ -430,7 +430,7 @@ fn what_a_credential_controls_is_found_in_its_namespace_only() {
 #[test]
 fn tombstones_are_bounded() {
     let store = store();
-    for number in 0..=TOMBSTONES {
+    for number in 0..=tombstones::MOST {
         let uid = format!("u{number}");
         feed(&store, [applied("a", &uid, "5"), deleted("a", &uid, "6")]);
     }

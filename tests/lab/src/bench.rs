@@ -1,187 +1,148 @@
-//! Honest figures: a program, not a timed test. It prints a table and, with `--json`, the same as JSON.
+//! What many credentials cost: processor, memory, calls and lateness of an operator binary, against a real API server and a
+//! provider behind TLS. A program, not a timed test; its figures compare within one run on one machine only.
 //!
-//! Everything is measured on a real control plane with the binary that is given; ratios come from one run.
+//! # What is counted
+//! - Processor time of the operator, the API server and etcd, from `/proc/PID/stat`; of the last two what they use with
+//!   nobody connected is subtracted, and told. The provider and the eyes of the benchmark have a process of their own.
+//! - Calls of the operator's ServiceAccount, from the audit log; calls to the provider, from its journal.
+//! - Lateness of a renewal: from the moment that the token before it named to the one in which a watch showed the new one.
 
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+mod meter;
+mod population;
+mod renewals;
+mod report;
+mod start;
 
-use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::simulator::world::{API, PUBLIC_CLIENT, TENANT, password, user_name};
-use crate::stage::{AUTHORITY, Error, Operator, OperatorOptions, Stage, repository};
+use self::meter::{Meter, memory};
+use self::population::Population;
+use self::report::{Figures, table};
+use crate::controlplane;
+use crate::simulator::{self, world::World};
+use crate::stage::{Error, OperatorOptions, Stage, repository};
 
-/// Seconds that tokens live.
-const LIFE: u64 = 24;
+/// Of a token's life, in the middle: renewals are due by then.
+const RENEWED_AFTER: f64 = 0.58;
 
-/// How long the idle operator is left alone before its memory is read.
-const SETTLE: Duration = Duration::from_secs(5);
+/// Shortest life of tokens, seconds.
+const SHORTEST: u64 = 24;
 
-/// Measure size, start, memory and cost per renewal of an operator binary
-#[derive(Debug, clap::Args)]
+/// How long the control plane is left alone to know what it uses by itself, and the operator before its memory is read.
+const SETTLE: Duration = Duration::from_secs(20);
+
+/// Measure what an operator binary costs with many credentials
+#[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Binary to measure: build it with `cargo build --release --bin entra-operator`
     #[arg(long, default_value_os_t = repository().join("target/release/entra-operator"))]
     program: PathBuf,
-    /// Credentials with one token each
-    #[arg(long, default_value_t = 20)]
-    credentials: usize,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    json: bool,
+    /// Tree of the version of that binary, with its manifests
+    #[arg(long, value_name = "DIRECTORY", default_value_os_t = repository())]
+    tree: PathBuf,
+    /// Credentials with one token each; one run for every number
+    #[arg(long, value_delimiter = ',', default_values_t = [100, 1000])]
+    credentials: Vec<usize>,
+    /// Namespaces that they are spread over
+    #[arg(long, default_value_t = 1)]
+    namespaces: usize,
+    /// Renewals that are due in a second, where tokens then live for 24 s or longer
+    #[arg(long, default_value_t = 16)]
+    rate: u64,
+    /// Seconds of renewals that are measured
+    #[arg(long, default_value_t = 60)]
+    window: u64,
+    /// Write the figures as JSON to this file, too
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
 }
 
 /// Measures, and gives what is to be printed.
+///
+/// # Errors
+/// See [`Error`].
 pub async fn run(args: &Args) -> Result<String, Error> {
-    let stage = Stage::with_users(args.credentials, LIFE).await?;
-    let operator = stage.operator(&args.program, options()).await?;
-    let ready = restarted(&stage, &args.program, operator).await?;
-    let operator = stage.operator(&args.program, options()).await?;
+    let mut all = Vec::new();
+    for credentials in &args.credentials {
+        all.push(measure(args, *credentials).await?);
+    }
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&all).unwrap_or_default();
+        std::fs::write(path, text).map_err(|source| Error::Io {
+            action: format!("write {}", path.display()),
+            source,
+        })?;
+    }
+    Ok(table(&all))
+}
+
+async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
+    let life = life(credentials, args.rate);
+    tell(credentials, &format!("tokens live for {life} s"));
+    let world = simulator::Options {
+        keep_secrets: false,
+        ..simulator::Options::new(World::with_users(credentials)).token_lifetime(life)
+    };
+    let stage = Stage::start_with(&args.tree, world, controlplane::Options::default()).await?;
+    tokio::time::sleep(SETTLE / 2).await;
+    let alone = Meter::begin(&stage, None);
     tokio::time::sleep(SETTLE).await;
-    let idle = operator.resident().unwrap_or_default();
-    let latency = sign_in(&stage, args.credentials).await?;
-    let cost = renewals(&stage, &operator).await?;
-    let figures = json!({
-        "binary_bytes": std::fs::metadata(&args.program).map(|m| m.len()).unwrap_or_default(),
-        "ready_milliseconds": ready.as_millis().to_string(),
-        "idle_rss_kib": idle,
-        "busy_rss_kib": operator.resident().unwrap_or_default(),
-        "credentials": args.credentials,
-        "all_ready_milliseconds": latency.as_millis().to_string(),
-        "renewals": cost.renewals,
-        "writes_per_renewal": cost.writes,
-        "reads_per_renewal": cost.reads,
-        "cpu_milliseconds_per_renewal": cost.cpu,
-    });
-    Ok(if args.json {
-        figures.to_string()
-    } else {
-        table(&figures)
+    let alone = alone.end(&stage, None);
+    let operator = stage.operator(&args.program, options()).await?;
+    tokio::time::sleep(SETTLE / 4).await;
+    let idle = memory(operator.pid());
+    let population = Population {
+        credentials,
+        namespaces: args.namespaces,
+    };
+    tell(credentials, "creates credentials and logins");
+    let sign_in = population.sign_in(&stage).await?;
+    tell(
+        credentials,
+        &format!("all are Ready after {:.1} s", sign_in.seconds),
+    );
+    let renewals = renewals::measure(&stage, &operator, &sign_in, life, args.window).await?;
+    let loaded = memory(operator.pid());
+    tell(credentials, "starts again");
+    let (start, operator) = start::again(&stage, &args.program, operator, options()).await?;
+    let peak = start::scraped(&operator).await;
+    Ok(Figures {
+        credentials,
+        namespaces: args.namespaces,
+        life,
+        binary_bytes: std::fs::metadata(&args.program).map_or(0, |file| file.len()),
+        alone,
+        idle,
+        all_ready_seconds: sign_in.seconds,
+        renewals,
+        loaded,
+        start,
+        peak,
     })
+}
+
+/// Seconds that tokens live, so that so many renewals are due in a second.
+fn life(credentials: usize, rate: u64) -> u64 {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "thousands"
+    )]
+    let life = (credentials as f64 / rate.max(1) as f64 / RENEWED_AFTER) as u64;
+    life.max(SHORTEST)
 }
 
 fn options() -> OperatorOptions {
     OperatorOptions {
-        log: "info".to_owned(),
+        log: "warn,entra_operator::operator=info".to_owned(),
         election: false,
+        config: "limits: {requestsPerSecondPerTenant: 1000}\n".to_owned(),
         ..OperatorOptions::default()
     }
 }
 
-/// Time from start to `/readyz` 200 against a warm API server.
-async fn restarted(stage: &Stage, program: &Path, first: Operator) -> Result<Duration, Error> {
-    first.terminate().await?;
-    let operator = stage
-        .operator(
-            program,
-            OperatorOptions {
-                wait: false,
-                ..options()
-            },
-        )
-        .await?;
-    let ready = operator.ready().await?;
-    operator.terminate().await?;
-    Ok(ready)
-}
-
-/// CPU time of the process so far, milliseconds (clock ticks of 10 ms).
-fn cpu(operator: &Operator) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", operator.pid())).unwrap_or_default();
-    let fields = stat.rsplit(')').next().unwrap_or_default();
-    let ticks = fields
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|f| f.parse::<u64>().ok());
-    ticks.sum::<u64>() * 10
-}
-
-/// Applies the credentials and their logins, and waits until all are Ready.
-async fn sign_in(stage: &Stage, credentials: usize) -> Result<Duration, Error> {
-    let items: Vec<_> = (0..credentials).flat_map(|i| [credential(i), login(i)]).collect();
-    let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
-    stage.kubectl(&["apply", "--server-side", "-f", "-"], Some(&list))?;
-    let start = Instant::now();
-    while ready(stage)? < credentials {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-    Ok(start.elapsed())
-}
-
-fn credential(i: usize) -> Value {
-    json!({
-        "apiVersion": "entra-operator.dev/v1alpha1", "kind": "EntraCredential",
-        "metadata": {"name": format!("bench-{i}"), "namespace": "default"},
-        "spec": {
-            "tenant": TENANT, "clientId": PUBLIC_CLIENT, "authority": AUTHORITY,
-            "login": {"secretName": format!("bench-{i}-login")},
-            "tokens": [{"secretName": format!("bench-{i}-token"), "scopes": [format!("{API}/.default")]}],
-        },
-    })
-}
-
-fn login(i: usize) -> Value {
-    json!({
-        "apiVersion": "v1", "kind": "Secret", "type": "entra-operator.dev/login",
-        "metadata": {"name": format!("bench-{i}-login"), "namespace": "default"},
-        "stringData": {"username": user_name(i), "password": password(i)},
-    })
-}
-
-fn ready(stage: &Stage) -> Result<usize, Error> {
-    let path = "jsonpath={range .items[*]}{.status.conditions[?(@.type==\"Ready\")].status}{\"\\n\"}{end}";
-    let out = stage.kubectl(&["get", "entracredentials", "-n", "default", "-o", path], None)?;
-    Ok(out.lines().filter(|l| *l == "True").count())
-}
-
-struct Cost {
-    renewals: u64,
-    writes: String,
-    reads: String,
-    cpu: String,
-}
-
-/// What two lives of renewals cost, from the audit log and the process's CPU time.
-async fn renewals(stage: &Stage, operator: &Operator) -> Result<Cost, Error> {
-    stage.plane.audit_barrier().await?;
-    let mark = stage
-        .plane
-        .audit()
-        .mark()
-        .map_err(crate::controlplane::Error::from)?;
-    let (seen, before) = (stage.simulator.journal().mark(), cpu(operator));
-    tokio::time::sleep(Duration::from_secs(2 * LIFE)).await;
-    stage.plane.audit_barrier().await?;
-    let user = crate::audit::service_account(crate::stage::OPERATOR, crate::stage::OPERATOR);
-    let entries = stage
-        .plane
-        .audit()
-        .by_user_since(&user, mark)
-        .map_err(crate::controlplane::Error::from)?;
-    let count = |of: fn(&crate::audit::Entry) -> bool| entries.iter().filter(|e| of(e)).count();
-    let renewals = stage.simulator.journal().since(seen).len() as u64;
-    let each = |n: u64| hundredths(n * 100 / renewals.max(1));
-    Ok(Cost {
-        renewals,
-        writes: each(count(crate::audit::Entry::is_write) as u64),
-        reads: each(count(|e| e.is_read() && !e.is_list_or_watch()) as u64),
-        cpu: each(cpu(operator).saturating_sub(before)),
-    })
-}
-
-fn hundredths(n: u64) -> String {
-    format!("{}.{:02}", n / 100, n % 100)
-}
-
-fn table(figures: &Value) -> String {
-    let rows = figures.as_object().into_iter().flatten();
-    rows.map(|(name, value)| {
-        format!(
-            "{:<32} {}",
-            name.replace('_', " "),
-            value.to_string().trim_matches('"')
-        )
-    })
-    .collect::<Vec<_>>()
-    .join("\n")
+fn tell(credentials: usize, what: &str) {
+    tracing::info!(credentials, "{what}");
 }

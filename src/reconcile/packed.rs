@@ -1,0 +1,136 @@
+//! What is kept of every object for as long as it exists, and looked at now and then: its JSON, compressed against an example
+//! of its kind. A few hundred bytes instead of some thousand in a hundred pieces.
+//!
+//! The example decides the size alone: it holds the names and texts that most objects of the kind have in common.
+
+use std::marker::PhantomData;
+
+use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::credential::Credential;
+use super::ports::SecretMeta;
+
+/// A kind of value that is kept packed.
+pub trait Example: Serialize + DeserializeOwned {
+    /// JSON of a usual one.
+    const EXAMPLE: &'static str;
+}
+
+/// A packed value. Equal values are equal when packed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed<T> {
+    bytes: Box<[u8]>,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T: Example> Packed<T> {
+    /// Packs a value.
+    pub fn of(value: &T) -> Self {
+        let text = serde_json::to_vec(value).unwrap_or_default();
+        Self {
+            bytes: compress_prepend_size_with_dict(&text, T::EXAMPLE.as_bytes()).into_boxed_slice(),
+            kind: PhantomData,
+        }
+    }
+
+    /// The value. There always is one: what was packed can be unpacked.
+    pub fn get(&self) -> Option<T> {
+        let text = decompress_size_prepended_with_dict(&self.bytes, T::EXAMPLE.as_bytes());
+        serde_json::from_slice(&text.ok()?).ok()
+    }
+}
+
+impl Example for SecretMeta {
+    const EXAMPLE: &'static str = r#"{"uid":"7f0c1a52-0000-4000-8000-000000000001","version":"1234567","deleting":false,
+"controller":null,"managed":false,"annotations":{"entra-operator.dev/account":"0","entra-operator.dev/binding":
+"{\"authority\":\"login.microsoftonline.com\",\"tenant\":\"11111111-2222-3333-4444-555555555555\",\"clientId\":\"aaaaaaaa-0000-4000-8000-000000000001\"}",
+"entra-operator.dev/issued-at":"2026-11-22T07:24:37Z","entra-operator.dev/key-id":"2026-11-22-","entra-operator.dev/last-login":
+"{\"verdict\":\"Accepted\",\"loginUid\":\"\",\"loginVersion\":\"1234567\",\"sends\":1,\"lastSentAt\":\"2026-11-22T07:24:37Z\",\"scopes\":\"\",\"clientVersion\":\"public\",\"clientContent\":\"public\",\"leave\":false}",
+"entra-operator.dev/owner":"0","entra-operator.dev/tenant-id":"11111111-2222-3333-4444-555555555555","entra-operator.dev/uid":"7f0c1a52-0000-4000-8000-000000000001"},
+"has_annotations":true,"has_labels":true},"controller":{"ours":true,"name":"","uid":""},"managed":true,"annotations":{"entra-operator.dev/expires-at":"2026-11-22T08:24:37Z",
+"entra-operator.dev/issued-at":"2026-11-22T07:24:37Z","entra-operator.dev/owner":"","entra-operator.dev/refresh-at":"2026-11-22T08:00:00Z","entra-operator.dev/rendered":"",
+"entra-operator.dev/request":"","entra-operator.dev/scopes":"https://graph.microsoft.com/.default api://","entra-operator.dev/shape":""},"has_annotations":true,"has_labels":true}"#;
+}
+
+impl Example for Credential {
+    const EXAMPLE: &'static str = r#"{"key":{"namespace":"","name":""},"uid":"7f0c1a52-0000-4000-8000-000000000001","generation":1,"deleting":false,
+"spec":{"tenant":"11111111-2222-3333-4444-555555555555","clientId":"aaaaaaaa-0000-4000-8000-000000000001","login":{"secretName":"-login"},"tokens":[{"secretName":"-token","scopes":["https://graph.microsoft.com/.default"]}],"suspend":false},
+"status":{"observedGeneration":1,"conditions":[
+{"lastTransitionTime":"2026-11-22T07:24:37Z","message":"","observedGeneration":1,"reason":"Fresh","status":"True","type":"Ready"},
+{"lastTransitionTime":"2026-11-22T07:24:37Z","message":"","observedGeneration":1,"reason":"Accepted","status":"True","type":"LoggedIn"},
+{"lastTransitionTime":"2026-11-22T07:24:37Z","message":"","observedGeneration":1,"reason":"Fresh","status":"True","type":"Published"},
+{"lastTransitionTime":"2026-11-22T07:24:37Z","message":"","observedGeneration":1,"reason":"Fresh","status":"False","type":"Reconciling"},
+{"lastTransitionTime":"2026-11-22T07:24:37Z","message":"","observedGeneration":1,"reason":"Fresh","status":"False","type":"Stalled"}],
+"account":{"username":"@contoso.example","objectId":"","tenantId":"11111111-2222-3333-4444-555555555555","homeAccountId":"","realm":"Managed"},
+"login":{"secretUid":"7f0c1a52-0000-4000-8000-000000000001","sends":1,"lastSentAt":"2026-11-22T07:24:37Z","verdict":"Accepted"},
+"refreshToken":{"issuedAt":"2026-11-22T07:24:37Z","lastRedeemedAt":"2026-11-22T07:24:37Z"},
+"tokens":[{"secretName":"-token","secretResourceVersion":"1234567","scopes":["https://graph.microsoft.com/.default"],"expiresAt":"2026-11-22T08:24:37Z","refreshAt":"2026-11-22T08:00:00Z","refreshedAt":"2026-11-22T07:24:37Z"}],
+"nextRefreshAt":"2026-11-22T08:00:00Z","expiresAt":"2026-11-22T08:24:37Z"},"request":null}"#;
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::plan::metadata::{Uid, Version};
+    use crate::reconcile::ports::Controller;
+
+    fn meta() -> impl Strategy<Value = SecretMeta> {
+        let annotations = prop::collection::btree_map(".{0,40}", ".{0,200}", 0..12);
+        let controller =
+            prop::option::of(
+                (any::<bool>(), ".*", ".*").prop_map(|(ours, name, uid)| Controller {
+                    ours,
+                    name,
+                    uid: Uid(uid),
+                }),
+            );
+        let texts = (".*", ".*", annotations, controller);
+        (texts, any::<(bool, bool, bool, bool)>()).prop_map(
+            |((uid, version, annotations, controller), (deleting, managed, has_annotations, has_labels))| {
+                SecretMeta {
+                    uid: Uid(uid),
+                    version: Version(version),
+                    deleting,
+                    controller,
+                    managed,
+                    annotations,
+                    has_annotations,
+                    has_labels,
+                }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_packed_is_what_comes_out(meta in meta()) {
+            prop_assert_eq!(Packed::of(&meta).get(), Some(meta));
+        }
+
+        #[test]
+        fn equal_values_are_equal_when_packed(one in meta(), other in meta()) {
+            prop_assert_eq!(Packed::of(&one) == Packed::of(&other), one == other);
+            prop_assert_eq!(Packed::of(&one), Packed::of(&one.clone()));
+        }
+    }
+
+    /// As the operator writes it at Entra ID.
+    const STATUS: &str = include_str!("packed/credential.json");
+
+    #[test]
+    fn a_usual_credential_takes_few_bytes() {
+        let credential: Credential = serde_json::from_str(STATUS).unwrap();
+        let packed = Packed::of(&credential);
+        assert_eq!(packed.get(), Some(credential));
+        assert!(
+            packed.bytes.len() < 600,
+            "{} of {} bytes",
+            packed.bytes.len(),
+            STATUS.len()
+        );
+    }
+}

@@ -1,0 +1,159 @@
+//! The figures of a run, as JSON and as a table.
+
+use serde::Serialize;
+
+use super::meter::{Memory, Used};
+use super::renewals::Renewals;
+use super::start::Start;
+use crate::stage::Error;
+
+/// What was measured with one number of credentials.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Figures {
+    /// Credentials with one token each.
+    pub(super) credentials: usize,
+    /// Namespaces that they are spread over.
+    pub(super) namespaces: usize,
+    /// Seconds that tokens live.
+    pub(super) life: u64,
+    /// Size of the binary.
+    pub(super) binary_bytes: u64,
+    /// The control plane with nobody connected.
+    pub(super) alone: Used,
+    /// Memory without credentials.
+    pub(super) idle: Memory,
+    /// From the last create until all were Ready.
+    pub(super) all_ready_seconds: f64,
+    /// A while of renewals.
+    pub(super) renewals: Renewals,
+    /// Memory after it.
+    pub(super) loaded: Memory,
+    /// A start with everything there.
+    pub(super) start: Start,
+    /// Memory after that and several scrapes at once.
+    pub(super) peak: Memory,
+}
+
+impl Figures {
+    fn rows(&self) -> Vec<(&'static str, String)> {
+        let r = &self.renewals;
+        let per_second = |used: f64| used / self.alone.seconds.max(1.0);
+        let net = |used: f64, alone: f64| per(used - per_second(alone) * r.used.seconds, r.count);
+        let calls = |n: usize| format!("{:.2}", ratio(n, r.count));
+        let [half, most, all] = r.lateness;
+        vec![
+            ("credentials", self.credentials.to_string()),
+            ("namespaces", self.namespaces.to_string()),
+            ("token life (s)", self.life.to_string()),
+            ("binary (MB)", format!("{:.1}", real(self.binary_bytes) / 1e6)),
+            (
+                "all Ready after the last create (s)",
+                format!("{:.1}", self.all_ready_seconds),
+            ),
+            (
+                "renewals in a second",
+                format!("{:.1}", real(r.count as u64) / r.used.seconds),
+            ),
+            (
+                "operator CPU per renewal (ms)",
+                format!("{:.2}", per(r.used.operator, r.count)),
+            ),
+            (
+                "API server CPU per renewal, net (ms)",
+                format!("{:.1}", net(r.used.api_server, self.alone.api_server)),
+            ),
+            (
+                "etcd CPU per renewal, net (ms)",
+                format!("{:.1}", net(r.used.etcd, self.alone.etcd)),
+            ),
+            (
+                "API server + etcd CPU alone (ms/s)",
+                format!("{:.0}", 1e3 * per_second(self.alone.api_server + self.alone.etcd)),
+            ),
+            ("calls to the provider per renewal", calls(r.provider)),
+            (
+                "writes · Events · reads per renewal",
+                format!("{} · {} · {}", calls(r.writes), calls(r.events), calls(r.reads)),
+            ),
+            (
+                "late by (s): p50 · p99 · max",
+                format!("{half:.2} · {most:.2} · {all:.2}"),
+            ),
+            (
+                "RSS idle · loaded (MiB)",
+                format!("{} · {}", mib(self.idle.resident), mib(self.loaded.resident)),
+            ),
+            ("RSS peak until loaded (MiB)", mib(self.loaded.peak)),
+            (
+                "RSS started again · peak with 3 scrapes (MiB)",
+                format!("{} · {}", mib(self.start.memory.resident), mib(self.peak.peak)),
+            ),
+            (
+                "memory per credential (kB)",
+                format!("{:.1}", self.per_credential()),
+            ),
+            (
+                "start: ready (s) · CPU in 20 s (s) · reading alone (s)",
+                format!(
+                    "{:.2} · {:.2} · {:.2}",
+                    self.start.ready, self.start.processor, self.start.bare
+                ),
+            ),
+            (
+                "start: calls to the provider · reads",
+                format!("{} · {}", self.start.provider, self.start.reads),
+            ),
+        ]
+    }
+
+    /// Of the process that was started again: what it holds beyond an idle one.
+    fn per_credential(&self) -> f64 {
+        let more = self.start.memory.resident.saturating_sub(self.idle.resident);
+        real(more) * 1.024 / real(self.credentials.max(1) as u64)
+    }
+}
+
+/// A row for each figure, a column for each number of credentials.
+pub(super) fn table(all: &[Figures]) -> String {
+    let columns: Vec<_> = all.iter().map(Figures::rows).collect();
+    let Some(first) = columns.first() else {
+        return String::new();
+    };
+    let line = |row: usize| {
+        let name = first.get(row).map_or("", |(name, _)| name);
+        let cells: Vec<_> = columns
+            .iter()
+            .filter_map(|c| Some(c.get(row)?.1.as_str()))
+            .collect();
+        format!("| {name} | {} |", cells.join(" | "))
+    };
+    let mut lines: Vec<_> = (0..first.len()).map(line).collect();
+    lines.insert(1, format!("|---|{}", "---|".repeat(columns.len())));
+    lines.join("\n")
+}
+
+/// Milliseconds for each.
+fn per(seconds: f64, count: usize) -> f64 {
+    seconds * 1e3 / real(count.max(1) as u64)
+}
+
+fn ratio(n: usize, count: usize) -> f64 {
+    real(n as u64) / real(count.max(1) as u64)
+}
+
+fn mib(kib: u64) -> String {
+    format!("{:.1}", real(kib) / 1024.0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for people")]
+fn real(n: u64) -> f64 {
+    n as f64
+}
+
+/// Something of the benchmark's own that did not work.
+pub(super) fn failed(what: &str) -> Error {
+    Error::Io {
+        action: what.to_owned(),
+        source: std::io::ErrorKind::Other.into(),
+    }
+}

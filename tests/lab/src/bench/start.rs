@@ -1,0 +1,188 @@
+//! A start with everything healthy: what it costs beside reading the same pages and throwing them away.
+
+use std::path::Path;
+use std::time::Duration;
+
+use entra_operator::api::{EntraCredential, IS_TOKEN, LABEL_TOKEN};
+use futures::{AsyncReadExt as _, future};
+use k8s_openapi::api::core::v1::Secret;
+use kube::{Client, Resource as _};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::meter::{Memory, Meter, forget_peak, memory};
+use super::report::failed;
+use crate::audit::{Entry, service_account};
+use crate::controlplane;
+use crate::stage::{Error, OPERATOR, Operator, OperatorOptions, Stage};
+
+/// How long it is looked at.
+const WINDOW: Duration = Duration::from_secs(20);
+
+/// Scrapes at once.
+const SCRAPES: usize = 3;
+
+/// Objects of a page, as the operator's watches ask for them.
+const PAGE: usize = 500;
+
+/// What a start came to.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Start {
+    /// Seconds to `/readyz` 200.
+    pub(super) ready: f64,
+    /// Seconds of processor time in the first while.
+    pub(super) processor: f64,
+    /// Of that, for the renewals that were due meanwhile, by what one costs.
+    pub(super) provider: usize,
+    /// Reads of one object.
+    pub(super) reads: usize,
+    /// Seconds of processor time of a loop that reads the same pages and throws them away.
+    pub(super) bare: f64,
+    /// Memory after it.
+    pub(super) memory: Memory,
+}
+
+/// Stops the operator and starts it anew.
+pub(super) async fn again(
+    stage: &Stage,
+    program: &Path,
+    operator: Operator,
+    options: OperatorOptions,
+) -> Result<(Start, Operator), Error> {
+    operator.terminate().await?;
+    let bare = bare(stage)?;
+    stage.plane.audit_barrier().await?;
+    let audit = stage.plane.audit();
+    let mark = audit.mark().map_err(controlplane::Error::from)?;
+    let calls = stage.simulator.journal().mark();
+    let before = Meter::begin(stage, None);
+    let operator = stage
+        .operator(
+            program,
+            OperatorOptions {
+                wait: false,
+                ..options
+            },
+        )
+        .await?;
+    let ready = operator.ready().await?;
+    tokio::time::sleep(WINDOW.saturating_sub(ready)).await;
+    let used = before.end(stage, Some(&operator));
+    let provider = stage.simulator.journal().since(calls).len();
+    stage.plane.audit_barrier().await?;
+    let user = service_account(OPERATOR, OPERATOR);
+    let entries = audit
+        .by_user_since(&user, mark)
+        .map_err(controlplane::Error::from)?;
+    let reads = |entry: &&Entry| entry.is_read() && !entry.is_list_or_watch();
+    let start = Start {
+        ready: ready.as_secs_f64(),
+        processor: used.operator,
+        provider,
+        reads: entries.iter().filter(reads).count(),
+        bare,
+        memory: memory(operator.pid()),
+    };
+    Ok((start, operator))
+}
+
+/// Memory after several scrapes at once; its peak is that of the whole process.
+pub(super) async fn scraped(operator: &Operator) -> Memory {
+    let Some(metrics) = operator.metrics() else {
+        return Memory::default();
+    };
+    let url = format!("{metrics}/metrics");
+    future::join_all((0..SCRAPES).map(|_| operator.get(&url))).await;
+    let peak = memory(operator.pid());
+    forget_peak(operator.pid());
+    peak
+}
+
+/// Processor time of a thread that reads all pages that a start reads, with the same client, and skips the bytes.
+fn bare(stage: &Stage) -> Result<f64, Error> {
+    let kubeconfig = stage.plane.admin_kubeconfig().to_owned();
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| failed(&format!("no runtime: {error}")))?;
+        let client = runtime.block_on(connect(&kubeconfig))?;
+        let before = thread_time();
+        runtime.block_on(skip_all(&client))?;
+        Ok(thread_time() - before)
+    });
+    thread
+        .join()
+        .unwrap_or_else(|_| Err(failed("the bare loop panicked")))
+}
+
+async fn connect(kubeconfig: &Path) -> Result<Client, Error> {
+    let connected = entra_operator::cluster::connect(Some(kubeconfig)).await;
+    connected.map_err(|error| failed(&format!("cannot connect: {error}")))
+}
+
+/// Processor time of this thread, seconds.
+fn thread_time() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    #[expect(clippy::cast_precision_loss, reason = "seconds of one run")]
+    let (seconds, nanoseconds) = (time.tv_sec as f64, time.tv_nsec as f64);
+    seconds + nanoseconds / 1e9
+}
+
+async fn skip_all(client: &Client) -> Result<(), Error> {
+    let secrets = Secret::url_path(&(), None);
+    let by_type = |kind: &str| format!("fieldSelector=type%3D{}", kind.replace('/', "%2F"));
+    let tokens = format!("labelSelector={}%3D{IS_TOKEN}", LABEL_TOKEN.replace('/', "%2F"));
+    let session = by_type("entra-operator.dev/refresh-token");
+    for (path, selector, kind) in [
+        (secrets.clone(), tokens, METADATA),
+        (secrets, session, METADATA),
+        (
+            EntraCredential::url_path(&(), None),
+            String::new(),
+            "application/json",
+        ),
+    ] {
+        skip(client, &path, &selector, kind).await?;
+    }
+    Ok(())
+}
+
+const METADATA: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1";
+
+async fn skip(client: &Client, path: &str, selector: &str, accept: &str) -> Result<(), Error> {
+    let mut next = String::new();
+    loop {
+        let uri = format!("{path}?limit={PAGE}&{selector}&continue={next}");
+        let request = hyper::Request::get(uri).header("accept", accept).body(Vec::new());
+        let request = request.map_err(|error| failed(&format!("no request: {error}")))?;
+        let body = client.request_stream(request).await;
+        let body = body.map_err(|error| failed(&format!("cannot read a page: {error}")))?;
+        let mut body = std::pin::pin!(body);
+        let (mut head, mut piece) = (Vec::new(), vec![0_u8; 1 << 16]);
+        loop {
+            let read = body.read(&mut piece).await;
+            let read = read.map_err(|error| failed(&format!("a page ends early: {error}")))?;
+            if read == 0 {
+                break;
+            }
+            if head.len() < HEAD {
+                head.extend_from_slice(piece.get(..read.min(HEAD)).unwrap_or_default());
+            }
+        }
+        match continuation(&head) {
+            Some(token) => next = token,
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Where the token of the next page stands at the latest.
+const HEAD: usize = 4096;
+
+/// The token of the next page, without reading the whole: it stands before the items.
+fn continuation(head: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(head);
+    let from = text.split("\"continue\":\"").nth(1)?;
+    let token = from.split('"').next()?.to_owned();
+    serde_json::from_str::<Value>(&format!("\"{token}\"")).ok()?;
+    Some(token).filter(|token| !token.is_empty())
+}
