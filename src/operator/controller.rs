@@ -405,8 +405,9 @@ impl Entry {
             return;
         };
         if let Some(before) = before.credential.get() {
-            remembered.is_told(ports, &before, credential);
+            remembered.is_told(&before, credential);
         }
+        remembered.rest(ports, credential);
     }
 
     /// As this process decided it last.

@@ -48,9 +48,8 @@ impl Remembered {
     }
 
     /// The watch tells `credential`, and told `before` so far. What was forgotten is not in another status.
-    pub fn is_told<P: Ports>(&mut self, ports: &P, before: &Credential, credential: &Credential) {
+    pub fn is_told(&mut self, before: &Credential, credential: &Credential) {
         self.as_told &= before.status == credential.status;
-        self.rest(ports, credential);
     }
 
     /// Another process may have been at work: what the status tells is taken in again. The pocket stays.
@@ -109,6 +108,12 @@ fn holds_more(memory: &Memory) -> bool {
         || memory.account_token.is_some()
         || memory.ticket.is_some()
         || memory.login_waiting_since.is_some()
+        || has_failed(&memory.written)
+}
+
+/// The status tells one failure where several entries have the same: which of them is tried next is remembered alone.
+fn has_failed(status: &EntraCredentialStatus) -> bool {
+    status.failure.is_some() || status.tokens.iter().any(|token| token.failure.is_some())
 }
 
 /// What is known, without what the next pass learns again or has no use for.

@@ -318,6 +318,8 @@ impl History {
         let (ports, common) = (Arc::clone(&running.ports), Arc::clone(&running.common));
         let whose = Arc::clone(&credential);
         let future = Box::pin(async move {
+            // What could be forgotten meanwhile was.
+            //remembered.rest(&*ports, &whose);
             let memory = remembered.recall(&*ports, &whose);
             let passed = Box::pin(pass(&*ports, &common, &whose, memory, Leave::ALWAYS)).await;
             (passed, remembered)

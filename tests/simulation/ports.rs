@@ -558,7 +558,6 @@ impl View for Process {
         let theirs = self.store.controlled_by(namespace, &owner.uid);
         theirs
             .into_iter()
-            .filter(|(_, meta)| meta.managed)
             .map(|(key, meta)| (key.name, meta))
             .collect()
     }

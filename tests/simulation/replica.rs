@@ -76,9 +76,9 @@ impl Known {
     }
 
     /// The watch tells something else.
-    fn tell(&mut self, ports: &Process, credential: Arc<Credential>) {
+    fn tell(&mut self, credential: Arc<Credential>) {
         if let Some(remembered) = &mut self.remembered {
-            remembered.is_told(ports, &self.credential, &credential);
+            remembered.is_told(&self.credential, &credential);
         }
         self.credential = credential;
     }
@@ -267,11 +267,11 @@ impl Running {
         let of_status = before.is_some_and(|k| differs_in_status_only(&k.credential, &credential));
         let credential = Arc::new(credential);
         if let (true, Some(known)) = (of_status, self.known.get_mut(&key)) {
-            known.tell(&self.ports, credential);
+            known.tell(credential);
             return;
         }
         if let (true, Some(known)) = (same_object, self.known.get_mut(&key)) {
-            known.tell(&self.ports, credential);
+            known.tell(credential);
         } else {
             let remembered = Some(Remembered::default());
             let known = Known {
@@ -356,10 +356,9 @@ impl Running {
     }
 
     /// A pass is over.
-    pub fn done(&mut self, key: &Key, uid: &Uid, wake: Option<Time>, mut remembered: Remembered) {
+    pub fn done(&mut self, key: &Key, uid: &Uid, wake: Option<Time>, remembered: Remembered) {
         self.catch_up();
         if let Some(known) = self.known.get_mut(key).filter(|k| k.credential.uid == *uid) {
-            remembered.rest(&*self.ports, &known.credential);
             known.remembered = Some(remembered);
         }
         let Some(slot) = self.slots.get_mut(key) else {
