@@ -18,9 +18,8 @@ use super::queue::Queue;
 use crate::api::{ClientCredential, refresh_token_secret};
 use crate::plan::Time;
 use crate::reconcile::footing::Footing;
-use crate::reconcile::packed::Packed;
 use crate::reconcile::ports::{Clock, Key, Ports};
-use crate::reconcile::{Credential, Leave, Memory, Remembered, Shared, estimate_time, pass, stamp};
+use crate::reconcile::{Credential, Leave, Memory, Shared, estimate_time, pass, stamp};
 
 /// How often wake times are looked at.
 const TICK: Duration = Duration::from_millis(500);
@@ -49,20 +48,12 @@ struct Known {
 
 #[derive(Debug)]
 struct Entry {
-    told: RwLock<Told>,
-    remembered: Mutex<Remembered>,
+    credential: RwLock<Arc<Credential>>,
+    memory: Mutex<Memory>,
     /// A list told it again, and no pass has compared its status since.
     listed_again: AtomicBool,
     /// What the metrics show while a pass holds the memory.
     meanwhile: RwLock<Option<Box<Seen>>>,
-}
-
-/// A credential as its watch tells it.
-#[derive(Clone, Debug)]
-struct Told {
-    credential: Packed<Credential>,
-    suspended: bool,
-    deleting: bool,
 }
 
 /// What the metrics show of one credential.
@@ -95,7 +86,7 @@ impl<P: Ports> Controller<P> {
         let key = credential.key.clone();
         let changed = {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            known.apply(&*self.ports, credential)
+            known.apply(credential)
         };
         if changed {
             self.queue.trigger(&key);
@@ -191,7 +182,7 @@ impl<P: Ports> Controller<P> {
                 if leads {
                     entry.decided(key)
                 } else {
-                    entry.shown_as_told(key)
+                    entry.told(key)
                 }
             })
             .collect()
@@ -203,7 +194,7 @@ impl<P: Ports> Controller<P> {
         let suspended = known
             .credentials
             .iter()
-            .filter(|(_, entry)| entry.told().suspended);
+            .filter(|(_, entry)| entry.credential().spec.suspend);
         suspended
             .map(|(key, _)| Key::new(&key.namespace, refresh_token_secret(&key.name)))
             .collect()
@@ -232,7 +223,7 @@ impl<P: Ports> Controller<P> {
     /// Another process led meanwhile, and wrote down in the status what it did: requests that it handled, for one.
     async fn take_over(&self) {
         for entry in self.entries() {
-            entry.remembered.lock().await.look_at_status_again();
+            entry.memory.lock().await.look_at_status_again();
         }
     }
 
@@ -286,31 +277,26 @@ impl<P: Ports> Controller<P> {
         let Some(entry) = self.entry(key) else {
             return self.queue.forget(key);
         };
-        let Some(credential) = entry.credential() else {
-            return self.queue.forget(key);
-        };
-        let mut remembered = entry.remembered.lock().await;
+        let credential = entry.credential();
+        let mut memory = entry.memory.lock().await;
         if entry.listed_again.swap(false, Ordering::AcqRel) {
-            remembered.compare_status(&credential);
+            memory.compare_status(&credential);
         }
-        let memory = remembered.recall(&*self.ports, &credential);
         let stands = || self.leadership.lasts() && self.still_asks(key, &entry);
         let leave = Leave(&stands);
-        entry.show_meanwhile(Some(entry.shown(key, memory)));
-        let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, memory, leave)).await;
+        entry.show_meanwhile(Some(entry.shown(key, &memory)));
+        let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, &mut memory, leave)).await;
         entry.show_meanwhile(None);
         let expires_at = memory.decided().expires_at.as_ref().map(stamp::from_kube);
-        // The watch may have told the status that was written already.
-        if let Some(credential) = entry.credential() {
-            remembered.rest(&*self.ports, &credential);
-        }
         self.queue.done(key, passed.wake, expires_at);
     }
 
     /// Whether the credential of a running pass still exists and wants to be worked for.
     fn still_asks(&self, key: &Key, entry: &Arc<Entry>) -> bool {
-        let told = entry.told();
-        self.entry(key).is_some_and(|now| Arc::ptr_eq(&now, entry)) && !told.suspended && !told.deleting
+        let credential = entry.credential();
+        self.entry(key).is_some_and(|now| Arc::ptr_eq(&now, entry))
+            && !credential.spec.suspend
+            && !credential.deleting
     }
 }
 
@@ -328,17 +314,15 @@ async fn lost(standing: &mut watch::Receiver<Standing>) {
 }
 
 impl Known {
-    fn apply<P: Ports>(&mut self, ports: &P, credential: Credential) -> bool {
+    fn apply(&mut self, credential: Credential) -> bool {
         let key = credential.key.clone();
         self.not_understood.remove(&key);
-        let before = self.credentials.get(&key).and_then(|entry| entry.credential());
+        let before = self.credentials.get(&key).map(|entry| entry.credential());
         if before
             .as_ref()
             .is_some_and(|b| differs_in_status_only(b, &credential))
         {
-            if let Some(entry) = self.credentials.get(&key) {
-                entry.tell(ports, &credential);
-            }
+            self.note_status(credential);
             return false;
         }
         self.unconcern(&key);
@@ -350,17 +334,24 @@ impl Known {
             .get(&key)
             .filter(|_| before.is_some_and(|b| b.uid == credential.uid));
         if let Some(entry) = known {
-            entry.tell(ports, &credential);
+            *entry.credential.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credential);
         } else {
             let entry = Entry {
-                told: RwLock::new(Told::of(&credential)),
-                remembered: Mutex::default(),
+                credential: RwLock::new(Arc::new(credential)),
+                memory: Mutex::default(),
                 listed_again: AtomicBool::default(),
                 meanwhile: RwLock::default(),
             };
             self.credentials.insert(key, Arc::new(entry));
         }
         true
+    }
+
+    /// A status that somebody wrote asks for no pass, but a process that takes over goes by it.
+    fn note_status(&self, credential: Credential) {
+        if let Some(entry) = self.credentials.get(&credential.key) {
+            *entry.credential.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credential);
+        }
     }
 
     fn remove(&mut self, key: &Key) {
@@ -370,7 +361,7 @@ impl Known {
     }
 
     fn unconcern(&mut self, key: &Key) {
-        let Some(before) = self.credentials.get(key).and_then(|entry| entry.credential()) else {
+        let Some(before) = self.credentials.get(key).map(|entry| entry.credential()) else {
             return;
         };
         for secret in secrets_of(&before) {
@@ -385,43 +376,21 @@ impl Known {
 }
 
 impl Entry {
-    fn told(&self) -> Told {
-        self.told.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn credential(&self) -> Option<Credential> {
-        self.told().credential.get()
-    }
-
-    /// The watch tells something else. A status that somebody wrote asks for no pass, but who takes over goes by it; while a
-    /// pass is under way, its end sees what is told.
-    fn tell<P: Ports>(&self, ports: &P, credential: &Credential) {
-        let now = Told::of(credential);
-        let before = std::mem::replace(
-            &mut *self.told.write().unwrap_or_else(PoisonError::into_inner),
-            now,
-        );
-        let Ok(mut remembered) = self.remembered.try_lock() else {
-            return;
-        };
-        if let Some(before) = before.credential.get() {
-            remembered.is_told(&before, credential);
-        }
-        remembered.rest(ports, credential);
+    fn credential(&self) -> Arc<Credential> {
+        Arc::clone(&self.credential.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// As this process decided it last.
     fn decided(&self, key: &Key) -> Seen {
-        match self.remembered.try_lock().as_deref().map(Remembered::more) {
-            Ok(Some(memory)) => self.shown(key, memory),
-            Ok(None) => self.shown_as_told(key),
-            Err(_) => self.shown_meanwhile().unwrap_or_else(|| self.shown_as_told(key)),
+        match self.memory.try_lock() {
+            Ok(memory) => self.shown(key, &memory),
+            Err(_) => self.shown_meanwhile().unwrap_or_else(|| self.told(key)),
         }
     }
 
     fn shown(&self, key: &Key, memory: &Memory) -> Seen {
         if !memory.restored {
-            return self.shown_as_told(key);
+            return self.told(key);
         }
         Seen {
             key: key.clone(),
@@ -441,22 +410,12 @@ impl Entry {
     }
 
     /// As the watch tells it: what this process once decided is of no use while another one leads.
-    fn shown_as_told(&self, key: &Key) -> Seen {
+    fn told(&self, key: &Key) -> Seen {
         Seen {
             key: key.clone(),
-            status: self.credential().and_then(|told| told.status).unwrap_or_default(),
+            status: self.credential().status.clone().unwrap_or_default(),
             login_waiting_since: None,
             certificate_expires_at: None,
-        }
-    }
-}
-
-impl Told {
-    fn of(credential: &Credential) -> Self {
-        Self {
-            credential: Packed::of(credential),
-            suspended: credential.spec.suspend,
-            deleting: credential.deleting,
         }
     }
 }

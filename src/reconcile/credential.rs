@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-
 use super::ports::{Key, Owner};
 use super::stamp;
 use crate::api::{EntraCredentialSpec, EntraCredentialStatus, Realm, TokenSpec};
@@ -11,7 +9,7 @@ use crate::plan::metadata::{EntryName, Uid};
 use crate::plan::word::{Said, Word};
 
 /// One `EntraCredential`, lean.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Credential {
     /// Namespace and name.
     pub key: Key,

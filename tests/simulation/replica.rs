@@ -12,7 +12,7 @@ use entra_operator::plan::Time;
 use entra_operator::plan::keys::Keys;
 use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::ports::{Key, Vault};
-use entra_operator::reconcile::{Credential, NoOp, Remembered, Shared as Common, estimate_time};
+use entra_operator::reconcile::{Credential, Memory, NoOp, Shared as Common, estimate_time};
 use futures::FutureExt as _;
 
 use super::api::Notice;
@@ -56,31 +56,23 @@ enum Told {
     Listed,
 }
 
-/// A credential and what the process remembers of it; that is away during a pass.
+/// A credential and what the process remembers of it; the memory is away during a pass.
 #[derive(Debug)]
 pub struct Known {
     pub credential: Arc<Credential>,
-    pub remembered: Option<Remembered>,
+    pub memory: Option<Memory>,
     /// A list told it again, and no pass has compared its status since.
     pub listed_again: bool,
 }
 
 impl Known {
     /// For a pass: the credential, and what is remembered of it.
-    pub fn take(&mut self) -> Option<(Arc<Credential>, Remembered)> {
-        let mut remembered = self.remembered.take()?;
+    pub fn take(&mut self) -> Option<(Arc<Credential>, Memory)> {
+        let mut memory = self.memory.take()?;
         if std::mem::take(&mut self.listed_again) {
-            remembered.compare_status(&self.credential);
+            memory.compare_status(&self.credential);
         }
-        Some((Arc::clone(&self.credential), remembered))
-    }
-
-    /// The watch tells something else.
-    fn tell(&mut self, credential: Arc<Credential>) {
-        if let Some(remembered) = &mut self.remembered {
-            remembered.is_told(&self.credential, &credential);
-        }
-        self.credential = credential;
+        Some((Arc::clone(&self.credential), memory))
     }
 }
 
@@ -267,16 +259,16 @@ impl Running {
         let of_status = before.is_some_and(|k| differs_in_status_only(&k.credential, &credential));
         let credential = Arc::new(credential);
         if let (true, Some(known)) = (of_status, self.known.get_mut(&key)) {
-            known.tell(credential);
+            known.credential = credential;
             return;
         }
         if let (true, Some(known)) = (same_object, self.known.get_mut(&key)) {
-            known.tell(credential);
+            known.credential = credential;
         } else {
-            let remembered = Some(Remembered::default());
+            let memory = Some(Memory::default());
             let known = Known {
                 credential,
-                remembered,
+                memory,
                 listed_again: false,
             };
             self.known.insert(key.clone(), known);
@@ -292,8 +284,7 @@ impl Running {
     /// This process leads from now on.
     pub fn take_over(&mut self) {
         for known in self.known.values_mut() {
-            let remembered = known.remembered.iter_mut();
-            remembered.for_each(Remembered::look_at_status_again);
+            known.memory.iter_mut().for_each(Memory::look_at_status_again);
         }
         self.look_at_all();
     }
@@ -356,10 +347,10 @@ impl Running {
     }
 
     /// A pass is over.
-    pub fn done(&mut self, key: &Key, uid: &Uid, wake: Option<Time>, remembered: Remembered) {
+    pub fn done(&mut self, key: &Key, uid: &Uid, wake: Option<Time>, memory: Memory) {
         self.catch_up();
         if let Some(known) = self.known.get_mut(key).filter(|k| k.credential.uid == *uid) {
-            known.remembered = Some(remembered);
+            known.memory = Some(memory);
         }
         let Some(slot) = self.slots.get_mut(key) else {
             return;
