@@ -94,7 +94,7 @@ impl Client {
     pub(super) fn authority_of(&self, request: &Request<'_>) -> Result<Authority, Stop> {
         let authority = self
             .authorities
-            .bound(request.namespace, request.authority, &request.binding.authority)
+            .bound(request.authority, &request.binding.authority)
             .map_err(not_offered)?;
         if authority.traits().openid_suffices || !request.scopes.iter().any(|s| names_no_resource(s)) {
             Ok(authority)

@@ -34,6 +34,7 @@ mod metrics;
 mod namespaces;
 mod network;
 mod outages;
+mod policy;
 mod readiness;
 mod relay;
 mod repair;

@@ -4,7 +4,6 @@
 //!
 //! - No URL is ever assembled from text: host and path come from a fixed list or a validated declaration, and the
 //!   tenant enters as one path segment that was checked before.
-//! - A declared authority is reachable only from the namespaces that it names.
 //! - A binding is reachable only while the configuration still says the same.
 
 mod clouds;
@@ -37,8 +36,6 @@ pub struct Declared {
     /// The file whose certificates are trusted instead of the system's; `None`: the system's. Its content comes by
     /// [`Client::trust`](crate::entra::Client::trust), and nothing is sent there before.
     pub ca_file: Option<PathBuf>,
-    /// Namespaces that may name it; `None`: all.
-    pub namespaces: Option<Vec<String>>,
 }
 
 /// Why a declaration is not usable.
@@ -69,7 +66,6 @@ pub struct Authorities {
 struct Named {
     authority: Authority,
     ca_file: Option<PathBuf>,
-    namespaces: Option<Vec<String>>,
 }
 
 impl Authorities {
@@ -109,7 +105,7 @@ impl Authorities {
             (Some(_), Some(_)) => Err(misconfigured(
                 "set either cloud or authority, not both".to_owned(),
             )),
-            (None, Some(name)) => self.declared(wanted.namespace, name),
+            (None, Some(name)) => self.declared(name),
             (cloud, None) => Authority::of_cloud(cloud.unwrap_or(Cloud::Public)),
         }?;
         Ok(Binding {
@@ -121,14 +117,9 @@ impl Authorities {
 
     /// The authority that a stored binding names by [`Authority::id`]. It is refused when the configuration now says
     /// something else: a refresh token goes to its binding and nowhere else.
-    pub(super) fn bound(
-        &self,
-        namespace: &str,
-        named: Option<&str>,
-        id: &str,
-    ) -> Result<Authority, AuthorityRefused> {
+    pub(super) fn bound(&self, named: Option<&str>, id: &str) -> Result<Authority, AuthorityRefused> {
         let found = match named {
-            Some(name) => self.declared(namespace, name)?,
+            Some(name) => self.declared(name)?,
             None => Authority::of_host(id)?,
         };
         if found.id() == id {
@@ -145,13 +136,9 @@ impl Authorities {
             .filter_map(|(name, entry)| Some((name.as_str(), entry.ca_file.as_deref()?)))
     }
 
-    fn declared(&self, namespace: &str, name: &str) -> Result<Authority, AuthorityRefused> {
+    fn declared(&self, name: &str) -> Result<Authority, AuthorityRefused> {
         let entry = self.named.get(name).ok_or_else(|| unknown(name))?;
-        if entry.serves(namespace) {
-            Ok(entry.authority.clone())
-        } else {
-            Err(not_allowed(namespace, name))
-        }
+        Ok(entry.authority.clone())
     }
 }
 
@@ -162,7 +149,6 @@ impl Named {
             kind,
             url: written,
             ca_file,
-            namespaces,
         } = declared;
         let base = kind.url(&written).map_err(|problem| DeclarationError::Url {
             name: name.clone(),
@@ -176,14 +162,7 @@ impl Named {
                 name: Some(name),
             },
             ca_file,
-            namespaces,
         })
-    }
-
-    fn serves(&self, namespace: &str) -> bool {
-        self.namespaces
-            .as_ref()
-            .is_none_or(|allowed| allowed.iter().any(|n| n == namespace))
     }
 }
 
@@ -347,15 +326,6 @@ fn unbound(id: &str) -> AuthorityRefused {
     misconfigured(format!(
         "{id} is neither the host of a known cloud nor the declared authority; nothing was sent"
     ))
-}
-
-fn not_allowed(namespace: &str, name: &str) -> AuthorityRefused {
-    AuthorityRefused {
-        reason: Reason::NotAllowed,
-        message: format!(
-            "authority {name} may not be used in namespace {namespace}; ask the operator's administrator to allow it"
-        ),
-    }
 }
 
 #[cfg(test)]
