@@ -17,6 +17,8 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
+pub(super) use names::is_subdomain;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};

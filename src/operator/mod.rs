@@ -1,5 +1,6 @@
 //! Wiring: configuration, watches, the queue, leader election, keys, metrics, and the order of start-up and shutdown.
 
+mod check;
 pub mod cli;
 mod clock;
 pub mod config;
@@ -20,6 +21,7 @@ mod serve;
 mod view;
 mod watches;
 
+pub use check::{CheckError, check};
 pub use clock::SystemClock;
 pub use keys::chain;
 pub use run::{RunError, run};

@@ -8,6 +8,7 @@
 
 mod clouds;
 mod kind;
+mod route;
 mod tenant;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use url::Url;
 
 pub use clouds::CLOUDS;
 pub use kind::{Kind, UrlError};
+pub use route::Route;
 
 pub(super) use kind::Traits;
 
