@@ -4,8 +4,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::api::Cloud;
+use crate::entra::CLOUDS;
 use crate::telemetry::logs::{DEFAULT_FILTER, Filter, Format};
 
 const AFTER_HELP: &str = "\
@@ -21,6 +23,13 @@ error that names it and lists those that do. docs/configuration.md describes all
 
 In a pod, POD_NAME and POD_NAMESPACE come from the downward API: the name is the identity in the leader election,
 the namespace is where the Lease and the sealing keys live.";
+
+const SELFTEST_HELP: &str = "\
+Asks whether run finds what it needs: the API server and its clock, the CustomResourceDefinition, every right in every
+namespace served, the sealing keys, and the sign-in hosts of all declared authorities and of the clouds that credentials
+name. Nothing is written, and no credential is sent. helm test runs it in the cluster.
+
+Exit codes: 0 nothing is missing, 1 something is, 2 it could not begin (configuration, arguments, no cluster to ask).";
 
 /// Arguments of the binary `entra-operator`.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
@@ -43,6 +52,9 @@ pub enum Command {
     /// Serve the EntraCredentials of the cluster until told to stop
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
+    /// Ask whether everything is there that run needs
+    #[command(after_help = SELFTEST_HELP)]
+    Selftest(SelftestArgs),
     /// Print the CustomResourceDefinition, ready for kubectl apply
     Crd,
     /// Print the version
@@ -93,6 +105,57 @@ pub struct RunArgs {
     /// Where this process runs.
     #[command(flatten)]
     pub pod: Pod,
+}
+
+/// Arguments of `selftest`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct SelftestArgs {
+    /// Configuration file [default: /etc/entra-operator/config.yaml, which may be absent]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ENTRA_OPERATOR_CONFIG",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+
+    /// Cluster and user to act as, outside of a pod [default: the ServiceAccount of this pod]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ENTRA_OPERATOR_KUBECONFIG",
+        hide_env_values = true
+    )]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Ask the sign-in host of this cloud, too, whether a credential names it or not; may be repeated
+    #[arg(long, value_name = "CLOUD", value_parser = cloud)]
+    pub cloud: Vec<Cloud>,
+
+    /// How to say it
+    #[arg(short, long, value_name = "FORMAT", default_value = "table")]
+    pub output: Output,
+
+    /// Where this process runs.
+    #[command(flatten)]
+    pub pod: Pod,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Table,
+    /// For programs
+    Json,
+}
+
+fn cloud(text: &str) -> Result<Cloud, String> {
+    let mut clouds = CLOUDS.iter().map(|(cloud, _)| *cloud);
+    clouds.find(|cloud| cloud.name() == text).ok_or_else(|| {
+        let names: Vec<_> = CLOUDS.iter().map(|(cloud, _)| cloud.name()).collect();
+        format!("write one of {}", names.join(", "))
+    })
 }
 
 /// Name and namespace of the operator's own pod, from the downward API.
@@ -148,8 +211,18 @@ mod tests {
         let all: Vec<&str> = std::iter::once("run").chain(arguments.iter().copied()).collect();
         match parse(&all).ok()?.command {
             Command::Run(run) => Some(run),
-            Command::Crd | Command::Version => None,
+            Command::Selftest(_) | Command::Crd | Command::Version => None,
         }
+    }
+
+    #[test]
+    fn clouds_are_named_as_in_a_spec() {
+        assert_eq!(cloud("GovSG"), Ok(Cloud::GovSG));
+        assert!(
+            cloud("Germany")
+                .unwrap_err()
+                .contains("Public, USGovernment, China")
+        );
     }
 
     #[test]

@@ -235,11 +235,7 @@ impl Base {
     }
 
     fn ports(&self, authorities: Authorities, keys: Arc<Keys>) -> Result<RealPorts, RunError> {
-        let limits = entra::Limits {
-            in_flight: self.config.limits.requests_in_flight,
-            per_second_per_tenant: self.config.limits.requests_per_second_per_tenant.get(),
-        };
-        let provider = entra::Client::new(authorities, limits, Arc::new(self.clock))?
+        let provider = entra::Client::new(authorities, limits(&self.config), Arc::new(self.clock))?
             .federated(federation(&self.config.federation));
         Ok(RealPorts {
             cluster: Arc::clone(&self.cluster),
@@ -367,7 +363,14 @@ impl Base {
     }
 }
 
-fn declared(authority: &super::config::Authority) -> Declared {
+pub(super) fn limits(config: &Config) -> entra::Limits {
+    entra::Limits {
+        in_flight: config.limits.requests_in_flight,
+        per_second_per_tenant: config.limits.requests_per_second_per_tenant.get(),
+    }
+}
+
+pub(super) fn declared(authority: &super::config::Authority) -> Declared {
     Declared {
         name: authority.name.clone(),
         kind: authority.kind,
