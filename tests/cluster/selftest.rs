@@ -68,7 +68,7 @@ impl Test {
     fn report(&self, config: &str, arguments: &[&str]) -> Value {
         let output = self.run(config, &[&["-o", "json"], arguments].concat());
         let report: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{output:?}"));
-        let code = if report["ok"] == true { 0 } else { 1 };
+        let code = i32::from(report["ok"] != true);
         assert_eq!(output.status.code(), Some(code), "{report:#}");
         report
     }
@@ -153,9 +153,9 @@ async fn where_nothing_is_missing_the_self_test_says_so_and_writes_nothing() {
         table.lines().count() - 1
     );
 
-    let plane = &stage().await.plane;
-    plane.audit_barrier().await.unwrap();
-    let deeds = plane
+    let cluster = &stage().await.plane;
+    cluster.audit_barrier().await.unwrap();
+    let deeds = cluster
         .audit()
         .by_user_since(&service_account(OPERATOR, account.name()), mark)
         .unwrap();
@@ -214,7 +214,7 @@ async fn a_definition_that_is_missing_or_of_an_earlier_version_is_told() {
     let answer = |canned: Canned| {
         relay
             .api
-            .add(Rule::new(Action::Answer(canned)).path(PUBLISHED).forever())
+            .add(Rule::new(Action::Answer(canned)).path(PUBLISHED).forever());
     };
     assert_eq!(test.failures(&config, &[]), [""; 0]);
 

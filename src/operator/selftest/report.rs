@@ -39,6 +39,21 @@ impl Finding {
         }
     }
 
+    fn lines(&self, width: usize) -> String {
+        let Self {
+            check,
+            ok,
+            message,
+            remedy,
+        } = self;
+        let verdict = if *ok { "ok    " } else { "FAILED" };
+        let first = format!("{verdict}  {check:width$}  {message}\n");
+        if remedy.is_empty() {
+            return first;
+        }
+        format!("{first}        {:width$}  {remedy}\n", "")
+    }
+
     #[cfg(test)]
     pub(super) const fn is_fine(&self) -> bool {
         self.ok
@@ -74,27 +89,14 @@ impl Report {
             .map(|f| f.check.len())
             .max()
             .unwrap_or_default();
-        let mut text = String::new();
-        for Finding {
-            check,
-            ok,
-            message,
-            remedy,
-        } in &self.findings
-        {
-            let verdict = if *ok { "ok    " } else { "FAILED" };
-            text.push_str(&format!("{verdict}  {check:width$}  {message}\n"));
-            if !remedy.is_empty() {
-                text.push_str(&format!("        {:width$}  {remedy}\n", ""));
-            }
-        }
+        let lines = self.findings.iter().map(|finding| finding.lines(width));
         let failed = self.findings.iter().filter(|f| !f.ok).count();
-        text.push_str(&match failed {
+        let end = match failed {
             0 => "Nothing is missing.\n".to_owned(),
             1 => "1 check failed.\n".to_owned(),
             more => format!("{more} checks failed.\n"),
-        });
-        text
+        };
+        lines.chain([end]).collect()
     }
 
     /// The same as JSON: `ok`, `version`, and `findings` with `check`, `ok`, `message` and, if there is one, `remedy`.

@@ -88,8 +88,8 @@ pub(super) fn lacks(right: &Right) -> Finding {
         .as_ref()
         .map(|name| format!(", resourceNames: [{name}]"))
         .unwrap_or_default();
-    let rule = format!("{{apiGroups: [\"{group}\"], resources: [{resource}]{named}, verbs: [{verb}]}}");
-    let remedy = format!("Add {rule} to {role} to the operator's ServiceAccount; the chart has them all.");
+    let wanted = format!("{{apiGroups: [\"{group}\"], resources: [{resource}]{named}, verbs: [{verb}]}}");
+    let remedy = format!("Add {wanted} to {role} to the operator's ServiceAccount; the chart has them all.");
     Finding::wrong("rights", format!("it may not {right}"), remedy)
 }
 

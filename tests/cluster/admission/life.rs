@@ -8,7 +8,7 @@ use entra_lab::simulator::world::{password, user_name};
 use entra_lab::stage::{OPERATOR, OperatorOptions, Stage};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
-use kube::api::{DeleteParams, ObjectMeta, PostParams};
+use kube::api::{DeleteParams, ObjectMeta, PostParams, PropagationPolicy};
 use serde_json::json;
 
 use super::protection;
@@ -101,6 +101,24 @@ async fn restore(place: &Place) {
     place.expect("one", "Ready", "True/Fresh").await;
 }
 
+/// The garbage collector takes the owner off, which nobody else may, and the operator adopts what is free.
+async fn keep_for_a_successor(place: &Place) {
+    let params = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Orphan),
+        ..DeleteParams::default()
+    };
+    place.credentials().delete("one", &params).await.unwrap();
+    place
+        .until("the credential is gone", || async {
+            place.credentials().get_opt("one").await.unwrap().is_none()
+        })
+        .await;
+    let free = place.secret("one-api").await.unwrap();
+    assert_eq!(free.metadata.owner_references.unwrap_or_default(), []);
+    place.credential("one", &[("one-api", &api_scope())]).await;
+    place.expect("one", "Ready", "True/Fresh").await;
+}
+
 /// Somebody takes the keys away, and puts others in their place.
 async fn complete_keys(place: &Place) {
     let keys = Api::<Secret>::namespaced(place.client.clone(), OPERATOR);
@@ -143,6 +161,7 @@ async fn a_life_under_the_policies_is_denied_nothing_and_uses_every_right() {
     renew(&place).await;
     meet_a_foreign_secret_twice(&place).await;
     restore(&place).await;
+    keep_for_a_successor(&place).await;
     complete_keys(&place).await;
     delete_credential(&place).await;
     place.gone("one-api").await;

@@ -69,99 +69,142 @@ fn annotated(key: &str) -> Value {
     json!({"metadata": {"annotations": {key: "2030-01-01T00:00:00Z"}}})
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn protected_secrets_are_changed_by_the_operator_and_who_is_exempt_only() {
-    let place = Place::new("protected").await;
-    let elsewhere = Place::new("keys").await;
+/// Somebody's Secrets: those of the place, and those of the operator's own namespace.
+struct Hands {
+    secrets: Api<Secret>,
+    own: Api<Secret>,
+    /// The credential that owns what is protected.
+    owners: Value,
+}
+
+impl Hands {
+    async fn of(user: &str, place: &Place, owners: &Value) -> Self {
+        let client = client_as(user).await;
+        Self {
+            secrets: Api::namespaced(client.clone(), &place.namespace),
+            own: Api::namespaced(client, OPERATOR),
+            owners: owners.clone(),
+        }
+    }
+
+    async fn in_place(&self, deed: Deed) -> Result<(), String> {
+        tried(&self.secrets, deed).await
+    }
+
+    async fn at_keys(&self, deed: Deed) -> Result<(), String> {
+        tried(&self.own, deed).await
+    }
+
+    fn new_token(&self) -> Deed {
+        Create(secret("new", "Opaque", &self.owners))
+    }
+
+    fn new_session(&self) -> Deed {
+        Create(secret("two.refresh-token", SESSION, &self.owners))
+    }
+}
+
+/// A namespace with Secrets of the operator, and the policy in force.
+async fn protected() -> (Place, Value) {
+    let (place, elsewhere) = (Place::new("protected").await, Place::new("keys").await);
+    // It makes the keys.
     let _operator = elsewhere.operator(OperatorOptions::default()).await;
-    let by_one = json!([owner("one", &idle_credential(&place, "one").await, true)]);
-    place.create_secret(secret("one-api", "Opaque", &by_one)).await;
-    place
-        .create_secret(secret("one.refresh-token", SESSION, &by_one))
-        .await;
+    let owners = json!([owner("one", &idle_credential(&place, "one").await, true)]);
+    for (name, kind) in [("one-api", "Opaque"), ("one.refresh-token", SESSION)] {
+        place.create_secret(secret(name, kind, &owners)).await;
+    }
     for namespace in [place.namespace.as_str(), OPERATOR] {
         let_edit(namespace).await;
     }
     protect(&place).await;
-    let (somebody, exempt) = (client_as(SOMEBODY).await, client_as(EXEMPT).await);
-    let secrets = Api::<Secret>::namespaced(somebody.clone(), &place.namespace);
+    let somebody = Hands::of(SOMEBODY, &place, &owners).await;
     place
         .until("the policy is in force", || async {
-            tried(
-                &secrets,
-                Change("one-api", annotated("entra-operator.dev/expires-at")),
-            )
-            .await
-            .is_err()
+            somebody.in_place(somebody.new_token()).await.is_err()
         })
         .await;
-    let others = async |deed: Deed| tried(&secrets, deed).await;
+    (place, owners)
+}
 
+/// Everything that would change what pods or the operator read.
+fn edits() -> [(Value, &'static str); 5] {
+    [
+        (json!({"data": {"a": "Yg=="}}), "data"),
+        (json!({"immutable": true}), "immutable"),
+        (json!({"metadata": {"ownerReferences": null}}), "owners"),
+        (annotated("entra-operator.dev/expires-at"), "a note"),
+        (
+            json!({"metadata": {"annotations": {"entra-operator.dev/owner": null}}}),
+            "the proof",
+        ),
+    ]
+}
+
+async fn hands_off(somebody: &Hands) {
     let creates = "only entra-operator creates";
     denied(
-        others(Create(secret("new", "Opaque", &by_one))).await,
+        somebody.in_place(somebody.new_token()).await,
         "a token Secret",
         creates,
     );
     denied(
-        others(Create(secret("two.refresh-token", SESSION, &by_one))).await,
+        somebody.in_place(somebody.new_session()).await,
         "a refresh-token Secret",
         creates,
     );
+    let changes = "only entra-operator changes";
+    for name in ["one-api", "one.refresh-token"] {
+        for (change, what) in edits() {
+            denied(somebody.in_place(Change(name, change)).await, what, changes);
+        }
+    }
+    let unlabelled = json!({"metadata": {"labels": {"entra-operator.dev/token": null}}});
+    denied(
+        somebody.in_place(Change("one-api", unlabelled)).await,
+        "the label",
+        changes,
+    );
+    let key = json!({"data": {"seal.x": "YQ=="}});
+    denied(somebody.at_keys(Change(KEYS, key)).await, "a key", changes);
+    denied(
+        somebody.at_keys(Delete(KEYS)).await,
+        "the keys",
+        "without its key Secret",
+    );
+}
+
+async fn what_stays_free(somebody: &Hands) {
     let theirs = with(
         secret("theirs", "Opaque", &json!([])),
         &json!({"metadata": {"labels": null}}),
     );
-    assert_eq!(others(Create(theirs)).await, Ok(()));
-
-    let changes = "only entra-operator changes";
+    let label = json!({"metadata": {"labels": {"a": "b"}}});
+    let mut deeds = vec![(Create(theirs), "a Secret of their own")];
     for name in ["one-api", "one.refresh-token"] {
-        for (change, what) in [
-            (json!({"data": {"a": "Yg=="}}), "data"),
-            (json!({"immutable": true}), "immutable"),
-            (json!({"metadata": {"ownerReferences": null}}), "owners"),
-            (annotated("entra-operator.dev/expires-at"), "a note"),
+        deeds.extend([
             (
-                json!({"metadata": {"annotations": {"entra-operator.dev/owner": null}}}),
-                "the proof",
+                Change(name, annotated("contoso.example/seen")),
+                "an annotation of others",
             ),
-        ] {
-            denied(others(Change(name, change)).await, what, changes);
-        }
-        assert_eq!(
-            others(Change(name, annotated("contoso.example/seen"))).await,
-            Ok(())
-        );
-        assert_eq!(
-            others(Change(name, json!({"metadata": {"labels": {"a": "b"}}}))).await,
-            Ok(())
-        );
-        assert_eq!(others(Delete(name)).await, Ok(()));
+            (Change(name, label.clone()), "a label of others"),
+            (Delete(name), "a deletion"),
+        ]);
     }
-    let unlabelled = json!({"metadata": {"labels": {"entra-operator.dev/token": null}}});
-    denied(others(Change("one-api", unlabelled)).await, "the label", changes);
+    for (deed, what) in deeds {
+        assert_eq!(somebody.in_place(deed).await, Ok(()), "{what}");
+    }
+}
 
-    let keys = Api::<Secret>::namespaced(somebody, OPERATOR);
-    denied(
-        tried(&keys, Change(KEYS, json!({"data": {"seal.x": "YQ=="}}))).await,
-        "a key",
-        changes,
-    );
-    denied(
-        tried(&keys, Delete(KEYS)).await,
-        "the keys",
-        "without its key Secret",
-    );
-
-    let secrets = Api::<Secret>::namespaced(exempt.clone(), &place.namespace);
-    let keys = Api::<Secret>::namespaced(exempt, OPERATOR);
-    assert_eq!(
-        tried(&secrets, Create(secret("new", "Opaque", &by_one))).await,
-        Ok(())
-    );
-    assert_eq!(
-        tried(&secrets, Change("one-api", json!({"data": {"a": "Yg=="}}))).await,
-        Ok(())
-    );
-    assert_eq!(tried(&keys, Delete(KEYS)).await, Ok(()));
+#[tokio::test(flavor = "multi_thread")]
+async fn protected_secrets_are_changed_by_the_operator_and_who_is_exempt_only() {
+    let (place, owners) = protected().await;
+    let somebody = Hands::of(SOMEBODY, &place, &owners).await;
+    hands_off(&somebody).await;
+    what_stays_free(&somebody).await;
+    let exempt = Hands::of(EXEMPT, &place, &owners).await;
+    assert_eq!(exempt.in_place(exempt.new_token()).await, Ok(()));
+    for (change, what) in edits() {
+        assert_eq!(exempt.in_place(Change("one-api", change)).await, Ok(()), "{what}");
+    }
+    assert_eq!(exempt.at_keys(Delete(KEYS)).await, Ok(()));
 }

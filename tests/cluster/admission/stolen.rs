@@ -136,6 +136,12 @@ async fn a_stolen_token_creates_no_secret_but_those_of_a_credential() {
             )
             .await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_stolen_token_creates_belongs_to_one_credential_and_is_named_and_marked_so() {
+    let thief = Thief::new().await;
+    let token = || secret("new", "Opaque", &thief.by_one());
     let controls = "an EntraCredential controls what the operator creates";
     let foreign =
         json!([{"apiVersion": "v1", "kind": "ConfigMap", "name": "a", "uid": "u", "controller": true}]);
