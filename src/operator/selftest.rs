@@ -78,14 +78,14 @@ impl Selftest {
 
     /// Without an API server that answers there is nothing else to say.
     async fn report(&self, clouds: &[Cloud]) -> Report {
-        let (before, date) = (self.clock.now(), self.cluster.date().await);
+        let (before, date, after) = (self.clock.now(), self.cluster.date().await, self.clock.now());
         let served = self.cluster.served_schema().await;
         let (Some(date), Ok(served)) = (date, served.as_ref()) else {
             return Report::of([no_answer(served.err())]);
         };
         let mut report = Report::of([
             Finding::fine("API server", "it answers"),
-            of_clock(before, self.clock.now(), date),
+            of_clock(before, after, date),
             of_definition(served.as_ref()),
         ]);
         report.extend(self.of_rights().await);

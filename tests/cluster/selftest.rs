@@ -243,7 +243,7 @@ async fn a_definition_that_is_missing_or_of_an_earlier_version_is_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn keys_namespaces_and_hosts_that_are_missing_are_told() {
+async fn keys_and_hosts_that_are_missing_or_of_no_use_are_told() {
     let place = Place::new("lacking").await;
     let account = Account::serving(&place).await;
     let test = Test::of(&account, None).await;
@@ -268,7 +268,13 @@ async fn keys_namespaces_and_hosts_that_are_missing_are_told() {
     let mut lacking: Value =
         serde_json::from_str(&config(&place, &account, "https://127.0.0.1:1").await).unwrap();
     let untrusted = json!({"name": "untrusted", "kind": "Entra", "url": simulator});
-    lacking["authorities"].as_array_mut().unwrap().push(untrusted);
+    let file = lacking["authorities"][0]["caFile"].clone();
+    let mistyped =
+        json!({"name": "mistyped", "kind": "Oidc", "url": format!("{simulator}/oidc/a/"), "caFile": file});
+    lacking["authorities"]
+        .as_array_mut()
+        .unwrap()
+        .extend([untrusted, mistyped]);
     let failures = test.failures(&lacking.to_string(), &["--cloud", "China"]);
     for (index, told) in [
         (0, "sealing keys: the sealing keys in"),
@@ -277,20 +283,28 @@ async fn keys_namespaces_and_hosts_that_are_missing_are_told() {
             "authority lab at https://127.0.0.1:1: 127.0.0.1:1 cannot be reached",
         ),
         (2, "is not trusted"),
+        (3, "names another issuer than the declared one"),
         (
-            3,
+            4,
             "cloud China: login.partner.microsoftonline.cn cannot be reached",
         ),
     ] {
         assert!(failures[index].contains(told), "{told}: {failures:#?}");
     }
-    assert_eq!(failures.len(), 4, "{failures:#?}");
+    assert_eq!(failures.len(), 5, "{failures:#?}");
+}
 
-    // With rights in the whole cluster, a namespace that is not there is found missing; and a credential names a cloud.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_is_missing_and_a_cloud_that_a_credential_names_are_looked_for() {
+    let place = Place::new("lacking").await;
+    let account = settled(&place).await;
+    let test = Test::of(&account, None).await;
+    // Without rights there, nothing could be said but that they are missing.
     account.allow_everywhere().await;
     let elsewhere = format!("missing-{}", place.namespace);
-    lacking["watch"]["namespaces"] = json!([place.namespace, elsewhere]);
-    lacking["authorities"] = json!([]);
+    let lacking = json!({
+        "watch": {"namespaces": [place.namespace, elsewhere]}, "sealing": {"keySecret": account.keys()},
+    });
     place
         .apply("one", json!({
             "tenant": "contoso.example", "clientId": "3f0c1a52-0000-4000-8000-000000000001", "cloud": "USGovernment",
@@ -306,7 +320,7 @@ async fn keys_namespaces_and_hosts_that_are_missing_are_told() {
         told.iter().all(|told| failures.iter().any(|f| f.contains(told))),
         "{failures:#?}"
     );
-    assert_eq!(failures.len(), 3, "{failures:#?}");
+    assert_eq!(failures.len(), 2, "{failures:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

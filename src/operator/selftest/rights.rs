@@ -28,7 +28,7 @@ const SECRETS: (&str, &str) = ("", "secrets");
 pub(super) fn needed(config: &Config, scopes: &[Scope], own: &str) -> Vec<(String, Vec<Right>)> {
     let mut all: Vec<_> = scopes.iter().map(|scope| (place(scope), served(scope))).collect();
     let own: Scope = Some(Arc::from(own));
-    let rights = [in_own(config, &own)].concat();
+    let rights = in_own(config, &own);
     if !rights.is_empty() {
         all.push((format!("{}, its own", place(&own)), rights));
     }
