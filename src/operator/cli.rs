@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::api::Cloud;
+use crate::entra::CLOUDS;
 use crate::telemetry::logs::{DEFAULT_FILTER, Filter, Format};
 
 const AFTER_HELP: &str = "\
@@ -38,6 +40,13 @@ Examples:
 
 docs/check.md describes the JSON.";
 
+const SELFTEST_HELP: &str = "\
+Asks whether run finds what it needs: the API server and its clock, the CustomResourceDefinition, every right in every
+namespace served, the sealing keys, and the sign-in hosts of all declared authorities and of the clouds that credentials
+name. Nothing is written, and no credential is sent. helm test runs it in the cluster.
+
+Exit codes: 0 nothing is missing, 1 something is, 2 it could not begin (configuration, arguments, no cluster to ask).";
+
 /// Arguments of the binary `entra-operator`.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
 #[command(
@@ -62,6 +71,9 @@ pub enum Command {
     /// Validate EntraCredentials in files, and explain what will be sent where; offline
     #[command(after_help = CHECK_HELP)]
     Check(CheckArgs),
+    /// Ask whether everything is there that run needs
+    #[command(after_help = SELFTEST_HELP)]
+    Selftest(SelftestArgs),
     /// Print the CustomResourceDefinition, ready for kubectl apply
     Crd,
     /// Print the version
@@ -139,13 +151,55 @@ pub struct CheckArgs {
     pub output: Output,
 }
 
-/// How `check` prints.
+/// Arguments of `selftest`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct SelftestArgs {
+    /// Configuration file [default: /etc/entra-operator/config.yaml, which may be absent]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ENTRA_OPERATOR_CONFIG",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+
+    /// Cluster and user to act as, outside of a pod [default: the ServiceAccount of this pod]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ENTRA_OPERATOR_KUBECONFIG",
+        hide_env_values = true
+    )]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Ask the sign-in host of this cloud, too, whether a credential names it or not; may be repeated
+    #[arg(long, value_name = "CLOUD", value_parser = cloud)]
+    pub cloud: Vec<Cloud>,
+
+    /// How to print what was found
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// Where this process runs.
+    #[command(flatten)]
+    pub pod: Pod,
+}
+
+/// How `check` and `selftest` print.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Output {
     /// For people
     Text,
     /// For programs
     Json,
+}
+
+fn cloud(text: &str) -> Result<Cloud, String> {
+    let mut clouds = CLOUDS.iter().map(|(cloud, _)| *cloud);
+    clouds.find(|cloud| cloud.name() == text).ok_or_else(|| {
+        let names: Vec<_> = CLOUDS.iter().map(|(cloud, _)| cloud.name()).collect();
+        format!("write one of {}", names.join(", "))
+    })
 }
 
 /// Name and namespace of the operator's own pod, from the downward API.
@@ -201,8 +255,18 @@ mod tests {
         let all: Vec<&str> = std::iter::once("run").chain(arguments.iter().copied()).collect();
         match parse(&all).ok()?.command {
             Command::Run(run) => Some(run),
-            Command::Check(_) | Command::Crd | Command::Version => None,
+            Command::Check(_) | Command::Selftest(_) | Command::Crd | Command::Version => None,
         }
+    }
+
+    #[test]
+    fn clouds_are_named_as_in_a_spec() {
+        assert_eq!(cloud("GovSG"), Ok(Cloud::GovSG));
+        assert!(
+            cloud("Germany")
+                .unwrap_err()
+                .contains("Public, USGovernment, China")
+        );
     }
 
     #[test]

@@ -240,11 +240,7 @@ impl Base {
     }
 
     fn ports(&self, authorities: Authorities, keys: Arc<Keys>) -> Result<RealPorts, RunError> {
-        let limits = entra::Limits {
-            in_flight: self.config.limits.requests_in_flight,
-            per_second_per_tenant: self.config.limits.requests_per_second_per_tenant.get(),
-        };
-        let provider = entra::Client::new(authorities, limits, Arc::new(self.clock))?
+        let provider = entra::Client::new(authorities, limits(&self.config), Arc::new(self.clock))?
             .federated(federation(&self.config.federation));
         Ok(RealPorts {
             cluster: Arc::clone(&self.cluster),
@@ -370,6 +366,13 @@ impl Base {
         let (controller, store, clock) = (Arc::clone(controller), Arc::clone(&self.store), self.clock);
         self.metrics
             .observe(Box::new(move || observed(&controller, &store, &keys, &clock)));
+    }
+}
+
+pub(super) fn limits(config: &Config) -> entra::Limits {
+    entra::Limits {
+        in_flight: config.limits.requests_in_flight,
+        per_second_per_tenant: config.limits.requests_per_second_per_tenant.get(),
     }
 }
 

@@ -16,11 +16,13 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-pub use clouds::CLOUDS;
+pub use clouds::{CLOUDS, audience};
 pub use kind::{Kind, UrlError};
 pub use route::Route;
 
 pub(super) use kind::Traits;
+
+use kind::Tenancy;
 
 use crate::api::{Cloud, Reason};
 use crate::plan::snapshot::Binding;
@@ -97,7 +99,7 @@ impl Authorities {
         let cloud = cloud.unwrap_or(Cloud::Public);
         self.audiences
             .get(&cloud)
-            .map_or_else(|| clouds::audience(cloud), String::as_str)
+            .map_or_else(|| audience(cloud), String::as_str)
     }
 
     /// The binding of a credential that names this cloud or authority; neither means the public cloud. Its kind says
@@ -129,6 +131,12 @@ impl Authorities {
         } else {
             Err(unbound(id))
         }
+    }
+
+    /// A declaration, whoever may use it.
+    pub(super) fn named(&self, name: &str) -> Result<Authority, AuthorityRefused> {
+        let entry = self.named.get(name).ok_or_else(|| unknown(name))?;
+        Ok(entry.authority.clone())
     }
 
     /// Names and files of the declarations that bring certificates of their own.
@@ -188,7 +196,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    fn of_cloud(cloud: Cloud) -> Result<Self, AuthorityRefused> {
+    pub(super) fn of_cloud(cloud: Cloud) -> Result<Self, AuthorityRefused> {
         Self::of_host(clouds::host_of(cloud))
     }
 
@@ -232,6 +240,24 @@ impl Authority {
     /// The issuer as the declaration writes it.
     pub(super) fn issuer(&self) -> &str {
         &self.written
+    }
+
+    /// Its discovery document alone says where tokens are asked for.
+    pub(super) fn is_issuer(&self) -> bool {
+        self.kind == Kind::Oidc
+    }
+
+    /// A tenant to ask the discovery document of, where no credential names one; empty where there is none. That of B2C is
+    /// called by the first label of its host, where the host is Microsoft's.
+    pub(super) fn some_tenant(&self) -> String {
+        match self.traits().tenancy {
+            Tenancy::Organizations => "organizations".to_owned(),
+            Tenancy::Named => {
+                let host = self.base.host_str().unwrap_or_default();
+                format!("{}.onmicrosoft.com", host.split('.').next().unwrap_or_default())
+            }
+            Tenancy::Absent => String::new(),
+        }
     }
 
     /// Where tokens are asked for.

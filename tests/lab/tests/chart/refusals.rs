@@ -35,6 +35,7 @@ fn a_mistyped_value_is_named() {
         ("networkPolicy.egressPort={443}", "egressPort"),
         ("resources.limit.memory=1Gi", "limit"),
         ("serviceMonitor.honorLabels=false", "honorLabels"),
+        ("admissionPolicy.action={Deny}", "action"),
     ] {
         refused(&[setting], word);
     }
@@ -55,6 +56,8 @@ fn a_value_that_cannot_work_is_named() {
         ("proxy.https=socks5://proxy:1080", "https"),
         ("openshift=yes", "openshift"),
         ("serviceMonitor.renderMode=maybe", "renderMode"),
+        ("admissionPolicy.actions={Refuse}", "actions"),
+        ("admissionPolicy.actions={Deny,Warn}", "actions"),
     ] {
         refused(&[setting], word);
     }
