@@ -5,6 +5,7 @@ use super::client::Client;
 use super::hold::Object;
 use super::login::MAX_UNANSWERED;
 use super::metadata::EntryName;
+use super::policy::Permission;
 use super::record::{ContentMac, Entry, Verdict};
 use super::schedule::{DAY, LIFTS_A_DAY, MARGIN, TOGETHER, WORD_AHEAD};
 use super::snapshot::{Claim, Content, Login, Opened, Ownership, Snapshot, Token, Wanted};
@@ -141,6 +142,9 @@ pub enum Rule {
     /// No call is made while none is permitted.
     #[strum(to_string = "no call is made while none is permitted")]
     PermitAwaited,
+    /// Nothing is claimed, sent or renewed that the administrator's policy does not allow.
+    #[strum(to_string = "nothing is claimed, sent or renewed that the administrator's policy does not allow")]
+    PolicyKept,
 }
 
 /// The rules that `decision` breaks; none if all is well.
@@ -160,6 +164,7 @@ pub fn violations(s: &Snapshot, decision: &Decision, now: Time) -> Vec<Rule> {
         !matches!(decision.step, Step::RecordAttempt { .. } | Step::Redeem(_)) || s.withheld(now).is_none(),
         Rule::PermitAwaited,
     );
+    must(allowed(s, &decision.step), Rule::PolicyKept);
     of_step(s, &decision.step, now, &mut must);
     waking(s, decision, now, &mut must);
     broken
@@ -171,6 +176,18 @@ type Must<'a> = dyn FnMut(bool, Rule) + 'a;
 fn released(s: &Snapshot, object: &Object, now: Time) -> bool {
     let until = s.holds.get(object).map(|f| f.next_attempt_at);
     until.is_none_or(|at| at.is_some_and(|at| at <= now))
+}
+
+fn allowed(s: &Snapshot, step: &Step) -> bool {
+    let policy = &s.permissions;
+    let begins = matches!(
+        step,
+        Step::ClaimLogin | Step::RecordAttempt { .. } | Step::Exchange { .. } | Step::Redeem(_)
+    );
+    let of_target = !begins || policy.target == Permission::Granted;
+    let of_account = !matches!(step, Step::Redeem(_)) || policy.account == Permission::Granted;
+    let resolves = *step == Step::Resolve && matches!(policy.target, Permission::Denied(_));
+    of_target && of_account && !resolves
 }
 
 fn untouchable(s: &Snapshot, decision: &Decision, now: Time, must: &mut Must<'_>) {
@@ -421,6 +438,7 @@ fn waking(s: &Snapshot, decision: &Decision, now: Time, must: &mut Must<'_>) {
             && !s.object.suspended
             && !s.session.immutable
             && !matches!(s.client, Client::Missing { .. })
+            && !s.permissions.deny()
             && !p.unwritable
             && t.held.is_none();
         let margin = MARGIN.min(p.life().seconds() / 4);

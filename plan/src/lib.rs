@@ -16,6 +16,7 @@
 //! | [`record`] | which login contents were tried, and what came of it? |
 //! | [`answer`] | what does an answer of the identity provider mean? |
 //! | [`identity`], [`word`] | whose is it, and what does a person ask for? |
+//! | [`policy`] | what does the administrator allow? |
 //! | [`mac`] | what is the same, without knowing what it is? |
 //! | [`metadata`] | which object, and which state of it? |
 //! | [`hold`] | what does the API server refuse? |
@@ -43,6 +44,7 @@ pub mod looks;
 pub mod mac;
 pub mod metadata;
 mod next_step;
+pub mod policy;
 pub mod reason;
 pub mod record;
 pub mod schedule;

@@ -3,6 +3,7 @@
 use super::client::Client;
 use super::hold::Object;
 use super::metadata::EntryName;
+use super::policy::Permission;
 use super::record::{Attempt, Changed, ContentMac, Entry, FirstForm, Inputs, Record, Verdict};
 use super::schedule;
 use super::snapshot::{
@@ -52,8 +53,21 @@ pub(super) fn flow(s: &Snapshot, now: Time) -> Flow {
         Login::Present(login) if login.deleting => absent(s),
         Login::Present(login) => {
             let flow = used_first(s, login, present(s, login, now));
-            held_back(s, flow, now)
+            held_back(s, permitted(s, flow, now), now)
         }
+    }
+}
+
+/// Nothing of a login is claimed or leaves before the policy knows the tenant: for that its name alone leaves.
+fn permitted(s: &Snapshot, flow: Flow, now: Time) -> Flow {
+    let begins = matches!(
+        &flow,
+        Flow::Start(Step::ClaimLogin | Step::RecordAttempt { .. } | Step::Exchange { .. })
+    );
+    if begins && s.permissions.target == Permission::Unresolved {
+        resolve_first(s, now)
+    } else {
+        flow
     }
 }
 
@@ -290,7 +304,7 @@ pub(super) fn lifted(s: &Snapshot, entry: &Entry, now: Time) -> bool {
     s.word_for(entry, now).is_some() && today.count() < schedule::LIFTS_A_DAY
 }
 
-/// The stored token may be of the same tenant, written differently: then this content needs no send.
+/// What the tenant is decides whether this content may be sent, or needs no send.
 fn resolve_first(s: &Snapshot, now: Time) -> Flow {
     let failed = s.failure.as_ref();
     match failed.and_then(|f| f.next_attempt_at.map(|at| (f, at))) {

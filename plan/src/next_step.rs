@@ -6,6 +6,7 @@ use super::hold::Object;
 use super::login::{self, Flow};
 use super::looks;
 use super::metadata::EntryName;
+use super::policy::Permission;
 use super::schedule::LOOK_AGAIN;
 use super::snapshot::{Opened, Ownership, Snapshot, Target};
 use super::tokens::Need;
@@ -61,6 +62,7 @@ fn chain(s: &Snapshot, now: Time) -> Decision {
         .or_else(|| tend_tokens(s, now))
         .or_else(|| redeem(s, now))
         .or_else(|| prune(s, now))
+        .or_else(|| account_denied(s, &login, now))
         .unwrap_or_else(|| rest(s, &login, now))
 }
 
@@ -210,11 +212,14 @@ fn reseal(s: &Snapshot, now: Time) -> Option<Decision> {
     due.then(|| act_if_free(s, step, now)).flatten()
 }
 
-/// No call can be made without a known authority and the client's credential.
+/// No call can be made without a known authority, the administrator's leave and the client's credential.
 fn refused_target(s: &Snapshot, login: &Flow, now: Time) -> Option<Decision> {
     let wake = wake(s, login, now);
     if let Target::Refused { reason, message } = &s.target {
         return Some(blocked(*reason, message, wake));
+    }
+    if let Permission::Denied(message) = &s.permissions.target {
+        return Some(blocked(Reason::NotAllowed, message, wake));
     }
     match &s.client {
         Client::Missing { secret, kind } => Some(blocked(
@@ -254,14 +259,24 @@ fn redeem(s: &Snapshot, now: Time) -> Option<Decision> {
     }
     if s.redeemable() || (s.requested(now) && s.dead_but_ours()) {
         // Whose tokens are wanted is taken from the seal, not from what is written beside it.
-        let step = if s.session.pinned().is_some() {
-            Step::Redeem(due)
-        } else {
-            Step::ReadSession
+        let step = match (s.session.pinned(), &s.permissions) {
+            (None, _) => Step::ReadSession,
+            (_, p) if p.account != Permission::Granted => return None,
+            (_, p) if p.target != Permission::Granted => Step::Resolve,
+            (Some(_), _) => Step::Redeem(due),
         };
         return act_if_free(s, step, now);
     }
     s.tenant_unresolved().then(|| act(Step::Resolve))
+}
+
+/// A renewal is due, and the administrator's policy does not allow it for the account that signed in.
+fn account_denied(s: &Snapshot, login: &Flow, now: Time) -> Option<Decision> {
+    let Permission::Denied(message) = &s.permissions.account else {
+        return None;
+    };
+    let due = s.redeemable() && !s.due_together(now).is_empty();
+    due.then(|| blocked(Reason::NotAllowed, message, wake(s, login, now)))
 }
 
 /// Entries that the spec dropped go last: after the rest is published or has failed.

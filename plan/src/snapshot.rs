@@ -17,6 +17,7 @@ use super::hold::Holds;
 use super::identity::AccountTag;
 use super::keys::Keys;
 use super::looks::Search;
+use super::policy::Permissions;
 use super::record::{ClientVersion, FirstForm, Inputs, Record};
 use super::word::{Said, Word};
 use crate::reason::Reason;
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub object: Object,
     /// Where its tokens come from.
     pub target: Target,
+    /// What the administrator's policy says of it.
+    pub permissions: Permissions,
     /// How the application authenticates.
     pub client: Client,
     /// The one-shot login Secret.
@@ -132,9 +135,9 @@ pub enum Target {
         /// GUID of the tenant, if a `Resolve` step learned it in this process.
         resolved_tenant: Option<String>,
     },
-    /// Not usable: unknown authority, or not allowed here.
+    /// Not usable: unknown authority, or a tenant that it does not take.
     Refused {
-        /// `NotAllowed` or `AppMisconfigured`.
+        /// Why.
         reason: Reason,
         /// What to do, for the user.
         message: String,
@@ -148,17 +151,6 @@ impl Target {
             Self::Known { binding, .. } => Some(binding),
             Self::Refused { .. } => None,
         }
-    }
-
-    /// The administrator's policy took it away: what was published for it before answers the spec all the same.
-    pub const fn is_withdrawn(&self) -> bool {
-        matches!(
-            self,
-            Self::Refused {
-                reason: Reason::NotAllowed,
-                ..
-            }
-        )
     }
 }
 

@@ -60,6 +60,10 @@ impl KubeCluster {
         self.secrets.create_unowned(key, kind, data).await
     }
 
+    pub(super) const fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
     /// An object as JSON; `None` if it does not exist.
     async fn object(&self, collection: &str, name: &str) -> Result<Option<Value>, ClusterError> {
         found(self.calls.get(collection, name).await)

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use http::header::{ACCEPT, CONTENT_TYPE, DATE};
-use kube::api::{DeleteParams, GetParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams};
 use kube::client::Body;
 use kube::config::{InClusterError, KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::core::{Request, Status};
@@ -156,6 +156,23 @@ impl Calls {
         let mut request = request.map_err(|_| unbuildable())?;
         request.headers_mut().insert(ACCEPT, METADATA);
         self.send(Verb::Create, request).await
+    }
+
+    /// Lists a collection, one page.
+    pub(super) async fn list(&self, collection: &str, params: &ListParams) -> Result<Answer, ClusterError> {
+        let request = Request::new(collection).list(params);
+        self.send(Verb::Read, request.map_err(|_| unbuildable())?).await
+    }
+
+    /// Asks a question by an object that nobody stores; the answer holds it whole.
+    pub(super) async fn ask<T: Serialize>(
+        &self,
+        collection: &str,
+        question: &T,
+    ) -> Result<Answer, ClusterError> {
+        let body = serde_json::to_vec(question).map_err(|_| unbuildable())?;
+        let request = Request::new(collection).create(&PostParams::default(), body);
+        self.send(Verb::Create, request.map_err(|_| unbuildable())?).await
     }
 
     /// Has a token of `name` of `collection` issued; the answer holds it.

@@ -10,7 +10,7 @@
 //!
 //! # Map
 //!
-//! `client` deadlines and requests · `brake` what goes out while nothing answers · `failure` what an error means · `lean` custom resources as they are kept · `lease` the Lease of the election ·
+//! `client` deadlines and requests · `brake` what goes out while nothing answers · `failure` what an error means · `inspect` rights and definition · `lean` custom resources as they are kept · `lease` the Lease of the election ·
 //! `knock` when a watch asks again · `metadata` Secrets as they are kept · `observe` what is told of writes · `patch` JSON patch operations · `secrets`, `status`, `events` the writes ·
 //! `service_accounts` tokens of others · `watch` the streams · `store` what the streams and writes add up to · `adapter` the port
 
@@ -19,6 +19,7 @@ mod brake;
 mod client;
 mod events;
 mod failure;
+mod inspect;
 mod knock;
 mod lean;
 mod lease;
@@ -38,12 +39,13 @@ pub use adapter::KubeCluster;
 pub use brake::{Brake, Class};
 pub use client::{ConnectError, DEADLINE, connect};
 pub use events::Reporter;
+pub use inspect::{Right, Source};
 pub use lean::{Lean, Undecodable};
 pub use lease::{LeaseClient, LeaseRecord, lease_time};
 pub use metadata::SeenSecret;
 pub use observe::{Observer, Resource, Write};
 pub use store::{Altered, KnownThen, SecretStore};
 pub use watch::{
-    Change, CredentialChanges, Interruption, Rewound, Scope, SecretChanges, Selects, Watch, scopes,
+    Change, CredentialChanges, Interruption, Rewound, Scope, SecretChanges, Selects, Watch, place, scopes,
     secret_watches, watch_credentials, watch_secrets,
 };

@@ -43,6 +43,14 @@ const ATTEMPTS: u32 = 3;
 /// A namespace, or all of them.
 pub type Scope = Option<Arc<str>>;
 
+/// A scope in words, as they follow a verb and a resource.
+pub fn place(scope: &Scope) -> String {
+    scope.as_ref().map_or_else(
+        || "in all namespaces".to_owned(),
+        |namespace| format!("in the namespace {namespace}"),
+    )
+}
+
 /// Which Secrets a watch selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Selects {

@@ -29,7 +29,7 @@ use crate::reconcile::ports::{AuthorityRefused, Clock, Later, Outcome, Provider,
 
 /// Sends sign-ins and redemptions to Entra ID.
 pub struct Client {
-    authorities: Authorities,
+    pub(super) authorities: Authorities,
     pub(super) federation: Federation,
     pub(super) connections: Connections,
     pub(super) gate: Arc<Gate>,
@@ -94,7 +94,7 @@ impl Client {
     pub(super) fn authority_of(&self, request: &Request<'_>) -> Result<Authority, Stop> {
         let authority = self
             .authorities
-            .bound(request.namespace, request.authority, &request.binding.authority)
+            .bound(request.authority, &request.binding.authority)
             .map_err(not_offered)?;
         if authority.traits().openid_suffices || !request.scopes.iter().any(|s| names_no_resource(s)) {
             Ok(authority)
@@ -171,7 +171,7 @@ impl Client {
         self.tokens(&attempt, departing, request).await
     }
 
-    fn held_back(&self, later: Later) -> Refusal {
+    pub(super) fn held_back(&self, later: Later) -> Refusal {
         let seconds = later.until.since(self.clock.now()).max(1);
         failure::held_back(later, seconds)
     }

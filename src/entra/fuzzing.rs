@@ -124,7 +124,7 @@ pub fn refusal(answer: &[u8]) {
 /// Entra's worldwide cloud.
 fn entra() -> Option<Authority> {
     Authorities::default()
-        .bound("any", None, "login.microsoftonline.com")
+        .bound(None, "login.microsoftonline.com")
         .ok()
 }
 

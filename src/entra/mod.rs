@@ -30,7 +30,7 @@
 //! | [`failure`] | what does a refusal mean? |
 //! | `retry_after` | when may it be tried again? |
 //! | [`limits`] | who may call now? |
-//! | `discovery` | which GUID has a tenant, and where does an OpenID provider issue tokens? |
+//! | `discovery` | which GUID has a tenant, where does an OpenID provider issue tokens, and can a host be reached? |
 
 pub mod authority;
 pub mod failure;
@@ -62,9 +62,10 @@ mod send;
 mod wire;
 mod wstrust;
 
-pub use authority::{Authorities, DeclarationError, Declared, Kind, UrlError};
+pub use authority::{Authorities, CLOUDS, DeclarationError, Declared, Kind, UrlError, audience};
 pub use client::Client;
 pub use clock::{Clocks, SKEW_MIN, Timing};
+pub use discovery::Host;
 pub use federation::Federation;
 pub use grant::Grant;
 pub use limits::{Limits, Permit};

@@ -100,7 +100,7 @@ mod tests {
     use crate::entra::authority::{Authorities, CLOUDS};
 
     fn cloud(host: &str) -> Authority {
-        Authorities::default().bound("etl", None, host).unwrap()
+        Authorities::default().bound(None, host).unwrap()
     }
 
     fn realm(body: &Value) -> Option<AccountRealm> {

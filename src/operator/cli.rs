@@ -4,8 +4,10 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::api::Cloud;
+use crate::entra::CLOUDS;
 use crate::telemetry::logs::{DEFAULT_FILTER, Filter, Format};
 
 const AFTER_HELP: &str = "\
@@ -21,6 +23,29 @@ error that names it and lists those that do. docs/configuration.md describes all
 
 In a pod, POD_NAME and POD_NAMESPACE come from the downward API: the name is the identity in the leader election,
 the namespace is where the Lease and the sealing keys live.";
+
+const CHECK_HELP: &str = "\
+What the API server and the operator would refuse is a problem; what may not be meant is a warning. With --config the
+operator's own file says which authorities exist, and what its policy allows. Nothing is sent, and no cluster is asked.
+
+Exit codes:
+  0  nothing is wrong; there may be warnings
+  1  something is wrong in a file
+  2  wrong usage, or a file that cannot be read
+
+Examples:
+  entra-operator check reporting.yaml
+  kubectl kustomize overlays/production | entra-operator check --config config.yaml -
+  entra-operator check -o json *.yaml
+
+docs/check.md describes the JSON.";
+
+const SELFTEST_HELP: &str = "\
+Asks whether run finds what it needs: the API server and its clock, the CustomResourceDefinition, every right in every
+namespace served, the sealing keys, and the sign-in hosts of all declared authorities and of the clouds that credentials
+name. Nothing is written, and no credential is sent. helm test runs it in the cluster.
+
+Exit codes: 0 nothing is missing, 1 something is, 2 it could not begin (configuration, arguments, no cluster to ask).";
 
 /// Arguments of the binary `entra-operator`.
 #[derive(Clone, Debug, PartialEq, Eq, Parser)]
@@ -43,6 +68,12 @@ pub enum Command {
     /// Serve the EntraCredentials of the cluster until told to stop
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
+    /// Validate EntraCredentials in files, and explain what will be sent where; offline
+    #[command(after_help = CHECK_HELP)]
+    Check(CheckArgs),
+    /// Ask whether everything is there that run needs
+    #[command(after_help = SELFTEST_HELP)]
+    Selftest(SelftestArgs),
     /// Print the CustomResourceDefinition, ready for kubectl apply
     Crd,
     /// Print the version
@@ -93,6 +124,82 @@ pub struct RunArgs {
     /// Where this process runs.
     #[command(flatten)]
     pub pod: Pod,
+}
+
+/// Arguments of `check`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct CheckArgs {
+    /// Files with objects, YAML or JSON, several documents each; - is the standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<String>,
+
+    /// The operator's configuration file [default: none, so that authorities and policy are not known]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ENTRA_OPERATOR_CONFIG",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+
+    /// Namespace of the objects that name none
+    #[arg(short, long, value_name = "NAME", default_value = "default")]
+    pub namespace: String,
+
+    /// How to print what was found
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+}
+
+/// Arguments of `selftest`.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct SelftestArgs {
+    /// Configuration file [default: /etc/entra-operator/config.yaml, which may be absent]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ENTRA_OPERATOR_CONFIG",
+        hide_env_values = true
+    )]
+    pub config: Option<PathBuf>,
+
+    /// Cluster and user to act as, outside of a pod [default: the ServiceAccount of this pod]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "ENTRA_OPERATOR_KUBECONFIG",
+        hide_env_values = true
+    )]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// Ask the sign-in host of this cloud, too, whether a credential names it or not; may be repeated
+    #[arg(long, value_name = "CLOUD", value_parser = cloud)]
+    pub cloud: Vec<Cloud>,
+
+    /// How to print what was found
+    #[arg(short, long, value_name = "FORMAT", value_enum, default_value_t = Output::Text)]
+    pub output: Output,
+
+    /// Where this process runs.
+    #[command(flatten)]
+    pub pod: Pod,
+}
+
+/// How `check` and `selftest` print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people
+    Text,
+    /// For programs
+    Json,
+}
+
+fn cloud(text: &str) -> Result<Cloud, String> {
+    let mut clouds = CLOUDS.iter().map(|(cloud, _)| *cloud);
+    clouds.find(|cloud| cloud.name() == text).ok_or_else(|| {
+        let names: Vec<_> = CLOUDS.iter().map(|(cloud, _)| cloud.name()).collect();
+        format!("write one of {}", names.join(", "))
+    })
 }
 
 /// Name and namespace of the operator's own pod, from the downward API.
@@ -148,8 +255,18 @@ mod tests {
         let all: Vec<&str> = std::iter::once("run").chain(arguments.iter().copied()).collect();
         match parse(&all).ok()?.command {
             Command::Run(run) => Some(run),
-            Command::Crd | Command::Version => None,
+            Command::Check(_) | Command::Selftest(_) | Command::Crd | Command::Version => None,
         }
+    }
+
+    #[test]
+    fn clouds_are_named_as_in_a_spec() {
+        assert_eq!(cloud("GovSG"), Ok(Cloud::GovSG));
+        assert!(
+            cloud("Germany")
+                .unwrap_err()
+                .contains("Public, USGovernment, China")
+        );
     }
 
     #[test]
@@ -224,6 +341,7 @@ mod tests {
         let help = Cli::command().render_help().to_string();
         for word in [
             "run",
+            "check",
             "crd",
             "version",
             "kubectl apply --server-side -f -",

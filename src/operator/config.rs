@@ -11,9 +11,13 @@
 //! - Every key does something. Nothing in the file is a secret.
 
 mod document;
+mod names;
+mod policy;
 mod resolve;
 #[cfg(test)]
 mod tests;
+
+pub(super) use names::is_subdomain;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -23,7 +27,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::api::Cloud;
-use crate::entra::Kind;
+use crate::entra::{Authorities, DeclarationError, Declared, Kind};
+use crate::plan::policy::Policy;
 
 /// Where the configuration is read from when no other file is named.
 pub const DEFAULT_PATH: &str = "/etc/entra-operator/config.yaml";
@@ -43,6 +48,8 @@ pub struct Config {
     pub sealing: Sealing,
     /// `authorities`: what `spec.authority` may name. Default: none.
     pub authorities: Vec<Authority>,
+    /// `policy`: what credentials may use, `authorities[].namespaces` included. Default: everything.
+    pub policy: Policy,
     /// `federation`: which federation servers may check passwords. Default: none.
     pub federation: Federation,
     /// `limits`: how much is done at once.
@@ -255,6 +262,17 @@ impl Config {
             file: path.to_owned(),
             problem,
         })
+    }
+
+    /// What `spec.authority` and `spec.cloud` may name.
+    pub fn offered(&self) -> Result<Authorities, DeclarationError> {
+        let declared = self.authorities.iter().map(|authority| Declared {
+            name: authority.name.clone(),
+            kind: authority.kind,
+            url: authority.url.clone(),
+            ca_file: authority.ca_file.clone(),
+        });
+        Ok(Authorities::new(declared)?.with_audiences(self.workload_identity.audiences.clone()))
     }
 
     /// Resolves the text of a configuration file.

@@ -2,6 +2,7 @@
 //!
 //! Only keys that were read back are used, and none is created while a sealed Secret exists that another key opens.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -51,6 +52,17 @@ pub(super) struct Place {
     namespace: String,
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.sealing {
+            Sealing::KeyFile(path) => write!(f, "the file {}", path.display()),
+            Sealing::KeySecret(name) => {
+                write!(f, "the key Secret {name} in the namespace {}", self.namespace)
+            }
+        }
+    }
+}
+
 /// Keys that were read.
 #[derive(Debug)]
 pub(super) struct Loaded {
@@ -79,18 +91,28 @@ impl Place {
     /// Loads the keys, or creates them if nothing is sealed yet. The watches must have been listed before.
     pub(super) async fn load(&self, now: Time) -> Result<Loaded, KeysError> {
         match &self.sealing {
-            Sealing::KeyFile(path) => Ok(Loaded {
-                keys: read_file(path).await?,
-                uid: None,
-            }),
-            Sealing::KeySecret(name) => self.load_secret(name, now).await,
+            Sealing::KeyFile(path) => in_file(path).await,
+            Sealing::KeySecret(name) => match self.in_secret(name).await? {
+                Some(loaded) => Ok(loaded),
+                None => self.make(name, now).await,
+            },
         }
     }
 
-    async fn load_secret(&self, name: &str, now: Time) -> Result<Loaded, KeysError> {
-        if let Some(object) = self.read(name).await? {
-            return loaded(name, object);
+    /// The keys that there are; `None`: there is no key Secret.
+    pub(super) async fn stored(&self) -> Result<Option<Loaded>, KeysError> {
+        match &self.sealing {
+            Sealing::KeyFile(path) => in_file(path).await.map(Some),
+            Sealing::KeySecret(name) => self.in_secret(name).await,
         }
+    }
+
+    async fn in_secret(&self, name: &str) -> Result<Option<Loaded>, KeysError> {
+        let object = self.read(name).await?;
+        object.map(|object| loaded(name, object)).transpose()
+    }
+
+    async fn make(&self, name: &str, now: Time) -> Result<Loaded, KeysError> {
         if !self.store.all(Selects::RefreshTokens).is_empty() {
             return Err(KeysError::Lost(name.to_owned()));
         }
@@ -250,6 +272,13 @@ fn loaded(name: &str, object: SecretObject) -> Result<Loaded, KeysError> {
     Ok(Loaded {
         keys,
         uid: Some(object.meta.uid),
+    })
+}
+
+async fn in_file(path: &Path) -> Result<Loaded, KeysError> {
+    Ok(Loaded {
+        keys: read_file(path).await?,
+        uid: None,
     })
 }
 

@@ -8,13 +8,17 @@ use kube::CustomResourceExt as _;
 use tokio::sync::watch;
 
 use crate::api::EntraCredential;
-use crate::cluster::{Interruption, Scope, Watch};
+use crate::cluster::{Interruption, Scope, Watch, place};
 use crate::reconcile::ports::ClusterError;
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::Metrics;
 
 /// The condition of readiness that is told here.
 pub(super) const WATCHES: &str = "watches";
+
+/// What is said where the API server knows no credentials.
+pub(super) const NOT_INSTALLED: &str =
+    "the CustomResourceDefinition is not installed; apply the manifests in crds/";
 
 /// Obstacles that are named at once: more would say no more.
 const NAMED: usize = 3;
@@ -225,10 +229,7 @@ impl State {
             Standing::Refused(why) => Some(why.clone()),
             Standing::Listed => None,
         });
-        let missing = self.missing.iter().map(|ns| {
-            format!("the namespace {ns} does not exist, or is being deleted: it is served when it comes")
-        });
-        told.chain(missing).collect()
+        told.chain(self.missing.iter().map(|ns| missing(ns))).collect()
     }
 
     fn has_secrets_of(&self, scope: &Scope) -> bool {
@@ -244,6 +245,11 @@ impl State {
     }
 }
 
+/// What is said of a namespace to serve that is not there.
+pub(super) fn missing(namespace: &str) -> String {
+    format!("the namespace {namespace} does not exist, or is being deleted: it is served when it comes")
+}
+
 fn named(obstacles: &BTreeSet<String>) -> String {
     let first: Vec<_> = obstacles.iter().map(String::as_str).take(NAMED).collect();
     match obstacles.len().saturating_sub(NAMED) {
@@ -255,17 +261,11 @@ fn named(obstacles: &BTreeSet<String>) -> String {
 impl Watched {
     /// The obstacle in words: verb, resource and namespace, as a Role names them.
     fn cannot(&self, verb: &str, error: &ClusterError) -> String {
-        let place = self.scope().as_ref().map_or_else(
-            || "in all namespaces".to_owned(),
-            |ns| format!("in the namespace {ns}"),
-        );
         let why = match (self, error) {
-            (Self::Credentials(_), ClusterError::NotFound) => {
-                "the CustomResourceDefinition is not installed; apply the manifests in crds/".to_owned()
-            }
+            (Self::Credentials(_), ClusterError::NotFound) => NOT_INSTALLED.to_owned(),
             _ => error.to_string(),
         };
-        format!("cannot {verb} {} {place}: {why}", self.resource())
+        format!("cannot {verb} {} {}: {why}", self.resource(), place(self.scope()))
     }
 
     fn resource(&self) -> &'static str {

@@ -1,5 +1,6 @@
 //! Wiring: configuration, watches, the queue, leader election, keys, metrics, and the order of start-up and shutdown.
 
+mod check;
 pub mod cli;
 mod clock;
 pub mod config;
@@ -16,11 +17,14 @@ mod proxies;
 mod queue;
 mod roots;
 mod run;
+mod selftest;
 mod serve;
 mod view;
 mod watches;
 
+pub use check::{CheckError, check};
 pub use clock::SystemClock;
 pub use keys::chain;
 pub use run::{RunError, run};
-pub use serve::serve;
+pub use selftest::Report;
+pub use serve::{selftest, serve};

@@ -26,7 +26,8 @@ use super::roots::Roots;
 use super::view::StoreView;
 use super::watches::{credentials_of, follow_credentials, follow_secrets};
 use crate::cluster::{self, ConnectError, KubeCluster, Reporter, SecretStore};
-use crate::entra::{self, Authorities, BuildError, DeclarationError, Declared, Peer};
+use crate::entra::{self, Authorities, BuildError, DeclarationError, Peer};
+use crate::plan::policy::Policy;
 use crate::reconcile::ports::{Clock, Ports};
 use crate::reconcile::{Shared, estimate_time};
 use crate::secrets::Keyring;
@@ -71,6 +72,7 @@ pub(super) struct RealPorts {
     keys: Arc<Keys>,
     view: StoreView,
     clock: SystemClock,
+    policy: Policy,
 }
 
 impl Ports for RealPorts {
@@ -104,6 +106,10 @@ impl Ports for RealPorts {
     fn clock(&self) -> &SystemClock {
         &self.clock
     }
+
+    fn policy(&self) -> &Policy {
+        &self.policy
+    }
 }
 
 /// What exists before the keys do.
@@ -127,8 +133,7 @@ pub async fn run(args: RunArgs, until: impl Future<Output = ()>) -> Result<(), R
         tracing::warn!(%error, "core dumps could not be forbidden: see to it that the container runtime makes none");
     }
     let base = Base::set_up(args).await?;
-    let authorities = Authorities::new(base.config.authorities.iter().map(declared))?
-        .with_audiences(base.config.workload_identity.audiences.clone());
+    let authorities = base.config.offered()?;
     let listeners = Listeners::bind(Addresses {
         health: base.config.http.health,
         metrics: base.config.http.metrics,
@@ -235,11 +240,7 @@ impl Base {
     }
 
     fn ports(&self, authorities: Authorities, keys: Arc<Keys>) -> Result<RealPorts, RunError> {
-        let limits = entra::Limits {
-            in_flight: self.config.limits.requests_in_flight,
-            per_second_per_tenant: self.config.limits.requests_per_second_per_tenant.get(),
-        };
-        let provider = entra::Client::new(authorities, limits, Arc::new(self.clock))?
+        let provider = entra::Client::new(authorities, limits(&self.config), Arc::new(self.clock))?
             .federated(federation(&self.config.federation));
         Ok(RealPorts {
             cluster: Arc::clone(&self.cluster),
@@ -247,6 +248,7 @@ impl Base {
             keys,
             view: StoreView::new(Arc::clone(&self.store)),
             clock: self.clock,
+            policy: self.config.policy.clone(),
         })
     }
 
@@ -367,13 +369,10 @@ impl Base {
     }
 }
 
-fn declared(authority: &super::config::Authority) -> Declared {
-    Declared {
-        name: authority.name.clone(),
-        kind: authority.kind,
-        url: authority.url.clone(),
-        ca_file: authority.ca_file.clone(),
-        namespaces: authority.namespaces.names(),
+pub(super) fn limits(config: &Config) -> entra::Limits {
+    entra::Limits {
+        in_flight: config.limits.requests_in_flight,
+        per_second_per_tenant: config.limits.requests_per_second_per_tenant.get(),
     }
 }
 

@@ -6,6 +6,7 @@ use super::ports::{Key, Owner};
 use super::stamp;
 use crate::api::{EntraCredentialSpec, EntraCredentialStatus, Realm, TokenSpec};
 use crate::plan::metadata::{EntryName, Uid};
+use crate::plan::policy::Place;
 use crate::plan::word::{Said, Word};
 
 /// One `EntraCredential`, lean.
@@ -39,6 +40,14 @@ impl Credential {
     /// Key of another object in its namespace.
     pub fn sibling(&self, name: &str) -> Key {
         Key::new(&self.key.namespace, name)
+    }
+
+    /// What the administrator's policy goes by, besides the facts.
+    pub fn place(&self) -> Place<'_> {
+        Place {
+            namespace: &self.key.namespace,
+            authority: self.spec.authority.as_deref(),
+        }
     }
 
     /// Key of its login Secret.

@@ -15,6 +15,7 @@ use crate::plan::identity::AccountTag;
 use crate::plan::known::{MadeFor, Note};
 use crate::plan::mac::{ClientMac, RequestMac, ShapeMac};
 use crate::plan::metadata::{EntryName, Version};
+use crate::plan::policy::Permissions;
 use crate::plan::record::{ClientInput, ClientVersion, FirstForm, Inputs};
 use crate::plan::schedule::CLAIM_LOOK;
 use crate::plan::snapshot::{
@@ -39,6 +40,7 @@ pub(super) fn observe<P: Ports>(
         object: object(ports, credential, look, memory, ahead),
         login: login(credential, look, memory, &target, now),
         target,
+        permissions: Permissions::default(),
         client,
         leftovers: leftovers(credential, look),
         pocket: memory.pocket.facts(),
@@ -59,6 +61,7 @@ pub(super) fn observe<P: Ports>(
         session,
         tokens: Vec::new(),
     };
+    snapshot.permissions = ports.policy().permissions(credential.place(), &snapshot);
     let account = account_of(ports, &snapshot);
     snapshot.tokens = credential
         .spec
@@ -151,7 +154,6 @@ pub(super) fn first_ahead<P: Ports>(ports: &P, credential: &Credential, look: &L
 fn binding<P: Ports>(ports: &P, credential: &Credential) -> Result<Binding, AuthorityRefused> {
     let spec = &credential.spec;
     ports.provider().binding(&Sought {
-        namespace: &credential.key.namespace,
         cloud: spec.cloud,
         authority: spec.authority.as_deref(),
         tenant: spec.tenant.as_deref(),
@@ -306,11 +308,9 @@ fn account_of<P: Ports>(ports: &P, s: &Snapshot) -> Whose {
     }
 }
 
-/// What the spec asks for: nothing that is published answers a spec that names no usable authority, unless the
-/// administrator's policy took away what was right before.
+/// What the spec asks for: nothing that is published answers a spec that names no usable authority.
 fn wanted<P: Ports>(ports: &P, s: &Snapshot, account: &Whose, spec: &TokenSpec) -> Wanted {
     match (&s.target, account) {
-        (target, _) if target.is_withdrawn() => Wanted::Anything,
         (_, Whose::Unknown) => Wanted::Anything,
         (Target::Refused { .. }, _) | (_, Whose::Nobodys) => Wanted::Another,
         (Target::Known { binding, .. }, Whose::Theirs(tag)) => {

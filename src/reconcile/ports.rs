@@ -23,6 +23,7 @@ use crate::plan::answer::Granted;
 use crate::plan::keys::{KeyName, Keys};
 use crate::plan::mac::ClientMac;
 use crate::plan::metadata::{Uid, Version};
+use crate::plan::policy::Policy;
 use crate::plan::record::{ContentMac, Record};
 use crate::plan::snapshot::Binding;
 
@@ -393,4 +394,6 @@ pub trait Ports: Send + Sync + 'static {
     fn view(&self) -> &Self::View;
     /// Clocks.
     fn clock(&self) -> &Self::Clock;
+    /// What the administrator allows.
+    fn policy(&self) -> &Policy;
 }

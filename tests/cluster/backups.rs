@@ -26,7 +26,7 @@ fn as_in_a_backup(secret: Secret, with_owners: bool) -> Value {
     serde_json::to_value(Secret { metadata, ..secret }).unwrap()
 }
 
-async fn back_up(place: &Place, with_owners: bool) -> Vec<Value> {
+pub(crate) async fn back_up(place: &Place, with_owners: bool) -> Vec<Value> {
     let mut backup = Vec::new();
     for name in [SESSION, "one-api"] {
         let secret = place.secret(name).await.unwrap();
@@ -45,7 +45,7 @@ async fn sign_in(place: &Place, (name, password): &(String, String)) {
     assert_eq!(noted, session.metadata.uid.as_ref());
 }
 
-async fn delete_credential(place: &Place) {
+pub(crate) async fn delete_credential(place: &Place) {
     let params = DeleteParams {
         propagation_policy: Some(PropagationPolicy::Background),
         ..DeleteParams::default()

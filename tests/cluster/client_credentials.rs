@@ -7,13 +7,14 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use entra_lab::simulator::world;
-use entra_lab::stage::{AUTHORITY, Operator, OperatorOptions, repository};
+use entra_lab::stage::{AUTHORITY, OPERATOR, Operator, OperatorOptions, repository};
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::api::{Api, Patch, PatchParams};
 use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize};
 use serde_json::{Value, json};
 use x509_parser::time::ASN1Time;
 
+use crate::account::Account;
 use crate::evidence::{asking, own_simulator, passed};
 use crate::rights::can;
 use crate::scene::{LIFE, Place, api_scope, stage};
@@ -37,19 +38,17 @@ struct Scene {
 
 impl Scene {
     async fn set(name: &str) -> Self {
-        Self::configured(name, "").await
+        Self::on(Place::new(name).await, OperatorOptions::default()).await
     }
 
-    /// The same with this in the operator's configuration.
-    async fn configured(name: &str, config: &str) -> Self {
-        let place = Place::new(name).await;
+    /// The same with an operator that is run in another way.
+    async fn on(place: Place, options: OperatorOptions) -> Self {
         let answer = tokens();
         let service = Server::start((0..ANSWERS).map(|_| say(200, &[], &answer))).await;
         let options = OperatorOptions {
             entra: Some((format!("https://{}", service.host()), service.ca_pem.clone())),
             log: "trace".to_owned(),
-            config: config.to_owned(),
-            ..OperatorOptions::default()
+            ..options
         };
         let operator = place.operator(options).await;
         Self {
@@ -215,9 +214,14 @@ async fn a_certificate_signs_every_request_and_is_changed_without_a_new_login() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_administrator_may_change_the_audience_of_a_cloud() {
-    let config = "workloadIdentity: {audiences: {Public: \"api://another\", China: \"api://third\"}}";
-    let scene = Scene::configured("audience", config).await;
-    allow(&scene.place).await;
+    let place = Place::new("audience").await;
+    // The policies of the manifests are for the audiences of their configuration.
+    let account = Account::serving(&place).await;
+    let audiences = "workloadIdentity: {audiences: {Public: \"api://another\", China: \"api://third\"}}";
+    let mut options = account.options();
+    options.config = format!("{}\n{audiences}", options.config);
+    let scene = Scene::on(place, options).await;
+    allow(&scene.place, account.name()).await;
     scene
         .sign_in(json!({"workloadIdentity": {"serviceAccountName": "reporting"}}))
         .await;
@@ -231,7 +235,7 @@ async fn a_service_account_proves_the_application_as_long_as_annotation_and_role
     let scene = Scene::set("workload-identity").await;
     let namespace = scene.place.namespace.clone();
     let start = scene.place.mark().await;
-    allow(&scene.place).await;
+    allow(&scene.place, OPERATOR).await;
     scene
         .sign_in(json!({"workloadIdentity": {"serviceAccountName": "reporting"}}))
         .await;
@@ -272,7 +276,7 @@ async fn a_service_account_proves_the_application_as_long_as_annotation_and_role
         })
         .await;
 
-    allow(&scene.place).await;
+    allow(&scene.place, OPERATOR).await;
     // Words are told apart by their seconds.
     tokio::time::sleep(Duration::from_secs(1)).await;
     scene.place.request_refresh("reporting").await;
@@ -280,17 +284,20 @@ async fn a_service_account_proves_the_application_as_long_as_annotation_and_role
     scene.assert_nothing_leaked(&tokens).await;
 }
 
-/// Applies the ServiceAccount and the rights of the example, and waits until the API server goes by them.
-pub(crate) async fn allow(place: &Place) {
+/// Applies the ServiceAccount and the rights of the example for an account of an operator, and waits until the API server goes by
+/// them.
+pub(crate) async fn allow(place: &Place, account: &str) {
     let namespace = &place.namespace;
     let example = read_to_string(repository().join("deploy/examples/workload-identity.yaml")).unwrap();
     let (rights, _) = example.rsplit_once("\n---\n").unwrap();
-    let rights = rights.replace("namespace: etl", &format!("namespace: {namespace}"));
+    let rights = rights
+        .replace("namespace: etl", &format!("namespace: {namespace}"))
+        .replace("    name: entra-operator\n", &format!("    name: {account}\n"));
     stage()
         .await
         .kubectl(&["apply", "-f", "-"], Some(&rights))
         .unwrap();
-    let allowed = || can("get", "serviceaccounts/reporting", namespace);
+    let allowed = || can(account, "get", "serviceaccounts/reporting", namespace);
     place.until("the Role is in force", allowed).await;
 }
 

@@ -14,6 +14,7 @@
 )]
 
 mod bounds;
+mod cases;
 mod rules;
 
 use std::collections::BTreeSet;
@@ -28,6 +29,7 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::{Value, json};
 
 use self::bounds::schema_bounds;
+use self::cases::{Case, example, named, spec, token};
 use self::rules::rules;
 
 /// Longest wait for the API server to serve the new resource.
@@ -61,60 +63,6 @@ pub(crate) async fn namespace(client: &Client) -> String {
         .name_any()
 }
 
-/// The complete object of the documentation.
-fn example() -> Value {
-    json!({
-        "apiVersion": "entra-operator.dev/v1alpha1",
-        "kind": "EntraCredential",
-        "metadata": {"name": "reporting"},
-        "spec": {
-            "tenant": "contoso.example",
-            "clientId": "3f0c1a52-0000-4000-8000-000000000001",
-            "login": {"secretName": "reporting-login"},
-            "tokens": [{"secretName": "reporting-graph", "scopes": ["https://graph.microsoft.com/.default"]}],
-        },
-    })
-}
-
-/// Applies a merge patch (RFC 7396).
-fn merge(target: &mut Value, patch: &Value) {
-    let Value::Object(fields) = patch else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    for (name, value) in fields {
-        if value.is_null() {
-            target.as_object_mut().unwrap().remove(name);
-        } else {
-            merge(&mut target[name.as_str()], value);
-        }
-    }
-}
-
-/// The example with a changed spec.
-fn spec(patch: &Value) -> Value {
-    let mut object = example();
-    merge(&mut object["spec"], patch);
-    object
-}
-
-/// The example with a changed token entry.
-fn token(patch: &Value) -> Value {
-    let mut object = example();
-    merge(&mut object["spec"]["tokens"][0], patch);
-    object
-}
-
-/// The example under another name.
-fn named(name: &str) -> Value {
-    let mut object = example();
-    object["metadata"]["name"] = name.into();
-    object
-}
-
 async fn send(client: &Client, object: Value) -> Result<Value, Box<Status>> {
     let resource = ApiResource::erase::<EntraCredential>(&());
     let api = Api::<DynamicObject>::namespaced_with(client.clone(), "default", &resource);
@@ -128,13 +76,6 @@ async fn send(client: &Client, object: Value) -> Result<Value, Box<Status>> {
         Err(kube::Error::Api(status)) => Err(status),
         Err(other) => panic!("{other}"),
     }
-}
-
-/// A rule of the schema: words of its message, what it lets pass, and what it stops.
-struct Case {
-    message: &'static str,
-    accepted: Vec<Value>,
-    refused: Vec<Value>,
 }
 
 async fn check(client: &Client, case: Case) {

@@ -16,6 +16,7 @@ use kube::Api;
 use kube::api::{DeleteParams, ObjectMeta, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 
+use crate::account::Account;
 use crate::scene::{Place, api_scope, stage, user};
 
 /// Two sealing keys. Both are older than the three minutes that a key is held before it seals, so the newest seals from a
@@ -29,8 +30,9 @@ const WRONG: &str = "pw-wrong-for-test";
 /// Seconds within which a key that came back is noticed.
 const NOTICED: u64 = 20;
 
-/// The key Secret of one test's operator.
+/// The key Secret of one test's operator, and the account that it is for.
 struct Keys {
+    account: Account,
     name: String,
     secrets: Api<Secret>,
 }
@@ -38,18 +40,17 @@ struct Keys {
 type Data = BTreeMap<String, ByteString>;
 
 impl Keys {
-    fn of(place: &Place) -> Self {
+    async fn of(place: &Place) -> Self {
+        let account = Account::serving(place).await;
         Self {
-            name: format!("keys-of-{}", place.namespace),
+            name: account.keys(),
+            account,
             secrets: Api::namespaced(place.client.clone(), OPERATOR),
         }
     }
 
     fn options(&self) -> OperatorOptions {
-        OperatorOptions {
-            config: format!("sealing: {{keySecret: {}}}", self.name),
-            ..OperatorOptions::default()
-        }
+        self.account.options()
     }
 
     /// Replaces what is in it.
@@ -205,7 +206,7 @@ async fn three_credentials(place: &Place) -> [(String, String); 3] {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_goes_after_a_rotation_and_no_password_is_sent_for_it() {
     let place = Place::new("rotation").await;
-    let keys = Keys::of(&place);
+    let keys = Keys::of(&place).await;
     keys.create_set(&[OLD]).await;
     let mut operator = place.operator(keys.options()).await;
     let [(one, _), (two, second), (three, _)] = three_credentials(&place).await;
@@ -262,7 +263,7 @@ async fn a_key_goes_after_a_rotation_and_no_password_is_sent_for_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_comes_back_is_noticed_without_a_restart() {
     let place = Place::new("keyback").await;
-    let keys = Keys::of(&place);
+    let keys = Keys::of(&place).await;
     let (mut operator, name) = signed_in_under_the_old_key(&place, &keys).await;
     operator.kill();
     keys.put(&[NEW]).await;
@@ -283,7 +284,7 @@ async fn a_key_that_comes_back_is_noticed_without_a_restart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_key_is_looked_for_before_anything_is_said() {
     let place = Place::new("keylook").await;
-    let keys = Keys::of(&place);
+    let keys = Keys::of(&place).await;
     let (mut operator, name) = signed_in_under_the_old_key(&place, &keys).await;
     suspend(&place, "one", true).await;
     place.expect("one", "Ready", "True/Suspended").await;
@@ -353,7 +354,7 @@ async fn a_key_file_that_changes_is_taken_in_and_nothing_is_sent_without_its_key
 #[tokio::test(flavor = "multi_thread")]
 async fn deleted_keys_are_written_back_and_replaced_ones_completed() {
     let place = Place::new("keys").await;
-    let keys = Keys::of(&place);
+    let keys = Keys::of(&place).await;
     let _operator = place.operator(keys.options()).await;
     let (name, password) = user();
     place.credential("one", &[("one-api", &api_scope())]).await;
@@ -414,7 +415,7 @@ async fn deleted_keys_are_written_back_and_replaced_ones_completed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_backup_goes_on_where_other_keys_were_made_once_its_own_are_beside_them() {
     let place = Place::new("merge").await;
-    let keys = Keys::of(&place);
+    let keys = Keys::of(&place).await;
     let (mut operator, name) = signed_in_under_the_old_key(&place, &keys).await;
     let mut session = place.secret("one.refresh-token").await.unwrap();
     operator.kill();
@@ -445,7 +446,7 @@ async fn a_backup_goes_on_where_other_keys_were_made_once_its_own_are_beside_the
 #[tokio::test(flavor = "multi_thread")]
 async fn lost_keys_are_asked_for_and_nothing_is_destroyed() {
     let place = Place::new("keys").await;
-    let keys = Keys::of(&place);
+    let keys = Keys::of(&place).await;
     let mut operator = place.operator(keys.options()).await;
     let (name, password) = user();
     place.credential("one", &[("one-api", &api_scope())]).await;

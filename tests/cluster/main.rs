@@ -17,7 +17,9 @@
     reason = "the processes under test run by the real clock, and their figures are printed"
 )]
 
+mod account;
 mod adapter;
+mod admission;
 mod backups;
 mod budget;
 mod client_credentials;
@@ -34,12 +36,14 @@ mod metrics;
 mod namespaces;
 mod network;
 mod outages;
+mod policy;
 mod readiness;
 mod relay;
 mod repair;
 mod restart;
 mod rights;
 mod scene;
+mod selftest;
 mod shutdown;
 mod tenancy;
 #[path = "../protocol/server.rs"]

@@ -10,10 +10,11 @@ use entra_lab::stage::{OPERATOR, Operator, OperatorOptions};
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Api;
 use kube::api::{DeleteParams, ObjectMeta, PostParams};
-use serde_json::{Value, json};
+use serde_json::json;
 
+use crate::account::{Account, apply};
 use crate::relay::Relay;
-use crate::scene::{Place, api_scope, program, stage, user};
+use crate::scene::{Place, api_scope, stage, user};
 
 /// Seconds within which a namespace that comes is served: it is asked for every 10 s at the latest, and a sign-in takes its
 /// time on a crowded machine.
@@ -24,97 +25,17 @@ const SERVED: u64 = 40;
 const WATCHED: Duration = Duration::from_secs(15);
 const ASKED: usize = 12;
 
-/// A ServiceAccount with the operator's rights in its own namespace, and a key Secret of its own.
-struct Account(String);
-
-impl Account {
-    async fn new(place: &Place) -> Self {
-        let name = format!("of-{}", place.namespace);
-        let account = Self(name.clone());
-        let keys = account.keys();
-        let binding = |role: &str| {
-            json!({
-                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-                "metadata": {"name": format!("{name}-{role}"), "namespace": OPERATOR},
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": role},
-                "subjects": account.subjects(),
-            })
-        };
-        apply(&json!({"apiVersion": "v1", "kind": "List", "items": [
-            {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": OPERATOR}},
-            {
-                "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
-                "metadata": {"name": name, "namespace": OPERATOR},
-                "rules": [{"apiGroups": [""], "resources": ["secrets"], "resourceNames": [keys], "verbs": ["get", "update", "patch"]}],
-            },
-            binding(OPERATOR), binding(&name),
-        ]}))
-        .await;
-        account
-    }
-
-    fn keys(&self) -> String {
-        format!("keys-{}", self.0)
-    }
-
-    fn subjects(&self) -> Value {
-        json!([{"kind": "ServiceAccount", "name": self.0, "namespace": OPERATOR}])
-    }
-
-    /// Binds it to the operator's ClusterRole in a namespace, as docs/configuration.md says.
-    async fn allow(&self, namespace: &str) {
-        self.bind(namespace, "ClusterRole", OPERATOR).await;
-    }
-
-    async fn bind(&self, namespace: &str, kind: &str, role: &str) {
-        apply(&json!({
-            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
-            "metadata": {"name": self.0, "namespace": namespace},
-            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": role},
-            "subjects": self.subjects(),
-        }))
-        .await;
-    }
-
-    async fn forbid(&self, namespace: &str) {
-        let delete = ["delete", "rolebinding", &self.0, "-n", namespace];
-        stage().await.kubectl(&delete, None).unwrap();
-    }
-
-    async fn operator(&self, namespaces: &[&str], options: OperatorOptions) -> Operator {
-        let config = format!(
-            "watch: {{namespaces: [{}]}}\nsealing: {{keySecret: {}}}",
-            namespaces.join(", "),
-            self.keys()
-        );
-        let options = OperatorOptions {
-            account: self.0.clone(),
-            config,
-            election: false,
-            ..options
-        };
-        stage().await.operator(program(), options).await.unwrap()
-    }
-
-    /// How often it asked for anything in a namespace while it was watched.
-    async fn asks(&self, namespace: &str) -> usize {
-        let plane = &stage().await.plane;
-        plane.audit_barrier().await.unwrap();
-        let mark = plane.audit().mark().unwrap();
-        tokio::time::sleep(WATCHED).await;
-        plane.audit_barrier().await.unwrap();
-        let user = service_account(OPERATOR, &self.0);
-        let mut asked = plane.audit().by_user_since(&user, mark).unwrap();
-        asked.retain(|entry| entry.namespace == namespace);
-        asked.len()
-    }
-}
-
-async fn apply(object: &Value) {
-    stage()
-        .await
-        .kubectl(&["apply", "-f", "-"], Some(&object.to_string()))
-        .unwrap();
+/// How often an account asked for anything in a namespace while it was watched.
+async fn asks(account: &Account, namespace: &str) -> usize {
+    let plane = &stage().await.plane;
+    plane.audit_barrier().await.unwrap();
+    let mark = plane.audit().mark().unwrap();
+    tokio::time::sleep(WATCHED).await;
+    plane.audit_barrier().await.unwrap();
+    let user = service_account(OPERATOR, account.name());
+    let mut asked = plane.audit().by_user_since(&user, mark).unwrap();
+    asked.retain(|entry| entry.namespace == namespace);
+    asked.len()
 }
 
 async fn detail(operator: &Operator) -> String {
@@ -177,7 +98,7 @@ async fn a_namespace_that_may_not_be_read_or_does_not_exist_holds_up_nobody() {
     sign_in(&served).await;
     served.expect("one", "Ready", "True/Fresh").await;
     let early = sign_in(&closed).await;
-    let asked = account.asks(&closed.namespace).await;
+    let asked = asks(&account, &closed.namespace).await;
     assert!(asked > 0 && asked <= ASKED, "asked {asked} times in {WATCHED:?}");
     let told = operator.log().matches(&no_list(&closed.namespace)).count();
     assert_eq!(told, 1, "it is told once");
@@ -237,7 +158,7 @@ async fn a_namespace_that_loses_its_role_binding_is_told_and_goes_on_when_it_is_
     let status = closed.status("one").await.to_string();
     let right = format!("get secrets in the namespace {}", closed.namespace);
     assert!(status.contains(&right), "{status}");
-    let asked = account.asks(&closed.namespace).await;
+    let asked = asks(&account, &closed.namespace).await;
     assert!(asked > 0 && asked <= ASKED, "asked {asked} times in {WATCHED:?}");
     served.expect("one", "Ready", "True/Fresh").await;
 
@@ -256,17 +177,8 @@ async fn a_namespace_that_does_not_exist_is_told_although_everything_may_be_read
     let (served, going) = (Place::new("open").await, Place::new("going").await);
     let account = Account::new(&served).await;
     let namespaces = [&served, &going].map(|place| place.namespace.as_str());
-    let everywhere = OperatorOptions::default();
-    let options = OperatorOptions {
-        config: format!(
-            "watch: {{namespaces: [{}]}}\nsealing: {{keySecret: {}}}",
-            namespaces.join(", "),
-            account.keys()
-        ),
-        election: false,
-        ..everywhere
-    };
-    let operator = stage().await.operator(program(), options).await.unwrap();
+    account.allow_everywhere().await;
+    let operator = account.operator(&namespaces, OperatorOptions::default()).await;
     sign_in(&going).await;
     going.expect("one", "Ready", "True/Fresh").await;
     let all = Api::<Namespace>::all(served.client.clone());

@@ -13,19 +13,19 @@ use crate::scene::{Place, stage};
 const OF_EVERYBODY: [&str; 2] = ["authentication.k8s.io", "authorization.k8s.io"];
 
 /// In every namespace that is served.
-const SERVED: [(&str, &str); 5] = [
+pub(crate) const SERVED: [(&str, &str); 5] = [
     ("entra-operator.dev/entracredentials", "get list watch"),
     ("entra-operator.dev/entracredentials/status", "patch"),
-    ("/secrets", "create delete get list patch update watch"),
+    ("/secrets", "create delete get list patch watch"),
     ("events.k8s.io/events", "create patch"),
     ("/namespaces", "get"),
 ];
 
 /// In the operator's own namespace, besides.
-const OWN: [(&str, &str); 3] = [
+pub(crate) const OWN: [(&str, &str); 3] = [
     ("coordination.k8s.io/leases", "create"),
     ("coordination.k8s.io/leases=entra-operator", "get patch"),
-    ("/secrets=entra-operator-keys", "get patch update"),
+    ("/secrets=entra-operator-keys", "get patch"),
 ];
 
 /// What an administrator adds for a workload identity (deploy/examples/workload-identity.yaml).
@@ -34,7 +34,7 @@ const OF_THE_EXAMPLE: [(&str, &str); 2] = [
     ("/serviceaccounts/token=reporting", "create"),
 ];
 
-const FORBIDDEN: [(&str, &str); 13] = [
+const FORBIDDEN: [(&str, &str); 14] = [
     ("list", "pods"),
     ("create", "pods"),
     ("create", "pods/exec"),
@@ -47,6 +47,7 @@ const FORBIDDEN: [(&str, &str); 13] = [
     ("impersonate", "users"),
     ("update", "entracredentials.entra-operator.dev"),
     ("delete", "entracredentials.entra-operator.dev"),
+    ("update", "secrets"),
     ("deletecollection", "secrets"),
 ];
 
@@ -61,7 +62,7 @@ async fn the_service_account_has_exactly_the_rights_of_the_manifests() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_example_of_a_workload_identity_allows_one_service_account_and_nothing_else() {
     let place = Place::new("rights").await;
-    allow(&place).await;
+    allow(&place, OPERATOR).await;
     let allowed = SERVED.iter().chain(&OF_THE_EXAMPLE).copied().collect::<Vec<_>>();
     assert_eq!(rights(&place.namespace).await, rules(&allowed));
 }
@@ -69,23 +70,23 @@ async fn the_example_of_a_workload_identity_allows_one_service_account_and_nothi
 #[tokio::test(flavor = "multi_thread")]
 async fn what_it_must_not_do_it_cannot_do() {
     let place = Place::new("rights").await;
-    assert!(can("get", "secrets", &place.namespace).await);
+    assert!(can(OPERATOR, "get", "secrets", &place.namespace).await);
     for (verb, resource) in FORBIDDEN {
         for namespace in [place.namespace.as_str(), "kube-system"] {
-            let can = can(verb, resource, namespace).await;
+            let can = can(OPERATOR, verb, resource, namespace).await;
             assert!(!can, "it can {verb} {resource} in {namespace}");
         }
     }
 }
 
 /// kubectl says no by failing.
-pub(crate) async fn can(verb: &str, resource: &str, namespace: &str) -> bool {
-    let account = service_account(OPERATOR, OPERATOR);
+pub(crate) async fn can(account: &str, verb: &str, resource: &str, namespace: &str) -> bool {
+    let account = service_account(OPERATOR, account);
     let question = ["auth", "can-i", verb, resource, "-n", namespace, "--as", &account];
     stage().await.kubectl(&question, None).is_ok()
 }
 
-type Rights = BTreeMap<String, BTreeSet<String>>;
+pub(crate) type Rights = BTreeMap<String, BTreeSet<String>>;
 
 fn rules(rules: &[(&str, &str)]) -> Rights {
     let verbs = |verbs: &str| verbs.split(' ').map(str::to_owned).collect();

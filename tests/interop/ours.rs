@@ -36,7 +36,6 @@ impl Ours {
             kind,
             url: simulator.url() + path,
             ca_file: Some("/ca.pem".into()),
-            namespaces: None,
         };
         let limits = Limits {
             in_flight: 32,
@@ -44,7 +43,6 @@ impl Ours {
         };
         let authorities = Authorities::new([declared]).unwrap();
         let wanted = Wanted {
-            namespace: "etl",
             cloud: None,
             authority: Some(AUTHORITY),
             tenant: tenant(kind),

@@ -143,7 +143,6 @@ impl Setup {
         };
         let client = Client::new(authorities, limits, port).unwrap();
         let wanted = Wanted {
-            namespace: "etl",
             cloud,
             authority,
             tenant,
@@ -259,7 +258,6 @@ fn declared(name: &str, kind: Kind, url: &str, ca_file: Option<PathBuf>) -> Decl
         kind,
         url: url.to_owned(),
         ca_file,
-        namespaces: None,
     }
 }
 

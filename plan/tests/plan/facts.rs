@@ -14,6 +14,7 @@ use crate::build::CLIENT_SECRET_TYPE;
 use entra_plan::Time;
 use entra_plan::answer::Effect;
 use entra_plan::client::{Client, Expiry};
+use entra_plan::policy::{Permission, Permissions};
 use entra_plan::record::{Entry, Inputs, Record, Verdict};
 use entra_plan::snapshot::{
     Binding, Claim, Content, Failure, Held, LastLogin, LastVerdict, Leftover, Login, LoginOutcome,
@@ -89,10 +90,22 @@ pub fn target(c: &mut Choice<'_>) -> Target {
         3 => known(renamed, Some("22222222-0000-4000-8000-000000000002")),
         4 => known(other_client(), None),
         _ => Target::Refused {
-            reason: Reason::NotAllowed,
-            message: "this tenant is not allowed here".to_owned(),
+            reason: Reason::AppMisconfigured,
+            message: "no such authority".to_owned(),
         },
     }
+}
+
+/// Policy: silent, against the target or the account, or waiting for the tenant's GUID.
+pub fn permissions(c: &mut Choice<'_>) -> Permissions {
+    let denied = || Permission::Denied("the policy does not allow it".to_owned());
+    let (target, account) = match c.index(4) {
+        0 => (Permission::Granted, Permission::Granted),
+        1 => (Permission::Unresolved, Permission::Granted),
+        2 => (denied(), Permission::Granted),
+        _ => (Permission::Granted, denied()),
+    };
+    Permissions { target, account }
 }
 
 fn other_client() -> Binding {

@@ -10,6 +10,7 @@
 //! | [`settled`] | what is known after an outcome |
 //! | [`steps`] | what every step is |
 //! | [`values`] | what each fact says of itself |
+//! | [`policies`] | what an administrator allows |
 //! | [`reasons`] | the table of reasons is the committed one |
 #![allow(
     clippy::unwrap_used,
@@ -31,6 +32,7 @@ mod choice;
 mod facts;
 mod histories;
 mod model;
+mod policies;
 mod random_world;
 mod reasons;
 mod rules;

@@ -20,6 +20,7 @@ fn any_snapshot(c: &mut Choice<'_>) -> Snapshot {
     let s = Snapshot {
         object: facts::object(c),
         target: facts::target(c),
+        permissions: facts::permissions(c),
         client: facts::client(c),
         login: facts::any_login(c),
         pocket: facts::pocket(c),

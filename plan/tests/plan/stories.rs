@@ -13,6 +13,7 @@ mod labels;
 mod login;
 mod obstacles;
 mod permits;
+mod policy;
 mod refresh;
 mod renewal;
 mod restart;

@@ -221,19 +221,13 @@ fn whose_token_it_is_and_where_it_may_go() {
         |b| b.authority = "elsewhere.example".to_owned(),
         Some(TENANT_ID)
     ));
-    let refused = |reason| Target::Refused {
-        reason,
+    let target = Target::Refused {
+        reason: Reason::AppMisconfigured,
         message: String::new(),
     };
-    let withdrawn = refused(Reason::NotAllowed);
-    assert!(withdrawn.is_withdrawn() && withdrawn.binding().is_none());
-    assert!(!refused(Reason::AppMisconfigured).is_withdrawn());
-    assert!(!healthy().target.is_withdrawn());
+    assert_eq!(target.binding(), None);
     assert_eq!(healthy().binding(), Some(&binding()));
-    let s = Snapshot {
-        target: withdrawn,
-        ..healthy()
-    };
+    let s = Snapshot { target, ..healthy() };
     assert!(!s.session_matches() && !s.redeemable());
     let mut s = healthy();
     s.session.token.as_mut().unwrap().account = AccountTag("annotated".to_owned());

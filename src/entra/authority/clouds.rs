@@ -25,7 +25,7 @@ pub(super) fn host_of(cloud: Cloud) -> &'static str {
 /// Public, USGovernment and China are in Microsoft's page "Configure an application to trust a managed identity"
 /// (audiences). The others are in no page, but in Microsoft's own libraries: Bleu and Delos in MSAL.NET
 /// (`KnownCloudConfiguration`), GovSG in the Azure SDK for JavaScript (`GitHubActionsCredential`).
-pub(in crate::entra) const fn audience(cloud: Cloud) -> &'static str {
+pub const fn audience(cloud: Cloud) -> &'static str {
     match cloud {
         Cloud::Public => "api://AzureADTokenExchange",
         Cloud::USGovernment => "api://AzureADTokenExchangeUSGov",

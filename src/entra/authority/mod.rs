@@ -4,11 +4,11 @@
 //!
 //! - No URL is ever assembled from text: host and path come from a fixed list or a validated declaration, and the
 //!   tenant enters as one path segment that was checked before.
-//! - A declared authority is reachable only from the namespaces that it names.
 //! - A binding is reachable only while the configuration still says the same.
 
 mod clouds;
 mod kind;
+mod route;
 mod tenant;
 
 use std::collections::BTreeMap;
@@ -16,10 +16,13 @@ use std::path::{Path, PathBuf};
 
 use url::Url;
 
-pub use clouds::CLOUDS;
+pub use clouds::{CLOUDS, audience};
 pub use kind::{Kind, UrlError};
+pub use route::Route;
 
 pub(super) use kind::Traits;
+
+use kind::Tenancy;
 
 use crate::api::{Cloud, Reason};
 use crate::plan::snapshot::Binding;
@@ -37,8 +40,6 @@ pub struct Declared {
     /// The file whose certificates are trusted instead of the system's; `None`: the system's. Its content comes by
     /// [`Client::trust`](crate::entra::Client::trust), and nothing is sent there before.
     pub ca_file: Option<PathBuf>,
-    /// Namespaces that may name it; `None`: all.
-    pub namespaces: Option<Vec<String>>,
 }
 
 /// Why a declaration is not usable.
@@ -69,7 +70,6 @@ pub struct Authorities {
 struct Named {
     authority: Authority,
     ca_file: Option<PathBuf>,
-    namespaces: Option<Vec<String>>,
 }
 
 impl Authorities {
@@ -99,7 +99,7 @@ impl Authorities {
         let cloud = cloud.unwrap_or(Cloud::Public);
         self.audiences
             .get(&cloud)
-            .map_or_else(|| clouds::audience(cloud), String::as_str)
+            .map_or_else(|| audience(cloud), String::as_str)
     }
 
     /// The binding of a credential that names this cloud or authority; neither means the public cloud. Its kind says
@@ -109,7 +109,7 @@ impl Authorities {
             (Some(_), Some(_)) => Err(misconfigured(
                 "set either cloud or authority, not both".to_owned(),
             )),
-            (None, Some(name)) => self.declared(wanted.namespace, name),
+            (None, Some(name)) => self.declared(name),
             (cloud, None) => Authority::of_cloud(cloud.unwrap_or(Cloud::Public)),
         }?;
         Ok(Binding {
@@ -121,14 +121,9 @@ impl Authorities {
 
     /// The authority that a stored binding names by [`Authority::id`]. It is refused when the configuration now says
     /// something else: a refresh token goes to its binding and nowhere else.
-    pub(super) fn bound(
-        &self,
-        namespace: &str,
-        named: Option<&str>,
-        id: &str,
-    ) -> Result<Authority, AuthorityRefused> {
+    pub(super) fn bound(&self, named: Option<&str>, id: &str) -> Result<Authority, AuthorityRefused> {
         let found = match named {
-            Some(name) => self.declared(namespace, name)?,
+            Some(name) => self.declared(name)?,
             None => Authority::of_host(id)?,
         };
         if found.id() == id {
@@ -138,6 +133,12 @@ impl Authorities {
         }
     }
 
+    /// A declaration, whoever may use it.
+    pub(super) fn named(&self, name: &str) -> Result<Authority, AuthorityRefused> {
+        let entry = self.named.get(name).ok_or_else(|| unknown(name))?;
+        Ok(entry.authority.clone())
+    }
+
     /// Names and files of the declarations that bring certificates of their own.
     pub(super) fn private_roots(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.named
@@ -145,13 +146,9 @@ impl Authorities {
             .filter_map(|(name, entry)| Some((name.as_str(), entry.ca_file.as_deref()?)))
     }
 
-    fn declared(&self, namespace: &str, name: &str) -> Result<Authority, AuthorityRefused> {
+    fn declared(&self, name: &str) -> Result<Authority, AuthorityRefused> {
         let entry = self.named.get(name).ok_or_else(|| unknown(name))?;
-        if entry.serves(namespace) {
-            Ok(entry.authority.clone())
-        } else {
-            Err(not_allowed(namespace, name))
-        }
+        Ok(entry.authority.clone())
     }
 }
 
@@ -162,7 +159,6 @@ impl Named {
             kind,
             url: written,
             ca_file,
-            namespaces,
         } = declared;
         let base = kind.url(&written).map_err(|problem| DeclarationError::Url {
             name: name.clone(),
@@ -176,14 +172,7 @@ impl Named {
                 name: Some(name),
             },
             ca_file,
-            namespaces,
         })
-    }
-
-    fn serves(&self, namespace: &str) -> bool {
-        self.namespaces
-            .as_ref()
-            .is_none_or(|allowed| allowed.iter().any(|n| n == namespace))
     }
 }
 
@@ -207,7 +196,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    fn of_cloud(cloud: Cloud) -> Result<Self, AuthorityRefused> {
+    pub(super) fn of_cloud(cloud: Cloud) -> Result<Self, AuthorityRefused> {
         Self::of_host(clouds::host_of(cloud))
     }
 
@@ -251,6 +240,24 @@ impl Authority {
     /// The issuer as the declaration writes it.
     pub(super) fn issuer(&self) -> &str {
         &self.written
+    }
+
+    /// Its discovery document alone says where tokens are asked for.
+    pub(super) fn is_issuer(&self) -> bool {
+        self.kind == Kind::Oidc
+    }
+
+    /// A tenant to ask the discovery document of, where no credential names one; empty where there is none. That of B2C is
+    /// called by the first label of its host, where the host is Microsoft's.
+    pub(super) fn some_tenant(&self) -> String {
+        match self.traits().tenancy {
+            Tenancy::Organizations => "organizations".to_owned(),
+            Tenancy::Named => {
+                let host = self.base.host_str().unwrap_or_default();
+                format!("{}.onmicrosoft.com", host.split('.').next().unwrap_or_default())
+            }
+            Tenancy::Absent => String::new(),
+        }
     }
 
     /// Where tokens are asked for.
@@ -347,15 +354,6 @@ fn unbound(id: &str) -> AuthorityRefused {
     misconfigured(format!(
         "{id} is neither the host of a known cloud nor the declared authority; nothing was sent"
     ))
-}
-
-fn not_allowed(namespace: &str, name: &str) -> AuthorityRefused {
-    AuthorityRefused {
-        reason: Reason::NotAllowed,
-        message: format!(
-            "authority {name} may not be used in namespace {namespace}; ask the operator's administrator to allow it"
-        ),
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,6 @@ fn declared(kind: Kind, url: &str) -> Declared {
         kind,
         url: url.to_owned(),
         ca_file: Some("/lab-ca.pem".into()),
-        namespaces: Some(vec!["etl".to_owned()]),
     }
 }
 
@@ -23,9 +22,8 @@ fn lab() -> Authorities {
     of(Kind::Entra, "https://localhost:8443")
 }
 
-fn wanted<'a>(namespace: &'a str, authority: Option<&'a str>, tenant: Option<&'a str>) -> Wanted<'a> {
+fn wanted<'a>(authority: Option<&'a str>, tenant: Option<&'a str>) -> Wanted<'a> {
     Wanted {
-        namespace,
         cloud: None,
         authority,
         tenant,
@@ -34,7 +32,7 @@ fn wanted<'a>(namespace: &'a str, authority: Option<&'a str>, tenant: Option<&'a
 }
 
 fn authority(kind: Kind, url: &str) -> Authority {
-    of(kind, url).declared("etl", "lab").unwrap()
+    of(kind, url).declared("lab").unwrap()
 }
 
 fn public() -> Authority {
@@ -46,7 +44,7 @@ fn every_cloud_has_its_fixed_host() {
     for (cloud, host) in CLOUDS {
         let wanted = Wanted {
             cloud: Some(cloud),
-            ..wanted("any", None, TENANT)
+            ..wanted(None, TENANT)
         };
         let binding = Authorities::default().binding(&wanted).unwrap();
         assert_eq!(binding.authority, host);
@@ -54,33 +52,24 @@ fn every_cloud_has_its_fixed_host() {
             (binding.tenant.as_str(), binding.client_id.as_str()),
             ("contoso.example", CLIENT)
         );
-        assert_eq!(
-            Authorities::default().bound("any", None, host).unwrap().host(),
-            host
-        );
+        assert_eq!(Authorities::default().bound(None, host).unwrap().host(), host);
     }
 }
 
 #[test]
 fn absent_cloud_is_public() {
-    let binding = Authorities::default()
-        .binding(&wanted("any", None, TENANT))
-        .unwrap();
+    let binding = Authorities::default().binding(&wanted(None, TENANT)).unwrap();
     assert_eq!(binding.authority, "login.microsoftonline.com");
 }
 
 #[test]
-fn declared_authority_serves_its_namespaces_only() {
+fn an_authority_must_be_declared_and_excludes_a_cloud() {
     let reason = |wanted: Wanted<'_>| lab().binding(&wanted).unwrap_err().reason;
-    assert!(lab().binding(&wanted("etl", Some("lab"), TENANT)).is_ok());
-    assert_eq!(reason(wanted("web", Some("lab"), TENANT)), Reason::NotAllowed);
-    assert_eq!(
-        reason(wanted("etl", Some("no"), TENANT)),
-        Reason::AppMisconfigured
-    );
+    assert!(lab().binding(&wanted(Some("lab"), TENANT)).is_ok());
+    assert_eq!(reason(wanted(Some("no"), TENANT)), Reason::AppMisconfigured);
     let both = Wanted {
         cloud: Some(Cloud::Public),
-        ..wanted("etl", Some("lab"), TENANT)
+        ..wanted(Some("lab"), TENANT)
     };
     assert_eq!(reason(both), Reason::AppMisconfigured);
 }
@@ -109,14 +98,12 @@ fn the_kind_says_what_a_binding_holds() {
         ),
     ] {
         let authorities = of(kind, url);
-        let binding = authorities.binding(&wanted("etl", Some("lab"), tenant)).unwrap();
+        let binding = authorities.binding(&wanted(Some("lab"), tenant)).unwrap();
         assert_eq!(binding.authority, id, "{kind:?}");
         assert_eq!(binding.tenant, tenant.unwrap_or_default(), "{kind:?}");
-        assert!(authorities.bound("etl", Some("lab"), id).is_ok(), "{kind:?}");
+        assert!(authorities.bound(Some("lab"), id).is_ok(), "{kind:?}");
         let other = if tenant.is_some() { None } else { TENANT };
-        let refused = authorities
-            .binding(&wanted("etl", Some("lab"), other))
-            .unwrap_err();
+        let refused = authorities.binding(&wanted(Some("lab"), other)).unwrap_err();
         assert_eq!(refused.reason, Reason::AppMisconfigured, "{kind:?}");
         assert!(
             refused.message.contains("spec.tenant"),
@@ -128,16 +115,12 @@ fn the_kind_says_what_a_binding_holds() {
 
 #[test]
 fn a_binding_reaches_its_own_authority_only() {
-    assert!(lab().bound("etl", Some("lab"), "localhost:8443").is_ok());
-    assert!(lab().bound("etl", Some("lab"), "localhost:9443").is_err());
-    assert!(lab().bound("etl", None, "localhost:8443").is_err());
-    assert!(lab().bound("etl", None, "evil.example").is_err());
-    assert!(lab().bound("web", Some("lab"), "localhost:8443").is_err());
+    assert!(lab().bound(Some("lab"), "localhost:8443").is_ok());
+    assert!(lab().bound(Some("lab"), "localhost:9443").is_err());
+    assert!(lab().bound(None, "localhost:8443").is_err());
+    assert!(lab().bound(None, "evil.example").is_err());
     let flow = of(Kind::B2c, "https://contoso.b2clogin.com/B2C_1_b");
-    assert!(
-        flow.bound("etl", Some("lab"), "contoso.b2clogin.com/B2C_1_a")
-            .is_err()
-    );
+    assert!(flow.bound(Some("lab"), "contoso.b2clogin.com/B2C_1_a").is_err());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Discovery documents: the GUID of a tenant, and where an OpenID provider issues tokens.
 
 mod issuer;
+mod reach;
 mod tenant;
 
 use std::time::Duration;
@@ -20,6 +21,7 @@ use crate::plan::answer::{Effect, Refusal};
 use crate::reconcile::ports::Request;
 
 pub(super) use issuer::TokenEndpoint;
+pub use reach::Host;
 pub(super) use tenant::as_guid;
 
 /// Entra ID's own `Cache-Control: max-age` for these documents.

@@ -38,16 +38,13 @@ fn reply(status: u16, body: &[u8]) -> Reply {
 
 fn with_attempt<T>(grant: Grant, act: impl FnOnce(&Attempt<'_>) -> T) -> T {
     let wanted = Wanted {
-        namespace: "n",
         cloud: None,
         authority: None,
         tenant: Some("contoso.example"),
         client_id: "3f0c1a52-0000-4000-8000-000000000001",
     };
     let binding = Authorities::default().binding(&wanted).unwrap();
-    let authority = Authorities::default()
-        .bound("n", None, &binding.authority)
-        .unwrap();
+    let authority = Authorities::default().bound(None, &binding.authority).unwrap();
     act(&Attempt::new(grant, &authority, &binding, CORRELATION))
 }
 

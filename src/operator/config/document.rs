@@ -63,6 +63,30 @@ impl Node {
         }
     }
 
+    /// Keys that are not known beforehand, with their values; `wanted` describes the mapping.
+    pub(super) fn mapping(self, wanted: &str) -> Result<Vec<(String, Self)>, ConfigError> {
+        match self.value {
+            Value::Object(entries) => Ok(entries
+                .into_iter()
+                .map(|(key, value)| {
+                    let path = joined(&self.path, &key);
+                    (key, Self { path, value })
+                })
+                .collect()),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+                Err(self.unlike(wanted))
+            }
+        }
+    }
+
+    /// The value, if it is not null; `problem` says what is wrong with that.
+    pub(super) fn not_null(self, problem: &str) -> Result<Self, ConfigError> {
+        if self.value.is_null() {
+            return Err(self.invalid(problem));
+        }
+        Ok(self)
+    }
+
     /// A text; `wanted` describes it.
     pub(super) fn text(&self, wanted: &str) -> Result<&str, ConfigError> {
         self.value.as_str().ok_or_else(|| self.unlike(wanted))
@@ -128,6 +152,13 @@ impl Section {
             path: joined(&self.path, key),
             value,
         })
+    }
+
+    /// Takes the value of `key`; null is none, and `problem` says so.
+    pub(super) fn given(&mut self, key: &str, problem: &str) -> Result<Option<Node>, ConfigError> {
+        let path = joined(&self.path, key);
+        let node = self.entries.remove(key).map(|value| Node { path, value });
+        node.map(|node| node.not_null(problem)).transpose()
     }
 
     /// Takes the value of `key`, which has no default; `wanted` describes it.

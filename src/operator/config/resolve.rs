@@ -9,9 +9,10 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::document::{Node, Section};
+use super::names::{is_label, is_subdomain};
 use super::{
     Authority, Config, ConfigError, Federation, Http, LeaderElection, Limits, Metrics, Scope, Sealing,
-    WorkloadIdentity,
+    WorkloadIdentity, policy,
 };
 use crate::api::Cloud;
 use crate::entra::Kind;
@@ -22,6 +23,7 @@ const TOP: &[&str] = &[
     "sealing",
     "authorities",
     "federation",
+    "policy",
     "limits",
     "http",
     "workloadIdentity",
@@ -32,10 +34,12 @@ const TOP: &[&str] = &[
 /// The whole document.
 pub(super) fn config(document: Node) -> Result<Config, ConfigError> {
     let mut top = document.section(TOP)?;
+    let authorities = resolved(top.take("authorities"), authorities)?;
     Ok(Config {
         scope: resolved(top.take("watch"), scope)?,
         sealing: resolved(top.take("sealing"), sealing)?,
-        authorities: resolved(top.take("authorities"), authorities)?,
+        policy: policy::policy(top.given("policy", policy::NOTHING)?, &authorities)?,
+        authorities,
         federation: resolved(top.take("federation"), federation)?,
         limits: resolved(top.take("limits"), limits)?,
         http: resolved(top.take("http"), http)?,
@@ -303,20 +307,4 @@ fn label(node: &Node, wanted: &str) -> Result<String, ConfigError> {
     } else {
         Err(node.unlike(wanted))
     }
-}
-
-/// RFC 1123 label, as Kubernetes reads it.
-fn is_label(name: &str) -> bool {
-    name.len() <= 63 && is_segment(name)
-}
-
-/// RFC 1123 subdomain, as Kubernetes reads it.
-fn is_subdomain(name: &str) -> bool {
-    name.len() <= 253 && name.split('.').all(is_segment)
-}
-
-fn is_segment(text: &str) -> bool {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    let ends = !text.starts_with('-') && !text.ends_with('-');
-    !text.is_empty() && ends && text.chars().all(allowed)
 }

@@ -31,7 +31,7 @@ fn the_shipped_file_spells_out_the_defaults() {
 
 #[test]
 fn defaults_golden() {
-    let expected = r#"Config { scope: Cluster, sealing: KeySecret("entra-operator-keys"), authorities: [], federation: Federation { allowed_hosts: {}, ca_file: None }, limits: Limits { requests_in_flight: 32, requests_per_second_per_tenant: 10, reconciles_in_flight: 64 }, http: Http { health: 0.0.0.0:8081, metrics: 0.0.0.0:9090 }, workload_identity: WorkloadIdentity { audiences: {} }, leader_election: LeaderElection { enabled: true, lease: 15s }, metrics: Metrics { per_object: true } }"#;
+    let expected = r#"Config { scope: Cluster, sealing: KeySecret("entra-operator-keys"), authorities: [], policy: Policy { everywhere: Bounds { tenants: None, client_ids: None, authorities: None, users: None }, namespaces: {}, authorities: {} }, federation: Federation { allowed_hosts: {}, ca_file: None }, limits: Limits { requests_in_flight: 32, requests_per_second_per_tenant: 10, reconciles_in_flight: 64 }, http: Http { health: 0.0.0.0:8081, metrics: 0.0.0.0:9090 }, workload_identity: WorkloadIdentity { audiences: {} }, leader_election: LeaderElection { enabled: true, lease: 15s }, metrics: Metrics { per_object: true } }"#;
     assert_eq!(format!("{:?}", Config::default()), expected);
 }
 
@@ -57,11 +57,7 @@ fn unknown_keys_are_named_with_their_path_and_the_known_ones() {
     let cases = [
         (
             "wacth: {}",
-            "unknown key `wacth`; known here: watch, sealing, authorities, federation, limits, http, workloadIdentity, leaderElection, metrics",
-        ),
-        (
-            "policy: {}",
-            "unknown key `policy`; known here: watch, sealing, authorities, federation, limits, http, workloadIdentity, leaderElection, metrics",
+            "unknown key `wacth`; known here: watch, sealing, authorities, federation, policy, limits, http, workloadIdentity, leaderElection, metrics",
         ),
         (
             "watch: {namespace: a}",
@@ -110,7 +106,7 @@ fn wrong_values_say_what_to_write() {
     let cases = [
         (
             "[a]",
-            "`the document` must be a mapping with the keys watch, sealing, authorities, federation, limits, http, workloadIdentity, leaderElection, metrics, but is [\"a\"]",
+            "`the document` must be a mapping with the keys watch, sealing, authorities, federation, policy, limits, http, workloadIdentity, leaderElection, metrics, but is [\"a\"]",
         ),
         (
             "limits: many",
@@ -322,6 +318,7 @@ metrics: {perObject: false}
         scope: Scope::Namespaces(["etl".to_owned()].into()),
         sealing: Sealing::KeyFile("/keys/keys.json".into()),
         authorities: Vec::new(),
+        policy: Policy::default(),
         federation: Federation {
             allowed_hosts: ["sts.fed.example", "sts.fed.example:8443"]
                 .map(str::to_owned)

@@ -6,6 +6,7 @@ use crate::plan::Object;
 use crate::plan::answer::{Granted, Refusal};
 use crate::plan::known::LoginSeen;
 use crate::plan::metadata::EntryName;
+use crate::plan::policy::Permission;
 use crate::plan::record::{Attempt, ContentMac};
 use crate::plan::snapshot::{Binding, Claim, Content, Login, LoginOutcome, LoginSecret, Snapshot};
 use crate::plan::{schedule, settle};
@@ -76,6 +77,10 @@ impl<P: Ports> Pass<'_, P> {
         let Some(binding) = s.binding() else {
             return Content::Unread;
         };
+        let policy = self.ports.policy();
+        if let Permission::Denied(problem) = policy.user(&self.credential.key.namespace, &login.user()) {
+            return Content::Forbidden(problem);
+        }
         let mac = vault.content_mac(&login, binding, self.credential.realm());
         self.hand.login = Some(login);
         Content::Valid { mac }

@@ -14,8 +14,6 @@ use crate::reconcile::material::{
 /// Where a spec says that its tokens come from.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
-    /// Namespace of the credential: a named authority may be kept for some.
-    pub namespace: &'a str,
     /// National cloud.
     pub cloud: Option<Cloud>,
     /// Named authority of the configuration.
@@ -118,11 +116,11 @@ pub trait Provider: Send + Sync {
     fn resolve(&self, request: Request<'_>) -> impl Future<Output = Result<String, Refusal>> + Send;
 }
 
-/// The configuration does not offer that authority here.
+/// The configuration does not offer that authority, or it does not take what the spec wants of it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct AuthorityRefused {
-    /// `NotAllowed` (exists, but not for this namespace) or `AppMisconfigured` (does not exist, wrong combination).
+    /// Why.
     pub reason: Reason,
     /// What happened and what to do.
     pub message: String,

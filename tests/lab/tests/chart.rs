@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "chart/admission.rs"]
+mod admission;
 #[path = "chart/configuration.rs"]
 mod configuration;
 #[path = "chart/current.rs"]

@@ -3,7 +3,9 @@
 use entra_plan::Step;
 use entra_plan::answer::Effect;
 use entra_plan::invariants::Rule;
+use entra_plan::policy::{Permission, Permissions};
 use entra_plan::reason::Reason;
+use entra_plan::record::Record;
 use entra_plan::schedule::TOGETHER;
 use entra_plan::snapshot::{Ownership, Snapshot, Target, Token, Withheld};
 
@@ -40,6 +42,29 @@ fn no_call_is_made_while_an_answer_is_unstored() {
         assert_eq!(broken(&s, &redeem()), [Rule::StoredBeforeCall]);
         assert_eq!(broken(&s, &Step::Resolve), [Rule::StoredBeforeCall]);
     }
+}
+
+#[test]
+fn nothing_begins_that_the_policy_does_not_allow() {
+    let denied = || Permission::Denied("not here".to_owned());
+    let with = |target: Permission, account: Permission, s: Snapshot| Snapshot {
+        permissions: Permissions { target, account },
+        ..s
+    };
+    let granted = Permission::Granted;
+    for target in [denied(), Permission::Unresolved] {
+        let s = with(target.clone(), granted.clone(), due());
+        assert_eq!(broken(&s, &redeem()), [Rule::PolicyKept]);
+        let s = with(target, granted.clone(), with_login(Record::default()));
+        assert_eq!(broken(&s, &record_a()), [Rule::PolicyKept]);
+    }
+    let s = with(granted.clone(), denied(), due());
+    assert_eq!(broken(&s, &redeem()), [Rule::PolicyKept]);
+    let s = with(granted.clone(), denied(), with_login(Record::default()));
+    assert_eq!(broken(&s, &record_a()), []);
+    let resolves = |target| broken(&with(target, granted.clone(), due()), &Step::Resolve);
+    assert_eq!(resolves(Permission::Unresolved), []);
+    assert_eq!(resolves(denied()), [Rule::PolicyKept]);
 }
 
 #[test]

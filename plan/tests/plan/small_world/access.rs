@@ -56,6 +56,23 @@ fn targets_and_logins() {
 }
 
 #[test]
+fn policies_logins_and_refresh_tokens() {
+    explore(5_000, |c| Snapshot {
+        object: facts::object_asked(c),
+        permissions: facts::permissions(c),
+        login: facts::any_login(c),
+        session: facts::any_session(c),
+        failure: facts::any_failure(c),
+        tokens: vec![if c.flag() {
+            fresh_token("graph")
+        } else {
+            token("graph")
+        }],
+        ..first_sight()
+    });
+}
+
+#[test]
 fn answers_in_the_pocket() {
     explore(15_000, |c| Snapshot {
         object: facts::object(c),

@@ -115,32 +115,21 @@ fn refusals_that_differ_are_each_their_own() {
     assert_eq!(both, Step::Redeem(names(&["mail", "graph"])));
 }
 
-fn refused_target(reason: Reason, wanted: Wanted) -> Snapshot {
-    Snapshot {
+#[test]
+fn a_spec_that_no_published_token_can_answer_is_not_ready() {
+    let s = Snapshot {
         target: Target::Refused {
-            reason,
+            reason: Reason::AppMisconfigured,
             message: "not usable".to_owned(),
         },
         tokens: vec![Token {
-            wanted,
+            wanted: Wanted::Another,
             ..fresh_token("graph")
         }],
         ..healthy()
-    }
-}
-
-#[test]
-fn a_spec_that_no_published_token_can_answer_is_not_ready() {
-    let s = refused_target(Reason::AppMisconfigured, Wanted::Another);
+    };
     assert_eq!(rests(&s).1, Reason::AppMisconfigured);
     assert!(!shows(&s).contains(&"Ready"));
-}
-
-#[test]
-fn what_a_policy_takes_away_stays_ready_until_it_expires() {
-    let s = refused_target(Reason::NotAllowed, Wanted::Anything);
-    assert_eq!(rests(&s), (Step::Blocked, Reason::NotAllowed, Some(3000)));
-    assert!(shows(&s).contains(&"Ready"));
 }
 
 #[test]

@@ -2,13 +2,12 @@
 
 use entra_plan::identity::Pin;
 use entra_plan::keys::{KeyName, Keys};
+use entra_plan::policy::{Permission, Permissions};
 use entra_plan::reason::Reason;
 use entra_plan::record::{Record, Verdict};
 use entra_plan::schedule::DAY;
 use entra_plan::settle::{pass, reseal, store};
-use entra_plan::snapshot::{
-    LastVerdict, Login, Object, Opened, Pocket, Sealed, Session, Snapshot, Target, Unopened,
-};
+use entra_plan::snapshot::{LastVerdict, Login, Object, Opened, Pocket, Sealed, Session, Snapshot, Unopened};
 use entra_plan::{Known, Step, Time};
 
 use super::{decide, rests, step};
@@ -145,9 +144,9 @@ fn what_was_not_read_is_read_and_what_does_not_open_is_left_alone() {
 #[test]
 fn an_administrator_s_refusal_does_not_keep_an_old_key_alive() {
     let refused = Snapshot {
-        target: Target::Refused {
-            reason: Reason::NotAllowed,
-            message: "not here".to_owned(),
+        permissions: Permissions {
+            target: Permission::Denied("not here".to_owned()),
+            ..Permissions::default()
         },
         reseal_at: Some(NOW),
         ..rotated(healthy())

@@ -224,14 +224,14 @@ fn an_unusable_or_forbidden_login_is_never_claimed_nor_sent() {
 #[test]
 fn without_a_target_or_the_client_s_secret_nothing_is_called() {
     let target = Target::Refused {
-        reason: Reason::NotAllowed,
-        message: "not here".to_owned(),
+        reason: Reason::AppMisconfigured,
+        message: "no such authority".to_owned(),
     };
     let s = Snapshot {
         target,
         ..with_content(Content::Unread)
     };
-    assert_eq!(rests(&s), (Step::Blocked, Reason::NotAllowed, None));
+    assert_eq!(rests(&s), (Step::Blocked, Reason::AppMisconfigured, None));
     let client = missing_client();
     let s = Snapshot {
         client,

@@ -27,7 +27,7 @@ const NEXT_WRITE: Duration = Duration::from_secs(3);
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Name of the Secret with the sealing keys.
-pub(super) const KEYS: &str = "chaos-keys";
+pub(super) const KEYS: &str = "entra-operator-keys";
 
 /// One replica and all its processes.
 #[derive(Debug)]

@@ -40,6 +40,7 @@ pub const SETS: &[Set] = &[
         apis: &["monitoring.coreos.com/v1"],
     },
     Set::new("key-file"),
+    Set::new("protected"),
     Set::new("bring-your-own"),
     Set::new("everything"),
 ];

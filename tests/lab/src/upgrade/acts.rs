@@ -77,6 +77,14 @@ impl<'a> Play<'a> {
         let backup = scene.back_up(&RESTORED).await?;
 
         self.act("the manifests of the version before come back, and this one is killed in a sign-in")?;
+        // What the version before has not got is no part of its manifests.
+        let policies = [
+            "delete",
+            "validatingadmissionpolicybindings",
+            "--selector",
+            "app.kubernetes.io/name=entra-operator",
+        ];
+        scene.stage.kubectl(&policies, None)?;
         scene.stage.install(before.tree())?;
         scene.interrupt(&LATER_INTERRUPTED, &mut operator).await?;
         self.keep_log(&operator, "2-now")?;

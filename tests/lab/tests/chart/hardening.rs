@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::objects::{all, container, deployment, of_kind, pod};
+use crate::objects::{all, container, deployment, of_kind, only, pod};
 
 /// Sets that leave user and group to the cluster.
 const OPENSHIFT: [&str; 2] = ["openshift", "everything"];
@@ -96,7 +96,6 @@ fn whatever_selects_the_pods_selects_them() {
             ("Deployment", "/spec/selector/matchLabels"),
             ("Service", "/spec/selector"),
             ("PodDisruptionBudget", "/spec/selector/matchLabels"),
-            ("NetworkPolicy", "/spec/podSelector/matchLabels"),
         ];
         for (kind, pointer) in selectors {
             for object in of_kind(objects, kind) {
@@ -105,4 +104,46 @@ fn whatever_selects_the_pods_selects_them() {
             }
         }
     }
+}
+
+/// `helm test` runs the image of the operator, as its account and under the same restrictions.
+#[test]
+fn the_self_test_is_as_restricted_as_the_operator() {
+    let mut seen = 0;
+    for (name, objects) in all().iter().filter(|(name, _)| *name != "manifests") {
+        seen += 1;
+        let (test, operator) = (&only(objects, "Pod")["spec"], pod(objects));
+        for key in [
+            "serviceAccountName",
+            "automountServiceAccountToken",
+            "enableServiceLinks",
+            "imagePullSecrets",
+            "securityContext",
+            "hostUsers",
+            "nodeSelector",
+            "tolerations",
+            "volumes",
+        ] {
+            assert_eq!(test[key], operator[key], "{name}: {key}");
+        }
+        let (test, operator) = (&test["containers"][0], container(objects));
+        for key in [
+            "image",
+            "imagePullPolicy",
+            "env",
+            "resources",
+            "securityContext",
+            "volumeMounts",
+        ] {
+            assert_eq!(test[key], operator[key], "{name}: {key}");
+        }
+        assert_eq!(test["args"], json!(["selftest"]));
+        let metadata = &only(objects, "Pod")["metadata"];
+        assert_eq!(metadata["annotations"]["helm.sh/hook"], "test", "{name}");
+        assert_ne!(
+            metadata["labels"]["app.kubernetes.io/name"], "entra-operator",
+            "{name}"
+        );
+    }
+    assert!(seen >= 10);
 }

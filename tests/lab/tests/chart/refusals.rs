@@ -29,10 +29,13 @@ fn a_mistyped_value_is_named() {
         ("config.wacth=1", "wacth"),
         ("config.watch.namespace={etl}", "namespace"),
         ("config.authorities[0].caBundle=a", "caBundle"),
+        ("config.policy.tenant={a}", "tenant"),
+        ("config.policy.namespaces.etl.user={a}", "user"),
         ("config.workloadIdentity.audiences.Germany=api://x", "Germany"),
         ("networkPolicy.egressPort={443}", "egressPort"),
         ("resources.limit.memory=1Gi", "limit"),
         ("serviceMonitor.honorLabels=false", "honorLabels"),
+        ("admissionPolicy.action={Deny}", "action"),
     ] {
         refused(&[setting], word);
     }
@@ -47,9 +50,14 @@ fn a_value_that_cannot_work_is_named() {
         ("config.watch.namespaces={Etl}", "namespaces"),
         ("config.leaderElection.leaseSeconds=1", "leaseSeconds"),
         ("config.sealing.keySecret=null", "sealing"),
+        ("config.policy=null", "policy"),
+        ("config.policy.tenants=contoso.example", "tenants"),
+        ("config.policy.namespaces.Etl.users={a}", "Etl"),
         ("proxy.https=socks5://proxy:1080", "https"),
         ("openshift=yes", "openshift"),
         ("serviceMonitor.renderMode=maybe", "renderMode"),
+        ("admissionPolicy.actions={Refuse}", "actions"),
+        ("admissionPolicy.actions={Deny,Warn}", "actions"),
     ] {
         refused(&[setting], word);
     }

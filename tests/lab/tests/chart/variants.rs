@@ -90,6 +90,12 @@ fn proxy_and_certificates_reach_the_operator() {
 fn a_network_policy_lets_in_probes_and_metrics_and_out_what_is_listed() {
     let spec = &only(set("egress"), "NetworkPolicy")["spec"];
     assert_eq!(spec["policyTypes"], json!(["Ingress", "Egress"]));
+    let name = &spec["podSelector"]["matchExpressions"][0];
+    assert_eq!(name["key"], "app.kubernetes.io/name");
+    assert_eq!(
+        name["values"],
+        json!(["entra-operator", "entra-operator-selftest"])
+    );
     let monitoring =
         json!([{"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}]);
     let ingress =
@@ -209,7 +215,8 @@ fn every_object_of_the_chart_has_its_labels_and_name() {
     for object in ours {
         let labels = &object["metadata"]["labels"];
         assert_eq!(labels["contoso.example/team"], "platform");
-        assert_eq!(labels["app.kubernetes.io/name"], "entra-operator");
+        let name = labels["app.kubernetes.io/name"].as_str().unwrap();
+        assert_eq!(name.trim_end_matches("-selftest"), "entra-operator");
         assert_eq!(labels["app.kubernetes.io/instance"], "entra-operator");
         let name = object["metadata"]["name"].as_str().unwrap();
         assert!(name.starts_with("tokens") || name == "entracredentials.entra-operator.dev");
