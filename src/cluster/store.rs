@@ -16,6 +16,7 @@
 //! are answered from the present, as they are where no resourceVersion is asked for.
 
 mod entries;
+mod history;
 mod tombstones;
 
 use std::collections::BTreeMap;
@@ -24,10 +25,11 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 use self::entries::{Entries, Entry};
+use self::history::{Source, is_older, number};
 use self::tombstones::{Death, Tombstones};
 use super::metadata::SeenSecret;
 use super::watch::{Change, Rewound, Selects, Watch};
-use crate::plan::metadata::{Uid, Version};
+use crate::plan::metadata::Uid;
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
 
 /// Metadata of the Secrets that the watches select.
@@ -74,15 +76,6 @@ struct List {
 struct OpenList {
     /// When it began.
     since: u64,
-}
-
-/// Where a sight of a Secret comes from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Source {
-    /// A list that began then.
-    List(u64),
-    Watch,
-    Answer,
 }
 
 // === impl SecretStore ===
@@ -335,28 +328,6 @@ fn altered(key: &Key, meta: SecretMeta) -> Altered {
         key: key.clone(),
         controller: meta.controller,
     }
-}
-
-// === impl Source ===
-
-impl Source {
-    /// Whether it was asked for after something was learnt, and tells all that happened since.
-    fn follows(self, learnt: u64) -> bool {
-        matches!(self, Self::List(since) if learnt <= since)
-    }
-}
-
-/// Whether `one` is certainly older than `other`. Versions of one kind of object come from one counter, whatever the
-/// uid; those that are no numbers are never older.
-fn is_older(one: &SecretMeta, other: &SecretMeta) -> bool {
-    match (number(&one.version), number(&other.version)) {
-        (Some(one), Some(other)) => one < other,
-        _ => false,
-    }
-}
-
-fn number(version: &Version) -> Option<u64> {
-    version.0.parse().ok()
 }
 
 #[cfg(test)]

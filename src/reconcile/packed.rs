@@ -1,6 +1,6 @@
-//! What is kept of every object for as long as it exists, and looked at now and then: its JSON, compressed against an example
-//! of its kind. A few hundred bytes instead of some thousand in a hundred pieces.
+//! What is kept for long, as JSON that is compressed against an example of its kind.
 //!
+//! A few hundred bytes, instead of some thousand in a hundred pieces, for each object that is looked at now and then.
 //! The example decides the size alone: it holds the names and texts that most objects of the kind have in common.
 
 use std::marker::PhantomData;
@@ -13,7 +13,7 @@ use super::ports::SecretMeta;
 
 /// A kind of value that is kept packed.
 pub trait Example: Serialize + DeserializeOwned {
-    /// JSON of a usual one.
+    /// JSON of usual ones.
     const EXAMPLE: &'static str;
 }
 
@@ -42,15 +42,7 @@ impl<T: Example> Packed<T> {
 }
 
 impl Example for SecretMeta {
-    const EXAMPLE: &'static str = r#"{"uid":"7f0c1a52-0000-4000-8000-000000000001","version":"1234567","deleting":false,
-"controller":null,"managed":false,"annotations":{"entra-operator.dev/account":"0","entra-operator.dev/binding":
-"{\"authority\":\"login.microsoftonline.com\",\"tenant\":\"11111111-2222-3333-4444-555555555555\",\"clientId\":\"aaaaaaaa-0000-4000-8000-000000000001\"}",
-"entra-operator.dev/issued-at":"2026-11-22T07:24:37Z","entra-operator.dev/key-id":"2026-11-22-","entra-operator.dev/last-login":
-"{\"verdict\":\"Accepted\",\"loginUid\":\"\",\"loginVersion\":\"1234567\",\"sends\":1,\"lastSentAt\":\"2026-11-22T07:24:37Z\",\"scopes\":\"\",\"clientVersion\":\"public\",\"clientContent\":\"public\",\"leave\":false}",
-"entra-operator.dev/owner":"0","entra-operator.dev/tenant-id":"11111111-2222-3333-4444-555555555555","entra-operator.dev/uid":"7f0c1a52-0000-4000-8000-000000000001"},
-"has_annotations":true,"has_labels":true},"controller":{"ours":true,"name":"","uid":""},"managed":true,"annotations":{"entra-operator.dev/expires-at":"2026-11-22T08:24:37Z",
-"entra-operator.dev/issued-at":"2026-11-22T07:24:37Z","entra-operator.dev/owner":"","entra-operator.dev/refresh-at":"2026-11-22T08:00:00Z","entra-operator.dev/rendered":"",
-"entra-operator.dev/request":"","entra-operator.dev/scopes":"https://graph.microsoft.com/.default api://","entra-operator.dev/shape":""},"has_annotations":true,"has_labels":true}"#;
+    const EXAMPLE: &'static str = include_str!("packed/secret.json");
 }
 
 #[cfg(test)]
@@ -97,7 +89,6 @@ mod tests {
         #[test]
         fn equal_values_are_equal_when_packed(one in meta(), other in meta()) {
             prop_assert_eq!(Packed::of(&one) == Packed::of(&other), one == other);
-            prop_assert_eq!(Packed::of(&one), Packed::of(&one.clone()));
         }
     }
 

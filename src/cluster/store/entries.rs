@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::Source;
-use super::is_older;
+use super::history::{Source, is_older};
 use crate::cluster::watch::{Scope, Selects};
 use crate::plan::metadata::Uid;
 use crate::reconcile::packed::Packed;

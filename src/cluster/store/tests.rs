@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::*;
+use crate::plan::metadata::Version;
 
 fn watch(selects: Selects) -> Watch {
     Watch { selects, scope: None }

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::{Source, number};
+use super::history::{Source, number};
 use crate::plan::metadata::Uid;
 use crate::reconcile::ports::SecretMeta;
 

@@ -1,5 +1,6 @@
-//! What many credentials cost: processor, memory, calls and lateness of an operator binary, against a real API server and a
-//! provider behind TLS. A program, not a timed test; its figures compare within one run on one machine only.
+//! What many credentials cost an operator binary, against a real API server and a provider behind TLS.
+//!
+//! A program, not a timed test; its figures compare within one run on one machine only.
 //!
 //! # What is counted
 //! - Processor time of the operator, the API server and etcd, from `/proc/PID/stat`; of the last two what they use with

@@ -21,7 +21,7 @@ const AT_ONCE: usize = 16;
 const LOOK: Duration = Duration::from_millis(500);
 
 /// Longest that a sign-in of all may take.
-const PATIENCE: Duration = Duration::from_secs(1200);
+const PATIENCE: Duration = Duration::from_mins(20);
 
 /// How many there are, and where.
 #[derive(Clone, Copy, Debug)]

@@ -67,9 +67,9 @@ pub(super) async fn measure(
     let lateness = eyes.since(seen);
     let provider = stage.simulator.journal().since(calls).len();
     stage.plane.audit_barrier().await?;
-    let user = service_account(OPERATOR, OPERATOR);
+    let account = service_account(OPERATOR, OPERATOR);
     let entries = audit
-        .by_user_since(&user, mark)
+        .by_user_since(&account, mark)
         .map_err(controlplane::Error::from)?;
     let count = |of: &dyn Fn(&Entry) -> bool| entries.iter().filter(|entry| of(entry)).count();
     Ok(Renewals {

@@ -36,6 +36,10 @@ pub(super) struct Figures {
 
 impl Figures {
     fn rows(&self) -> Vec<(&'static str, String)> {
+        self.renewal_rows().into_iter().chain(self.size_rows()).collect()
+    }
+
+    fn renewal_rows(&self) -> Vec<(&'static str, String)> {
         let r = &self.renewals;
         let per_second = |used: f64| used / self.alone.seconds.max(1.0);
         let net = |used: f64, alone: f64| per(used - per_second(alone) * r.used.seconds, r.count);
@@ -79,6 +83,11 @@ impl Figures {
                 "late by (s): p50 · p99 · max",
                 format!("{half:.2} · {most:.2} · {all:.2}"),
             ),
+        ]
+    }
+
+    fn size_rows(&self) -> Vec<(&'static str, String)> {
+        vec![
             (
                 "RSS idle · loaded (MiB)",
                 format!("{} · {}", mib(self.idle.resident), mib(self.loaded.resident)),

@@ -30,9 +30,9 @@ const PAGE: usize = 500;
 pub(super) struct Start {
     /// Seconds to `/readyz` 200.
     pub(super) ready: f64,
-    /// Seconds of processor time in the first while.
+    /// Seconds of processor time in the first while, with what was due meanwhile.
     pub(super) processor: f64,
-    /// Of that, for the renewals that were due meanwhile, by what one costs.
+    /// Calls to the provider meanwhile.
     pub(super) provider: usize,
     /// Reads of one object.
     pub(super) reads: usize,
@@ -70,16 +70,16 @@ pub(super) async fn again(
     let used = before.end(stage, Some(&operator));
     let provider = stage.simulator.journal().since(calls).len();
     stage.plane.audit_barrier().await?;
-    let user = service_account(OPERATOR, OPERATOR);
+    let account = service_account(OPERATOR, OPERATOR);
     let entries = audit
-        .by_user_since(&user, mark)
+        .by_user_since(&account, mark)
         .map_err(controlplane::Error::from)?;
-    let reads = |entry: &&Entry| entry.is_read() && !entry.is_list_or_watch();
+    let of_one = |entry: &&Entry| entry.is_read() && !entry.is_list_or_watch();
     let start = Start {
         ready: ready.as_secs_f64(),
         processor: used.operator,
         provider,
-        reads: entries.iter().filter(reads).count(),
+        reads: entries.iter().filter(of_one).count(),
         bare,
         memory: memory(operator.pid()),
     };

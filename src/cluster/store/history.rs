@@ -1,0 +1,33 @@
+//! Which of two sights of a Secret is history.
+
+use crate::plan::metadata::Version;
+use crate::reconcile::ports::SecretMeta;
+
+/// Where a sight of a Secret comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A list that began then.
+    List(u64),
+    Watch,
+    Answer,
+}
+
+impl Source {
+    /// Whether it was asked for after something was learnt, and tells all that happened since.
+    pub(super) fn follows(self, learnt: u64) -> bool {
+        matches!(self, Self::List(since) if learnt <= since)
+    }
+}
+
+/// Whether `one` is certainly older than `other`. Versions of one kind of object come from one counter, whatever the
+/// uid; those that are no numbers are never older.
+pub(super) fn is_older(one: &SecretMeta, other: &SecretMeta) -> bool {
+    match (number(&one.version), number(&other.version)) {
+        (Some(one), Some(other)) => one < other,
+        _ => false,
+    }
+}
+
+pub(super) fn number(version: &Version) -> Option<u64> {
+    version.0.parse().ok()
+}
