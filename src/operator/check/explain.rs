@@ -25,7 +25,7 @@ pub(super) const RIGHTS: &[(&str, &str, &[&str])] = &[
     (
         "",
         "secrets",
-        &["get", "list", "watch", "create", "update", "patch", "delete"],
+        &["get", "list", "watch", "create", "patch", "delete"],
     ),
     ("events.k8s.io", "events", &["create", "patch"]),
     ("", "namespaces", &["get"]),
