@@ -43,7 +43,7 @@ pub struct Args {
     #[arg(long, value_name = "DIRECTORY", default_value_os_t = repository())]
     tree: PathBuf,
     /// Credentials with one token each; one run for every number
-    #[arg(long, value_delimiter = ',', default_values_t = [100, 1000])]
+    #[arg(long, value_delimiter = ',', default_values_t = [20])]
     credentials: Vec<usize>,
     /// Namespaces that they are spread over
     #[arg(long, default_value_t = 1)]
