@@ -15,6 +15,7 @@ mod namespaces;
 mod passes;
 mod proxies;
 mod queue;
+mod rights;
 mod roots;
 mod run;
 mod selftest;

@@ -96,8 +96,7 @@ impl Entries {
 
     /// Those of a scope, in the order of their keys.
     pub(super) fn of<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = (Key, &'a Entry)> {
-        let namespaces = self.0.iter();
-        let namespaces = namespaces.filter(|(name, _)| scope.as_ref().is_none_or(|scope| *scope == **name));
+        let namespaces = self.0.iter().filter(|(name, _)| in_scope(scope, name));
         namespaces.flat_map(|(namespace, secrets)| {
             let key = |name: &Arc<str>| Key::new(&**namespace, &**name);
             secrets
@@ -109,8 +108,7 @@ impl Entries {
 
     /// A list of a watch begins: it has shown nothing yet.
     pub(super) fn begin_list(&mut self, scope: &Scope, selects: Selects) {
-        let namespaces = self.0.iter_mut();
-        let namespaces = namespaces.filter(|(name, _)| scope.as_ref().is_none_or(|scope| *scope == **name));
+        let namespaces = self.0.iter_mut().filter(|(name, _)| in_scope(scope, name));
         for entry in namespaces.flat_map(|(_, namespace)| namespace.secrets.values_mut()) {
             entry.listed_by.remove(selects);
         }
@@ -225,6 +223,10 @@ impl Entry {
         self.shown_by.remove(selects);
         self.shown_by != Shown::default()
     }
+}
+
+fn in_scope(scope: &Scope, namespace: &str) -> bool {
+    scope.as_ref().is_none_or(|one| **one == *namespace)
 }
 
 fn controller(meta: &SecretMeta) -> Option<u64> {

@@ -134,7 +134,7 @@ impl Authorities {
     }
 
     /// A declaration, whoever may use it.
-    pub(super) fn named(&self, name: &str) -> Result<Authority, AuthorityRefused> {
+    pub(super) fn declared(&self, name: &str) -> Result<Authority, AuthorityRefused> {
         let entry = self.named.get(name).ok_or_else(|| unknown(name))?;
         Ok(entry.authority.clone())
     }
@@ -144,11 +144,6 @@ impl Authorities {
         self.named
             .iter()
             .filter_map(|(name, entry)| Some((name.as_str(), entry.ca_file.as_deref()?)))
-    }
-
-    fn declared(&self, name: &str) -> Result<Authority, AuthorityRefused> {
-        let entry = self.named.get(name).ok_or_else(|| unknown(name))?;
-        Ok(entry.authority.clone())
     }
 }
 

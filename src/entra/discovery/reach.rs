@@ -38,7 +38,7 @@ impl Client {
     async fn look_for(&self, host: Host<'_>) -> Result<(), Stop> {
         let authority = match host {
             Host::Cloud(cloud) => Authority::of_cloud(cloud),
-            Host::Declared(name) => self.authorities.named(name),
+            Host::Declared(name) => self.authorities.declared(name),
         }
         .map_err(not_offered)?;
         let tenant = authority.some_tenant();

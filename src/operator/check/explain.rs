@@ -8,28 +8,12 @@ use crate::api::{
 };
 use crate::entra::Kind;
 use crate::entra::authority::Route;
+use crate::operator::rights::SERVED;
 use crate::plan::policy::{Permission, Place};
 use crate::plan::snapshot::Binding;
 
 /// Resource of a scope without one, at Entra ID.
 const GRAPH: &str = "https://graph.microsoft.com";
-
-/// What the operator may do in a namespace: as in `deploy/manifests/rbac.yaml`.
-pub(super) const RIGHTS: &[(&str, &str, &[&str])] = &[
-    (
-        "entra-operator.dev",
-        "entracredentials",
-        &["get", "list", "watch"],
-    ),
-    ("entra-operator.dev", "entracredentials/status", &["patch"]),
-    (
-        "",
-        "secrets",
-        &["get", "list", "watch", "create", "patch", "delete"],
-    ),
-    ("events.k8s.io", "events", &["create", "patch"]),
-    ("", "namespaces", &["get"]),
-];
 
 /// A credential, explained.
 #[derive(Debug, Serialize)]
@@ -285,7 +269,7 @@ fn rights(spec: &EntraCredentialSpec) -> Vec<Right> {
         resource_name: name.map(str::to_owned),
         verbs: verbs.iter().map(|verb| (*verb).to_owned()).collect(),
     };
-    let mut all: Vec<_> = RIGHTS.iter().map(|row| right(row, None)).collect();
+    let mut all: Vec<_> = SERVED.iter().map(|row| right(row, None)).collect();
     if let Some(ClientCredential::WorkloadIdentity(identity)) = &spec.client_credential {
         let name = Some(identity.service_account_name.as_str());
         all.push(right(&("", "serviceaccounts", &["get"]), name));
@@ -303,27 +287,4 @@ fn policy(permission: &Permission, configured: &Configured) -> String {
         (_, Some(_)) => "allows authority, tenant and client; the user is checked at the sign-in",
     }
     .to_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::{Value, json};
-
-    use super::RIGHTS;
-
-    /// What is told is what is installed.
-    #[test]
-    fn the_rights_are_those_of_the_manifests() {
-        let text = include_str!("../../../deploy/manifests/rbac.yaml");
-        let objects: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
-        let role = objects
-            .iter()
-            .find(|object| object["kind"] == "ClusterRole" && object["metadata"]["name"] == "entra-operator")
-            .unwrap();
-        let told: Vec<_> = RIGHTS
-            .iter()
-            .map(|(group, resource, verbs)| json!({"apiGroups": [group], "resources": [resource], "verbs": verbs}))
-            .collect();
-        assert_eq!(role["rules"], json!(told));
-    }
 }

@@ -5,21 +5,7 @@ use std::sync::Arc;
 use super::report::Finding;
 use crate::cluster::{Right, Scope, place};
 use crate::operator::config::{Config, LEASE_NAME, Sealing};
-
-const OURS: &str = "entra-operator.dev";
-
-/// Group, resource and verbs in every namespace that is served.
-const SERVED: [(&str, &str, &[&str]); 5] = [
-    (OURS, "entracredentials", &["get", "list", "watch"]),
-    (OURS, "entracredentials/status", &["patch"]),
-    (
-        "",
-        "secrets",
-        &["get", "list", "watch", "create", "patch", "delete"],
-    ),
-    ("events.k8s.io", "events", &["create", "patch"]),
-    ("", "namespaces", &["get"]),
-];
+use crate::operator::rights::SERVED;
 
 const LEASES: (&str, &str) = ("coordination.k8s.io", "leases");
 const SECRETS: (&str, &str) = ("", "secrets");
