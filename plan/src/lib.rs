@@ -53,6 +53,7 @@ pub mod snapshot;
 pub mod step;
 mod time;
 pub mod tokens;
+pub mod turns;
 pub mod word;
 
 pub use hold::Object;

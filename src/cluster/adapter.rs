@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::Namespace;
+use kube::api::ListParams;
 use kube::{Client, Resource};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::client::{Answer, Calls};
@@ -14,10 +16,10 @@ use super::secrets::Secrets;
 use super::service_accounts;
 use super::status;
 use super::store::SecretStore;
-use super::watch::Selects;
+use super::watch::{Scope, Selects};
 use crate::api::{EntraCredential, EntraCredentialStatus};
 use crate::plan::Time;
-use crate::plan::metadata::Uid;
+use crate::plan::metadata::{Uid, Version};
 use crate::reconcile::material::SecretData;
 use crate::reconcile::ports::{
     Cluster, ClusterError, Event, IssuedToken, Key, NewSecret, Owner, SecretChange, SecretMeta, SecretObject,
@@ -31,6 +33,18 @@ pub struct KubeCluster {
     secrets: Secrets,
     events: Events,
     store: Arc<SecretStore>,
+}
+
+/// A list, without what it contains.
+#[derive(Deserialize)]
+struct Listed {
+    metadata: ListedMetadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListedMetadata {
+    resource_version: String,
 }
 
 impl KubeCluster {
@@ -58,6 +72,18 @@ impl KubeCluster {
         data: &SecretData,
     ) -> Result<SecretMeta, ClusterError> {
         self.secrets.create_unowned(key, kind, data).await
+    }
+
+    /// Asks for the version of the whole, for the store to compare: that of a list of one credential in `scope`, whatever it
+    /// contains.
+    pub async fn look_at_present(&self, scope: &Scope) -> Result<(), ClusterError> {
+        let collection = EntraCredential::url_path(&(), scope.as_deref());
+        let one = ListParams::default().limit(1);
+        let answer = self.calls.list(&collection, &one).await?;
+        let list: Listed =
+            serde_json::from_slice(&answer).map_err(|_| unavailable("its answer is no list"))?;
+        self.store.present(&Version(list.metadata.resource_version));
+        Ok(())
     }
 
     pub(super) const fn calls(&self) -> &Calls {

@@ -25,11 +25,11 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 use self::entries::{Entries, Entry};
-use self::history::{Source, is_older, number};
+use self::history::{Source, is_lower, is_older, number};
 use self::tombstones::{Death, Tombstones};
 use super::metadata::SeenSecret;
 use super::watch::{Change, Rewound, Selects, Watch};
-use crate::plan::metadata::Uid;
+use crate::plan::metadata::{Uid, Version};
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
 
 /// Metadata of the Secrets that the watches select.
@@ -63,6 +63,8 @@ struct State {
     tombstones: Tombstones,
     /// Counts what was taken in, to tell what was known before a list began.
     moment: u64,
+    /// Version of the whole as it was seen last.
+    present: Option<Version>,
 }
 
 /// How far the lists of a watch are.
@@ -89,6 +91,7 @@ impl SecretStore {
             lists: lists.collect(),
             tombstones: Tombstones::default(),
             moment: 0,
+            present: None,
         };
         Self {
             state: RwLock::new(state),
@@ -137,6 +140,15 @@ impl SecretStore {
     pub fn answered(&self, key: &Key, known: &KnownThen, live: Option<&SecretMeta>) {
         let Some(live) = live else { return };
         if self.write().rewind(key, known, live) {
+            self.mistold();
+        }
+    }
+
+    /// The whole has this version now, as any list carries it. It only grows: where it is lower than at the last look, etcd
+    /// was set back, and a watch may go on silently from a version that does not exist yet.
+    pub fn present(&self, version: &Version) {
+        let before = self.write().present.replace(version.clone());
+        if before.is_some_and(|before| is_lower(version, &before)) {
             self.mistold();
         }
     }

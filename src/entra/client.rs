@@ -23,9 +23,12 @@ use super::{BuildError, Grant, Peer};
 use crate::api::{Cloud, Realm, Reason};
 use crate::plan::Time;
 use crate::plan::answer::{Deed, Effect, Refusal};
+use crate::plan::schedule::Life;
 use crate::plan::snapshot::Binding;
 use crate::reconcile::material::{ClientAuthentication, ClientCertificate, LoginContent, StoredSession};
-use crate::reconcile::ports::{AuthorityRefused, Clock, Later, Outcome, Provider, Request, Tokens, Wanted};
+use crate::reconcile::ports::{
+    AuthorityRefused, Clock, Key, Later, Outcome, Provider, Request, Tokens, Wanted,
+};
 
 /// Sends sign-ins and redemptions to Entra ID.
 pub struct Client {
@@ -146,7 +149,7 @@ impl Client {
     ) -> Result<Tokens, Stop> {
         let authority = self.authority_of(request)?;
         let traits = authority.traits();
-        let deadline = deadline::of_request(request.life);
+        let deadline = deadline::of_request(request.life.map(Life::seconds));
         let endpoint = self
             .token_endpoint(&permit, request, &authority, deadline)
             .await?;
@@ -169,6 +172,11 @@ impl Client {
         };
         let attempt = Attempt::new(Grant::Refresh, &authority, request.binding, &correlation_id);
         self.tokens(&attempt, departing, request).await
+    }
+
+    /// The next credential that was told to come back later for want of a slot, and for which one is kept now.
+    pub async fn turn(&self) -> Key {
+        self.gate.turn().await
     }
 
     pub(super) fn held_back(&self, later: Later) -> Refusal {

@@ -193,9 +193,12 @@ fn scope_parameter(entry: &[String], traits: &Traits) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use super::*;
     use crate::entra::Kind;
     use crate::plan::snapshot::Binding;
+    use crate::reconcile::ports::Key;
 
     fn text(form: Form) -> String {
         String::from_utf8(form.into_payload().bytes.to_vec()).unwrap()
@@ -209,9 +212,11 @@ mod tests {
         }
     }
 
+    static REPORTING: LazyLock<Key> = LazyLock::new(|| Key::new("etl", "reporting"));
+
     fn request<'a>(binding: &'a Binding, scopes: &'a [String]) -> Request<'a> {
         Request {
-            namespace: "etl",
+            credential: &REPORTING,
             authority: None,
             binding,
             client: None,

@@ -20,6 +20,7 @@ use super::wire::{Outgoing, Reply};
 use super::{Client, Grant};
 use crate::api::{Cloud, Realm, Reason};
 use crate::plan::answer::{CheckedBy, Deed, Effect, Refusal};
+use crate::plan::schedule::Life;
 use crate::reconcile::material::LoginContent;
 use crate::reconcile::ports::{Request, Tokens};
 
@@ -82,7 +83,7 @@ impl Client {
         still_valid: &(dyn Fn() -> bool + Send + Sync),
     ) -> Result<Tokens, Stop> {
         let authority = self.authority_of(request)?;
-        let deadline = SignInDeadline::new(self.clock.monotonic(), request.life);
+        let deadline = SignInDeadline::new(self.clock.monotonic(), request.life.map(Life::seconds));
         let within = deadline.for_document(self.clock.monotonic());
         let token_endpoint = self.token_endpoint(&permit, request, &authority, within).await?;
         let sign_in = SignIn {

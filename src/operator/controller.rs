@@ -16,7 +16,7 @@ use super::leadership::Leadership;
 use super::passes::Passes;
 use super::queue::Queue;
 use crate::api::{ClientCredential, refresh_token_secret};
-use crate::plan::Time;
+use crate::plan::{Time, settle};
 use crate::reconcile::footing::Footing;
 use crate::reconcile::ports::{Clock, Key, Ports};
 use crate::reconcile::{Credential, Leave, Memory, Shared, estimate_time, pass, stamp};
@@ -52,6 +52,8 @@ struct Entry {
     memory: Mutex<Memory>,
     /// A list told it again, and no pass has compared its status since.
     listed_again: AtomicBool,
+    /// A place among the requests is kept for it, and no pass has asked for it since.
+    called: AtomicBool,
     /// What the metrics show while a pass holds the memory.
     meanwhile: RwLock<Option<Box<Seen>>>,
 }
@@ -102,6 +104,14 @@ impl<P: Ports> Controller<P> {
             entry.listed_again.store(true, Ordering::Release);
         }
         self.queue.trigger(&key);
+    }
+
+    /// It was told to come back later, and its turn to call the provider has come.
+    pub(super) fn called(&self, key: &Key) {
+        if let Some(entry) = self.entry(key) {
+            entry.called.store(true, Ordering::Release);
+            self.queue.trigger(key);
+        }
     }
 
     /// A credential exists that this version does not understand, written under a newer CRD for instance.
@@ -282,6 +292,9 @@ impl<P: Ports> Controller<P> {
         if entry.listed_again.swap(false, Ordering::AcqRel) {
             memory.compare_status(&credential);
         }
+        if entry.called.swap(false, Ordering::AcqRel) {
+            settle::renewal::turn_came(&mut memory.known);
+        }
         let stands = || self.leadership.lasts() && self.still_asks(key, &entry);
         let leave = Leave(&stands);
         entry.show_meanwhile(Some(entry.shown(key, &memory)));
@@ -340,6 +353,7 @@ impl Known {
                 credential: RwLock::new(Arc::new(credential)),
                 memory: Mutex::default(),
                 listed_again: AtomicBool::default(),
+                called: AtomicBool::default(),
                 meanwhile: RwLock::default(),
             };
             self.credentials.insert(key, Arc::new(entry));

@@ -1,4 +1,5 @@
-//! Which credential gets a pass next: one at a time each, the soonest expiry first.
+//! Which credential gets a pass next: one at a time each, turn by turn over the namespaces, inside one the soonest expiry
+//! first.
 //!
 //! Wake times are wall-clock times in an ordered map that is looked at twice a second, so there is no timer that a
 //! suspended node could sleep through, and a lost watch event delays nothing for longer than its wake time.
@@ -9,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::plan::Time;
+use crate::plan::turns::Turns;
 use crate::reconcile::ports::Key;
 
 /// The queue of one process.
@@ -20,8 +22,8 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Waiting for a pass, soonest expiry first.
-    ready: BTreeSet<(Time, Key)>,
+    /// Waiting for a pass, by namespace.
+    ready: Turns<String, Key>,
     /// To be looked at later.
     wakes: BTreeSet<(Time, Key)>,
     slots: BTreeMap<Key, Slot>,
@@ -86,7 +88,7 @@ impl Queue {
     pub(super) fn forget(&self, key: &Key) {
         let mut state = self.lock();
         if let Some(slot) = state.slots.remove(key) {
-            state.ready.remove(&(slot.urgency, key.clone()));
+            state.ready.leave(&key.namespace, slot.urgency, key.clone());
             state.unwake(key, slot);
         }
     }
@@ -98,7 +100,7 @@ impl Queue {
         let waiting = state
             .ready
             .iter()
-            .filter_map(|(_, k)| state.slots.get(k)?.wake)
+            .filter_map(|key| state.slots.get(key)?.wake)
             .min();
         asleep
             .into_iter()
@@ -119,7 +121,7 @@ impl State {
             slot.again = true;
         } else if !slot.ready {
             slot.ready = true;
-            self.ready.insert((slot.urgency, key.clone()));
+            self.ready.wait(key.namespace.clone(), slot.urgency, key.clone());
         }
     }
 
@@ -135,7 +137,7 @@ impl State {
     }
 
     fn take(&mut self) -> Option<Key> {
-        let (_, key) = self.ready.pop_first()?;
+        let key = self.ready.next(|_| true)?;
         let slot = self.slots.entry(key.clone()).or_default();
         (slot.ready, slot.running, slot.again) = (false, true, false);
         let slot = *slot;
@@ -200,6 +202,17 @@ mod tests {
         queue.tick(Time(10));
         let order = [queue.next().await, queue.next().await, queue.next().await];
         assert_eq!(order, [key("soon"), key("late"), key("later")]);
+    }
+
+    #[tokio::test]
+    async fn a_namespace_full_of_changes_delays_another_by_one_pass() {
+        let queue = Queue::default();
+        let (busy, quiet) = (|n: usize| Key::new("busy", n.to_string()), Key::new("quiet", "c"));
+        (0..100).for_each(|n| queue.trigger(&busy(n)));
+        let _first = queue.next().await;
+        queue.trigger(&quiet);
+        let next = [queue.next().await, queue.next().await];
+        assert!(next.contains(&quiet), "{next:?}");
     }
 
     #[tokio::test]

@@ -232,9 +232,14 @@ impl Base {
             tokio::spawn(roots.follow(trust))
         };
         let observer = Arc::new(Measure(Arc::clone(&self.metrics)));
-        let controller = Arc::new(Controller::new(ports, Arc::new(Shared::new(observer))));
+        let controller = Arc::new(Controller::new(
+            Arc::clone(&ports),
+            Arc::new(Shared::new(observer)),
+        ));
+        let calling = tokio::spawn(call(ports, Arc::clone(&controller)));
         self.serve(controller, keys, changes, lists).await;
         feeding.abort();
+        calling.abort();
         trusting.abort();
         Ok(())
     }
@@ -336,6 +341,7 @@ impl Base {
         let stop = self.stop.clone();
         let keeping = tokio::spawn(async move { keys.keep(move || all.look_at_all(), stop).await });
         let sweeping = tokio::spawn(sweep(Arc::clone(&controller), Arc::clone(&self.health)));
+        let comparing = tokio::spawn(look_at_present(Arc::clone(&self.cluster), self.scopes.clone()));
         let leading = tokio::spawn(tell_leading(
             election.standing(),
             Arc::clone(&self.metrics),
@@ -346,7 +352,7 @@ impl Base {
             .run(in_flight, election.standing(), self.stop.clone())
             .await;
         // None of them may outlive the Lease.
-        for task in [looking, following, telling, keeping, sweeping, leading] {
+        for task in [looking, following, telling, keeping, sweeping, comparing, leading] {
             task.abort();
         }
         election.release().await;
@@ -421,6 +427,27 @@ async fn tell_leading(
 fn told(health: &Health, what: &str) {
     tracing::info!(what, "leader election");
     health.told(LEADER, what);
+}
+
+/// Gives a pass to whom the provider's gate calls.
+async fn call(ports: Arc<RealPorts>, controller: Arc<Controller<RealPorts>>) {
+    loop {
+        controller.called(&ports.provider.turn().await);
+    }
+}
+
+/// Whether etcd was set back, which not every watch notices. One scope that answers tells it for all.
+async fn look_at_present(cluster: Arc<KubeCluster>, scopes: Vec<cluster::Scope>) {
+    let mut ticks = tokio::time::interval(SWEEP);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        for scope in &scopes {
+            if cluster.look_at_present(scope).await.is_ok() {
+                break;
+            }
+        }
+    }
 }
 
 /// Liveness: the sweep ticks, and no wake time is long past without a pass while this process leads.

@@ -16,6 +16,7 @@ use super::ports::{
     Clock, Cluster, ClusterError, Key, Kind, NewSecret, Ports, Provider, Request, SecretMeta, View,
 };
 use super::shared::Shared;
+use crate::plan::schedule::Life;
 use crate::plan::settle::{self, trouble::Trouble};
 use crate::plan::snapshot::{Binding, Snapshot};
 use crate::plan::{Object, Step, Time};
@@ -162,7 +163,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     /// Leave to send one request. Without it the calls wait, and nothing is read for them.
-    fn permit(&mut self, s: &Snapshot, binding: &Binding, life: Option<i64>) -> Option<PermitOf<P>> {
+    fn permit(&mut self, s: &Snapshot, binding: &Binding, life: Option<Life>) -> Option<PermitOf<P>> {
         match self.ports.provider().permit(&self.request(binding, &[], life)) {
             Ok(permit) => Some(permit),
             Err(later) => {
@@ -173,9 +174,9 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    fn request<'r>(&'r self, binding: &'r Binding, scopes: &'r [String], life: Option<i64>) -> Request<'r> {
+    fn request<'r>(&'r self, binding: &'r Binding, scopes: &'r [String], life: Option<Life>) -> Request<'r> {
         Request {
-            namespace: &self.credential.key.namespace,
+            credential: &self.credential.key,
             authority: self.credential.spec.authority.as_deref(),
             binding,
             client: self.hand.client.as_ref(),

@@ -13,7 +13,7 @@ use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::material::{
     ClientAuthentication, ClientCertificate, LoginContent, Secret, StoredSession,
 };
-use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens, Wanted};
+use entra_operator::reconcile::ports::{Clock, Key, Outcome, Provider, Request, Tokens, Wanted};
 
 use crate::scene::{Registration, SCOPE, User, tenant};
 
@@ -23,6 +23,7 @@ const AUTHORITY: &str = "lab";
 /// The client and what it says about itself.
 pub(crate) struct Ours {
     client: Client,
+    credential: Key,
     binding: Binding,
     authentication: Option<ClientAuthentication>,
     scopes: Vec<String>,
@@ -61,6 +62,7 @@ impl Ours {
         }
         Self {
             client,
+            credential: Key::new("etl", "reporting"),
             binding,
             authentication: authentication(registration),
             scopes: vec![SCOPE.to_owned()],
@@ -69,7 +71,7 @@ impl Ours {
 
     fn request(&self) -> Request<'_> {
         Request {
-            namespace: "etl",
+            credential: &self.credential,
             authority: Some(AUTHORITY),
             binding: &self.binding,
             client: self.authentication.as_ref(),

@@ -10,9 +10,10 @@ use entra_operator::entra::{Authorities, Client, Declared, Federation, Grant, Ki
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Account, Effect, Refusal};
 use entra_operator::plan::identity::Pin;
+use entra_operator::plan::schedule::Life;
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::material::{ClientAuthentication, LoginContent, Secret, StoredSession};
-use entra_operator::reconcile::ports::{Clock, Outcome, Provider, Request, Tokens, Wanted};
+use entra_operator::reconcile::ports::{Clock, Key, Outcome, Provider, Request, Tokens, Wanted};
 
 use crate::server::Server;
 
@@ -70,11 +71,19 @@ impl Clock for TestClock {
     }
 }
 
+fn life(now: Time, seconds: i64) -> Life {
+    Life {
+        issued_at: now,
+        expires_at: now.plus(seconds),
+    }
+}
+
 /// A client whose authority `lab` is the server.
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) client: Client,
     pub(crate) clock: Arc<TestClock>,
+    credential: Key,
     binding: Binding,
     authority: Option<&'static str>,
     scopes: Vec<String>,
@@ -152,6 +161,7 @@ impl Setup {
             binding: client.binding(&wanted).unwrap(),
             client,
             clock,
+            credential: Key::new("etl", "reporting"),
             authority,
             scopes: vec![SCOPE.to_owned()],
             client_auth: None,
@@ -197,12 +207,12 @@ impl Setup {
 
     pub(crate) fn request(&self) -> Request<'_> {
         Request {
-            namespace: "etl",
+            credential: &self.credential,
             authority: self.authority,
             binding: &self.binding,
             client: self.client_auth.as_ref(),
             scopes: &self.scopes,
-            life: self.life,
+            life: self.life.map(|seconds| life(self.clock.now(), seconds)),
         }
     }
 

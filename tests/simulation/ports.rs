@@ -473,7 +473,7 @@ impl Provider for Process {
     }
 
     async fn redeem(&self, (): (), request: Request<'_>, session: &StoredSession) -> Outcome {
-        let deadline = request.life.map_or(30, |l| (l / 8).clamp(1, 30));
+        let deadline = request.life.map_or(30, |l| (l.seconds() / 8).clamp(1, 30));
         let trip = self.trip(deadline);
         if trip.later {
             return Outcome::Later(self.later());

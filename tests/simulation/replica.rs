@@ -10,7 +10,7 @@ use entra_operator::api::{ClientCredential, refresh_token_secret};
 use entra_operator::cluster::{Altered, Brake, Change, Rewound, SecretStore, Selects};
 use entra_operator::plan::Time;
 use entra_operator::plan::keys::Keys;
-use entra_operator::plan::metadata::Uid;
+use entra_operator::plan::metadata::{Uid, Version};
 use entra_operator::reconcile::ports::{Key, Vault};
 use entra_operator::reconcile::{Credential, Memory, NoOp, Shared as Common, estimate_time};
 use futures::FutureExt as _;
@@ -20,6 +20,9 @@ use super::feed::{Feed, SecretFeeds, watch};
 use super::ports::Process;
 use super::world::{Shared, World};
 use entra_operator::entra::Clocks;
+
+/// How often a process asks for the version of the whole, milliseconds.
+const LOOKS: i64 = 30_000;
 
 /// A place where a process runs.
 #[derive(Debug)]
@@ -39,6 +42,8 @@ pub struct Running {
     resources: Feed<Told>,
     /// Versions were seen to have gone back.
     rewound: Rewound,
+    /// When it asks for the version of the whole, after etcd was set back. Milliseconds.
+    compares_at: Option<i64>,
     /// The keys that its credentials were looked at with.
     pub told_keys: Keys,
     listing: BTreeSet<Key>,
@@ -113,6 +118,7 @@ impl Running {
         learn_time(&ports);
         Self {
             rewound: ports.store.rewound(),
+            compares_at: None,
             told_keys: ports.ring.keys_in_use(),
             ports: Arc::new(ports),
             common: Arc::new(Common::new(Arc::new(NoOp))),
@@ -131,7 +137,9 @@ impl Running {
 
     /// When the next event arrives.
     pub fn due(&self) -> Option<i64> {
-        self.feeds().due().into_iter().chain(self.resources.due()).min()
+        let feeds = self.feeds().due();
+        let all = feeds.into_iter().chain(self.resources.due());
+        all.chain(self.compares_at).min()
     }
 
     /// Whether a watch has missed something without knowing.
@@ -156,6 +164,8 @@ impl Running {
         let at = arrival(world);
         match notice {
             Notice::SetBack(version) => {
+                self.ports.store.present(&Version(version.to_string()));
+                self.compares_at = Some(world.now() + world.rng.range(1, LOOKS));
                 self.resources.set_back(world, *version);
                 for (_, feed) in self.feeds().iter_mut() {
                     feed.set_back(world, *version);
@@ -193,6 +203,9 @@ impl Running {
 
     /// Delivers one event that has arrived.
     pub fn deliver(&mut self, world: &mut World) {
+        if self.compares_at.is_some_and(|at| at <= world.now()) {
+            return self.look_at_present(world);
+        }
         if self.resources.due().is_some_and(|at| at <= world.now()) {
             return self.deliver_resource(world);
         }
@@ -201,6 +214,18 @@ impl Running {
         self.catch_up();
         if !before && self.synced() {
             self.look_at_all();
+        }
+    }
+
+    /// Every half a minute a process asks for the version of the whole. Only the first answer after etcd was set back tells
+    /// anything, so no other is played.
+    fn look_at_present(&mut self, world: &World) {
+        self.compares_at = Some(world.now() + LOOKS);
+        if world.api_answers() {
+            self.compares_at = None;
+            self.ports
+                .store
+                .present(&Version(world.api.version().to_string()));
         }
     }
 

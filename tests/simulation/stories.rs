@@ -381,6 +381,17 @@ fn a_credential_that_was_replaced_unseen_is_listed_anew() {
 }
 
 #[test]
+fn a_login_that_came_after_etcd_was_set_back_unseen_is_used() {
+    plays(&[
+        (20, Act::Snapshot),
+        (21, Act::Revoke),
+        (1500, Act::SetBackUnseen),
+        (1510, Act::Login(true)),
+        (1530, Act::Whole),
+    ]);
+}
+
+#[test]
 fn who_starts_with_a_wrong_clock_asks_for_nothing_that_is_not_due() {
     plays(&[
         (20, Act::Move(3600)),

@@ -209,6 +209,11 @@ pub fn withheld(known: &mut Known, s: &Snapshot, until: Time, reason: Reason, me
     });
 }
 
+/// A permit may be free now, earlier than was said.
+pub fn turn_came(known: &mut Known) {
+    known.withheld = None;
+}
+
 /// All that were due were asked for: a person's word has led to a renewal.
 pub fn word_led(known: &mut Known, s: &Snapshot, now: Time) {
     known.handled = s.word_for_renewal(now).or(known.handled);

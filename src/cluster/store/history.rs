@@ -22,7 +22,12 @@ impl Source {
 /// Whether `one` is certainly older than `other`. Versions of one kind of object come from one counter, whatever the
 /// uid; those that are no numbers are never older.
 pub(super) fn is_older(one: &SecretMeta, other: &SecretMeta) -> bool {
-    match (number(&one.version), number(&other.version)) {
+    is_lower(&one.version, &other.version)
+}
+
+/// The same of versions.
+pub(super) fn is_lower(one: &Version, other: &Version) -> bool {
+    match (number(one), number(other)) {
         (Some(one), Some(other)) => one < other,
         _ => false,
     }

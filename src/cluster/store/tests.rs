@@ -326,6 +326,24 @@ fn an_answer_older_than_what_was_known_as_it_was_asked_for_counts_and_asks_for_l
     assert_eq!(version(&store, "a").as_deref(), Some("11"));
 }
 
+/// Etcd was set back, and nothing that is known was there then.
+#[test]
+fn a_present_that_went_back_asks_for_lists() {
+    let store = store();
+    let mut rewound = store.rewound();
+    for (present, lists) in [
+        ("7", false),
+        ("7", false),
+        ("19", false),
+        ("8", true),
+        ("9", false),
+    ] {
+        store.present(&Version(present.to_owned()));
+        assert_eq!(rewound.has_changed().unwrap(), lists, "{present}");
+        rewound.mark_unchanged();
+    }
+}
+
 /// Etcd was set back to a time before a deletion, and the watches missed it.
 #[test]
 fn what_rose_again_is_known_from_an_answer_and_asks_for_lists() {

@@ -18,6 +18,7 @@ use super::wire::{Outgoing, Reply};
 use super::{Grant, deadline};
 use crate::api::Reason;
 use crate::plan::answer::{Effect, Refusal};
+use crate::plan::schedule::Life;
 use crate::reconcile::ports::Request;
 
 pub(super) use issuer::TokenEndpoint;
@@ -45,7 +46,7 @@ impl Client {
             let body = success(attempt, reply)?;
             tenant::tenant_of(body).ok_or_else(|| Box::new(attempt.unusable(reply)))
         };
-        let within = deadline::of_request(request.life);
+        let within = deadline::of_request(request.life.map(Life::seconds));
         let permit = self.admit(Caller::of(request))?;
         self.document(permit, request, &authority, (url, within), read)
             .await

@@ -10,7 +10,7 @@ use crate::entra::send::Stop;
 use crate::entra::wire::Reply;
 use crate::plan::answer::Refusal;
 use crate::plan::snapshot::Binding;
-use crate::reconcile::ports::Request;
+use crate::reconcile::ports::{Key, Request};
 
 /// Whom to look for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,8 +48,9 @@ impl Client {
             tenant,
             client_id: String::new(),
         };
+        let nobody = Key::new("", "");
         let request = Request {
-            namespace: "",
+            credential: &nobody,
             authority: authority.name(),
             binding: &binding,
             client: None,

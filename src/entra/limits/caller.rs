@@ -1,30 +1,36 @@
 //! Who asks for leave to send a request, as far as limits go.
 
-use crate::reconcile::ports::Request;
+use crate::plan::schedule::Life;
+use crate::reconcile::ports::{Key, Request};
 
 /// Who asks.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::entra) struct Caller {
-    pub(in crate::entra) namespace: String,
+    pub(in crate::entra) credential: Key,
     pub(in crate::entra) authority: String,
     /// Whose circuit it is: two declared authorities of one host may differ in the certificates that they trust.
     pub(in crate::entra) circuit: String,
     pub(in crate::entra) tenant: String,
     pub(in crate::entra) client: String,
-    /// Seconds of life; the shorter, the more urgent. `None`: nothing is published, or it is unknown.
-    pub(in crate::entra) life: Option<i64>,
+    /// That of the published token which expires first; `None`: nothing is published.
+    pub(in crate::entra) life: Option<Life>,
 }
 
 impl Caller {
     pub(in crate::entra) fn of(request: &Request<'_>) -> Self {
         Self {
-            namespace: request.namespace.to_owned(),
+            credential: request.credential.clone(),
             authority: request.binding.authority.clone(),
             circuit: circuit(request),
             tenant: request.binding.tenant.to_ascii_lowercase(),
             client: request.binding.client_id.to_ascii_lowercase(),
             life: request.life,
         }
+    }
+
+    /// Seconds of that life.
+    pub(super) fn life(&self) -> Option<i64> {
+        self.life.map(Life::seconds)
     }
 
     /// The same at another host, to which tenant and client mean nothing.

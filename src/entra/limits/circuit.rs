@@ -39,7 +39,7 @@ impl Circuits {
         let Some(circuit) = self.0.get(&caller.circuit) else {
             return Ok(());
         };
-        let open = circuit.open_until(caller.life).filter(|until| *until > now);
+        let open = circuit.open_until(caller.life()).filter(|until| *until > now);
         let probe = circuit.probing.then_some(PROBE);
         match open.map(|until| until.saturating_sub(now)).or(probe) {
             Some(wait) => Err((wait, &circuit.last)),
@@ -50,7 +50,9 @@ impl Circuits {
     /// A request that [`Circuits::check`] let through begins: the first after an open time is the probe.
     pub(super) fn begin(&mut self, caller: &Caller, now: Duration) {
         if let Some(circuit) = self.0.get_mut(&caller.circuit) {
-            circuit.probing = circuit.open_until(caller.life).is_some_and(|until| until <= now);
+            circuit.probing = circuit
+                .open_until(caller.life())
+                .is_some_and(|until| until <= now);
         }
     }
 

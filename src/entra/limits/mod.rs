@@ -1,4 +1,5 @@
-//! Who may call the identity provider now. Nobody waits here: a caller gets a [`Permit`] or a time to come back.
+//! Who may call the identity provider now. Nobody waits here: a caller gets a [`Permit`], or a time to come back, before
+//! which [`Gate::turn`] may call it.
 //!
 //! # Guarantees
 //!
@@ -8,10 +9,9 @@
 //! - An authority that fails [`circuit::TRIPS`] times in a row within a minute is left alone for half a minute, by who renews
 //!   a token of a short life for an eighth of that life; then it is probed by one request.
 //! - A permit that is dropped, by a cancelled pass too, gives everything back.
-//!
-//! # Caveats
-//!
-//! Fairness is best effort: it sees only callers that were turned away within the last seconds.
+//! - Slots go turn by turn over the namespaces in which somebody waits for one, inside one by deadline; one namespace gets
+//!   half of them at most while others wait, one host a quarter while several do. A host that hangs leaves a quarter free
+//!   for the others.
 
 mod caller;
 mod circuit;
@@ -30,8 +30,13 @@ use slots::Slots;
 use tenants::Tenants;
 
 use crate::api::Reason;
+use tokio::sync::Notify;
+
 use crate::plan::Time;
-use crate::reconcile::ports::{Clock, Later};
+use crate::reconcile::ports::{Clock, Key, Later};
+
+/// A first sign-in, for which a person may be waiting, goes before what expires later than this. Seconds.
+const SIGN_IN: i64 = 60;
 
 /// How much may go to the identity provider (docs/contract.md, "Timing").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +78,7 @@ pub(super) enum Experience {
 pub(super) struct Gate {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    called: Notify,
 }
 
 struct State {
@@ -99,13 +105,18 @@ impl Gate {
         Arc::new(Self {
             clock,
             state: Mutex::new(state),
+            called: Notify::new(),
         })
     }
 
     /// A permit for this caller, or when to come back.
     pub(super) fn admit(self: &Arc<Self>, caller: Caller) -> Result<Permit, Later> {
         let now = self.clock.monotonic();
-        self.lock().admit(&caller, now).map_err(|held| self.later(held))?;
+        let deadline = self.deadline(&caller);
+        let admitted = self.lock().admit(&caller, deadline, now);
+        // Whatever was not taken may have been kept for others.
+        self.called.notify_one();
+        admitted.map_err(|held| self.later(held))?;
         let slot = Slot {
             gate: Arc::clone(self),
             caller: caller.clone(),
@@ -115,6 +126,24 @@ impl Gate {
             caller,
             experience: Experience::Nothing,
         })
+    }
+
+    /// The next one who was turned away for want of a slot, and for whom one is kept now, for two seconds.
+    pub(super) async fn turn(&self) -> Key {
+        loop {
+            let called = self.called.notified();
+            let next = self.lock().slots.tell();
+            match next {
+                Some(who) => return who,
+                None => called.await,
+            }
+        }
+    }
+
+    fn deadline(&self, caller: &Caller) -> Time {
+        caller
+            .life
+            .map_or_else(|| self.clock.now().plus(SIGN_IN), |life| life.expires_at)
     }
 
     fn later(&self, held: Held) -> Later {
@@ -156,11 +185,14 @@ impl Held {
 
 impl State {
     /// Pauses and circuits first, for they cost nothing; the tenant's rate last, for it is used up by asking.
-    fn admit(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
-        self.answers(caller, now)?;
-        self.slots.take(caller, now).map_err(Held::by_limits)?;
+    fn admit(&mut self, caller: &Caller, deadline: Time, now: Duration) -> Result<(), Held> {
+        if let Err(held) = self.answers(caller, now) {
+            self.slots.declined(caller, now);
+            return Err(held);
+        }
+        self.slots.take(caller, deadline, now).map_err(Held::by_limits)?;
         if let Err(wait) = self.tenants.check(caller, now) {
-            self.slots.give_back(caller);
+            self.slots.returned(caller, now);
             return Err(Held::by_limits(wait));
         }
         self.circuits.begin(caller, now);
@@ -282,7 +314,9 @@ struct Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.gate.lock().slots.give_back(&self.caller);
+        let now = self.gate.clock.monotonic();
+        self.gate.lock().slots.returned(&self.caller, now);
+        self.gate.called.notify_one();
     }
 }
 

@@ -1,150 +1,267 @@
-//! The slots for requests in flight, shared fairly: by host, by namespace, the shortest life first.
+//! The slots for requests in flight, shared fairly: turn by turn over the namespaces, inside one by deadline. Who finds
+//! none waits, and is called when one is kept for it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use super::caller::Caller;
+use crate::plan::Time;
+use crate::plan::turns::Turns;
+use crate::reconcile::ports::Key;
 
-/// How long a caller that was turned away counts as waiting beyond the time it was given.
+/// How long a slot is kept for who was called, and how long who was turned away counts as waiting beyond the time that it
+/// was given.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Time to come back when no slot is free; a request takes a fraction of it. Also the window in which a crowd is
-/// counted.
+/// Time to come back uncalled, for each round of the slots that comes before.
 const WAIT: Duration = Duration::from_secs(1);
 
 /// Longest time to come back.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
-/// While several hosts wait, one host gets this part of the slots.
+/// While several hosts wait, one host gets this part of the slots; and as much is left free by one host while there are
+/// others, so that one that hangs holds up no other.
 const HOST_SHARE: usize = 4;
 
-/// Slots in use, and who was turned away lately.
+/// While several namespaces wait, one namespace gets this part of the slots.
+const NAMESPACE_SHARE: usize = 2;
+
+/// How long a host is counted after its last request.
+const HOST_REMEMBERED: Duration = Duration::from_hours(1);
+
+/// Slots in use, and who waits for one.
 #[derive(Debug)]
 pub(super) struct Slots {
+    held: Held,
+    turns: Turns<Place, Key>,
+    waiting: HashMap<Key, Waiting>,
+    called: HashMap<Key, Call>,
+}
+
+/// Slots in use or kept for who was called.
+#[derive(Debug)]
+struct Held {
     capacity: usize,
-    busy: Vec<Place>,
-    waiting: HashMap<Place, Waiting>,
-    crowd: Crowd,
+    by_place: BTreeMap<Place, usize>,
+    /// When each host was asked for last.
+    hosts: HashMap<String, Duration>,
 }
 
-/// How many were turned away since when.
-#[derive(Debug, Default)]
-struct Crowd {
-    since: Duration,
-    callers: u32,
-}
-
-/// Host and namespace of a caller.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+/// Namespace and host of a caller.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    host: String,
     namespace: String,
+    host: String,
 }
 
 #[derive(Debug)]
 struct Waiting {
-    urgency: i64,
+    place: Place,
+    deadline: Time,
     until: Duration,
+}
+
+/// Somebody for whom a slot is kept.
+#[derive(Debug)]
+struct Call {
+    place: Place,
+    until: Duration,
+    told: bool,
+}
+
+/// Where somebody waits: the first and the last namespace and host, which differ if any do.
+#[derive(Debug)]
+struct Rivals {
+    namespaces: [Option<String>; 2],
+    hosts: [Option<String>; 2],
 }
 
 impl Slots {
     pub(super) fn new(capacity: usize) -> Self {
         Self {
-            capacity: capacity.max(1),
-            busy: Vec::new(),
+            held: Held {
+                capacity: capacity.max(1),
+                by_place: BTreeMap::new(),
+                hosts: HashMap::new(),
+            },
+            turns: Turns::default(),
             waiting: HashMap::new(),
-            crowd: Crowd::default(),
+            called: HashMap::new(),
         }
     }
 
-    /// Takes a slot, or says how long to wait.
-    pub(super) fn take(&mut self, caller: &Caller, now: Duration) -> Result<(), Duration> {
-        self.waiting.retain(|_, waiting| waiting.until > now);
-        let place = Place::of(caller);
-        if !self.has_room(&place, urgency(caller)) {
-            return Err(self.turn_away(place, urgency(caller), now));
+    /// Takes a slot, or says how long to wait if no call comes before.
+    pub(super) fn take(&mut self, caller: &Caller, deadline: Time, now: Duration) -> Result<(), Duration> {
+        self.lapse(now);
+        let (who, place) = (&caller.credential, Place::of(caller));
+        self.held.asked(&place, now);
+        match self.called.remove(who) {
+            Some(call) if call.place == place => return Ok(()),
+            Some(call) => self.give_back(&call.place, now),
+            None => {}
         }
-        self.waiting.remove(&place);
-        self.busy.push(place);
-        Ok(())
+        let before = self.leave(who);
+        if self.held.has_room(&place, &Rivals::of(&self.turns)) {
+            self.held.add(place);
+            return Ok(());
+        }
+        let deadline = before.map_or(deadline, |before| before.deadline.min(deadline));
+        Err(self.turn_away(who, place, deadline, now))
     }
 
-    /// Gives a slot back.
-    pub(super) fn give_back(&mut self, caller: &Caller) {
-        let place = Place::of(caller);
-        if let Some(at) = self.busy.iter().position(|busy| *busy == place) {
-            self.busy.swap_remove(at);
+    /// Gives a caller's slot back.
+    pub(super) fn returned(&mut self, caller: &Caller, now: Duration) {
+        self.give_back(&Place::of(caller), now);
+    }
+
+    /// Who was called may not send now: the slot goes to the next one.
+    pub(super) fn declined(&mut self, caller: &Caller, now: Duration) {
+        if let Some(call) = self.called.remove(&caller.credential) {
+            self.give_back(&call.place, now);
         }
     }
 
-    fn has_room(&self, place: &Place, urgency: i64) -> bool {
-        let free = self.capacity.saturating_sub(self.busy.len());
-        free > self.more_urgent(place, urgency) && self.host_has_room(place) && self.namespace_has_room(place)
+    /// Somebody who was called and has not been told so.
+    pub(super) fn tell(&mut self) -> Option<Key> {
+        let (who, call) = self.called.iter_mut().find(|(_, call)| !call.told)?;
+        call.told = true;
+        Some(who.clone())
     }
 
-    /// Waiting places with a shorter life than this one's.
-    fn more_urgent(&self, place: &Place, urgency: i64) -> usize {
-        self.waiting
-            .iter()
-            .filter(|(other, waiting)| *other != place && waiting.urgency < urgency)
-            .count()
+    fn give_back(&mut self, place: &Place, now: Duration) {
+        self.held.remove(place);
+        self.call(now);
     }
 
-    /// While another host waits, a host holds no more than its share.
-    fn host_has_room(&self, place: &Place) -> bool {
-        let contended = self.waiting.keys().any(|other| other.host != place.host);
-        let held = self.busy.iter().filter(|busy| busy.host == place.host).count();
-        !contended || held < (self.capacity / HOST_SHARE).max(1)
+    /// Keeps what is free for those whose turn it is.
+    fn call(&mut self, now: Duration) {
+        loop {
+            let rivals = Rivals::of(&self.turns);
+            let next = self.turns.next(|place| self.held.has_room(place, &rivals));
+            let Some(who) = next else { return };
+            let waited = self.waiting.remove(&who);
+            if let Some(Waiting { place, .. }) = waited.filter(|waited| waited.until > now) {
+                self.held.add(place.clone());
+                let call = Call {
+                    place,
+                    until: now.saturating_add(PATIENCE),
+                    told: false,
+                };
+                self.called.insert(who, call);
+            }
+        }
     }
 
-    /// While other namespaces wait at this host, a namespace holds no more than an equal part.
-    fn namespace_has_room(&self, place: &Place) -> bool {
-        let rivals = self
-            .waiting
-            .keys()
-            .filter(|o| o.host == place.host && o.namespace != place.namespace)
-            .count();
-        let held = self.busy.iter().filter(|busy| *busy == place).count();
-        rivals == 0 || held < (self.capacity / rivals.saturating_add(1)).max(1)
+    /// Who was called and did not come has lost its slot.
+    fn lapse(&mut self, now: Duration) {
+        let late: Vec<_> = self.called.extract_if(|_, call| call.until <= now).collect();
+        for (_, call) in late {
+            self.give_back(&call.place, now);
+        }
     }
 
-    /// Notes who waits; the larger the crowd, the later its last ones come back.
-    fn turn_away(&mut self, place: Place, urgency: i64, now: Duration) -> Duration {
-        let rounds = self.crowd.grow(now) / u32::try_from(self.capacity).unwrap_or(u32::MAX);
+    fn leave(&mut self, who: &Key) -> Option<Waiting> {
+        let waited = self.waiting.remove(who)?;
+        self.turns.leave(&waited.place, waited.deadline, who.clone());
+        Some(waited)
+    }
+
+    /// Notes who waits; the more wait, the later it comes back uncalled.
+    fn turn_away(&mut self, who: &Key, place: Place, deadline: Time, now: Duration) -> Duration {
+        let rounds = u32::try_from(self.waiting.len() / self.held.capacity).unwrap_or(u32::MAX);
         let wait = WAIT.saturating_mul(rounds.saturating_add(1)).min(WAIT_MAX);
-        let until = now.saturating_add(wait).saturating_add(PATIENCE);
-        let waiting = self.waiting.entry(place).or_insert(Waiting { urgency, until });
-        waiting.urgency = waiting.urgency.min(urgency);
-        waiting.until = waiting.until.max(until);
+        self.turns.wait(place.clone(), deadline, who.clone());
+        let waiting = Waiting {
+            place,
+            deadline,
+            until: now.saturating_add(wait).saturating_add(PATIENCE),
+        };
+        self.waiting.insert(who.clone(), waiting);
         wait
     }
 }
 
-impl Crowd {
-    /// Counts one more, and tells how many were there before.
-    fn grow(&mut self, now: Duration) -> u32 {
-        if now.saturating_sub(self.since) >= WAIT {
-            *self = Self {
-                since: now,
-                callers: 0,
-            };
-        }
-        let before = self.callers;
-        self.callers = before.saturating_add(1);
-        before
+impl Held {
+    fn add(&mut self, place: Place) {
+        let held = self.by_place.entry(place).or_default();
+        *held = held.saturating_add(1);
     }
+
+    fn remove(&mut self, place: &Place) {
+        if let Some(held) = self.by_place.get_mut(place) {
+            *held = held.saturating_sub(1);
+            if *held == 0 {
+                self.by_place.remove(place);
+            }
+        }
+    }
+
+    fn asked(&mut self, place: &Place, now: Duration) {
+        self.hosts.insert(place.host.clone(), now);
+        self.hosts
+            .retain(|_, at| now.saturating_sub(*at) < HOST_REMEMBERED);
+    }
+
+    fn has_room(&self, place: &Place, rivals: &Rivals) -> bool {
+        let of_host = self.count(|other| other.host == place.host);
+        let of_namespace = self.count(|other| other.namespace == place.namespace);
+        self.count(|_| true) < self.capacity
+            && of_host < self.share_of_host(place, rivals)
+            && of_namespace < self.share_of_namespace(place, rivals)
+    }
+
+    fn share_of_host(&self, place: &Place, rivals: &Rivals) -> usize {
+        let part = self.part(HOST_SHARE);
+        if others(&rivals.hosts, &place.host) {
+            part
+        } else if self.hosts.keys().any(|host| *host != place.host) {
+            self.capacity.saturating_sub(part).max(1)
+        } else {
+            self.capacity
+        }
+    }
+
+    fn share_of_namespace(&self, place: &Place, rivals: &Rivals) -> usize {
+        if others(&rivals.namespaces, &place.namespace) {
+            self.part(NAMESPACE_SHARE)
+        } else {
+            self.capacity
+        }
+    }
+
+    fn part(&self, share: usize) -> usize {
+        (self.capacity / share).max(1)
+    }
+
+    fn count(&self, counts: impl Fn(&Place) -> bool) -> usize {
+        let held = self.by_place.iter().filter(|(place, _)| counts(place));
+        held.map(|(_, held)| *held).sum()
+    }
+}
+
+impl Rivals {
+    fn of(turns: &Turns<Place, Key>) -> Self {
+        let places = || turns.places();
+        Self {
+            namespaces: ends(places().map(|place| &place.namespace)),
+            hosts: ends(places().map(|place| &place.host)),
+        }
+    }
+}
+
+fn ends<'p>(names: impl Iterator<Item = &'p String> + Clone) -> [Option<String>; 2] {
+    [names.clone().min(), names.max()].map(Option::<&String>::cloned)
+}
+
+fn others(ends: &[Option<String>; 2], name: &str) -> bool {
+    ends.iter().flatten().any(|end| end != name)
 }
 
 impl Place {
     fn of(caller: &Caller) -> Self {
         Self {
+            namespace: caller.credential.namespace.clone(),
             host: caller.authority.clone(),
-            namespace: caller.namespace.clone(),
         }
     }
-}
-
-/// The shorter the life, the more urgent; without one it is the least.
-fn urgency(caller: &Caller) -> i64 {
-    caller.life.unwrap_or(i64::MAX)
 }

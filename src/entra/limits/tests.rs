@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::schedule::Life;
 use crate::plan::snapshot::Binding;
 use crate::reconcile::ports::Request;
 
@@ -49,12 +50,25 @@ fn gate(in_flight: usize, per_second: u32) -> (Arc<Gate>, Arc<Hand>) {
 
 fn caller(namespace: &str, authority: &str, tenant: &str) -> Caller {
     Caller {
-        namespace: namespace.to_owned(),
+        credential: Key::new(namespace, next().to_string()),
         authority: authority.to_owned(),
         circuit: authority.to_owned(),
         tenant: tenant.to_owned(),
         client: "c".to_owned(),
         life: None,
+    }
+}
+
+/// Callers of one namespace are credentials of their own.
+fn next() -> u64 {
+    static CALLERS: AtomicU64 = AtomicU64::new(0);
+    CALLERS.fetch_add(1, Ordering::Relaxed)
+}
+
+fn life(seconds: i64) -> Life {
+    Life {
+        issued_at: Time(0),
+        expires_at: Time(seconds),
     }
 }
 
@@ -74,9 +88,10 @@ fn slots_are_counted_and_given_back() {
     let (gate, _hand) = gate(2, 1000);
     let first = gate.admit(one()).unwrap();
     let _second = gate.admit(one()).unwrap();
-    assert_eq!(gate.admit(one()).unwrap_err().until, Time(1));
+    let third = one();
+    assert_eq!(gate.admit(third.clone()).unwrap_err().until, Time(1));
     drop(first);
-    assert!(gate.admit(one()).is_ok());
+    assert!(gate.admit(third).is_ok());
 }
 
 #[test]
@@ -85,9 +100,10 @@ fn two_permits_in_a_row_share_one_slot() {
     let first = gate.admit(caller("n", "sts", "")).unwrap();
     let second = first.followed_by(one()).unwrap();
     first.finish(Experience::Answered);
-    assert!(gate.admit(one()).is_err(), "the second still holds it");
+    let other = one();
+    assert!(gate.admit(other.clone()).is_err(), "the second still holds it");
     second.finish(Experience::Answered);
-    assert!(gate.admit(one()).is_ok());
+    assert!(gate.admit(other).is_ok());
 }
 
 #[test]
@@ -122,7 +138,7 @@ fn a_second_permit_is_subject_to_its_own_hosts_limits() {
 fn a_short_life_does_not_wait_out_the_half_minute_of_a_circuit() {
     let (gate, hand) = gate(1000, 1000);
     let of_life = |seconds: i64| Caller {
-        life: Some(seconds),
+        life: Some(life(seconds)),
         ..one()
     };
     for _ in 0..circuit::TRIPS {
@@ -229,9 +245,10 @@ fn a_circuit_belongs_to_the_declaration_and_a_pause_to_the_host() {
         tenant: String::new(),
         client_id: String::new(),
     };
+    let credential = Key::new("n", "c");
     let of = |authority| {
         Caller::of(&Request {
-            namespace: "n",
+            credential: &credential,
             authority,
             binding: &binding,
             client: None,
@@ -330,25 +347,54 @@ fn a_429_closes_the_circuit_for_others() {
     assert!(gate.admit(caller("n", "a", "t2")).is_ok());
 }
 
+/// A request of a credential: its namespace and name.
+fn of(namespace: &str, name: &str) -> Caller {
+    Caller {
+        credential: Key::new(namespace, name),
+        ..caller(namespace, "a", "t")
+    }
+}
+
+/// Who is called as soon as somebody gives a slot back.
+fn called(gate: &Gate) -> Vec<String> {
+    std::iter::from_fn(|| gate.lock().slots.tell())
+        .map(|key| key.name)
+        .collect()
+}
+
 #[test]
 fn a_host_keeps_a_quarter_while_another_waits() {
     let (gate, hand) = gate(8, 1000);
     let mut slow: Vec<_> = (0..8)
         .map(|_| gate.admit(caller("n", "slow", "t")).unwrap())
         .collect();
-    assert!(gate.admit(caller("n", "fast", "t")).is_err());
+    let fast = caller("n", "fast", "t");
+    assert!(gate.admit(fast.clone()).is_err());
     slow.truncate(7);
     assert!(
         gate.admit(caller("n", "slow", "t")).is_err(),
-        "holds 7, its share is 2"
+        "what is free is kept for who was called"
     );
-    let _fast = gate.admit(caller("n", "fast", "t")).unwrap();
+    let _fast = gate.admit(fast).unwrap();
+    slow.truncate(6);
+    assert!(
+        gate.admit(caller("n", "slow", "t")).is_err(),
+        "holds 6, and a quarter stays free for other hosts"
+    );
     slow.truncate(4);
     hand.forward(5_000);
-    assert!(
-        gate.admit(caller("n", "slow", "t")).is_ok(),
-        "nobody else waits any more"
-    );
+    assert!(gate.admit(caller("n", "slow", "t")).is_ok());
+}
+
+#[test]
+fn a_host_that_hangs_holds_up_no_other() {
+    let (gate, _hand) = gate(8, 1000);
+    drop(gate.admit(caller("n", "fast", "t")));
+    let hang = || gate.admit(caller("n", "slow", "t"));
+    let held: Vec<_> = std::iter::from_fn(|| hang().ok()).collect();
+    assert_eq!(held.len(), 6);
+    let _first = gate.admit(caller("n", "fast", "t")).unwrap();
+    assert!(gate.admit(caller("n", "fast", "t")).is_ok());
 }
 
 #[test]
@@ -357,25 +403,61 @@ fn a_namespace_cannot_keep_another_out() {
     let mut greedy: Vec<_> = (0..4)
         .map(|_| gate.admit(caller("greedy", "a", "t")).unwrap())
         .collect();
-    assert!(gate.admit(caller("modest", "a", "t")).is_err());
+    assert!(gate.admit(of("greedy", "g")).is_err());
+    assert!(gate.admit(of("modest", "m")).is_err());
     greedy.truncate(3);
-    assert!(gate.admit(caller("greedy", "a", "t")).is_err());
-    assert!(gate.admit(caller("modest", "a", "t")).is_ok());
+    assert_eq!(called(&gate), ["m"], "half is enough for one while another waits");
+    assert!(gate.admit(of("greedy", "g")).is_err());
+    assert!(gate.admit(of("modest", "m")).is_ok());
 }
 
 #[test]
-fn the_shorter_life_goes_first() {
-    let (gate, _hand) = gate(1, 1000);
-    let lives = |namespace: &str, life| Caller {
-        life: Some(life),
-        ..caller(namespace, "a", "t")
+fn a_slot_that_is_given_back_is_kept_for_what_expires_first() {
+    let (gate, hand) = gate(1, 1000);
+    let with = |name: &str, expires| Caller {
+        life: Some(life(expires)),
+        ..of("n", name)
     };
     let busy = gate.admit(one()).unwrap();
-    assert!(gate.admit(lives("calm", 3000)).is_err());
-    assert!(gate.admit(lives("urgent", 60)).is_err());
+    assert!(gate.admit(with("calm", 3000)).is_err());
+    assert!(gate.admit(of("n", "signs-in")).is_err());
+    assert!(gate.admit(with("urgent", 59)).is_err());
     drop(busy);
-    assert!(gate.admit(lives("calm", 3000)).is_err());
-    assert!(gate.admit(lives("urgent", 60)).is_ok());
+    assert_eq!(called(&gate), ["urgent"]);
+    assert!(gate.admit(with("calm", 3000)).is_err(), "it is kept");
+    drop(gate.admit(with("urgent", 59)).unwrap());
+    assert_eq!(called(&gate), ["signs-in"]);
+    hand.forward(2_000);
+    assert!(gate.admit(of("n", "comes-late")).is_err());
+    assert_eq!(called(&gate), ["calm"], "who does not come loses it");
+    assert!(gate.admit(of("n", "signs-in")).is_err());
+    assert!(gate.admit(with("calm", 3000)).is_ok());
+}
+
+#[test]
+fn who_was_called_and_may_not_send_gives_its_slot_on() {
+    let (gate, _hand) = gate(1, 1000);
+    let busy = gate.admit(one()).unwrap();
+    assert!(gate.admit(of("n", "b")).is_err() && gate.admit(of("n", "c")).is_err());
+    busy.finish(Experience::Throttled(17));
+    assert_eq!(called(&gate), ["b"]);
+    assert_eq!(gate.admit(of("n", "b")).unwrap_err().until, Time(17));
+    assert_eq!(called(&gate), ["c"]);
+}
+
+#[tokio::test]
+async fn a_turn_is_told_as_soon_as_it_comes() {
+    let (gate, _hand) = gate(1, 1000);
+    let busy = gate.admit(one()).unwrap();
+    assert!(gate.admit(of("n", "waits")).is_err());
+    let turn = tokio::spawn({
+        let gate = Arc::clone(&gate);
+        async move { gate.turn().await }
+    });
+    tokio::task::yield_now().await;
+    assert!(!turn.is_finished());
+    drop(busy);
+    assert_eq!(turn.await.unwrap(), Key::new("n", "waits"));
 }
 
 #[test]

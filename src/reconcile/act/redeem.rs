@@ -7,7 +7,6 @@ use crate::plan::Object;
 use crate::plan::Time;
 use crate::plan::answer::Refusal;
 use crate::plan::metadata::EntryName;
-use crate::plan::schedule::Life;
 use crate::plan::settle;
 use crate::plan::settle::renewal::Refused;
 use crate::plan::snapshot::{Binding, Ownership, RefreshOutcome, Snapshot, Token};
@@ -38,7 +37,7 @@ impl<P: Ports> Pass<'_, P> {
         let first = names
             .first()
             .and_then(|name| s.tokens.iter().find(|t| t.name == *name));
-        let Some(permit) = self.permit(s, &binding, first.and_then(life)) else {
+        let Some(permit) = self.permit(s, &binding, first.and_then(Token::life)) else {
             return;
         };
         let names = self.with_a_place(s, names).await;
@@ -92,7 +91,7 @@ impl<P: Ports> Pass<'_, P> {
                 all_asked = false;
                 break;
             }
-            let Some(permit) = permit.take().or_else(|| self.permit(s, binding, life(token))) else {
+            let Some(permit) = permit.take().or_else(|| self.permit(s, binding, token.life())) else {
                 all_asked = false;
                 break;
             };
@@ -122,7 +121,7 @@ impl<P: Ports> Pass<'_, P> {
             .entry(&token.name)
             .map(|e| e.scopes.clone())
             .unwrap_or_default();
-        let request = self.request(binding, &scopes, life(token));
+        let request = self.request(binding, &scopes, token.life());
         self.ports.provider().redeem(permit, request, session).await
     }
 
@@ -260,11 +259,6 @@ impl<P: Ports> Pass<'_, P> {
             }
         }
     }
-}
-
-/// Seconds that the published token lives.
-fn life(token: &Token) -> Option<i64> {
-    token.life().map(Life::seconds)
 }
 
 fn with_newest(session: StoredSession, newest: Option<Newest>) -> StoredSession {

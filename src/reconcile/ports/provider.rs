@@ -3,9 +3,11 @@
 use std::fmt::Debug;
 use std::future::Future;
 
+use super::Key;
 use crate::api::{Cloud, Realm, Reason};
 use crate::plan::Time;
 use crate::plan::answer::{Granted, Refusal};
+use crate::plan::schedule::Life;
 use crate::plan::snapshot::Binding;
 use crate::reconcile::material::{
     ClientAuthentication, ClientCertificate, LoginContent, Secret, StoredSession,
@@ -27,8 +29,8 @@ pub struct Wanted<'a> {
 /// How a request reaches the identity provider, and as which application.
 #[derive(Debug)]
 pub struct Request<'a> {
-    /// Namespace of the credential: permits are fair over namespaces.
-    pub namespace: &'a str,
+    /// Whose request it is: permits are fair over namespaces.
+    pub credential: &'a Key,
     /// Named authority of the configuration; `None`: the cloud's own host.
     pub authority: Option<&'a str>,
     /// Authority, tenant and client.
@@ -37,8 +39,8 @@ pub struct Request<'a> {
     pub client: Option<&'a ClientAuthentication>,
     /// Scopes of the entry; the reserved ones are added by the provider client.
     pub scopes: &'a [String],
-    /// When the published token expires: permits go by it, and the deadline shrinks with short lives.
-    pub life: Option<i64>,
+    /// Life of the published token: permits go by its end, and the deadline shrinks with short lives.
+    pub life: Option<Life>,
 }
 
 /// Tokens from a successful answer.

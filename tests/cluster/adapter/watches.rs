@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use entra_operator::api::{CLIENT_SECRET_TYPE, IS_TOKEN, LABEL_TOKEN, LOGIN_TYPE, REFRESH_TOKEN_TYPE};
 use entra_operator::cluster::{Change, Selects, scopes, secret_watches, watch_credentials, watch_secrets};
+use entra_operator::plan::metadata::Version;
 use futures::StreamExt;
 use kube::ResourceExt;
 use kube::api::DeleteParams;
@@ -49,6 +50,24 @@ async fn the_watches_show_what_they_select_and_the_store_follows() {
         .unwrap();
     until(|| get("login", Selects::Logins).is_none()).await;
     follower.abort();
+}
+
+#[tokio::test]
+async fn a_list_tells_whether_etcd_was_set_back() {
+    let world = World::new().await;
+    let mut rewound = world.store.rewound();
+    let scope = Some(world.namespace.as_str().into());
+    for turn in 0..2 {
+        world.cluster.look_at_present(&scope).await.unwrap();
+        world.created(&format!("t{turn}")).await;
+    }
+    assert!(!rewound.has_changed().unwrap());
+    world.store.present(&Version(u64::MAX.to_string()));
+    world.cluster.look_at_present(&scope).await.unwrap();
+    assert!(rewound.has_changed().unwrap());
+    rewound.mark_unchanged();
+    world.cluster.look_at_present(&scope).await.unwrap();
+    assert!(!rewound.has_changed().unwrap());
 }
 
 /// Feeds the store from the watches.

@@ -186,7 +186,7 @@ impl Measured {
             let each = tenths(count, renewals);
             format!("{each} per renewal: {count} in {rounds} rounds, at most {most} are promised")
         };
-        let own = format!("; Lease, keys: {}", usage.own);
+        let own = format!("; Lease, keys, looks at etcd: {}", usage.own);
         [
             Check::new(usage.writes <= writes, "API writes", text(usage.writes, writes)),
             Check::new(usage.reads <= reads, "API reads", text(usage.reads, reads) + &own),
