@@ -72,14 +72,10 @@ async fn write<P: Ports>(
         let tries = memory.unwritten.as_ref().map_or(1, |u| u.tries.saturating_add(1));
         let after = match error {
             ClusterError::Unavailable { retry_after, .. } => retry_after,
-            // A watch tells within moments that a credential is gone or another one. Where it does not, it has missed that.
-            ClusterError::NotFound | ClusterError::Conflict => {
-                if tries > 1 {
-                    ports.cluster().mistold();
-                }
-                None
-            }
-            ClusterError::Refused(_) | ClusterError::Immutable => None,
+            ClusterError::NotFound
+            | ClusterError::Conflict
+            | ClusterError::Refused(_)
+            | ClusterError::Immutable => None,
         };
         memory.unwritten = Some(Unwritten {
             status,
