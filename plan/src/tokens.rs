@@ -253,6 +253,9 @@ impl Snapshot {
             .collect();
         due.sort_by_key(|t| t.life().map(|life| life.expires_at));
         if self.common_failure().is_some() && !self.requested(now) {
+            // The one that was tried longest ago: what is wrong with one of them alone by now keeps up the others for one
+            // probe only.
+            due.sort_by_key(|t| t.failure.as_ref().map(|f| f.at));
             due.truncate(1);
         }
         due.into_iter().map(|t| t.name.clone()).collect()

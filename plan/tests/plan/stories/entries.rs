@@ -100,6 +100,17 @@ fn a_probe_that_is_refused_puts_all_off_and_one_that_succeeds_frees_all() {
     );
 }
 
+/// By now the policy may be about one of them alone.
+#[test]
+fn the_next_probe_is_for_another_entry() {
+    let (mut known, s) = all_alike();
+    let (mail, later) = (&s.tokens[1], NOW.plus(1800));
+    renewal::refused(&mut known, &s, mail, by_policy(), later);
+    let s = with_known(&due_pair(), &known);
+    let next = super::check::decide(&s, NOW.plus(3600)).step;
+    assert_eq!(next, Step::Redeem(names(&["graph"])));
+}
+
 #[test]
 fn refusals_that_differ_are_each_their_own() {
     let mut known = Known::default();

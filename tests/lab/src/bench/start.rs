@@ -30,7 +30,7 @@ const PAGE: usize = 500;
 pub(super) struct Start {
     /// Seconds to `/readyz` 200.
     pub(super) ready: f64,
-    /// Seconds of processor time in the first while, with what was due meanwhile.
+    /// Seconds of processor time in the first while.
     pub(super) processor: f64,
     /// Calls to the provider meanwhile.
     pub(super) provider: usize,
