@@ -5,12 +5,19 @@ use std::collections::BTreeMap;
 
 use super::Time;
 use super::mac::UserMac;
-use super::schedule::{REFUSALS_PER_NAMESPACE, SEND_WINDOW, SENDS_PER_ACCOUNT};
+use super::schedule::{REFUSALS_PER_NAMESPACE, SEND_WINDOW, SENDS_PER_ACCOUNT, SIGN_IN_LONGEST, TURN_AGAIN};
 
 /// Turns that were taken.
 #[derive(Debug, Default)]
 pub struct Allowance {
-    turns: BTreeMap<Turn, Vec<Time>>,
+    turns: BTreeMap<Turn, Vec<Taken>>,
+}
+
+/// A turn that was taken: for good once its send counts.
+#[derive(Clone, Copy, Debug)]
+struct Taken {
+    at: Time,
+    for_good: bool,
 }
 
 /// What is counted.
@@ -40,13 +47,17 @@ impl Allowance {
         self.forget(now);
         if let Some(at) = turns
             .iter()
-            .filter_map(|(turn, most)| self.full_until(turn, *most))
+            .filter_map(|(turn, most)| self.full_until(turn, *most, now))
             .max()
         {
             return Err(at);
         }
         for (turn, _) in turns {
-            self.turns.entry(turn).or_default().push(now);
+            let taken = Taken {
+                at: now,
+                for_good: false,
+            };
+            self.turns.entry(turn).or_default().push(taken);
         }
         Ok(Ticket {
             account: account.clone(),
@@ -59,26 +70,51 @@ impl Allowance {
     pub fn give_back(&mut self, ticket: Ticket) {
         for turn in [Turn::Account(ticket.account), Turn::Namespace(ticket.namespace)] {
             if let Some(times) = self.turns.get_mut(&turn)
-                && let Some(place) = times.iter().position(|at| *at == ticket.at)
+                && let Some(place) = times.iter().position(|taken| taken.is_of(ticket.at))
             {
                 times.remove(place);
             }
         }
     }
 
-    /// When the oldest of so many turns is over, if all are taken.
-    fn full_until(&self, turn: &Turn, most: usize) -> Option<Time> {
+    /// The send counts: its turn is taken for the whole window.
+    pub fn keep(&mut self, ticket: Ticket) {
+        for turn in [Turn::Account(ticket.account), Turn::Namespace(ticket.namespace)] {
+            let mut times = self.turns.get_mut(&turn).into_iter().flatten();
+            if let Some(taken) = times.find(|taken| taken.is_of(ticket.at)) {
+                taken.for_good = true;
+            }
+        }
+    }
+
+    /// If all turns are taken: when the oldest is over, or soon where one may be given back.
+    fn full_until(&self, turn: &Turn, most: usize, now: Time) -> Option<Time> {
         let taken = self.turns.get(turn)?;
         let oldest = taken.len().checked_sub(most)?;
-        taken.get(oldest).map(|at| at.plus(SEND_WINDOW))
+        let over = taken.get(oldest)?.at.plus(SEND_WINDOW);
+        Some(if taken.iter().any(|taken| taken.is_under_way(now)) {
+            over.min(now.plus(TURN_AGAIN))
+        } else {
+            over
+        })
     }
 
     /// Turns of the future count as well: the clock was set back, and they end with the window that began then.
     fn forget(&mut self, now: Time) {
         for times in self.turns.values_mut() {
-            times.retain(|at| now.since(*at).abs() < SEND_WINDOW);
+            times.retain(|taken| now.since(taken.at).abs() < SEND_WINDOW);
         }
         self.turns.retain(|_, times| !times.is_empty());
+    }
+}
+
+impl Taken {
+    fn is_of(&self, at: Time) -> bool {
+        self.at == at && !self.for_good
+    }
+
+    fn is_under_way(&self, now: Time) -> bool {
+        !self.for_good && now.since(self.at) < SIGN_IN_LONGEST
     }
 }
 
@@ -90,15 +126,17 @@ mod tests {
         UserMac(name.to_owned())
     }
 
+    /// A send of this account that was refused.
+    fn refused(allowance: &mut Allowance, name: &str, namespace: &str, at: i64) {
+        let ticket = allowance.reserve(&user(name), namespace, Time(at)).unwrap();
+        allowance.keep(ticket);
+    }
+
     #[test]
     fn an_account_gets_three_sends_in_the_window_whoever_asks() {
         let mut allowance = Allowance::default();
-        for (n, namespace) in ["a", "b", "c"].into_iter().enumerate() {
-            assert!(
-                allowance
-                    .reserve(&user("user"), namespace, Time(i64::try_from(n).unwrap()))
-                    .is_ok()
-            );
+        for (at, namespace) in (0..).zip(["a", "b", "c"]) {
+            refused(&mut allowance, "user", namespace, at);
         }
         assert_eq!(
             allowance.reserve(&user("user"), "d", Time(10)),
@@ -112,7 +150,7 @@ mod tests {
     fn a_namespace_gets_twenty() {
         let mut allowance = Allowance::default();
         for n in 0..REFUSALS_PER_NAMESPACE {
-            assert!(allowance.reserve(&user(&n.to_string()), "a", Time(0)).is_ok());
+            refused(&mut allowance, &n.to_string(), "a", 0);
         }
         assert_eq!(
             allowance.reserve(&user("x"), "a", Time(5)),
@@ -125,11 +163,35 @@ mod tests {
     fn a_turn_that_is_given_back_is_free_again() {
         let mut allowance = Allowance::default();
         let ticket = allowance.reserve(&user("user"), "a", Time(0));
-        for _ in 0..2 {
-            assert!(allowance.reserve(&user("user"), "a", Time(0)).is_ok());
-        }
+        refused(&mut allowance, "user", "a", 0);
+        refused(&mut allowance, "user", "a", 0);
         assert!(allowance.reserve(&user("user"), "a", Time(0)).is_err());
         allowance.give_back(ticket.unwrap());
         assert!(allowance.reserve(&user("user"), "a", Time(0)).is_ok());
+    }
+
+    /// Three hundred credentials that are applied at once are signed in within seconds, twenty at a time.
+    #[test]
+    fn who_waits_for_sign_ins_under_way_asks_again_soon() {
+        let mut allowance = Allowance::default();
+        let tickets: Vec<_> = (0..REFUSALS_PER_NAMESPACE)
+            .map(|n| allowance.reserve(&user(&n.to_string()), "a", Time(0)).unwrap())
+            .collect();
+        let asks = |allowance: &mut Allowance, at| allowance.reserve(&user("x"), "a", Time(at)).err();
+        assert_eq!(asks(&mut allowance, 0), Some(Time(TURN_AGAIN)));
+        assert_eq!(asks(&mut allowance, 44), Some(Time(44 + TURN_AGAIN)));
+        assert_eq!(
+            asks(&mut allowance, SIGN_IN_LONGEST),
+            Some(Time(SEND_WINDOW)),
+            "whoever had it is gone"
+        );
+        for ticket in tickets {
+            allowance.keep(ticket);
+        }
+        assert_eq!(
+            asks(&mut allowance, 1),
+            Some(Time(SEND_WINDOW)),
+            "all were refused"
+        );
     }
 }

@@ -44,6 +44,12 @@ pub const RETRY_AFTER_CAP: i64 = 3600;
 /// Sends of one account in [`SEND_WINDOW`], whoever asks: Entra's smart lockout trips at ten failures.
 pub const SENDS_PER_ACCOUNT: usize = 3;
 
+/// Pause before a turn is asked for again that a sign-in under way may give back.
+pub const TURN_AGAIN: i64 = 1;
+
+/// A sign-in that has its turn for so long is not under way any more: it has 45 s.
+pub const SIGN_IN_LONGEST: i64 = 60;
+
 /// Logins of one namespace in [`SEND_WINDOW`] that end in a refusal.
 pub const REFUSALS_PER_NAMESPACE: usize = 20;
 

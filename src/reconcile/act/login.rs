@@ -241,10 +241,10 @@ impl<P: Ports> Pass<'_, P> {
 
     /// The turn stays taken where the send counts.
     fn turn_used(&mut self, result: &Result<Granted, Refusal>) {
-        if settle::login::uses_turn(result) {
-            self.memory.ticket = None;
-        } else {
+        if !settle::login::uses_turn(result) {
             self.give_turn_back();
+        } else if let Some(ticket) = self.memory.ticket.take() {
+            self.shared.allowance().keep(ticket);
         }
     }
 
