@@ -3,23 +3,24 @@
 //! A pass that is under way when its process stops or leads no longer, or when its credential is suspended or deleted,
 //! begins nothing any more: it stores what it has obtained.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::election::Standing;
+use super::known::{Entry, Known, Seen};
 use super::leadership::Leadership;
 use super::passes::Passes;
 use super::queue::Queue;
-use crate::api::{ClientCredential, refresh_token_secret};
-use crate::plan::{Time, settle};
+use crate::api::refresh_token_secret;
+use crate::plan::settle;
 use crate::reconcile::footing::Footing;
 use crate::reconcile::ports::{Clock, Key, Ports};
-use crate::reconcile::{Credential, Leave, Memory, Shared, estimate_time, pass, stamp};
+use crate::reconcile::{Credential, Leave, Shared, estimate_time, pass, stamp};
 
 /// How often wake times are looked at.
 const TICK: Duration = Duration::from_millis(500);
@@ -37,40 +38,6 @@ pub(super) struct Controller<P: Ports> {
     known: RwLock<Known>,
 }
 
-#[derive(Debug, Default)]
-struct Known {
-    credentials: BTreeMap<Key, Arc<Entry>>,
-    /// Which credentials a Secret concerns, by the names in their specs.
-    concerned: BTreeMap<Key, BTreeSet<Key>>,
-    /// What exists and this version does not understand. What it understood of it before is served on.
-    not_understood: BTreeSet<Key>,
-}
-
-#[derive(Debug)]
-struct Entry {
-    credential: RwLock<Arc<Credential>>,
-    memory: Mutex<Memory>,
-    /// A list told it again, and no pass has compared its status since.
-    listed_again: AtomicBool,
-    /// A place among the requests is kept for it, and no pass has asked for it since.
-    called: AtomicBool,
-    /// What the metrics show while a pass holds the memory.
-    meanwhile: RwLock<Option<Box<Seen>>>,
-}
-
-/// What the metrics show of one credential.
-#[derive(Clone, Debug)]
-pub(super) struct Seen {
-    /// The resource.
-    pub key: Key,
-    /// Status as it was decided last; the stored one before the first pass, and while another process leads.
-    pub status: crate::api::EntraCredentialStatus,
-    /// Since when its login Secret has been waiting.
-    pub login_waiting_since: Option<Time>,
-    /// When its client certificate ends, once it was read.
-    pub certificate_expires_at: Option<Time>,
-}
-
 impl<P: Ports> Controller<P> {
     /// A controller without credentials.
     pub(super) fn new(ports: Arc<P>, shared: Arc<Shared>) -> Self {
@@ -84,11 +51,11 @@ impl<P: Ports> Controller<P> {
     }
 
     /// A credential is new or changed. A change of nothing but its status is our own and asks for no pass.
-    pub(super) fn applied(&self, credential: Credential) {
+    pub(super) fn applied(&self, credential: &Credential) {
         let key = credential.key.clone();
         let changed = {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-            known.apply(credential)
+            known.apply(&*self.ports, credential)
         };
         if changed {
             self.queue.trigger(&key);
@@ -97,7 +64,7 @@ impl<P: Ports> Controller<P> {
 
     /// A credential that was known is told again by a list: its status is looked at, too, which may not be the one that
     /// was written last.
-    pub(super) fn listed_again(&self, credential: Credential) {
+    pub(super) fn listed_again(&self, credential: &Credential) {
         let key = credential.key.clone();
         self.applied(credential);
         if let Some(entry) = self.entry(&key) {
@@ -192,7 +159,7 @@ impl<P: Ports> Controller<P> {
                 if leads {
                     entry.decided(key)
                 } else {
-                    entry.told(key)
+                    entry.shown_as_told(key)
                 }
             })
             .collect()
@@ -201,10 +168,7 @@ impl<P: Ports> Controller<P> {
     /// Refresh-token Secrets of suspended credentials.
     pub(super) fn suspended(&self) -> BTreeSet<Key> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let suspended = known
-            .credentials
-            .iter()
-            .filter(|(_, entry)| entry.credential().spec.suspend);
+        let suspended = known.credentials.iter().filter(|(_, entry)| entry.is_suspended());
         suspended
             .map(|(key, _)| Key::new(&key.namespace, refresh_token_secret(&key.name)))
             .collect()
@@ -233,7 +197,7 @@ impl<P: Ports> Controller<P> {
     /// Another process led meanwhile, and wrote down in the status what it did: requests that it handled, for one.
     async fn take_over(&self) {
         for entry in self.entries() {
-            entry.memory.lock().await.look_at_status_again();
+            entry.remembered.lock().await.look_at_status_again();
         }
     }
 
@@ -287,29 +251,33 @@ impl<P: Ports> Controller<P> {
         let Some(entry) = self.entry(key) else {
             return self.queue.forget(key);
         };
-        let credential = entry.credential();
-        let mut memory = entry.memory.lock().await;
+        let Some(credential) = entry.credential() else {
+            return self.queue.forget(key);
+        };
+        let mut remembered = entry.remembered.lock().await;
         if entry.listed_again.swap(false, Ordering::AcqRel) {
-            memory.compare_status(&credential);
+            remembered.compare_status(&credential);
         }
+        let memory = remembered.recall(&*self.ports, &credential);
         if entry.called.swap(false, Ordering::AcqRel) {
             settle::renewal::turn_came(&mut memory.known);
         }
         let stands = || self.leadership.lasts() && self.still_asks(key, &entry);
         let leave = Leave(&stands);
-        entry.show_meanwhile(Some(entry.shown(key, &memory)));
-        let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, &mut memory, leave)).await;
+        entry.show_meanwhile(Some(entry.shown(key, memory)));
+        let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, memory, leave)).await;
         entry.show_meanwhile(None);
         let expires_at = memory.decided().expires_at.as_ref().map(stamp::from_kube);
+        // The watch may have told the status that was written already.
+        if let Some(credential) = entry.credential() {
+            remembered.rest(&*self.ports, &credential);
+        }
         self.queue.done(key, passed.wake, expires_at);
     }
 
     /// Whether the credential of a running pass still exists and wants to be worked for.
     fn still_asks(&self, key: &Key, entry: &Arc<Entry>) -> bool {
-        let credential = entry.credential();
-        self.entry(key).is_some_and(|now| Arc::ptr_eq(&now, entry))
-            && !credential.spec.suspend
-            && !credential.deleting
+        self.entry(key).is_some_and(|now| Arc::ptr_eq(&now, entry)) && entry.asks()
     }
 }
 
@@ -324,135 +292,4 @@ async fn led(standing: &mut watch::Receiver<Standing>, stop: &CancellationToken)
 
 async fn lost(standing: &mut watch::Receiver<Standing>) {
     let _ended = standing.wait_for(|standing| !standing.leads()).await;
-}
-
-impl Known {
-    fn apply(&mut self, credential: Credential) -> bool {
-        let key = credential.key.clone();
-        self.not_understood.remove(&key);
-        let before = self.credentials.get(&key).map(|entry| entry.credential());
-        if before
-            .as_ref()
-            .is_some_and(|b| differs_in_status_only(b, &credential))
-        {
-            self.note_status(credential);
-            return false;
-        }
-        self.unconcern(&key);
-        for secret in secrets_of(&credential) {
-            self.concerned.entry(secret).or_default().insert(key.clone());
-        }
-        let known = self
-            .credentials
-            .get(&key)
-            .filter(|_| before.is_some_and(|b| b.uid == credential.uid));
-        if let Some(entry) = known {
-            *entry.credential.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credential);
-        } else {
-            let entry = Entry {
-                credential: RwLock::new(Arc::new(credential)),
-                memory: Mutex::default(),
-                listed_again: AtomicBool::default(),
-                called: AtomicBool::default(),
-                meanwhile: RwLock::default(),
-            };
-            self.credentials.insert(key, Arc::new(entry));
-        }
-        true
-    }
-
-    /// A status that somebody wrote asks for no pass, but a process that takes over goes by it.
-    fn note_status(&self, credential: Credential) {
-        if let Some(entry) = self.credentials.get(&credential.key) {
-            *entry.credential.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(credential);
-        }
-    }
-
-    fn remove(&mut self, key: &Key) {
-        self.unconcern(key);
-        self.not_understood.remove(key);
-        self.credentials.remove(key);
-    }
-
-    fn unconcern(&mut self, key: &Key) {
-        let Some(before) = self.credentials.get(key).map(|entry| entry.credential()) else {
-            return;
-        };
-        for secret in secrets_of(&before) {
-            if let Some(concerned) = self.concerned.get_mut(&secret) {
-                concerned.remove(key);
-                if concerned.is_empty() {
-                    self.concerned.remove(&secret);
-                }
-            }
-        }
-    }
-}
-
-impl Entry {
-    fn credential(&self) -> Arc<Credential> {
-        Arc::clone(&self.credential.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// As this process decided it last.
-    fn decided(&self, key: &Key) -> Seen {
-        match self.memory.try_lock() {
-            Ok(memory) => self.shown(key, &memory),
-            Err(_) => self.shown_meanwhile().unwrap_or_else(|| self.told(key)),
-        }
-    }
-
-    fn shown(&self, key: &Key, memory: &Memory) -> Seen {
-        if !memory.restored {
-            return self.told(key);
-        }
-        Seen {
-            key: key.clone(),
-            status: memory.decided().clone(),
-            login_waiting_since: memory.login_waiting_since,
-            certificate_expires_at: memory.known.client.as_ref().and_then(|c| c.expires_at),
-        }
-    }
-
-    fn show_meanwhile(&self, seen: Option<Seen>) {
-        *self.meanwhile.write().unwrap_or_else(PoisonError::into_inner) = seen.map(Box::new);
-    }
-
-    fn shown_meanwhile(&self) -> Option<Seen> {
-        let meanwhile = self.meanwhile.read().unwrap_or_else(PoisonError::into_inner);
-        meanwhile.as_deref().cloned()
-    }
-
-    /// As the watch tells it: what this process once decided is of no use while another one leads.
-    fn told(&self, key: &Key) -> Seen {
-        Seen {
-            key: key.clone(),
-            status: self.credential().status.clone().unwrap_or_default(),
-            login_waiting_since: None,
-            certificate_expires_at: None,
-        }
-    }
-}
-
-fn differs_in_status_only(before: &Credential, after: &Credential) -> bool {
-    before.uid == after.uid
-        && before.generation == after.generation
-        && before.deleting == after.deleting
-        && before.request == after.request
-        && before.spec == after.spec
-}
-
-/// The Secrets that a credential's spec names.
-fn secrets_of(credential: &Credential) -> BTreeSet<Key> {
-    let spec = &credential.spec;
-    let client = spec
-        .client_credential
-        .as_ref()
-        .and_then(ClientCredential::secret_name);
-    let session = refresh_token_secret(&credential.key.name);
-    let tokens = spec.tokens.iter().map(|t| t.secret_name.as_str());
-    let names = tokens
-        .chain([spec.login.secret_name.as_str(), session.as_str()])
-        .chain(client);
-    names.map(|name| credential.sibling(name)).collect()
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::controller::{Controller, Seen};
+use super::controller::Controller;
+use super::known::Seen;
 use crate::api::{Reason, annotation, refresh_token_secret};
 use crate::cluster::{self, SecretStore, Selects};
 use crate::entra;

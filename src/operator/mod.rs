@@ -8,6 +8,7 @@ mod controller;
 mod dumps;
 mod election;
 mod keys;
+mod known;
 mod leadership;
 mod lists;
 mod measure;

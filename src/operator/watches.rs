@@ -46,8 +46,8 @@ pub(super) async fn follow_credentials<P: Ports>(
                 let Some(key) = key(&object) else { continue };
                 let known = listing.remove(&key);
                 match decode(object) {
-                    Some(credential) if known => controller.listed_again(credential),
-                    Some(credential) => controller.applied(credential),
+                    Some(credential) if known => controller.listed_again(&credential),
+                    Some(credential) => controller.applied(&credential),
                     None => controller.not_understood(key),
                 }
             }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::ports::{Key, Owner};
 use super::stamp;
 use crate::api::{EntraCredentialSpec, EntraCredentialStatus, Realm, TokenSpec};
@@ -10,7 +12,7 @@ use crate::plan::policy::Place;
 use crate::plan::word::{Said, Word};
 
 /// One `EntraCredential`, lean.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Credential {
     /// Namespace and name.
     pub key: Key,

@@ -19,7 +19,7 @@
 //! | `shared` | what the credentials of a process have in common |
 //! | [`ports`] | what the shell needs of the world |
 //! | [`memory`], `restore` | what a process keeps of one credential, and takes from its status |
-//! | [`packed`] | how what is kept for long is kept |
+//! | [`rest`], [`packed`] | what is forgotten between renewals, and how the rest is kept |
 //! | [`pocket`] | answers that are not stored yet |
 //! | `marks` | keyed hashes on our objects |
 //! | [`material`] | secrets on their way through |
@@ -42,6 +42,7 @@ pub mod pass;
 pub mod pocket;
 pub mod ports;
 mod report;
+pub mod rest;
 mod restore;
 mod shared;
 pub mod stamp;
@@ -51,5 +52,6 @@ pub use credential::Credential;
 pub use leave::Leave;
 pub use memory::Memory;
 pub use pass::{Passed, pass};
+pub use rest::Remembered;
 pub use shared::{NoOp, Observer, Shared};
 pub use time::estimate_time;

@@ -4,7 +4,7 @@ use super::credential::Credential;
 use super::look::Look;
 use super::memory::Memory;
 use super::ownership::ownership;
-use super::ports::{AuthorityRefused, Ports, Provider, SecretMeta, Vault, Wanted as Sought};
+use super::ports::{AuthorityRefused, Kind, Ports, Provider, SecretMeta, Vault, View, Wanted as Sought};
 use super::{annotations, marks, report};
 use crate::api::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCredential, TLS_TYPE, TokenSpec, annotation,
@@ -32,7 +32,7 @@ pub(super) fn observe<P: Ports>(
     now: Time,
 ) -> Snapshot {
     let target = target(ports, credential, memory);
-    let ahead = ahead(ports, look, target.binding());
+    let ahead = ahead(ports, || look.session.clone(), target.binding());
     let client = client(credential, look, memory);
     let session = session(ports, credential, look, memory);
     let known = &memory.known;
@@ -139,15 +139,16 @@ fn client_input(credential: &Credential, look: &Look, memory: &Memory) -> Client
 
 /// How far the clock is ahead by which the tokens are dated: the authority's that the spec names, else that of the stored
 /// session.
-fn ahead<P: Ports>(ports: &P, look: &Look, wanted: Option<&Binding>) -> i64 {
+fn ahead<P: Ports>(ports: &P, session: impl FnOnce() -> Option<SecretMeta>, wanted: Option<&Binding>) -> i64 {
     let of = |binding: &Binding| ports.provider().ahead(binding);
-    let stored = || look.session.as_ref().and_then(annotations::binding);
+    let stored = || session().as_ref().and_then(annotations::binding);
     wanted.map_or_else(|| stored().as_ref().map_or(0, of), of)
 }
 
 /// The same before the first facts are taken together.
-pub(super) fn first_ahead<P: Ports>(ports: &P, credential: &Credential, look: &Look) -> i64 {
-    ahead(ports, look, binding(ports, credential).ok().as_ref())
+pub(super) fn first_ahead<P: Ports>(ports: &P, credential: &Credential) -> i64 {
+    let session = || ports.view().secret(Kind::Session, &credential.session_key());
+    ahead(ports, session, binding(ports, credential).ok().as_ref())
 }
 
 /// Where the spec says that its tokens come from.

@@ -9,6 +9,7 @@ use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::credential::Credential;
 use super::ports::SecretMeta;
 
 /// A kind of value that is kept packed.
@@ -43,6 +44,10 @@ impl<T: Example> Packed<T> {
 
 impl Example for SecretMeta {
     const EXAMPLE: &'static str = include_str!("packed/secret.json");
+}
+
+impl Example for Credential {
+    const EXAMPLE: &'static str = include_str!("packed/credential.json");
 }
 
 #[cfg(test)]
@@ -129,5 +134,15 @@ mod tests {
         let packed = Packed::of(&meta);
         assert!(packed.bytes.len() < 400, "{} bytes", packed.bytes.len());
         assert_eq!(packed.get(), Some(meta));
+    }
+
+    #[test]
+    fn a_usual_credential_takes_few_bytes() {
+        let text = include_str!("packed/usual.json");
+        let credential: Credential = serde_json::from_str(text).unwrap();
+        let packed = Packed::of(&credential);
+        assert_eq!(packed.get(), Some(credential));
+        let (packed, text) = (packed.bytes.len(), text.len());
+        assert!(packed < 900, "{packed} of {text} bytes");
     }
 }

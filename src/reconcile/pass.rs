@@ -61,7 +61,7 @@ pub async fn pass<P: Ports>(
 
 fn begin<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &mut Memory) {
     let first = !memory.restored;
-    memory.restore(credential, || first_ahead(ports, credential, look));
+    memory.restore(credential, || first_ahead(ports, credential));
     let before = memory.generation.replace(credential.generation);
     let edited = before.is_some_and(|generation| generation != credential.generation);
     let new = first && credential.status.is_none();

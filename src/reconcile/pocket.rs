@@ -48,6 +48,11 @@ pub struct HeldToken {
 }
 
 impl Pocket {
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.login.is_none() && self.refresh.is_none() && self.tokens.is_empty()
+    }
+
     /// What the plan sees of it.
     pub fn facts(&self) -> snapshot::Pocket {
         snapshot::Pocket {

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use entra_operator::reconcile::{Credential, Leave, Memory, Passed, pass};
+use entra_operator::api::EntraCredentialStatus;
+use entra_operator::reconcile::{Credential, Leave, Passed, Remembered, pass};
 
 use super::book::Tally;
 use super::replica::{Known, Replica, Running};
@@ -40,7 +41,7 @@ pub struct Plan {
     pub script: &'static [(i64, Act)],
 }
 
-type Passing = Pin<Box<dyn Future<Output = (Passed, Memory)>>>;
+type Passing = Pin<Box<dyn Future<Output = (Passed, Remembered)>>>;
 
 struct Task {
     replica: usize,
@@ -205,6 +206,7 @@ impl History {
         if !world.is_a_new_second() || self.asleep_until.is_some() {
             return;
         }
+        let nothing = EntraCredentialStatus::default();
         for r in self.replicas.iter().filter(|r| r.leads) {
             let Some(running) = r.running.as_ref().filter(|running| running.synced()) else {
                 continue;
@@ -214,8 +216,11 @@ impl History {
                     credential: &known.credential,
                     store: &running.ports.store,
                 };
-                let Some(memory) = &known.memory else { continue };
-                world.judge_ready(Says::Process(r.number), seen, Some(memory.decided()));
+                let Some(remembered) = &known.remembered else {
+                    continue;
+                };
+                let decided = remembered.decided(&known.credential);
+                world.judge_ready(Says::Process(r.number), seen, decided.or(Some(&nothing)));
                 if running.is_deaf() || world.lists_are_awaited() {
                     // Nothing tells that the status is another one.
                     world.judge_ready(Says::Status, seen, None);
@@ -305,7 +310,7 @@ impl History {
         };
         let slot = running.slots.get_mut(&key).unwrap();
         let known = running.known.get_mut(&key);
-        let Some((credential, mut memory)) = known.and_then(Known::take) else {
+        let Some((credential, mut remembered)) = known.and_then(Known::take) else {
             running.slots.remove(&key);
             return;
         };
@@ -313,8 +318,11 @@ impl History {
         let (ports, common) = (Arc::clone(&running.ports), Arc::clone(&running.common));
         let whose = Arc::clone(&credential);
         let future = Box::pin(async move {
-            let passed = Box::pin(pass(&*ports, &common, &whose, &mut memory, Leave::ALWAYS)).await;
-            (passed, memory)
+            // What could be forgotten meanwhile was.
+            //remembered.rest(&*ports, &whose);
+            let memory = remembered.recall(&*ports, &whose);
+            let passed = Box::pin(pass(&*ports, &common, &whose, memory, Leave::ALWAYS)).await;
+            (passed, remembered)
         });
         self.tasks.push(Task {
             replica,
@@ -356,12 +364,12 @@ impl History {
                 let until = self.lock().sleep_until.unwrap();
                 self.tasks[at].wake_at = until;
             }
-            Poll::Ready((passed, memory)) => self.finish(at, &passed, memory),
+            Poll::Ready((passed, remembered)) => self.finish(at, &passed, remembered),
         }
         self.lock().turn = None;
     }
 
-    fn finish(&mut self, at: usize, passed: &Passed, memory: Memory) {
+    fn finish(&mut self, at: usize, passed: &Passed, remembered: Remembered) {
         let task = self.tasks.swap_remove(at);
         let ahead = self.replicas[task.replica].offset.load(Ordering::Relaxed);
         // By the true time, which its own clock need not tell.
@@ -392,7 +400,7 @@ impl History {
         }
         drop(world);
         if let Some(running) = &mut self.replicas[task.replica].running {
-            running.done(&key, &task.credential.uid, passed.wake, memory);
+            running.done(&key, &task.credential.uid, passed.wake, remembered);
         }
     }
 

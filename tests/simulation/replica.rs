@@ -12,7 +12,7 @@ use entra_operator::plan::Time;
 use entra_operator::plan::keys::Keys;
 use entra_operator::plan::metadata::{Uid, Version};
 use entra_operator::reconcile::ports::{Key, Vault};
-use entra_operator::reconcile::{Credential, Memory, NoOp, Shared as Common, estimate_time};
+use entra_operator::reconcile::{Credential, NoOp, Remembered, Shared as Common, estimate_time};
 use futures::FutureExt as _;
 
 use super::api::Notice;
@@ -61,23 +61,31 @@ enum Told {
     Listed,
 }
 
-/// A credential and what the process remembers of it; the memory is away during a pass.
+/// A credential and what the process remembers of it; that is away during a pass.
 #[derive(Debug)]
 pub struct Known {
     pub credential: Arc<Credential>,
-    pub memory: Option<Memory>,
+    pub remembered: Option<Remembered>,
     /// A list told it again, and no pass has compared its status since.
     pub listed_again: bool,
 }
 
 impl Known {
     /// For a pass: the credential, and what is remembered of it.
-    pub fn take(&mut self) -> Option<(Arc<Credential>, Memory)> {
-        let mut memory = self.memory.take()?;
+    pub fn take(&mut self) -> Option<(Arc<Credential>, Remembered)> {
+        let mut remembered = self.remembered.take()?;
         if std::mem::take(&mut self.listed_again) {
-            memory.compare_status(&self.credential);
+            remembered.compare_status(&self.credential);
         }
-        Some((Arc::clone(&self.credential), memory))
+        Some((Arc::clone(&self.credential), remembered))
+    }
+
+    /// The watch tells something else.
+    fn tell(&mut self, credential: Arc<Credential>) {
+        if let Some(remembered) = &mut self.remembered {
+            remembered.is_told(&self.credential, &credential);
+        }
+        self.credential = credential;
     }
 }
 
@@ -284,16 +292,16 @@ impl Running {
         let of_status = before.is_some_and(|k| differs_in_status_only(&k.credential, &credential));
         let credential = Arc::new(credential);
         if let (true, Some(known)) = (of_status, self.known.get_mut(&key)) {
-            known.credential = credential;
+            known.tell(credential);
             return;
         }
         if let (true, Some(known)) = (same_object, self.known.get_mut(&key)) {
-            known.credential = credential;
+            known.tell(credential);
         } else {
-            let memory = Some(Memory::default());
+            let remembered = Some(Remembered::default());
             let known = Known {
                 credential,
-                memory,
+                remembered,
                 listed_again: false,
             };
             self.known.insert(key.clone(), known);
@@ -309,7 +317,8 @@ impl Running {
     /// This process leads from now on.
     pub fn take_over(&mut self) {
         for known in self.known.values_mut() {
-            known.memory.iter_mut().for_each(Memory::look_at_status_again);
+            let remembered = known.remembered.iter_mut();
+            remembered.for_each(Remembered::look_at_status_again);
         }
         self.look_at_all();
     }
@@ -372,10 +381,10 @@ impl Running {
     }
 
     /// A pass is over.
-    pub fn done(&mut self, key: &Key, uid: &Uid, wake: Option<Time>, memory: Memory) {
+    pub fn done(&mut self, key: &Key, uid: &Uid, wake: Option<Time>, remembered: Remembered) {
         self.catch_up();
         if let Some(known) = self.known.get_mut(key).filter(|k| k.credential.uid == *uid) {
-            known.memory = Some(memory);
+            known.remembered = Some(remembered);
         }
         let Some(slot) = self.slots.get_mut(key) else {
             return;

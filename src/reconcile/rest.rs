@@ -1,0 +1,184 @@
+//! What rests is forgotten.
+//!
+//! The memory of a credential that waits for its next renewal holds nothing that its status does not tell, and is dropped.
+//! Its next pass takes the status in, as a process does that starts.
+
+use super::credential::Credential;
+use super::memory::Memory;
+use super::observe::first_ahead;
+use super::ports::{Clock, Ports};
+use crate::api::EntraCredentialStatus;
+use crate::plan::schedule::DELETED_AGAIN;
+use crate::plan::{Known, Time};
+
+/// What a process remembers of one credential.
+#[derive(Debug, Default)]
+pub struct Remembered {
+    memory: Option<Box<Memory>>,
+    /// What was forgotten is what the status tells. Otherwise, without a memory, this process has not looked at it yet, or
+    /// another one has since.
+    as_told: bool,
+}
+
+impl Remembered {
+    /// The memory for a pass.
+    pub fn recall<P: Ports>(&mut self, ports: &P, credential: &Credential) -> &mut Memory {
+        let as_told = std::mem::take(&mut self.as_told);
+        self.memory.get_or_insert_with(|| {
+            if as_told {
+                Box::new(woken(credential, first_ahead(ports, credential)))
+            } else {
+                Box::default()
+            }
+        })
+    }
+
+    /// Forgets what `credential` tells, if that is all.
+    pub fn rest<P: Ports>(&mut self, ports: &P, credential: &Credential) {
+        let rests = |memory: &Memory| {
+            rests(
+                memory,
+                credential,
+                first_ahead(ports, credential),
+                ports.clock().now(),
+            )
+        };
+        if self.memory.as_deref().is_some_and(rests) {
+            self.memory = None;
+            self.as_told = true;
+        }
+    }
+
+    /// The watch tells `credential`, and told `before` so far. What was forgotten is not in another status.
+    pub fn is_told(&mut self, before: &Credential, credential: &Credential) {
+        self.as_told &= before.status == credential.status;
+    }
+
+    /// Another process may have been at work: what the status tells is taken in again. The pocket stays.
+    pub fn look_at_status_again(&mut self) {
+        self.as_told = false;
+        if let Some(memory) = &mut self.memory {
+            memory.look_at_status_again();
+        }
+    }
+
+    /// A list that began anew tells the status, see [`Memory::compare_status`].
+    pub fn compare_status(&mut self, credential: &Credential) {
+        if let Some(memory) = &mut self.memory {
+            memory.compare_status(credential);
+        }
+    }
+
+    /// The status that was decided last: of a credential that rests it is the one that is told. None before its first pass.
+    pub fn decided<'a>(&'a self, credential: &'a Credential) -> Option<&'a EntraCredentialStatus> {
+        match &self.memory {
+            Some(memory) => memory.restored.then(|| memory.decided()),
+            None => credential.status.as_ref().filter(|_| self.as_told),
+        }
+    }
+
+    /// What it holds beyond the status, if it holds more.
+    pub fn more(&self) -> Option<&Memory> {
+        self.memory.as_deref()
+    }
+}
+
+/// Whether forgetting a memory loses nothing: it is told by the status, or read again with the next renewal.
+fn rests(memory: &Memory, credential: &Credential, ahead: i64, now: Time) -> bool {
+    let told = credential
+        .status
+        .as_ref()
+        .is_some_and(|status| *status == memory.written);
+    let same = memory.generation == memory.written.observed_generation;
+    told && same && memory.restored && !holds_more(memory) && {
+        let again = woken(credential, ahead).known;
+        like(&again, memory.known.clone(), now) == again
+    }
+}
+
+fn woken(credential: &Credential, ahead: i64) -> Memory {
+    let mut memory = Memory::default();
+    memory.restore(credential, || ahead);
+    memory.generation = memory.written.observed_generation;
+    memory
+}
+
+/// Whether it holds what no status tells.
+fn holds_more(memory: &Memory) -> bool {
+    !memory.pocket.is_empty()
+        || memory.unwritten.is_some()
+        || memory.account_token.is_some()
+        || memory.ticket.is_some()
+        || memory.login_waiting_since.is_some()
+        || has_failed(&memory.written)
+}
+
+/// The status tells one failure where several entries have the same: which of them is tried next is remembered alone.
+fn has_failed(status: &EntraCredentialStatus) -> bool {
+    status.failure.is_some() || status.tokens.iter().any(|token| token.failure.is_some())
+}
+
+/// What is known, without what the next pass learns again or has no use for.
+fn like(again: &Known, mut known: Known, now: Time) -> Known {
+    // A renewal reads both; the metrics tell of a certificate's end all the while.
+    known.session = None;
+    known.client = known.client.filter(|client| client.expires_at.is_some());
+    // Of one pass.
+    known.taken.clear();
+    known.stored = 0;
+    known.deleted_login_at = known.deleted_login_at.filter(|at| now < at.plus(DELETED_AGAIN));
+    // The rest of it is in the seal.
+    if let (Some(known), Some(told)) = (&mut known.account, &again.account) {
+        known.subject.clone_from(&told.subject);
+        known.issuer.clone_from(&told.issuer);
+    }
+    for (name, note) in &mut known.entries {
+        // The status tells of every renewal; only one that was put off differs from what the Secret says.
+        let told = again.entries.get(name).and_then(|note| note.deferred_until);
+        note.deferred_until = note.deferred_until.or(told);
+    }
+    known
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reconcile::memory::Unwritten;
+
+    const NOW: Time = Time(1_795_631_000);
+
+    fn usual() -> Credential {
+        serde_json::from_str(include_str!("packed/usual.json")).unwrap()
+    }
+
+    /// Whether a memory rests that was woken by the usual status, and then changed.
+    fn rests_with(change: impl FnOnce(&mut Memory)) -> bool {
+        let credential = usual();
+        let mut memory = woken(&credential, 0);
+        change(&mut memory);
+        rests(&memory, &credential, 0, NOW)
+    }
+
+    #[test]
+    fn what_the_status_tells_is_forgotten() {
+        assert!(rests_with(|_| ()));
+        assert!(rests_with(|m| m.known.stored = 3), "that was of one pass");
+    }
+
+    #[test]
+    fn what_no_status_tells_is_remembered() {
+        assert!(!rests_with(|m| m.login_waiting_since = Some(NOW)));
+        assert!(!rests_with(|m| m.known.turn_at = Some(NOW.plus(60))));
+        assert!(!rests_with(|m| m.known.deleting = true));
+        assert!(!rests_with(|m| m.generation = Some(1)));
+        assert!(!rests_with(|m| m.restored = false));
+        assert!(!rests_with(|m| m.written.observed_generation = None));
+        assert!(!rests_with(|m| {
+            m.unwritten = Some(Unwritten {
+                status: usual().status.unwrap(),
+                tries: 1,
+                next_attempt_at: NOW,
+            });
+        }));
+    }
+}
