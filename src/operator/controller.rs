@@ -69,6 +69,8 @@ pub(super) struct Seen {
     pub login_waiting_since: Option<Time>,
     /// When its client certificate ends, once it was read.
     pub certificate_expires_at: Option<Time>,
+    /// Since when a pass runs over it, by the monotonic clock.
+    pub passing_since: Option<Duration>,
 }
 
 impl<P: Ports> Controller<P> {
@@ -297,7 +299,10 @@ impl<P: Ports> Controller<P> {
         }
         let stands = || self.leadership.lasts() && self.still_asks(key, &entry);
         let leave = Leave(&stands);
-        entry.show_meanwhile(Some(entry.shown(key, &memory)));
+        entry.show_meanwhile(Some(Seen {
+            passing_since: Some(self.ports.clock().monotonic()),
+            ..entry.shown(key, &memory)
+        }));
         let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, &mut memory, leave)).await;
         entry.show_meanwhile(None);
         let expires_at = memory.decided().expires_at.as_ref().map(stamp::from_kube);
@@ -411,6 +416,7 @@ impl Entry {
             status: memory.decided().clone(),
             login_waiting_since: memory.login_waiting_since,
             certificate_expires_at: memory.known.client.as_ref().and_then(|c| c.expires_at),
+            passing_since: None,
         }
     }
 
@@ -430,6 +436,7 @@ impl Entry {
             status: self.credential().status.clone().unwrap_or_default(),
             login_waiting_since: None,
             certificate_expires_at: None,
+            passing_since: None,
         }
     }
 }

@@ -57,6 +57,10 @@ impl entra::Observer for Measure {
             Duration::try_from_secs_f64(seconds).unwrap_or_default(),
         );
     }
+
+    fn on_held_back(&self, reason: Reason) {
+        self.0.held_back(reason);
+    }
 }
 
 impl cluster::Observer for Measure {
@@ -88,10 +92,11 @@ pub(super) fn observed<P: Ports>(
     clock: &dyn Clock,
 ) -> Observed {
     let now = clock.now();
+    let seen = controller.seen();
     Observed {
         now,
-        rows: controller
-            .seen()
+        longest_pass: longest_pass(&seen, clock.monotonic()),
+        rows: seen
             .into_iter()
             .filter_map(|seen| row(seen, store, now))
             .collect(),
@@ -99,6 +104,14 @@ pub(super) fn observed<P: Ports>(
         sealed: sealed(&controller.suspended(), store),
         sealing_keys: keys.keys().ids().map(ToString::to_string).collect(),
     }
+}
+
+fn longest_pass(seen: &[Seen], now: Duration) -> Duration {
+    let running = seen.iter().filter_map(|seen| seen.passing_since);
+    running
+        .map(|since| now.saturating_sub(since))
+        .max()
+        .unwrap_or_default()
 }
 
 /// The store tells more than the credentials: a key that a Secret without one needs is needed, too.
@@ -115,7 +128,11 @@ fn sealed(suspended: &BTreeSet<Key>, store: &SecretStore) -> Vec<SealedRow> {
 }
 
 fn row(seen: Seen, store: &SecretStore, now: Time) -> Option<Row> {
-    let ready = seen.status.conditions.iter().find(|c| c.type_ == "Ready")?;
+    let condition = |kind: &str| {
+        let found = seen.status.conditions.iter().find(|c| c.type_ == kind)?;
+        Some((found.status == "True", found.reason.parse().ok()?))
+    };
+    let (said, reason) = condition("Ready")?;
     let session = store.get(&Key::new(
         &seen.key.namespace,
         refresh_token_secret(&seen.key.name),
@@ -123,12 +140,12 @@ fn row(seen: Seen, store: &SecretStore, now: Time) -> Option<Row> {
     let text = |name: &str| session.as_ref().and_then(|m| m.annotations.get(name)).cloned();
     let time = |name: &str| text(name).as_deref().and_then(stamp::from_text);
     let tokens: Vec<_> = seen.status.tokens.iter().map(token_row).collect();
-    let (said, reason) = (ready.status == "True", ready.reason.parse().ok()?);
     // A status that was decided before the token ran out says what was true then.
     let ran_out = said && tokens.iter().any(|t| t.expires_at.is_some_and(|at| at <= now));
     Some(Row {
         ready: said && !ran_out,
         reason: if ran_out { Reason::Expired } else { reason },
+        logged_in: condition("LoggedIn")?,
         refresh_token_issued_at: time(annotation::ISSUED_AT),
         refresh_token_expires_at: time(annotation::EXPIRES_AT),
         login_waiting_since: seen.login_waiting_since,
