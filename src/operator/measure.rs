@@ -159,6 +159,7 @@ fn row(seen: Seen, store: &SecretStore, now: Time) -> Option<Row> {
 fn token_row(token: &crate::api::TokenStatus) -> TokenRow {
     TokenRow {
         secret: token.secret_name.clone(),
+        issued_at: token.refreshed_at.as_ref().map(stamp::from_kube),
         expires_at: token.expires_at.as_ref().map(stamp::from_kube),
         refresh_at: token.refresh_at.as_ref().map(stamp::from_kube),
     }

@@ -45,6 +45,8 @@ pub struct Row {
 pub struct TokenRow {
     /// Name of the Secret.
     pub secret: String,
+    /// When the published token was issued.
+    pub issued_at: Option<Time>,
     /// When the published token expires; `None` if none is published.
     pub expires_at: Option<Time>,
     /// When its renewal is due.
@@ -176,8 +178,14 @@ fn encode_objects(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Res
     )?;
     gauges(
         encoder,
+        "credential_token_issued_timestamp_seconds",
+        "When the published token was issued, in Unix seconds. Compare it with its expiry: of a token that lives long enough, 990 seconds or more are left when its renewal is due.",
+        of_tokens(rows, |token| token.issued_at),
+    )?;
+    gauges(
+        encoder,
         "credential_next_refresh_timestamp_seconds",
-        "When renewal of the token is due, in Unix seconds. If it is long past, look at entra_refresh_total by reason and at the operator's log.",
+        "When the next renewal of the token is planned, pauses after failures included, in Unix seconds. If it is long past, look at entra_refresh_total by reason and at the operator's log.",
         of_tokens(rows, |token| token.refresh_at),
     )?;
     gauges(
@@ -261,10 +269,7 @@ fn longest_wait(observed: &Observed) -> i64 {
 }
 
 fn shortest_life(observed: &Observed) -> Option<i64> {
-    let renewed = observed
-        .rows
-        .iter()
-        .filter(|row| row.reason != Reason::Suspended);
+    let renewed = observed.rows.iter().filter(|row| row.reason != Reason::Suspended);
     let tokens = renewed.flat_map(|row| &row.tokens);
     tokens
         .filter_map(|token| Some(token.expires_at?.since(observed.now)))

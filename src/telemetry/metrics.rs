@@ -82,8 +82,8 @@ impl Metrics {
         }));
         register_build(&mut registry);
         Self {
-            source,
             of_process,
+            source,
             ..Self::events(registry)
         }
     }

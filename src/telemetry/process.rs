@@ -21,8 +21,12 @@ impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let cpu = encoder.encode_descriptor("process_cpu_seconds", CPU_HELP, None, MetricType::Counter)?;
         ConstCounter::new(processor_time()).encode(cpu)?;
-        let memory =
-            encoder.encode_descriptor("process_resident_memory_bytes", MEMORY_HELP, None, MetricType::Gauge)?;
+        let memory = encoder.encode_descriptor(
+            "process_resident_memory_bytes",
+            MEMORY_HELP,
+            None,
+            MetricType::Gauge,
+        )?;
         resident().map_or(Ok(()), |bytes| ConstGauge::new(bytes).encode(memory))
     }
 }
@@ -39,7 +43,11 @@ fn processor_time() -> f64 {
 fn resident() -> Option<i64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse::<i64>().ok()?.checked_mul(1024)
+    line.split_whitespace()
+        .next()?
+        .parse::<i64>()
+        .ok()?
+        .checked_mul(1024)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ fn row(name: &str, ready: bool, reason: Reason) -> Row {
         certificate_expires_at: None,
         tokens: vec![TokenRow {
             secret: format!("{name}-graph"),
+            issued_at: Some(Time(700)),
             expires_at: Some(Time(1600)),
             refresh_at: Some(Time(1300)),
         }],
@@ -30,6 +31,7 @@ fn observed() -> Observed {
     awaiting.refresh_token_expires_at = None;
     awaiting.tokens = vec![TokenRow {
         secret: "c-graph".to_owned(),
+        issued_at: None,
         expires_at: None,
         refresh_at: None,
     }];
@@ -103,6 +105,7 @@ fn objects_are_reported_with_their_times() {
             r#"entra_credential_logged_in{namespace="etl",name="a",reason="RefreshTokenStored"} 1"#,
             r#"entra_credential_logged_in{namespace="etl",name="c",reason="AwaitingLogin"} 0"#,
             r#"entra_credential_token_expiry_timestamp_seconds{namespace="etl",name="a",secret="a-graph"} 1600"#,
+            r#"entra_credential_token_issued_timestamp_seconds{namespace="etl",name="a",secret="a-graph"} 700"#,
             r#"entra_credential_next_refresh_timestamp_seconds{namespace="etl",name="b",secret="b-graph"} 1300"#,
             r#"entra_credential_refresh_token_issued_timestamp_seconds{namespace="etl",name="a"} 500"#,
             r#"entra_credential_refresh_token_expiry_timestamp_seconds{namespace="etl",name="a"} 29300"#,

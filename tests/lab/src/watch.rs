@@ -1,6 +1,6 @@
 //! `cargo lab watch`: the chart's alerts and its dashboard before a real Prometheus, which reads a real operator.
 //!
-//! Opt-in, because it needs Prometheus: Debian's package, installed or fetched once. It ends by itself after some four
+//! Opt-in, because it needs Prometheus: Debian's package, installed or fetched once. It ends by itself after some two
 //! minutes.
 //!
 //! # Guarantees
@@ -25,7 +25,7 @@ use crate::demo::program;
 use crate::demo::screen::{Paint, Screen};
 use crate::{cache, controlplane, demo, simulator, stage};
 
-/// Alerts and dashboard before a real Prometheus; needs Debian's package prometheus, takes some four minutes
+/// Alerts and dashboard before a real Prometheus; needs Debian's package prometheus, takes some two minutes
 #[derive(Debug, Clone, clap::Args)]
 pub struct Args {
     /// Use this operator binary instead of building one

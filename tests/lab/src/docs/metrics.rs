@@ -125,6 +125,7 @@ fn example() -> String {
 fn observed() -> Observed {
     let token = TokenRow {
         secret: "token".to_owned(),
+        issued_at: Some(Time(0)),
         expires_at: Some(Time(2)),
         refresh_at: Some(Time(1)),
     };

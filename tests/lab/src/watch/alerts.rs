@@ -27,6 +27,23 @@ struct Group {
     rules: Vec<Alert>,
 }
 
+/// The names are those of `promtool`.
+#[derive(Debug, Deserialize)]
+struct Tests {
+    tests: Vec<Test>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Test {
+    alert_rule_test: Vec<Moment>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Moment {
+    alertname: String,
+    exp_alerts: Vec<Value>,
+}
+
 /// What is tested of an alert: how often that it fires, and that it does not.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tested {
@@ -51,17 +68,14 @@ pub fn alerts() -> Result<Vec<Alert>, Error> {
 /// # Errors
 /// The file is not what it should be.
 pub fn tested(alert: &str) -> Result<Tested, Error> {
-    let tests: Value = serde_saphyr::from_str(TESTS)
+    let read: Tests = serde_saphyr::from_str(TESTS)
         .map_err(|error| Error::Chart("tests/lab/src/watch/rules.test.yaml", error.to_string()))?;
-    let list = |value: &Value, key: &str| value[key].as_array().cloned().unwrap_or_default();
+    let moments = read.tests.into_iter().flat_map(|test| test.alert_rule_test);
     let mut found = Tested::default();
-    let cases = list(&tests, "tests").into_iter();
-    for case in cases.flat_map(|test| list(&test, "alert_rule_test")) {
-        if case["alertname"] == alert {
-            let fires = !list(&case, "exp_alerts").is_empty();
-            found.fires += usize::from(fires);
-            found.silent += usize::from(!fires);
-        }
+    for moment in moments.filter(|moment| moment.alertname == alert) {
+        let fires = !moment.exp_alerts.is_empty();
+        found.fires += usize::from(fires);
+        found.silent += usize::from(!fires);
     }
     Ok(found)
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::alerts::alerts;
 use super::dashboard::panels;
 use super::names::names;
-use super::prometheus::Prometheus;
+use super::prometheus::{Alert, Prometheus};
 use super::scene::{FAILING, NAMESPACE, Scene, strike};
 use super::{Error, picture};
 use crate::demo::screen::{Paint, Screen};
@@ -69,13 +69,9 @@ pub(super) async fn judge(
         screen.plain(&scene.log_end())?;
     }
     let (prometheus, stage) = scene.end_of_operator().await?;
-    let down = fired(&prometheus).await?.contains("EntraOperatorDown");
+    let down = fired(&prometheus, "10s").await?.contains("EntraOperatorDown");
     let late = Some("EntraOperatorDown does not fire".to_owned()).filter(|_| !down);
-    broken.extend(waited(
-        screen,
-        "the end is noticed",
-        late.into_iter().collect(),
-    )?);
+    broken.extend(waited(screen, "the end is noticed", late.into_iter().collect())?);
     drop(prometheus);
     strike(stage).await;
     Ok(broken)
@@ -116,10 +112,12 @@ async fn signed_in(prometheus: &Prometheus) -> Result<Vec<String>, Error> {
     .await
 }
 
-/// Alerts that fired at some moment.
-async fn fired(prometheus: &Prometheus) -> Result<BTreeSet<String>, Error> {
-    let query = r#"count by (alertname) (max_over_time(ALERTS{alertstate="firing"}[30m]))"#;
-    let found = prometheus.query(query).await?;
+/// Alerts that fired at some moment of this time.
+async fn fired(prometheus: &Prometheus, time: &str) -> Result<BTreeSet<String>, Error> {
+    let fired = format!("max_over_time(ALERTS{{alertstate=\"firing\"}}[{time}])");
+    let found = prometheus
+        .query(&format!("count by (alertname) ({fired})"))
+        .await?;
     Ok(found
         .iter()
         .map(|series| series.label("alertname").to_owned())
@@ -127,13 +125,14 @@ async fn fired(prometheus: &Prometheus) -> Result<BTreeSet<String>, Error> {
 }
 
 async fn fired_of(prometheus: &Prometheus) -> Result<Vec<String>, Error> {
-    let fired = fired(prometheus).await?;
+    let fired = fired(prometheus, "30m").await?;
     let missing = MUST_FIRE.into_iter().filter(|alert| !fired.contains(*alert));
     Ok(missing.map(str::to_owned).collect())
 }
 
 async fn wrong(prometheus: &Prometheus) -> Result<Vec<String>, Error> {
-    let fired = fired(prometheus).await?;
+    // Before Prometheus read it for the first time, the operator was away.
+    let fired = fired(prometheus, "30s").await?;
     let wrong = MUST_NOT_FIRE.into_iter().filter(|alert| fired.contains(*alert));
     Ok(wrong.map(|alert| format!("{alert} fires")).collect())
 }
@@ -166,11 +165,13 @@ async fn unknown_names(prometheus: &Prometheus) -> Result<Vec<String>, Error> {
 async fn untold(prometheus: &Prometheus) -> Result<Vec<String>, Error> {
     let alerts = prometheus.alerts().await?;
     let whose = format!("{NAMESPACE}/{FAILING}");
-    let told = |annotations: &serde_json::Value| {
-        let says = |name: &str, text: &str| annotations[name].as_str().is_some_and(|a| a.contains(text));
-        says("summary", &whose) && says("runbook_url", "docs/alerts.md#entra")
+    let says = |alert: &Alert, name: &str, text: &str| {
+        let said = alert.annotations.get(name);
+        said.is_some_and(|said| said.contains(text))
     };
-    let told = alerts.iter().any(|alert| told(&alert["annotations"]));
+    let told = alerts
+        .iter()
+        .any(|alert| says(alert, "summary", &whose) && says(alert, "runbook_url", "docs/alerts.md#entra"));
     Ok(Some(format!("no alert tells of {whose}"))
         .filter(|_| !told)
         .into_iter()

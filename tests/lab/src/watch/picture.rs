@@ -43,7 +43,10 @@ pub(super) async fn draw(prometheus: &Prometheus, since: Duration, file: &Path) 
         let lines = lines(prometheus, &panel, since.as_secs_f64()).await?;
         answered.push((panel, lines));
     }
-    let height = answered.iter().map(|(panel, _)| panel.place.y + panel.place.h).max();
+    let height = answered
+        .iter()
+        .map(|(panel, _)| panel.place.y + panel.place.h)
+        .max();
     let size = (GRID * UNIT.0, height.unwrap_or(1) * UNIT.1);
     let root = SVGBackend::new(file, size).into_drawing_area();
     root.fill(&WHITE).map_err(wrong)?;
@@ -70,7 +73,11 @@ async fn lines(prometheus: &Prometheus, panel: &Panel, seconds: f64) -> Result<V
             Kind::TimeSeries => prometheus.over(&query, seconds, STEP).await?,
             Kind::Stat | Kind::Table => prometheus.query(&query).await?,
         };
-        lines.extend(found.iter().map(|series| (called(target, series), series.points())));
+        lines.extend(
+            found
+                .iter()
+                .map(|series| (called(target, series), series.points())),
+        );
     }
     Ok(lines)
 }
@@ -81,16 +88,16 @@ fn called(target: &Target, series: &Series) -> String {
         let values: Vec<_> = series.metric.values().rev().map(String::as_str).collect();
         return values.join("   ");
     }
-    let fill = |text: String, (name, value): (&String, &String)| {
-        text.replace(&format!("{{{{{name}}}}}"), value)
-    };
+    let fill =
+        |text: String, (name, value): (&String, &String)| text.replace(&format!("{{{{{name}}}}}"), value);
     series.metric.iter().fold(target.legend.clone(), fill)
 }
 
 fn framed(area: &Area<'_>, (width, height): (u32, u32)) -> Result<(), Error> {
     let (right, bottom) = (pixels(width - 1), pixels(height - 1));
     let corners = [(0, 0), (right, 0), (right, bottom), (0, bottom), (0, 0)];
-    area.draw(&PathElement::new(corners, GREY.mix(0.4))).map_err(wrong)
+    area.draw(&PathElement::new(corners, GREY.mix(0.4)))
+        .map_err(wrong)
 }
 
 fn text(area: &Area<'_>, text: String, at: (i32, i32), size: i32, colour: RGBColor) -> Result<(), Error> {
@@ -100,7 +107,9 @@ fn text(area: &Area<'_>, text: String, at: (i32, i32), size: i32, colour: RGBCol
 
 fn number(area: &Area<'_>, panel: &Panel, lines: &[Line]) -> Result<(), Error> {
     text(area, panel.title.clone(), (10, 8), 14, BLACK)?;
-    let last = lines.first().and_then(|(name, points)| Some((name, points.last()?.1)));
+    let last = lines
+        .first()
+        .and_then(|(name, points)| Some((name, points.last()?.1)));
     let said = match last {
         // The value of what tells a version is always 1.
         Some((name, _)) if panel.title == "Version" => name.clone(),
@@ -171,11 +180,7 @@ fn range(lines: &[Line], of: impl Fn(&(f64, f64)) -> f64) -> Range<f64> {
 fn widened(range: Range<f64>) -> Range<f64> {
     let (low, high) = (range.start.min(0.0), range.end.max(0.0));
     let room = (high - low).max(f64::MIN_POSITIVE) * 0.35;
-    if high > low {
-        low..high + room
-    } else {
-        0.0..1.0
-    }
+    if high > low { low..high + room } else { 0.0..1.0 }
 }
 
 /// A value with its unit.

@@ -53,7 +53,9 @@ fn fetch(target: &Path) -> Result<(), Error> {
             .args(["download", PACKAGE])
             .current_dir(&package),
     )?;
-    let found = fs::read_dir(&package).map_err(Error::io("read a directory"))?.next();
+    let found = fs::read_dir(&package)
+        .map_err(Error::io("read a directory"))?
+        .next();
     let file = found
         .and_then(Result::ok)
         .ok_or_else(|| Error::io("find the package")(std::io::ErrorKind::NotFound.into()))?;

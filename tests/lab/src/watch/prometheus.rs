@@ -16,7 +16,7 @@ use crate::controlplane::guard::{DIRECTORY_PREFIX, Guard};
 use crate::stage::OPERATOR;
 
 /// Longest for a start.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running Prometheus.
 pub(super) struct Prometheus {
@@ -37,6 +37,18 @@ pub(super) struct Series {
     /// The same over time.
     #[serde(default)]
     values: Vec<(f64, String)>,
+}
+
+/// An alert as it is told.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Alert {
+    /// Its texts.
+    pub(super) annotations: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct Alerts {
+    alerts: Vec<Alert>,
 }
 
 #[derive(Deserialize)]
@@ -116,7 +128,12 @@ impl Prometheus {
     pub(super) async fn over(&self, query: &str, seconds: f64, step: u32) -> Result<Vec<Series>, Error> {
         let now = jiff::Timestamp::now().as_duration().as_secs_f64();
         let (start, end, step) = ((now - seconds).to_string(), now.to_string(), step.to_string());
-        let asked = [("query", query), ("start", &start), ("end", &end), ("step", &step)];
+        let asked = [
+            ("query", query),
+            ("start", &start),
+            ("end", &end),
+            ("step", &step),
+        ];
         let found: Found = self.get("query_range", &asked).await?;
         Ok(found.result)
     }
@@ -127,9 +144,9 @@ impl Prometheus {
     }
 
     /// Alerts that are pending or fire now, as Prometheus tells them.
-    pub(super) async fn alerts(&self) -> Result<Vec<Value>, Error> {
-        let found: Value = self.get("alerts", &[]).await?;
-        Ok(found["alerts"].as_array().cloned().unwrap_or_default())
+    pub(super) async fn alerts(&self) -> Result<Vec<Alert>, Error> {
+        let found: Alerts = self.get("alerts", &[]).await?;
+        Ok(found.alerts)
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, asked: &[(&str, &str)]) -> Result<T, Error> {

@@ -3,7 +3,8 @@
 use std::fs;
 use std::process::Command;
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Map, Value};
 
 use super::Error;
 use super::programs::{Programs, output};
@@ -12,6 +13,12 @@ use crate::chart::sets::{RELEASE, chart};
 use crate::chart::written::KUBERNETES;
 
 const TESTS: &str = include_str!("rules.test.yaml");
+
+/// A `PrometheusRule`.
+#[derive(Deserialize)]
+struct Object {
+    spec: Value,
+}
 
 /// The groups of the chart's `PrometheusRule` with its defaults. Blocks.
 pub(super) fn rules() -> Result<Value, Error> {
@@ -30,9 +37,9 @@ pub(super) fn rules() -> Result<Value, Error> {
         "--show-only",
         "templates/prometheusrule.yaml",
     ])?;
-    let object: Value = serde_saphyr::from_str(&rendered)
+    let object: Object = serde_saphyr::from_str(&rendered)
         .map_err(|error| Error::Chart("the chart's PrometheusRule", error.to_string()))?;
-    Ok(object["spec"].clone())
+    Ok(object.spec)
 }
 
 /// Checks them, their texts included, and runs their tests; says what `promtool` said. Blocks.
@@ -74,12 +81,14 @@ pub(super) fn impatient(rules: Value) -> Value {
     })
 }
 
-fn changed(mut rules: Value, change: impl Fn(&mut serde_json::Map<String, Value>)) -> Value {
-    let groups = rules["groups"].as_array_mut().into_iter().flatten();
-    let lists = groups.filter_map(|group| group["rules"].as_array_mut());
-    lists
-        .flatten()
-        .filter_map(Value::as_object_mut)
-        .for_each(change);
+/// Each alert changed.
+fn changed(mut rules: Value, change: impl Fn(&mut Map<String, Value>)) -> Value {
+    let groups = elements(rules.get_mut("groups"));
+    let alerts = groups.flat_map(|group| elements(group.get_mut("rules")));
+    alerts.filter_map(Value::as_object_mut).for_each(change);
     rules
+}
+
+fn elements(list: Option<&mut Value>) -> impl Iterator<Item = &mut Value> {
+    list.and_then(Value::as_array_mut).into_iter().flatten()
 }

@@ -23,6 +23,8 @@ const LIFE: u64 = 24;
 /// An application whose proof is a certificate.
 const CERTIFICATE_CLIENT: &str = "aaaaaaaa-0000-4000-8000-00000000000e";
 
+const CERTIFICATE_SECRET: &str = "certificate-client";
+
 /// The account is disabled.
 const DISABLED: u32 = 50057;
 
@@ -99,7 +101,7 @@ impl Scene {
             .simulator
             .change(|world| world.applications.push(application));
         let mut objects = vec![secret(
-            "certificate-client",
+            CERTIFICATE_SECRET,
             "kubernetes.io/tls",
             &json!({"tls.crt": client.certificate, "tls.key": client.key}),
         )];
@@ -164,20 +166,22 @@ fn user_of(name: &str) -> String {
 }
 
 fn credential(name: &str) -> Value {
-    let mut spec = json!({
-        "tenant": TENANT, "clientId": PUBLIC_CLIENT, "authority": AUTHORITY,
-        "login": {"secretName": format!("{name}-login")},
-        "tokens": [{"secretName": format!("{name}-api"), "scopes": [format!("{API}/.default")]}],
-    });
-    if name == CERTIFICATE {
-        spec["clientId"] = json!(CERTIFICATE_CLIENT);
-        spec["clientCredential"] = json!({"certificate": {"secretName": "certificate-client"}});
-    }
-    if name == AT_ADFS {
-        spec["authority"] = json!(ADFS);
-        spec["tokens"][0]["scopes"] = json!([format!("{API}/read")]);
-        spec.as_object_mut().map(|spec| spec.remove("tenant"));
-    }
+    let login = json!({"secretName": format!("{name}-login")});
+    let token =
+        |scope: &str| json!([{"secretName": format!("{name}-api"), "scopes": [format!("{API}/{scope}")]}]);
+    let spec = match name {
+        AT_ADFS => json!({
+            "clientId": PUBLIC_CLIENT, "authority": ADFS, "login": login, "tokens": token("read"),
+        }),
+        CERTIFICATE => json!({
+            "tenant": TENANT, "clientId": CERTIFICATE_CLIENT, "authority": AUTHORITY, "login": login,
+            "clientCredential": {"certificate": {"secretName": CERTIFICATE_SECRET}}, "tokens": token(".default"),
+        }),
+        _ => json!({
+            "tenant": TENANT, "clientId": PUBLIC_CLIENT, "authority": AUTHORITY, "login": login,
+            "tokens": token(".default"),
+        }),
+    };
     json!({
         "apiVersion": "entra-operator.dev/v1alpha1", "kind": "EntraCredential",
         "metadata": {"name": name, "namespace": NAMESPACE}, "spec": spec,
