@@ -132,7 +132,7 @@ fn row(seen: Seen, store: &SecretStore, now: Time) -> Option<Row> {
         let found = seen.status.conditions.iter().find(|c| c.type_ == kind)?;
         Some((found.status == "True", found.reason.parse().ok()?))
     };
-    let (said, reason) = condition("Ready")?;
+    let ready = condition("Ready")?;
     let session = store.get(&Key::new(
         &seen.key.namespace,
         refresh_token_secret(&seen.key.name),
@@ -140,11 +140,11 @@ fn row(seen: Seen, store: &SecretStore, now: Time) -> Option<Row> {
     let text = |name: &str| session.as_ref().and_then(|m| m.annotations.get(name)).cloned();
     let time = |name: &str| text(name).as_deref().and_then(stamp::from_text);
     let tokens: Vec<_> = seen.status.tokens.iter().map(token_row).collect();
-    // A status that was decided before the token ran out says what was true then.
-    let ran_out = said && tokens.iter().any(|t| t.expires_at.is_some_and(|at| at <= now));
+    let ran_out = tokens.iter().any(|t| t.expires_at.is_some_and(|at| at <= now));
+    let (ready, reason) = ready_now(ready, ran_out);
     Some(Row {
-        ready: said && !ran_out,
-        reason: if ran_out { Reason::Expired } else { reason },
+        ready,
+        reason,
         logged_in: condition("LoggedIn")?,
         refresh_token_issued_at: time(annotation::ISSUED_AT),
         refresh_token_expires_at: time(annotation::EXPIRES_AT),
@@ -156,11 +156,35 @@ fn row(seen: Seen, store: &SecretStore, now: Time) -> Option<Row> {
     })
 }
 
+/// A status that was decided before the token ran out says what was true then. Of a suspended one it was meant to.
+const fn ready_now((said, reason): (bool, Reason), ran_out: bool) -> (bool, Reason) {
+    match reason {
+        Reason::Suspended => (said && !ran_out, reason),
+        _ if said && ran_out => (false, Reason::Expired),
+        _ => (said, reason),
+    }
+}
+
 fn token_row(token: &crate::api::TokenStatus) -> TokenRow {
     TokenRow {
         secret: token.secret_name.clone(),
         issued_at: token.refreshed_at.as_ref().map(stamp::from_kube),
         expires_at: token.expires_at.as_ref().map(stamp::from_kube),
         refresh_at: token.refresh_at.as_ref().map(stamp::from_kube),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_ran_out_since_the_last_pass_is_not_ready() {
+        let now = |reason, ran_out| ready_now((true, reason), ran_out);
+        assert_eq!(now(Reason::Fresh, false), (true, Reason::Fresh));
+        assert_eq!(now(Reason::Fresh, true), (false, Reason::Expired));
+        assert_eq!(now(Reason::Suspended, true), (false, Reason::Suspended));
+        let said = (false, Reason::LoginRequired);
+        assert_eq!(ready_now(said, true), said);
     }
 }

@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(200);
 /// Time between two looks.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// What a picture shows at least: some lives of a token.
+const PICTURED: Duration = Duration::from_mins(2);
+
 /// In place of Grafana's window for rates.
 pub(super) const WINDOW: &str = "20s";
 
@@ -62,6 +65,7 @@ pub(super) async fn judge(
     let wrong = wrong(&scene.prometheus).await?;
     broken.extend(waited(screen, "nothing else fires", wrong)?);
     if let Some(file) = drawing {
+        tokio::time::sleep(PICTURED.saturating_sub(begun.elapsed())).await;
         picture::draw(&scene.prometheus, begun.elapsed(), file).await?;
         screen.change("picture", &file.display().to_string(), Paint::Plain)?;
     }

@@ -128,7 +128,7 @@ fn rows(area: &Area<'_>, panel: &Panel, lines: &[Line]) -> Result<(), Error> {
 }
 
 fn chart(area: &Area<'_>, panel: &Panel, lines: &[Line]) -> Result<(), Error> {
-    let (times, values) = (range(lines, |p| p.0), widened(range(lines, |p| p.1)));
+    let (times, values) = (range(lines, |p| p.0), widened(range(lines, |p| p.1), lines.len()));
     let begin = times.start;
     let mut chart = ChartBuilder::on(area)
         .caption(&panel.title, (FONT, 14))
@@ -177,9 +177,10 @@ fn range(lines: &[Line], of: impl Fn(&(f64, f64)) -> f64) -> Range<f64> {
 }
 
 /// From 0, and with room for the legend.
-fn widened(range: Range<f64>) -> Range<f64> {
+fn widened(range: Range<f64>, lines: usize) -> Range<f64> {
     let (low, high) = (range.start.min(0.0), range.end.max(0.0));
-    let room = (high - low).max(f64::MIN_POSITIVE) * 0.35;
+    let named = u32::try_from(lines.min(NAMED)).unwrap_or_default();
+    let room = (high - low) * (0.1 + 0.1 * f64::from(named));
     if high > low { low..high + room } else { 0.0..1.0 }
 }
 
