@@ -157,12 +157,9 @@ fn row(seen: Seen, store: &SecretStore, now: Time) -> Option<Row> {
 }
 
 /// A status that was decided before the token ran out says what was true then. Of a suspended one it was meant to.
-const fn ready_now((said, reason): (bool, Reason), ran_out: bool) -> (bool, Reason) {
-    match reason {
-        Reason::Suspended => (said && !ran_out, reason),
-        _ if said && ran_out => (false, Reason::Expired),
-        _ => (said, reason),
-    }
+fn ready_now((said, reason): (bool, Reason), ran_out: bool) -> (bool, Reason) {
+    let expired = said && ran_out && reason != Reason::Suspended;
+    (said && !ran_out, if expired { Reason::Expired } else { reason })
 }
 
 fn token_row(token: &crate::api::TokenStatus) -> TokenRow {
