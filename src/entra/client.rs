@@ -179,6 +179,12 @@ impl Client {
         self.gate.turn().await
     }
 
+    /// A permit, or when to come back.
+    pub(super) fn admitted(&self, caller: Caller) -> Result<Permit, Later> {
+        let admitted = self.gate.admit(caller);
+        admitted.inspect_err(|later| self.observer.on_held_back(later.reason))
+    }
+
     pub(super) fn held_back(&self, later: Later) -> Refusal {
         let seconds = later.until.since(self.clock.now()).max(1);
         failure::held_back(later, seconds)
@@ -193,7 +199,7 @@ impl Provider for Client {
     type Permit = Permit;
 
     fn permit(&self, request: &Request<'_>) -> Result<Permit, Later> {
-        self.gate.admit(Caller::of(request))
+        self.admitted(Caller::of(request))
     }
 
     fn binding(&self, wanted: &Wanted<'_>) -> Result<Binding, AuthorityRefused> {

@@ -223,7 +223,7 @@ impl Client {
 
     /// A permit, before anything secret is sent.
     pub(super) fn admit(&self, caller: Caller) -> Result<Permit, Stop> {
-        self.gate.admit(caller).map_err(Stop::Later)
+        self.admitted(caller).map_err(Stop::Later)
     }
 }
 

@@ -264,7 +264,10 @@ impl<P: Ports> Controller<P> {
         }
         let stands = || self.leadership.lasts() && self.still_asks(key, &entry);
         let leave = Leave(&stands);
-        entry.show_meanwhile(Some(entry.shown(key, memory)));
+        entry.show_meanwhile(Some(Seen {
+            passing_since: Some(self.ports.clock().monotonic()),
+            ..entry.shown(key, memory)
+        }));
         let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, memory, leave)).await;
         entry.show_meanwhile(None);
         let expires_at = memory.decided().expires_at.as_ref().map(stamp::from_kube);

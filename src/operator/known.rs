@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
@@ -54,6 +55,8 @@ pub(super) struct Seen {
     pub login_waiting_since: Option<Time>,
     /// When its client certificate ends, once it was read.
     pub certificate_expires_at: Option<Time>,
+    /// Since when a pass runs over it, by the monotonic clock.
+    pub passing_since: Option<Duration>,
 }
 
 impl Known {
@@ -169,6 +172,7 @@ impl Entry {
             status: memory.decided().clone(),
             login_waiting_since: memory.login_waiting_since,
             certificate_expires_at: memory.known.client.as_ref().and_then(|c| c.expires_at),
+            passing_since: None,
         }
     }
 
@@ -188,6 +192,7 @@ impl Entry {
             status: self.credential().and_then(|told| told.status).unwrap_or_default(),
             login_waiting_since: None,
             certificate_expires_at: None,
+            passing_since: None,
         }
     }
 }

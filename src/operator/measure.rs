@@ -58,6 +58,10 @@ impl entra::Observer for Measure {
             Duration::try_from_secs_f64(seconds).unwrap_or_default(),
         );
     }
+
+    fn on_held_back(&self, reason: Reason) {
+        self.0.held_back(reason);
+    }
 }
 
 impl cluster::Observer for Measure {
@@ -89,10 +93,11 @@ pub(super) fn observed<P: Ports>(
     clock: &dyn Clock,
 ) -> Observed {
     let now = clock.now();
+    let seen = controller.seen();
     Observed {
         now,
-        rows: controller
-            .seen()
+        longest_pass: longest_pass(&seen, clock.monotonic()),
+        rows: seen
             .into_iter()
             .filter_map(|seen| row(seen, store, now))
             .collect(),
@@ -100,6 +105,14 @@ pub(super) fn observed<P: Ports>(
         sealed: sealed(&controller.suspended(), store),
         sealing_keys: keys.keys().ids().map(ToString::to_string).collect(),
     }
+}
+
+fn longest_pass(seen: &[Seen], now: Duration) -> Duration {
+    let running = seen.iter().filter_map(|seen| seen.passing_since);
+    running
+        .map(|since| now.saturating_sub(since))
+        .max()
+        .unwrap_or_default()
 }
 
 /// The store tells more than the credentials: a key that a Secret without one needs is needed, too.
@@ -116,7 +129,11 @@ fn sealed(suspended: &BTreeSet<Key>, store: &SecretStore) -> Vec<SealedRow> {
 }
 
 fn row(seen: Seen, store: &SecretStore, now: Time) -> Option<Row> {
-    let ready = seen.status.conditions.iter().find(|c| c.type_ == "Ready")?;
+    let condition = |kind: &str| {
+        let found = seen.status.conditions.iter().find(|c| c.type_ == kind)?;
+        Some((found.status == "True", found.reason.parse().ok()?))
+    };
+    let ready = condition("Ready")?;
     let session = store.get(&Key::new(
         &seen.key.namespace,
         refresh_token_secret(&seen.key.name),
@@ -124,12 +141,12 @@ fn row(seen: Seen, store: &SecretStore, now: Time) -> Option<Row> {
     let text = |name: &str| session.as_ref().and_then(|m| m.annotations.get(name)).cloned();
     let time = |name: &str| text(name).as_deref().and_then(stamp::from_text);
     let tokens: Vec<_> = seen.status.tokens.iter().map(token_row).collect();
-    let (said, reason) = (ready.status == "True", ready.reason.parse().ok()?);
-    // A status that was decided before the token ran out says what was true then.
-    let ran_out = said && tokens.iter().any(|t| t.expires_at.is_some_and(|at| at <= now));
+    let ran_out = tokens.iter().any(|t| t.expires_at.is_some_and(|at| at <= now));
+    let (ready, reason) = ready_now(ready, ran_out);
     Some(Row {
-        ready: said && !ran_out,
-        reason: if ran_out { Reason::Expired } else { reason },
+        ready,
+        reason,
+        logged_in: condition("LoggedIn")?,
         refresh_token_issued_at: time(annotation::ISSUED_AT),
         refresh_token_expires_at: time(annotation::EXPIRES_AT),
         login_waiting_since: seen.login_waiting_since,
@@ -140,10 +157,32 @@ fn row(seen: Seen, store: &SecretStore, now: Time) -> Option<Row> {
     })
 }
 
+/// A status that was decided before the token ran out says what was true then. Of a suspended one it was meant to.
+fn ready_now((said, reason): (bool, Reason), ran_out: bool) -> (bool, Reason) {
+    let expired = said && ran_out && reason != Reason::Suspended;
+    (said && !ran_out, if expired { Reason::Expired } else { reason })
+}
+
 fn token_row(token: &crate::api::TokenStatus) -> TokenRow {
     TokenRow {
         secret: token.secret_name.clone(),
+        issued_at: token.refreshed_at.as_ref().map(stamp::from_kube),
         expires_at: token.expires_at.as_ref().map(stamp::from_kube),
         refresh_at: token.refresh_at.as_ref().map(stamp::from_kube),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_that_ran_out_since_the_last_pass_is_not_ready() {
+        let now = |reason, ran_out| ready_now((true, reason), ran_out);
+        assert_eq!(now(Reason::Fresh, false), (true, Reason::Fresh));
+        assert_eq!(now(Reason::Fresh, true), (false, Reason::Expired));
+        assert_eq!(now(Reason::Suspended, true), (false, Reason::Suspended));
+        let said = (false, Reason::LoginRequired);
+        assert_eq!(ready_now(said, true), said);
     }
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, EncodeMetric};
@@ -25,6 +26,8 @@ pub struct Row {
     pub ready: bool,
     /// Reason of that condition.
     pub reason: Reason,
+    /// Whether its condition `LoggedIn` is true, and the reason.
+    pub logged_in: (bool, Reason),
     /// When the stored refresh token was issued.
     pub refresh_token_issued_at: Option<Time>,
     /// Until when it is good, if the provider said so.
@@ -42,6 +45,8 @@ pub struct Row {
 pub struct TokenRow {
     /// Name of the Secret.
     pub secret: String,
+    /// When the published token was issued.
+    pub issued_at: Option<Time>,
     /// When the published token expires; `None` if none is published.
     pub expires_at: Option<Time>,
     /// When its renewal is due.
@@ -64,6 +69,8 @@ pub struct Observed {
     pub now: Time,
     /// The credentials.
     pub rows: Vec<Row>,
+    /// How long the pass has been running that runs longest now; zero if none runs.
+    pub longest_pass: Duration,
     /// How many more exist that this version does not understand, or not any more.
     pub not_understood: usize,
     /// All refresh-token Secrets, also those that no credential has.
@@ -108,7 +115,13 @@ fn encode_sums(encoder: &mut DescriptorEncoder<'_>, observed: &Observed) -> fmt:
         encoder,
         "credentials",
         "Credentials by the Ready condition and its reason. If ready=false grows, look up the reason in the troubleshooting guide.",
-        by_reason(&observed.rows),
+        by(&observed.rows, "ready", |row| (row.ready, row.reason)),
+    )?;
+    gauges(
+        encoder,
+        "credentials_logged_in",
+        "Credentials by the LoggedIn condition and its reason. If logged_in=false grows, look up the reason in the troubleshooting guide: a new login may be needed before the token runs out.",
+        by(&observed.rows, "logged_in", |row| row.logged_in),
     )?;
     gauge(
         encoder,
@@ -131,8 +144,14 @@ fn encode_sums(encoder: &mut DescriptorEncoder<'_>, observed: &Observed) -> fmt:
     gauge(
         encoder,
         "min_remaining_life_seconds",
-        "Remaining life of the published token that expires next; negative after it expired. Below 600: renewals fail, look at entra_refresh_total by reason.",
+        "Remaining life of the published token that expires next; negative after it expired. Those of suspended credentials do not count. Below 600: renewals fail, look at entra_refresh_total by reason.",
         shortest_life(observed),
+    )?;
+    gauge(
+        encoder,
+        "longest_pass_seconds",
+        "How long the pass over a credential has been running that runs longest now, 0 if none runs. Above 120: it hangs, read the log, and restart the pod.",
+        Some(observed.longest_pass.as_secs_f64()),
     )
 }
 
@@ -141,7 +160,15 @@ fn encode_objects(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Res
         encoder,
         "credential_ready",
         "1 if every token of the credential is valid now and answers its spec. If 0: kubectl describe entracredential says what to do.",
-        rows.iter().map(|row| (object(row), i64::from(row.ready))),
+        rows.iter()
+            .map(|row| (with_reason(row, row.reason), i64::from(row.ready))),
+    )?;
+    gauges(
+        encoder,
+        "credential_logged_in",
+        "1 if a refresh token is stored that can be redeemed. If 0: kubectl describe entracredential says what to do; a published token lives on until it expires.",
+        rows.iter()
+            .map(|row| (with_reason(row, row.logged_in.1), i64::from(row.logged_in.0))),
     )?;
     gauges(
         encoder,
@@ -151,8 +178,14 @@ fn encode_objects(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Res
     )?;
     gauges(
         encoder,
+        "credential_token_issued_timestamp_seconds",
+        "When the published token was issued, in Unix seconds. Compare it with its expiry: of a token that lives long enough, 990 seconds or more are left when its renewal is due.",
+        of_tokens(rows, |token| token.issued_at),
+    )?;
+    gauges(
+        encoder,
         "credential_next_refresh_timestamp_seconds",
-        "When renewal of the token is due, in Unix seconds. If it is long past, look at entra_refresh_total by reason and at the operator's log.",
+        "When the next renewal of the token is planned, pauses after failures included, in Unix seconds. If it is long past, look at entra_refresh_total by reason and at the operator's log.",
         of_tokens(rows, |token| token.refresh_at),
     )?;
     gauges(
@@ -184,6 +217,11 @@ fn object(row: &Row) -> Labels<2> {
     [("namespace", row.namespace.clone()), ("name", row.name.clone())]
 }
 
+fn with_reason(row: &Row, reason: Reason) -> Labels<3> {
+    let [namespace, name] = object(row);
+    [namespace, name, ("reason", reason.to_string())]
+}
+
 fn of_tokens(rows: &[Row], time: impl Fn(&TokenRow) -> Option<Time>) -> Vec<(Labels<3>, i64)> {
     let tokens = rows
         .iter()
@@ -198,14 +236,15 @@ fn of_token(row: &Row, token: &TokenRow) -> Labels<3> {
     [namespace, name, ("secret", token.secret.clone())]
 }
 
-fn by_reason(rows: &[Row]) -> Vec<(Labels<2>, i64)> {
+/// How many have a condition so, for this reason.
+fn by(rows: &[Row], name: &'static str, condition: impl Fn(&Row) -> (bool, Reason)) -> Vec<(Labels<2>, i64)> {
     let mut sums = BTreeMap::new();
     for row in rows {
-        *sums.entry((row.ready, row.reason)).or_insert(0) += 1;
+        *sums.entry(condition(row)).or_insert(0) += 1;
     }
-    let labels = |ready: bool, reason: Reason| [("ready", ready.to_string()), ("reason", reason.to_string())];
+    let labels = |is: bool, reason: Reason| [(name, is.to_string()), ("reason", reason.to_string())];
     sums.into_iter()
-        .map(|((ready, reason), sum)| (labels(ready, reason), sum))
+        .map(|((is, reason), sum)| (labels(is, reason), sum))
         .collect()
 }
 
@@ -230,13 +269,19 @@ fn longest_wait(observed: &Observed) -> i64 {
 }
 
 fn shortest_life(observed: &Observed) -> Option<i64> {
-    let tokens = observed.rows.iter().flat_map(|row| &row.tokens);
+    let renewed = observed.rows.iter().filter(|row| row.reason != Reason::Suspended);
+    let tokens = renewed.flat_map(|row| &row.tokens);
     tokens
         .filter_map(|token| Some(token.expires_at?.since(observed.now)))
         .min()
 }
 
-fn gauge(encoder: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: Option<i64>) -> fmt::Result {
+fn gauge<V: EncodeGaugeValue + Copy>(
+    encoder: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: Option<V>,
+) -> fmt::Result {
     let metric = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
     value.map_or(Ok(()), |value| ConstGauge::new(value).encode(metric))
 }

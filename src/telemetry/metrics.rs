@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -18,6 +18,7 @@ use prometheus_client::registry::{Metric, Registry};
 
 use super::credentials::{Credentials, Source};
 use super::labels::{Answer, Grant, Object, Pass, Refresh, Verb, Why, Written};
+use super::process::Process;
 use crate::api::Reason;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -30,6 +31,11 @@ struct RefreshLabels {
 struct RequestLabels {
     grant: Grant,
     result: Answer,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HeldBackLabels {
+    reason: Why,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -47,11 +53,14 @@ struct WriteLabels {
 /// Everything that is counted. Shared by reference; recording never waits or fails.
 pub struct Metrics {
     registry: Registry,
+    /// Under the names that every Prometheus client gives them, without the operator's own prefix.
+    of_process: Registry,
     /// Names of the families that count what happens, because a family without samples is left out of the text.
     names: Vec<&'static str>,
     source: Arc<OnceLock<Source>>,
     refreshes: Family<RefreshLabels, Counter>,
     requests: Family<RequestLabels, Histogram>,
+    held_back: Family<HeldBackLabels, Counter>,
     passes: Family<PassLabels, Counter>,
     writes: Family<WriteLabels, Counter>,
     lateness: Histogram,
@@ -64,7 +73,8 @@ pub struct Metrics {
 impl Metrics {
     /// An empty registry; `per_object` says whether series with names of credentials as labels are reported.
     pub fn new(per_object: bool) -> Self {
-        let mut registry = Registry::with_prefix(PREFIX);
+        let (mut registry, mut of_process) = (Registry::with_prefix(PREFIX), Registry::default());
+        of_process.register_collector(Box::new(Process));
         let source = Arc::new(OnceLock::new());
         registry.register_collector(Box::new(Credentials {
             source: Arc::clone(&source),
@@ -72,6 +82,7 @@ impl Metrics {
         }));
         register_build(&mut registry);
         Self {
+            of_process,
             source,
             ..Self::events(registry)
         }
@@ -87,6 +98,7 @@ impl Metrics {
             source: Arc::default(),
             refreshes: register(r, "refresh", REFRESH_HELP, Family::default()),
             requests: register(r, "token_request_duration_seconds", REQUEST_HELP, requests()),
+            held_back: register(r, "requests_held_back", HELD_BACK_HELP, Family::default()),
             passes: register(r, "reconcile", PASS_HELP, Family::default()),
             writes: register(r, "api_writes", WRITE_HELP, Family::default()),
             lateness: register(
@@ -105,6 +117,7 @@ impl Metrics {
             leader_known: register(r, "leader_known", LEADER_KNOWN_HELP, Gauge::default()),
             unserved: register(r, "namespaces_unserved", UNSERVED_HELP, Gauge::default()),
             registry,
+            of_process: Registry::default(),
             names,
         }
     }
@@ -134,6 +147,12 @@ impl Metrics {
         self.requests
             .get_or_create(&RequestLabels { grant, result })
             .observe(duration.as_secs_f64());
+    }
+
+    /// Counts a request to an identity provider that was not made when it was due.
+    pub fn held_back(&self, reason: Reason) {
+        let labels = HeldBackLabels { reason: Why(reason) };
+        self.held_back.get_or_create(&labels).inc();
     }
 
     /// Records a pass over one credential.
@@ -173,6 +192,7 @@ impl Metrics {
     /// All metrics as OpenMetrics text.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
+        encode_registry(&mut text, &self.of_process)?;
         encode(&mut text, &self.registry)?;
         Ok(text)
     }
@@ -184,7 +204,7 @@ impl fmt::Debug for Metrics {
     }
 }
 
-/// Every name begins with it.
+/// Every name begins with it, but for those of the process.
 const PREFIX: &str = "entra";
 
 // The registry ends every text with a full stop.
@@ -192,6 +212,9 @@ const REFRESH_HELP: &str = "Renewals of tokens that were due, by result and reas
      the reason in the troubleshooting guide; pods keep the old token until it expires";
 const REQUEST_HELP: &str = "Duration of requests to the identity provider's token endpoint, by grant and result. If \
      result=unanswered or result=postponed grows, look at the network path and at the provider's service health";
+const HELD_BACK_HELP: &str = "Requests to identity providers that had to wait, by reason: Throttled by the operator's own \
+     limits or because the provider asked for it, ServiceUnavailable because the provider fails. If it grows while renewals \
+     come late, look at limits in the configuration, and at entra_token_request_duration_seconds by result";
 const LATENESS_HELP: &str = "How much later than due a renewed token was published. If it exceeds 300, look at \
      entra_token_request_duration_seconds, at entra_api_writes_total and at the operator's CPU limit";
 const PASS_HELP: &str = "Passes over credentials that came to rest, by outcome. If outcome=blocked grows, look up the \
@@ -317,6 +340,7 @@ mod tests {
         let helps = [
             REFRESH_HELP,
             REQUEST_HELP,
+            HELD_BACK_HELP,
             LATENESS_HELP,
             PASS_HELP,
             PASS_DURATION_HELP,

@@ -7,6 +7,7 @@
 //! | [`logs`] | filter and format of the log on stderr, with ceilings for targets that would print bodies |
 //! | [`metrics`], [`labels`] | the registry: counters and histograms as things happen |
 //! | [`credentials`] | series that describe state, computed when they are scraped |
+//! | [`process`] | what the process itself takes, at the scrape |
 //! | [`health`] | ready and live, in words |
 //! | [`server`], [`connections`] | the two HTTP listeners |
 
@@ -16,4 +17,5 @@ pub mod health;
 pub mod labels;
 pub mod logs;
 pub mod metrics;
+mod process;
 pub mod server;

@@ -16,3 +16,4 @@ mod documents;
 mod files;
 mod shell;
 mod source;
+mod watch;

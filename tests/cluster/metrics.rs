@@ -97,9 +97,19 @@ async fn scrape(operator: &Operator) -> String {
     operator.get(&url).await.unwrap()
 }
 
-/// An operator that serves this place and a namespace that does not exist.
+/// Renewals of the third user take a second: a pass that runs long enough to be seen.
+async fn slow_renewals(place: &Place) {
+    let delay = Rule::new(Fault::Delay(std::time::Duration::from_secs(1)));
+    let simulator = &place.stage().await.simulator;
+    simulator.script(delay.user(&user_name(2)).forever());
+}
+
+/// An operator that serves this place and a namespace that does not exist, at a pace that lets requests wait.
 async fn serving(stage: &Stage, place: &Place) -> Operator {
-    let config = format!("watch: {{namespaces: [{}, missing]}}", place.namespace);
+    let config = format!(
+        "watch: {{namespaces: [{}, missing]}}\nlimits: {{requestsPerSecondPerTenant: 2}}",
+        place.namespace
+    );
     let options = OperatorOptions {
         config,
         election: false,
@@ -117,6 +127,7 @@ async fn every_registered_metric_is_fed() {
     signed_in_with_a_certificate(&place).await;
     signed_in_at_adfs(&place).await;
     waiting_for_a_person(&place).await;
+    slow_renewals(&place).await;
     place.apply("four", versions::of_a_newer_version("four")).await;
     let families = registered();
     // Gauges come and go: a renewal that is due, a login that waits. Each must have been seen once.

@@ -11,15 +11,16 @@ yes
 {{- regexFind "[0-9]+$" . -}}
 {{- end }}
 
-{{/* Not empty: render the ServiceMonitor. */}}
-{{- define "entra-operator.rendersMonitor" -}}
-{{- $known := .Capabilities.APIVersions.Has "monitoring.coreos.com/v1" -}}
-{{- $mode := .Values.serviceMonitor.renderMode -}}
-{{- if .Values.serviceMonitor.enabled -}}
-{{- if or $known (eq $mode "alwaysRender") -}}
+{{/* Not empty: render the object for the Prometheus operator that this value asks for. */}}
+{{- define "entra-operator.renders" -}}
+{{- $name := last . -}}
+{{- $known := (first .).Capabilities.APIVersions.Has "monitoring.coreos.com/v1" -}}
+{{- $value := index (first .).Values $name -}}
+{{- if $value.enabled -}}
+{{- if or $known (eq $value.renderMode "alwaysRender") -}}
 yes
-{{- else if eq $mode "failIfMissing" -}}
-{{- fail "serviceMonitor.enabled: the cluster does not know monitoring.coreos.com/v1. Install the Prometheus operator, or set serviceMonitor.renderMode to skipIfMissing" -}}
+{{- else if eq $value.renderMode "failIfMissing" -}}
+{{- fail (printf "%s.enabled: the cluster does not know monitoring.coreos.com/v1. Install the Prometheus operator, or set %s.renderMode to skipIfMissing" $name $name) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

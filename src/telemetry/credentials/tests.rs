@@ -9,12 +9,14 @@ fn row(name: &str, ready: bool, reason: Reason) -> Row {
         name: name.to_owned(),
         ready,
         reason,
+        logged_in: (true, Reason::RefreshTokenStored),
         refresh_token_issued_at: Some(Time(500)),
         refresh_token_expires_at: Some(Time(29_300)),
         login_waiting_since: None,
         certificate_expires_at: None,
         tokens: vec![TokenRow {
             secret: format!("{name}-graph"),
+            issued_at: Some(Time(700)),
             expires_at: Some(Time(1600)),
             refresh_at: Some(Time(1300)),
         }],
@@ -23,11 +25,13 @@ fn row(name: &str, ready: bool, reason: Reason) -> Row {
 
 fn observed() -> Observed {
     let mut awaiting = row("c", false, Reason::AwaitingLogin);
+    awaiting.logged_in = (false, Reason::AwaitingLogin);
     awaiting.login_waiting_since = Some(Time(900));
     awaiting.refresh_token_issued_at = None;
     awaiting.refresh_token_expires_at = None;
     awaiting.tokens = vec![TokenRow {
         secret: "c-graph".to_owned(),
+        issued_at: None,
         expires_at: None,
         refresh_at: None,
     }];
@@ -46,6 +50,7 @@ fn observed() -> Observed {
     Observed {
         now: Time(1000),
         not_understood: 1,
+        longest_pass: Duration::from_millis(1500),
         rows,
         sealed: vec![
             sealed("k2", false),
@@ -76,6 +81,9 @@ fn sums_are_reported() {
         &[
             r#"entra_credentials{ready="true",reason="Fresh"} 2"#,
             r#"entra_credentials{ready="false",reason="AwaitingLogin"} 1"#,
+            r#"entra_credentials_logged_in{logged_in="true",reason="RefreshTokenStored"} 2"#,
+            r#"entra_credentials_logged_in{logged_in="false",reason="AwaitingLogin"} 1"#,
+            "entra_longest_pass_seconds 1.5",
             r#"entra_sealed_secrets{key_id="k1",suspended="false"} 0"#,
             r#"entra_sealed_secrets{key_id="k1",suspended="true"} 1"#,
             r#"entra_sealed_secrets{key_id="k2",suspended="false"} 2"#,
@@ -92,9 +100,12 @@ fn objects_are_reported_with_their_times() {
     assert_lines(
         &scrape(true, observed()),
         &[
-            r#"entra_credential_ready{namespace="etl",name="a"} 1"#,
-            r#"entra_credential_ready{namespace="etl",name="c"} 0"#,
+            r#"entra_credential_ready{namespace="etl",name="a",reason="Fresh"} 1"#,
+            r#"entra_credential_ready{namespace="etl",name="c",reason="AwaitingLogin"} 0"#,
+            r#"entra_credential_logged_in{namespace="etl",name="a",reason="RefreshTokenStored"} 1"#,
+            r#"entra_credential_logged_in{namespace="etl",name="c",reason="AwaitingLogin"} 0"#,
             r#"entra_credential_token_expiry_timestamp_seconds{namespace="etl",name="a",secret="a-graph"} 1600"#,
+            r#"entra_credential_token_issued_timestamp_seconds{namespace="etl",name="a",secret="a-graph"} 700"#,
             r#"entra_credential_next_refresh_timestamp_seconds{namespace="etl",name="b",secret="b-graph"} 1300"#,
             r#"entra_credential_refresh_token_issued_timestamp_seconds{namespace="etl",name="a"} 500"#,
             r#"entra_credential_refresh_token_expiry_timestamp_seconds{namespace="etl",name="a"} 29300"#,
@@ -109,6 +120,18 @@ fn objects_can_be_switched_off() {
     assert!(
         !text.contains("entra_credential_") && !text.contains("namespace="),
         "{text}"
+    );
+}
+
+#[test]
+fn a_token_that_nobody_renews_on_purpose_is_not_the_one_that_expires_next() {
+    let mut suspended = row("d", true, Reason::Suspended);
+    suspended.tokens[0].expires_at = Some(Time(1001));
+    let mut observed = observed();
+    observed.rows.push(suspended);
+    assert_lines(
+        &scrape(false, observed),
+        &["entra_min_remaining_life_seconds 600"],
     );
 }
 

@@ -310,8 +310,9 @@ impl Trial {
         self.place.until(&what, has_event).await;
         let url = format!("{}/metrics", self.operator.metrics().unwrap());
         let metrics = self.operator.get(&url).await.unwrap();
-        let ready = format!("name=\"{credential}\"}} 0");
-        let line = |l: &&str| l.starts_with("entra_credential_ready{") && l.ends_with(&ready);
+        let name = format!("name=\"{credential}\"");
+        let line =
+            |l: &&str| l.starts_with("entra_credential_ready{") && l.contains(&name) && l.ends_with("} 0");
         assert!(metrics.lines().any(|l| line(&l)), "{credential}: {metrics}");
     }
 

@@ -6,6 +6,7 @@
 //! - A marker that is missing or not closed is an error that names it; nothing is written then.
 
 mod codes;
+pub mod metrics;
 mod reasons;
 
 use std::fs;
@@ -42,6 +43,13 @@ pub const DOCUMENTS: &[Document] = &[
                 write: codes::table,
             },
         ],
+    },
+    Document {
+        path: "docs/metrics.md",
+        parts: &[Part {
+            name: "metrics",
+            write: metrics::table,
+        }],
     },
     Document {
         path: "deploy/chart/README.md",

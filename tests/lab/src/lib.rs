@@ -8,6 +8,7 @@
 //! - [`keycloak`]: the operator beside a Keycloak, opt-in
 //! - [`chaos`]: two replicas under kills, outages and people, for minutes to hours, opt-in
 //! - [`upgrade`]: an earlier operator, this one, and the earlier one again on the same objects, opt-in
+//! - [`watch`]: the chart's alerts and its dashboard before a real Prometheus, opt-in
 //! - [`audit`]: reads the API server's audit log, the judge of claims about API use
 //! - [`chart`]: renders the Helm chart, and writes what comes from it
 //! - [`cache`]: keeps what takes long to build, once for all checkouts
@@ -28,3 +29,4 @@ pub mod search;
 pub mod simulator;
 pub mod stage;
 pub mod upgrade;
+pub mod watch;

@@ -5,7 +5,7 @@ mod breaks;
 use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Parser;
-use entra_lab::{bench, chaos, chart, controlplane, demo, docs, keycloak, simulator, upgrade};
+use entra_lab::{bench, chaos, chart, controlplane, demo, docs, keycloak, simulator, upgrade, watch};
 
 /// Test laboratory of entra-operator.
 #[derive(Debug, Parser)]
@@ -26,6 +26,7 @@ enum Cli {
     /// An Entra token service with users, applications, scripted faults and a journal
     Simulator(simulator::cli::Args),
     Upgrade(upgrade::Args),
+    Watch(watch::Args),
 }
 
 #[tokio::main]
@@ -51,6 +52,7 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         Cli::Keycloak(args) => Box::pin(keycloak::run(args)).await?,
         Cli::Simulator(args) => simulator::cli::run(args).await?,
         Cli::Upgrade(args) => Box::pin(upgrade::run(args)).await?,
+        Cli::Watch(args) => Box::pin(watch::run(args)).await?,
     }
     Ok(())
 }

@@ -35,6 +35,10 @@ fn a_mistyped_value_is_named() {
         ("networkPolicy.egressPort={443}", "egressPort"),
         ("resources.limit.memory=1Gi", "limit"),
         ("serviceMonitor.honorLabels=false", "honorLabels"),
+        ("prometheusRule.threshold.expiringSeconds=1", "threshold"),
+        ("prometheusRule.thresholds.window=1", "window"),
+        ("podMonitor.port=http", "port"),
+        ("dashboard.label=a", "label"),
         ("admissionPolicy.action={Deny}", "action"),
     ] {
         refused(&[setting], word);
@@ -56,6 +60,11 @@ fn a_value_that_cannot_work_is_named() {
         ("proxy.https=socks5://proxy:1080", "https"),
         ("openshift=yes", "openshift"),
         ("serviceMonitor.renderMode=maybe", "renderMode"),
+        (
+            "prometheusRule.thresholds.expiringSeconds=1000",
+            "expiringSeconds",
+        ),
+        ("prometheusRule.runbookBase=docs", "runbookBase"),
         ("admissionPolicy.actions={Refuse}", "actions"),
         ("admissionPolicy.actions={Deny,Warn}", "actions"),
     ] {
@@ -84,6 +93,26 @@ fn a_service_monitor_that_must_be_there_is_missed() {
         "serviceMonitor.renderMode=alwaysRender",
     ];
     assert!(said(Helm::V4, &always).unwrap().contains("kind: ServiceMonitor"));
+}
+
+#[test]
+fn rules_that_must_be_there_are_missed_and_so_is_an_alert_that_does_not_exist() {
+    for value in ["prometheusRule", "podMonitor"] {
+        let (enabled, mode) = (
+            format!("{value}.enabled=true"),
+            format!("{value}.renderMode=failIfMissing"),
+        );
+        refused(&[&enabled, &mode], &format!("{value}.enabled: the cluster"));
+    }
+    let always = [
+        "prometheusRule.enabled=true",
+        "prometheusRule.renderMode=alwaysRender",
+    ];
+    assert!(said(Helm::V4, &always).unwrap().contains("kind: PrometheusRule"));
+    refused(
+        &[always[0], always[1], "prometheusRule.disabled={EntraTokenGone}"],
+        "there is no alert EntraTokenGone",
+    );
 }
 
 /// What a person reads after an installation.

@@ -4,6 +4,7 @@ use std::fs;
 
 use entra_lab::chart::helm::Helm;
 use entra_lab::chart::sets::chart;
+use entra_lab::chart::values::values;
 use entra_lab::stage::repository;
 use serde_json::{Value, json};
 
@@ -118,6 +119,87 @@ fn a_service_monitor_keeps_the_namespace_of_the_credential() {
     assert_eq!(monitor["spec"]["endpoints"], expected);
     // The cluster of this set does not know ServiceMonitors.
     assert_eq!(of_kind(set("everything"), "ServiceMonitor").count(), 0);
+}
+
+#[test]
+fn a_pod_monitor_is_the_other_way() {
+    let monitor = only(set("monitoring"), "PodMonitor");
+    assert_eq!(monitor["metadata"]["labels"]["release"], "prometheus");
+    let expected = json!([{"port": "metrics", "interval": "2m", "honorLabels": true}]);
+    assert_eq!(monitor["spec"]["podMetricsEndpoints"], expected);
+    let selector = &monitor["spec"]["selector"]["matchLabels"];
+    let labels = &deployment(set("monitoring"))["spec"]["template"]["metadata"]["labels"];
+    assert_eq!(
+        selector["app.kubernetes.io/name"],
+        labels["app.kubernetes.io/name"]
+    );
+}
+
+/// The alerts of an object, with their groups taken away.
+fn alerts(rule: &Value) -> Vec<&Value> {
+    let groups = rule["spec"]["groups"].as_array().unwrap();
+    groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().unwrap())
+        .collect()
+}
+
+#[test]
+fn alerts_have_what_the_values_add_and_lack_what_they_leave_out() {
+    let rule = only(set("monitoring"), "PrometheusRule");
+    assert_eq!(
+        rule["metadata"]["annotations"]["contoso.example/owner"],
+        "platform"
+    );
+    let alerts = alerts(rule);
+    assert_eq!(
+        alerts.len() + 1,
+        entra_lab::watch::alerts::alerts().unwrap().len()
+    );
+    for alert in alerts {
+        let name = alert["alert"].as_str().unwrap();
+        assert_ne!(name, "EntraProviderFailing");
+        assert_eq!(alert["labels"]["team"], "platform");
+        let severity = alert["labels"]["severity"].as_str().unwrap();
+        assert!(["critical", "warning"].contains(&severity), "{name}: {severity}");
+        let told = &alert["annotations"];
+        let anchor = name.to_lowercase();
+        assert_eq!(
+            told["runbook_url"],
+            format!("https://git.contoso.example/entra-operator/docs/alerts.md#{anchor}")
+        );
+        assert_eq!(told["dashboard"], "entra-operator");
+    }
+    let text = serde_json::to_string(rule).unwrap();
+    for value in values() {
+        let name = value.path.rsplit('.').next().unwrap();
+        assert!(!text.contains(&format!("<{name}>")), "<{name}> is left");
+    }
+    assert!(!text.contains("<namespace>") && !text.contains("<credential>"));
+    for number in [
+        "< 450",
+        "> 600",
+        "> 45 * 86400",
+        "< 0.1 *",
+        "< 14 * 86400",
+        "> 120",
+    ] {
+        assert!(text.contains(number), "{number}");
+    }
+}
+
+#[test]
+fn the_dashboard_is_that_of_the_chart() {
+    let objects = set("monitoring");
+    let named = |object: &&Value| object["metadata"]["name"] == "entra-operator-dashboard";
+    let map = of_kind(objects, "ConfigMap").find(named).unwrap();
+    assert_eq!(map["metadata"]["labels"]["grafana_dashboard"], "yes");
+    assert_eq!(map["metadata"]["annotations"]["grafana_folder"], "Identity");
+    let stored = fs::read_to_string(chart().join("dashboards/entra-operator.json")).unwrap();
+    let read = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+    let rendered = map["data"]["entra-operator.json"].as_str().unwrap();
+    assert_eq!(read(rendered), read(&stored));
+    assert!(!of_kind(set("defaults"), "ConfigMap").any(|map| named(&map)));
 }
 
 #[test]
