@@ -19,6 +19,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked --package entra-operator --bin entra-operator --target x86_64-unknown-linux-gnu \
     && install -D -m 0555 target/x86_64-unknown-linux-gnu/release/entra-operator /image/entra-operator \
     && install -D -m 0444 LICENSE /image/LICENSE \
+    && deploy/third-party.sh >THIRD-PARTY \
+    && install -D -m 0444 THIRD-PARTY /image/THIRD-PARTY \
     && install -D -m 0444 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt
 
 FROM scratch

@@ -20,6 +20,7 @@ mod reader;
 mod watch;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use self::acts::Scene;
@@ -50,6 +51,9 @@ pub struct Args {
     /// Renewals that the pod must see
     #[arg(long, default_value_t = 5)]
     renewals: usize,
+    /// Use this archive of the image (docker save, buildah push docker-archive:), tagged localhost/entra-operator:lab
+    #[arg(long, value_name = "FILE")]
+    image: Option<PathBuf>,
     /// Stop when the operator's pod is ready
     #[arg(long)]
     start_only: bool,

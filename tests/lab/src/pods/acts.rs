@@ -32,7 +32,7 @@ const KEYS: &str = "entra-operator-keys";
 /// Flags that make the API server one for nodes: as it is everywhere, but that nobody marks new nodes as not ready, because
 /// the controller that would take the mark away has no part here.
 const FLAGS: [&str; 3] = [
-    "--authorization-mode=Node,RBAC",
+    "--authorization-mode=Node",
     "--enable-admission-plugins=NodeRestriction",
     "--disable-admission-plugins=TaintNodesByCondition",
 ];
@@ -52,9 +52,9 @@ impl Scene {
     /// Builds what is missing, and starts everything but the operator.
     pub(super) async fn set(args: &Args, begun: Instant) -> Result<Self, Error> {
         let ground = Node::prepare()?;
-        let directory = ground.0.clone();
-        let archives = blocking(move || images::archives(&directory)).await?;
-        say(begun, &format!("the image is built: {}", image::TAG))?;
+        let (directory, given) = (ground.0.clone(), args.image.clone());
+        let archives = blocking(move || images::archives(&directory, given)).await?;
+        say(begun, &image_is_there(&archives))?;
         let kubectl = blocking(|| Ok(Binaries::kubectl()?)).await?;
         let options = controlplane::Options {
             apiserver_flags: FLAGS.map(str::to_owned).to_vec(),
@@ -359,6 +359,11 @@ impl Scene {
             }]},
         })
     }
+}
+
+fn image_is_there([operator, _]: &[PathBuf; 2]) -> String {
+    let bytes = std::fs::metadata(operator).map_or(0, |file| file.len());
+    format!("the image {} has {:.1} MB", image::TAG, bytes as f64 / 1e6)
 }
 
 /// By the kubelet's own times, which are whole seconds.

@@ -14,16 +14,19 @@ const APPLETS: [&str; 6] = ["sh", "date", "sha256sum", "sleep", "cat", "env"];
 const BUSYBOX: [&str; 2] = ["/usr/bin/busybox", "/bin/busybox"];
 
 /// Archives of the operator's image and of that with tools, in a directory. Blocks, for minutes the first time.
-pub(super) fn archives(directory: &Path) -> Result<Vec<PathBuf>, Error> {
-    let workshop = image::current()?;
+pub(super) fn archives(directory: &Path, given: Option<PathBuf>) -> Result<[PathBuf; 2], Error> {
+    let operator = match given {
+        Some(archive) => archive,
+        None => exported(&image::current()?, image::TAG, directory.join("operator.tar"))?,
+    };
+    let workshop = Workshop::kept()?;
     tools(&workshop, directory)?;
-    let mut archives = Vec::new();
-    for (tag, name) in [(image::TAG, "operator.tar"), (TOOLS_IMAGE, "tools.tar")] {
-        let archive = directory.join(name);
-        workshop.export(tag, &archive)?;
-        archives.push(archive);
-    }
-    Ok(archives)
+    Ok([operator, exported(&workshop, TOOLS_IMAGE, directory.join("tools.tar"))?])
+}
+
+fn exported(workshop: &Workshop, tag: &str, archive: PathBuf) -> Result<PathBuf, Error> {
+    workshop.export(tag, &archive)?;
+    Ok(archive)
 }
 
 /// Its default is to sleep, for the sandboxes of pods. The entry point has the name of busybox, which looks at it.
