@@ -100,7 +100,7 @@ impl Scene {
             return Ok(());
         }
         self.sign_in()?;
-        self.start_reader(args).await?;
+        self.start_reader(args)?;
         self.renewed(1, args).await?;
         self.upgrade().await?;
         self.renewed(2, args).await?;
@@ -180,7 +180,7 @@ impl Scene {
         self.say("kubectl wait --for=condition=Ready: the credential is")
     }
 
-    async fn start_reader(&self, args: &Args) -> Result<(), Error> {
+    fn start_reader(&self, args: &Args) -> Result<(), Error> {
         self.apply("reader.json", &reader::pod())?;
         let pod = format!("pod/{READER}");
         self.kubectl(&[
@@ -363,7 +363,7 @@ impl Scene {
 
 fn image_is_there([operator, _]: &[PathBuf; 2]) -> String {
     let bytes = std::fs::metadata(operator).map_or(0, |file| file.len());
-    format!("the image {} has {:.1} MB", image::TAG, bytes as f64 / 1e6)
+    format!("the image {} has {bytes} bytes", image::TAG)
 }
 
 /// By the kubelet's own times, which are whole seconds.

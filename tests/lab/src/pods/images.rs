@@ -21,7 +21,10 @@ pub(super) fn archives(directory: &Path, given: Option<PathBuf>) -> Result<[Path
     };
     let workshop = Workshop::kept()?;
     tools(&workshop, directory)?;
-    Ok([operator, exported(&workshop, TOOLS_IMAGE, directory.join("tools.tar"))?])
+    Ok([
+        operator,
+        exported(&workshop, TOOLS_IMAGE, directory.join("tools.tar"))?,
+    ])
 }
 
 fn exported(workshop: &Workshop, tag: &str, archive: PathBuf) -> Result<PathBuf, Error> {

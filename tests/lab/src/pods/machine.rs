@@ -20,8 +20,11 @@ const SYSCTLS: [&str; 7] = [
     "net/ipv4/ip_forward",
 ];
 
-/// Directories that the kubelet and containerd's shims use wherever their own are.
+/// Directories that the kubelet and containerd's shims use wherever their own are: who has them is in the way.
 const FOREIGN: [&str; 2] = ["/var/lib/kubelet", "/run/containerd"];
+
+/// Directories that kubelet and network plugins make, and others may have, too.
+const SHARED: [&str; 2] = ["/var/lib/cni", "/var/log/containers"];
 
 /// Ends what is left (shims by the directory in their command line, containers by their control group), takes mounts,
 /// groups and the bridge away. `$1` is the directory of the node.
@@ -80,19 +83,17 @@ fn pod_group() -> Option<String> {
 
 /// The shell commands that undo what [`super::node`] and [`network`] do. Taken before anything is changed.
 pub(super) fn sweep() -> String {
-    let mut script = SWEEP.to_owned();
-    script.push_str(&network::sweep());
-    for name in SYSCTLS {
+    let settings = SYSCTLS.iter().filter_map(|name| {
         let path = format!("/proc/sys/{name}");
-        if let Ok(value) = fs::read_to_string(&path) {
-            script.push_str(&format!("echo {} >{path}\n", value.trim()));
-        }
-    }
-    for directory in FOREIGN {
-        // As `check` says, it was not there before.
-        script.push_str(&format!("rm -rf {directory}\n"));
-    }
+        let value = fs::read_to_string(&path).ok()?;
+        Some(format!("echo {} >{path}", value.trim()))
+    });
+    let directories = FOREIGN.into_iter().chain(SHARED);
+    let made = directories.filter(|directory| !Path::new(directory).exists());
+    let made = made.map(|directory| format!("rm -rf {directory}"));
+    let lines = [SWEEP.to_owned(), network::sweep()].into_iter();
+    let lines = lines.chain(settings).chain(made);
     // A mount that stayed would be emptied together with the directory.
-    script.push_str("grep -q \" $1/\" /proc/mounts && exit 1\n");
-    script
+    let last = r#"grep -q " $1/" /proc/mounts && exit 1"#.to_owned();
+    lines.chain([last]).collect::<Vec<_>>().join("\n")
 }

@@ -44,7 +44,7 @@ pub(super) fn up() -> Result<(), Error> {
 
 /// Takes it away.
 pub(super) fn sweep() -> String {
-    format!("ip link delete {BRIDGE} 2>/dev/null\n")
+    format!("ip link delete {BRIDGE} 2>/dev/null")
 }
 
 /// Writes what containerd must know of it.

@@ -32,7 +32,7 @@ pub(super) struct Node {
     directory: PathBuf,
     forward: tokio::task::JoinHandle<()>,
     processes: Vec<Child>,
-    _guard: Guard,
+    guard: Guard,
 }
 
 impl Node {
@@ -59,7 +59,7 @@ impl Node {
             directory,
             forward,
             processes: Vec::new(),
-            _guard: guard,
+            guard,
         };
         node.containerd()?;
         node.wait_for_socket().await?;
@@ -188,7 +188,7 @@ impl Node {
             .spawn()
             .map_err(|error| tool::Error::Missing(name, error))?;
         // If the lane dies right now, the sweep finds the process by the directory in its command line.
-        self._guard.watch(child.id())?;
+        self.guard.watch(child.id())?;
         self.processes.push(child);
         Ok(())
     }

@@ -80,7 +80,9 @@ fn note(seen: &Mutex<Vec<Token>>, secret: &Secret) {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}"))
 }
 
 #[derive(Deserialize)]
