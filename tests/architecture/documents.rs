@@ -1,7 +1,11 @@
 //! The documents say what the code does: a section for every reason, and tables that are written from the code.
 
+use std::collections::BTreeSet;
+
 use entra_lab::docs::DOCUMENTS;
 use entra_operator::api::Reason;
+use entra_operator::telemetry::credentials::Observed;
+use entra_operator::telemetry::metrics::Metrics;
 use strum::IntoEnumIterator;
 
 use crate::source::root;
@@ -33,4 +37,20 @@ fn the_generated_parts_are_current() {
             document.path
         );
     }
+}
+
+#[test]
+fn every_metric_is_on_the_page_of_metrics_and_no_other() {
+    let metrics = Metrics::new(true);
+    metrics.observe(Box::new(Observed::default));
+    let families = metrics.families().unwrap();
+    let text = std::fs::read_to_string(root().join("docs/metrics.md")).unwrap();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| `entra_"));
+    let cells = rows.filter_map(|row| row.split(" |").next());
+    let named: BTreeSet<_> = cells
+        .flat_map(|cell| cell.split(", "))
+        .map(|name| format!("entra_{}", name.trim_matches('`').trim_start_matches("entra_")))
+        .filter(|name| name.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
+        .collect();
+    assert_eq!(named, families);
 }

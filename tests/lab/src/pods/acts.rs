@@ -10,7 +10,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use super::node::Node;
-use super::reader::{self, READER};
+use super::reader::{self, EXAMPLE, READER};
 use super::watch::Watch;
 use super::{Args, CREDENTIAL, Error, NAMESPACE, TOKEN, images, operator, say};
 use crate::chart::helm::Helm;
@@ -28,6 +28,9 @@ const LOGIN: &str = "reporting-login";
 const CERTIFICATES: &str = "entra-ca";
 /// What the operator creates, and no `helm uninstall` removes.
 const KEYS: &str = "entra-operator-keys";
+
+/// Longest for the example to end; one that ignores SIGTERM takes its grace period, 30 s.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Flags that make the API server one for nodes: as it is everywhere, but that nobody marks new nodes as not ready, because
 /// the controller that would take the mark away has no part here.
@@ -181,16 +184,19 @@ impl Scene {
     }
 
     fn start_reader(&self, args: &Args) -> Result<(), Error> {
-        self.apply("reader.json", &reader::pod())?;
-        let pod = format!("pod/{READER}");
-        self.kubectl(&[
-            "-n",
-            NAMESPACE,
-            "wait",
-            "--for=condition=Ready",
-            &pod,
-            "--timeout=1m",
-        ])?;
+        self.apply("reader.json", &reader::pod()?)?;
+        self.apply("example.json", &reader::unchanged()?)?;
+        let pods = [READER, EXAMPLE].map(|name| format!("pod/{name}"));
+        for pod in &pods {
+            self.kubectl(&[
+                "-n",
+                NAMESPACE,
+                "wait",
+                "--for=condition=Ready",
+                pod,
+                "--timeout=1m",
+            ])?;
+        }
         self.say(&format!(
             "a restricted pod reads {TOKEN} each second; the kubelet looks every {} s",
             args.sync
@@ -258,15 +264,29 @@ impl Scene {
         if self.kubectl(&["-n", NAMESPACE, "get", &object]).is_err() {
             broken.push("definition and credential stay".to_owned());
         }
-        let asked = Instant::now();
-        self.kubectl(&["-n", NAMESPACE, "delete", &format!("pod/{READER}")])?;
-        let took = asked.elapsed().as_secs_f64();
-        self.say(&format!("helm uninstall: keys, definition, credential and token stay; the reading pod ended in {took:.1} s"))?;
+        self.say("helm uninstall: keys, definition, credential and token stay")?;
+        let took = self.deleted(EXAMPLE)?;
+        self.say(&format!(
+            "kubectl delete: the pod of deploy/examples ended in {:.1} s",
+            took.as_secs_f64()
+        ))?;
+        if took > ENDS_WITHIN {
+            broken.push(format!(
+                "the pod of deploy/examples ends within {ENDS_WITHIN:?} of SIGTERM"
+            ));
+        }
         if broken.is_empty() {
             Ok(())
         } else {
             Err(Error::Broken(broken))
         }
+    }
+
+    /// How long a pod takes to end.
+    fn deleted(&self, pod: &str) -> Result<Duration, Error> {
+        let asked = Instant::now();
+        self.kubectl(&["-n", NAMESPACE, "delete", &format!("pod/{pod}")])?;
+        Ok(asked.elapsed())
     }
 
     fn judge(&self) -> Result<(), Error> {

@@ -6,14 +6,18 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use serde_json::{Value, json};
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::Value;
 
 use super::node::TOOLS_IMAGE;
 use super::watch::Token;
-use super::{Error, NAMESPACE, TOKEN};
+use super::{Error, NAMESPACE};
+use crate::stage::repository;
 
 /// Its name.
 pub(super) const READER: &str = "reader";
+/// That of the example as it is shipped.
+pub(super) const EXAMPLE: &str = "example";
 
 /// PID 1 has no default for SIGTERM: without the trap, the pod would take its whole grace period to end.
 const SCRIPT: &str = r#"
@@ -26,31 +30,30 @@ while :; do
 done
 "#;
 
-/// The pod, as one that a restricted namespace admits.
-pub(super) fn pod() -> Value {
-    json!({
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": READER, "namespace": NAMESPACE},
-        "spec": {
-            "automountServiceAccountToken": false,
-            "securityContext": {
-                "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "fsGroup": 65532,
-                "seccompProfile": {"type": "RuntimeDefault"},
-            },
-            "containers": [{
-                "name": READER,
-                "image": TOOLS_IMAGE,
-                "imagePullPolicy": "Never",
-                "command": ["/bin/sh", "-c", SCRIPT],
-                "securityContext": {
-                    "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": {"drop": ["ALL"]},
-                },
-                "volumeMounts": [{"name": "token", "mountPath": "/var/run/entra", "readOnly": true}],
-            }],
-            "volumes": [{"name": "token", "secret": {"secretName": TOKEN, "defaultMode": 0o440}}],
-        },
-    })
+/// The shipped example, under its name, with an image that is there and another script.
+pub(super) fn pod() -> Result<Value, Error> {
+    example(READER, Some(SCRIPT))
+}
+
+/// The shipped example with an image that is there, under another name.
+pub(super) fn unchanged() -> Result<Value, Error> {
+    example(EXAMPLE, None)
+}
+
+fn example(name: &str, script: Option<&str>) -> Result<Value, Error> {
+    let path = repository().join("deploy/examples/pod.yaml");
+    let text = std::fs::read_to_string(&path).map_err(Error::io("read the example"))?;
+    let unlike = || Error::Broken(vec!["deploy/examples/pod.yaml is a pod".to_owned()]);
+    let mut pod: Pod = serde_saphyr::from_str(&text).map_err(|_| unlike())?;
+    pod.metadata.name = Some(name.to_owned());
+    for container in pod.spec.iter_mut().flat_map(|spec| &mut spec.containers) {
+        container.image = Some(TOOLS_IMAGE.to_owned());
+        container.image_pull_policy = Some("Never".to_owned());
+        if let Some(script) = script {
+            container.args = Some(vec![script.to_owned()]);
+        }
+    }
+    serde_json::to_value(pod).map_err(|_| unlike())
 }
 
 /// One look of the pod.
