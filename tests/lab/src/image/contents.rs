@@ -213,7 +213,44 @@ fn file(line: &str) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::file;
+    use serde_json::{Value, json};
+
+    use super::{Contents, FILES, LABELS, file};
+
+    fn image(change: impl FnOnce(&mut Value), more: &[(&str, &str)]) -> Vec<String> {
+        let labels = LABELS.map(|name| (format!("org.opencontainers.image.{name}"), json!("said")));
+        let labels: serde_json::Map<_, _> = labels.into_iter().collect();
+        let mut config = json!({
+            "User": "65532:65532", "Entrypoint": ["/entra-operator"], "StopSignal": "SIGTERM", "Labels": labels,
+        });
+        change(&mut config);
+        let inspected = json!({"FromImageDigest": "sha256:0", "OCIv1": {"config": config}});
+        let files = FILES.map(|path| (path, "-r--r--r--"));
+        let mut files: Vec<_> = files
+            .iter()
+            .chain(more)
+            .map(|(path, mode)| ((*path).into(), (*mode).into()))
+            .collect();
+        files.sort();
+        let contents = Contents {
+            inspected: serde_json::from_value(inspected).expect("as buildah has it"),
+            bytes: 13_000_000,
+            files,
+        };
+        contents.broken()
+    }
+
+    #[test]
+    fn what_does_not_belong_into_the_image_is_told() {
+        assert_eq!(image(|_| (), &[]), Vec::<String>::new());
+        assert_eq!(image(|_| (), &[("bin/sh", "-r-xr-xr-x")]).len(), 1);
+        assert_eq!(image(|_| (), &[("tmp/x", "-rw-r--r--")]).len(), 2);
+        assert_eq!(image(|config| config["User"] = json!(""), &[]).len(), 1);
+        assert_eq!(
+            image(|config| config["Labels"] = json!({}), &[]).len(),
+            LABELS.len()
+        );
+    }
 
     #[test]
     fn a_listing_gives_files_and_not_directories() {
