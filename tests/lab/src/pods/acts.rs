@@ -10,7 +10,7 @@ use kube::{Api, Client};
 use serde_json::{Value, json};
 
 use super::node::Node;
-use super::reader::{self, EXAMPLE, READER};
+use super::reader::{self, EXAMPLE, EXAMPLE_FILE, READER, SCRIPT};
 use super::watch::Watch;
 use super::{Args, CREDENTIAL, Error, NAMESPACE, TOKEN, images, operator, say};
 use crate::chart::helm::Helm;
@@ -19,6 +19,7 @@ use crate::controlplane::certificates::NODE_ADDRESS;
 use crate::controlplane::{self, Binaries, ControlPlane};
 use crate::simulator::world::{DOMAIN, GRAPH, PUBLIC_CLIENT, World, password, user_name};
 use crate::simulator::{self, Simulator};
+use crate::stage::repository;
 use crate::{image, tool};
 
 /// Name of the simulator in the operator's configuration.
@@ -184,8 +185,10 @@ impl Scene {
     }
 
     fn start_reader(&self, args: &Args) -> Result<(), Error> {
-        self.apply("reader.json", &reader::pod()?)?;
-        self.apply("example.json", &reader::unchanged()?)?;
+        let file = repository().join(EXAMPLE_FILE).display().to_string();
+        let example = self.kubectl(&["create", "--dry-run=client", "--output=json", "-f", &file])?;
+        self.apply("reader.json", &reader::pod(&example, READER, Some(SCRIPT))?)?;
+        self.apply("example.json", &reader::pod(&example, EXAMPLE, None)?)?;
         let pods = [READER, EXAMPLE].map(|name| format!("pod/{name}"));
         for pod in &pods {
             self.kubectl(&[

@@ -12,15 +12,17 @@ use serde_json::Value;
 use super::node::TOOLS_IMAGE;
 use super::watch::Token;
 use super::{Error, NAMESPACE};
-use crate::stage::repository;
 
 /// Its name.
 pub(super) const READER: &str = "reader";
 /// That of the example as it is shipped.
 pub(super) const EXAMPLE: &str = "example";
 
+/// Where it is in the repository.
+pub(super) const EXAMPLE_FILE: &str = "deploy/examples/pod.yaml";
+
 /// PID 1 has no default for SIGTERM: without the trap, the pod would take its whole grace period to end.
-const SCRIPT: &str = r#"
+pub(super) const SCRIPT: &str = r#"
 trap 'exit 0' TERM
 while :; do
     digest=$(sha256sum </var/run/entra/access_token)
@@ -30,21 +32,10 @@ while :; do
 done
 "#;
 
-/// The shipped example, under its name, with an image that is there and another script.
-pub(super) fn pod() -> Result<Value, Error> {
-    example(READER, Some(SCRIPT))
-}
-
-/// The shipped example with an image that is there, under another name.
-pub(super) fn unchanged() -> Result<Value, Error> {
-    example(EXAMPLE, None)
-}
-
-fn example(name: &str, script: Option<&str>) -> Result<Value, Error> {
-    let path = repository().join("deploy/examples/pod.yaml");
-    let text = std::fs::read_to_string(&path).map_err(Error::io("read the example"))?;
-    let unlike = || Error::Broken(vec!["deploy/examples/pod.yaml is a pod".to_owned()]);
-    let mut pod: Pod = serde_saphyr::from_str(&text).map_err(|_| unlike())?;
+/// The shipped example, as kubectl reads it, with an image that is there, under this name, and maybe with another script.
+pub(super) fn pod(example: &str, name: &str, script: Option<&str>) -> Result<Value, Error> {
+    let unlike = |_| Error::Broken(vec![format!("{EXAMPLE_FILE} is a pod")]);
+    let mut pod: Pod = serde_json::from_str(example).map_err(unlike)?;
     pod.metadata.name = Some(name.to_owned());
     for container in pod.spec.iter_mut().flat_map(|spec| &mut spec.containers) {
         container.image = Some(TOOLS_IMAGE.to_owned());
@@ -53,7 +44,7 @@ fn example(name: &str, script: Option<&str>) -> Result<Value, Error> {
             container.args = Some(vec![script.to_owned()]);
         }
     }
-    serde_json::to_value(pod).map_err(|_| unlike())
+    serde_json::to_value(pod).map_err(unlike)
 }
 
 /// One look of the pod.
