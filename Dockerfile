@@ -1,9 +1,10 @@
 # One static binary on an empty image: no shell, no package manager, no C library.
 #
-#   docker build --tag entra-operator:0.1.0 .
-#   buildah build --layers --tag entra-operator:0.1.0 .        where no engine runs
+#   docker build --build-arg REVISION="$(git rev-parse HEAD)" --tag entra-operator:0.1.0 .
+#   buildah build --build-arg REVISION="$(git rev-parse HEAD)" --tag entra-operator:0.1.0 .      where no engine runs
 #
-# SOURCE_DATE_EPOCH and `buildah build --timestamp 0` give the same image from the same sources.
+# `buildah build --timestamp 0 --no-cache` gives the same image from the same sources; with `--layers` and without
+# `--no-cache` it gives what was built before, with the old times. `cargo lab-image` builds twice and compares.
 ARG BUILD_IMAGE=rust:1.95-bookworm
 
 FROM ${BUILD_IMAGE} AS build
@@ -18,6 +19,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     cargo build --release --locked --package entra-operator --bin entra-operator --target x86_64-unknown-linux-gnu \
     && install -D -m 0555 target/x86_64-unknown-linux-gnu/release/entra-operator /image/entra-operator \
     && install -D -m 0444 LICENSE /image/LICENSE \
+    && deploy/third-party.sh >THIRD-PARTY \
+    && install -D -m 0444 THIRD-PARTY /image/THIRD-PARTY \
     && install -D -m 0444 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt
 
 FROM scratch

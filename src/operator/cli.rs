@@ -14,7 +14,7 @@ const AFTER_HELP: &str = "\
 First steps:
   1. entra-operator crd | kubectl apply --server-side -f -   teach the cluster the kind EntraCredential
   2. entra-operator run --kubeconfig ~/.kube/config          run outside of the cluster, for a try
-     kubectl apply -k deploy/manifests                       or install it in the cluster
+     kubectl apply --server-side -k deploy/manifests         or install it in the cluster
   3. kubectl explain entracredential.spec                    what to write in an object";
 
 const RUN_HELP: &str = "\
@@ -345,6 +345,7 @@ mod tests {
             "crd",
             "version",
             "kubectl apply --server-side -f -",
+            "kubectl apply --server-side -k deploy/manifests",
             "kubectl explain",
         ] {
             assert!(help.contains(word), "{word} is not in:\n{help}");

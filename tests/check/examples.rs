@@ -1,5 +1,6 @@
 //! Every credential that the repository shows is one that can be applied.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use entra_operator::operator::cli::Output;
@@ -24,6 +25,20 @@ fn every_example_is_fine() {
             .count();
     }
     assert!(credentials >= 2);
+}
+
+/// Whoever applies the whole folder gets all of it.
+#[test]
+fn no_two_examples_define_the_same_object() {
+    let mut seen = BTreeSet::new();
+    for file in fs::read_dir(root().join(EXAMPLES)).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        for object in report(&text, None)["files"][0]["objects"].as_array().unwrap() {
+            let name = ["kind", "namespace", "name"].map(|key| object[key].as_str().unwrap().to_owned());
+            assert!(seen.insert(name.clone()), "{name:?} twice");
+        }
+    }
+    assert!(seen.len() >= 6, "{seen:?}");
 }
 
 #[test]

@@ -19,7 +19,7 @@
 mod backup;
 mod binaries;
 mod build;
-mod certificates;
+pub(crate) mod certificates;
 pub mod command;
 mod error;
 mod etcd;
@@ -103,6 +103,16 @@ pub struct ControlPlane {
     readiness: reqwest::Client,
     etcd: Etcd,
     processes: Mutex<Processes>,
+}
+
+/// Files that a node needs.
+#[derive(Debug)]
+pub(crate) struct NodeFiles {
+    pub(crate) scheduler_kubeconfig: PathBuf,
+    pub(crate) kubelet_kubeconfig: PathBuf,
+    pub(crate) authority: PathBuf,
+    pub(crate) certificate: PathBuf,
+    pub(crate) key: PathBuf,
 }
 
 // === impl Component ===
@@ -263,6 +273,31 @@ impl ControlPlane {
             authority_pem: ca_override.unwrap_or_else(|| self.ca_pem()),
         };
         kubeconfig::for_token(self.directory(), name, target, token)
+    }
+
+    /// What a node and its scheduler need to take part.
+    ///
+    /// # Errors
+    /// [`Error::Io`].
+    pub(crate) fn node_files(&self) -> Result<NodeFiles, Error> {
+        let (server, files) = (self.server_url(), &self.layout.certificates);
+        let target = Target {
+            server: &server,
+            authority_pem: &files.authority_pem,
+        };
+        let kubeconfig = |name, identity| kubeconfig::for_identity(self.directory(), name, target, identity);
+        Ok(NodeFiles {
+            scheduler_kubeconfig: kubeconfig("scheduler", &files.scheduler)?,
+            kubelet_kubeconfig: kubeconfig("node", &files.node)?,
+            authority: files.authority.clone(),
+            certificate: files.node.certificate.clone(),
+            key: files.node.key.clone(),
+        })
+    }
+
+    /// The port of the API server.
+    pub(crate) fn port(&self) -> u16 {
+        self.layout.apiserver_port
     }
 
     /// The private directory of this control plane. It is removed at the end; what tests put there, too.

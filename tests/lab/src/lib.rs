@@ -9,10 +9,13 @@
 //! - [`chaos`]: two replicas under kills, outages and people, for minutes to hours, opt-in
 //! - [`upgrade`]: an earlier operator, this one, and the earlier one again on the same objects, opt-in
 //! - [`watch`]: the chart's alerts and its dashboard before a real Prometheus, opt-in
+//! - [`image`]: builds the image of the operator twice and looks into it, opt-in
+//! - [`pods`]: the image and the chart on a real node, opt-in
 //! - [`audit`]: reads the API server's audit log, the judge of claims about API use
 //! - [`chart`]: renders the Helm chart, and writes what comes from it
 //! - [`cache`]: keeps what takes long to build, once for all checkouts
 //! - [`docs`]: writes the parts of the documents that come from the code
+//! - [`tool`]: runs programs of the system
 //! - [`search`]: looks for secrets in texts, in every form in which they leak
 
 pub mod audit;
@@ -23,10 +26,13 @@ pub mod chart;
 pub mod controlplane;
 pub mod demo;
 pub mod docs;
+pub mod image;
 pub mod keycloak;
+pub mod pods;
 pub mod proxy;
 pub mod search;
 pub mod simulator;
 pub mod stage;
+pub mod tool;
 pub mod upgrade;
 pub mod watch;

@@ -5,7 +5,9 @@ mod breaks;
 use std::{error::Error, io::Write, process::ExitCode};
 
 use clap::Parser;
-use entra_lab::{bench, chaos, chart, controlplane, demo, docs, keycloak, simulator, upgrade, watch};
+use entra_lab::{
+    bench, chaos, chart, controlplane, demo, docs, image, keycloak, pods, simulator, upgrade, watch,
+};
 
 /// Test laboratory of entra-operator.
 #[derive(Debug, Parser)]
@@ -22,7 +24,9 @@ enum Cli {
     /// The real operator signs in once and renews tokens, live; ends by itself with a summary
     Demo(demo::Args),
     Docs(docs::Args),
+    Image(image::Args),
     Keycloak(keycloak::Args),
+    Pods(pods::Args),
     /// An Entra token service with users, applications, scripted faults and a journal
     Simulator(simulator::cli::Args),
     Upgrade(upgrade::Args),
@@ -49,7 +53,9 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         Cli::Chart(command) => Box::pin(chart::run(command)).await?,
         Cli::Docs(args) => docs::run(args)?,
         Cli::Demo(args) => Box::pin(demo::run(args)).await?,
+        Cli::Image(args) => image::run(&args)?,
         Cli::Keycloak(args) => Box::pin(keycloak::run(args)).await?,
+        Cli::Pods(args) => Box::pin(pods::run(args)).await?,
         Cli::Simulator(args) => simulator::cli::run(args).await?,
         Cli::Upgrade(args) => Box::pin(upgrade::run(args)).await?,
         Cli::Watch(args) => Box::pin(watch::run(args)).await?,

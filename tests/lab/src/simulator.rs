@@ -151,6 +151,7 @@ pub struct Simulator {
     authority: Authority,
     availability: Availability,
     address: SocketAddr,
+    aliases: Vec<String>,
     task: JoinHandle<()>,
 }
 
@@ -170,7 +171,8 @@ impl Simulator {
         };
         // HTTP/1.1 only: its connections can be cut at exact points.
         let (socket, address) = listener::bind(options.address, options.port).await?;
-        let names = [&[address.ip().to_string()], options.aliases.as_slice()].concat();
+        let aliases = options.aliases.clone();
+        let names = [&[address.ip().to_string()], aliases.as_slice()].concat();
         let tls = Arc::new(authority.server(&names, &["http/1.1"])?);
         let shared = shared(options, base(address));
         let availability = Availability::default();
@@ -186,6 +188,7 @@ impl Simulator {
             authority,
             availability,
             address,
+            aliases,
             task,
         })
     }
@@ -199,10 +202,8 @@ impl Simulator {
     /// Opens the control interface on a port of its own (0: any free one) and returns its URL.
     pub async fn open_control(&self, port: u16) -> Result<String, StartError> {
         let (socket, address) = listener::bind(self.address.ip(), port).await?;
-        let tls = Arc::new(
-            self.authority
-                .server(&[address.ip().to_string()], &["http/1.1"])?,
-        );
+        let names = [&[address.ip().to_string()], self.aliases.as_slice()].concat();
+        let tls = Arc::new(self.authority.server(&names, &["http/1.1"])?);
         let (availability, stop) = (Availability::default(), self.shared.stop.clone());
         let listener = Listener {
             socket,

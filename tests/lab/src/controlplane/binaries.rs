@@ -31,6 +31,10 @@ pub enum Program {
     ControllerManager,
     /// `kubectl`, built only when somebody asks for it.
     Kubectl,
+    /// `kube-scheduler`, which only real pods need.
+    Scheduler,
+    /// `kubelet`, which only real pods need; `setup-envtest` ships neither.
+    Kubelet,
 }
 
 // === impl Binaries ===
@@ -71,6 +75,8 @@ impl Program {
             Self::ApiServer => "kube-apiserver",
             Self::ControllerManager => "kube-controller-manager",
             Self::Kubectl => "kubectl",
+            Self::Scheduler => "kube-scheduler",
+            Self::Kubelet => "kubelet",
         }
     }
 
@@ -78,13 +84,18 @@ impl Program {
     /// with earlier ones.
     pub(super) fn minutes(self) -> u32 {
         match self {
-            Self::Etcd | Self::Kubectl => 1,
+            Self::Etcd | Self::Kubectl | Self::Scheduler => 1,
             Self::ApiServer => 6,
             Self::ControllerManager => 3,
+            Self::Kubelet => 2,
         }
     }
 
-    fn locate(self) -> Result<PathBuf, Error> {
+    /// Finds or builds it.
+    ///
+    /// # Errors
+    /// As [`Binaries::locate`].
+    pub(crate) fn locate(self) -> Result<PathBuf, Error> {
         match assets_directory() {
             Some(directory) => self.in_assets(directory),
             None => self.cached_or_built(),

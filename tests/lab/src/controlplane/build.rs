@@ -23,7 +23,11 @@ const EXPLANATION_LINES: usize = 15;
 pub(super) fn module_directory(program: Program) -> PathBuf {
     let module = match program {
         Program::Etcd => "etcd",
-        Program::ApiServer | Program::ControllerManager | Program::Kubectl => "kubernetes",
+        Program::ApiServer
+        | Program::ControllerManager
+        | Program::Kubectl
+        | Program::Scheduler
+        | Program::Kubelet => "kubernetes",
     };
     Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(module)
 }
@@ -89,6 +93,8 @@ fn package(program: Program) -> &'static str {
         Program::ApiServer => "k8s.io/kubernetes/cmd/kube-apiserver",
         Program::ControllerManager => "k8s.io/kubernetes/cmd/kube-controller-manager",
         Program::Kubectl => "k8s.io/kubernetes/cmd/kubectl",
+        Program::Scheduler => "k8s.io/kubernetes/cmd/kube-scheduler",
+        Program::Kubelet => "k8s.io/kubernetes/cmd/kubelet",
     }
 }
 

@@ -14,15 +14,21 @@ use rcgen::{
 use super::Error;
 
 /// Names under which the servers are reached, from the machine and from pods. `10.0.0.1` is the ClusterIP
-/// of the `kubernetes` Service.
-const SERVER_NAMES: [&str; 6] = [
+/// of the `kubernetes` Service, and [`NODE_ADDRESS`] that of the node, if there is one.
+const SERVER_NAMES: [&str; 7] = [
     "localhost",
     "127.0.0.1",
     "10.0.0.1",
+    NODE_ADDRESS,
     "kubernetes",
     "kubernetes.default.svc",
     "kubernetes.default.svc.cluster.local",
 ];
+
+/// Where the kubelet of [`crate::pods`] listens.
+pub(crate) const NODE_ADDRESS: &str = "10.87.0.1";
+/// Name of that node.
+pub(crate) const NODE: &str = "entra-lab";
 
 /// PEM files of one identity.
 #[derive(Debug, Clone)]
@@ -41,6 +47,8 @@ pub(super) struct Certificates {
     pub(super) apiserver: Identity,
     pub(super) controller_manager: Identity,
     pub(super) admin: Identity,
+    pub(super) scheduler: Identity,
+    pub(super) node: Identity,
     pub(super) service_accounts: PathBuf,
     pub(super) service_accounts_public: PathBuf,
 }
@@ -62,6 +70,8 @@ impl Certificates {
             apiserver: issue("kube-apiserver", "kube-apiserver", None)?,
             controller_manager: issue("controller-manager", "system:kube-controller-manager", None)?,
             admin: issue("admin", "admin", Some("system:masters"))?,
+            scheduler: issue("scheduler", "system:kube-scheduler", None)?,
+            node: issue("node", &format!("system:node:{NODE}"), Some("system:nodes"))?,
             service_accounts,
             service_accounts_public,
         })

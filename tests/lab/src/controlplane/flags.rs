@@ -84,6 +84,7 @@ impl Layout {
 
     pub(super) fn apiserver_arguments(&self, keep_history: bool, more: &[String]) -> Vec<String> {
         let mut arguments = self.apiserver_addresses();
+        arguments.extend(self.apiserver_kubelets());
         arguments.extend(self.apiserver_accounts());
         arguments.extend(self.apiserver_audit());
         if keep_history {
@@ -109,6 +110,17 @@ impl Layout {
             // A loopback address is not accepted as an endpoint of the kubernetes Service.
             "--endpoint-reconciler-type=none".into(),
             "--profiling=false".into(),
+        ]
+    }
+
+    /// Logs of pods, for whoever has a node.
+    fn apiserver_kubelets(&self) -> Vec<String> {
+        let files = &self.certificates;
+        vec![
+            "--kubelet-preferred-address-types=InternalIP".into(),
+            flag("kubelet-certificate-authority", files.authority.display()),
+            flag("kubelet-client-certificate", files.admin.certificate.display()),
+            flag("kubelet-client-key", files.admin.key.display()),
         ]
     }
 

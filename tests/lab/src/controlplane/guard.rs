@@ -40,6 +40,7 @@ for one in $watched; do
     tries=0
     while living "$one" && [ "$tries" -lt 100 ]; do sleep 0.05; tries=$((tries + 1)); done
 done
+eval "$2"
 case "${1##*/}" in
     entra-lab-?*) rm -rf -- "$1" ;;
 esac
@@ -59,9 +60,16 @@ impl Guard {
     /// Starts to guard `directory`. In a process group of its own, so that Ctrl-C in the terminal does not
     /// reach it.
     pub(crate) fn over(directory: &Path) -> Result<Self, Error> {
+        Self::with_sweep(directory, ":")
+    }
+
+    /// The same, with shell commands that clean up what is not in the directory. They run when the watched processes
+    /// are dead, before the directory goes; `$1` is the directory.
+    pub(crate) fn with_sweep(directory: &Path, sweep: &str) -> Result<Self, Error> {
         let mut shell = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "entra-lab-guard"])
             .arg(directory)
+            .arg(sweep)
             .current_dir("/")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -84,6 +84,23 @@ async fn the_command_serves_the_users_of_its_file() {
     );
 }
 
+/// Whoever reaches the simulator by another name reaches its control port by that name, too.
+#[tokio::test]
+async fn the_control_port_answers_to_the_aliases() {
+    let standalone = standalone().await;
+    let control = reqwest::Url::parse(&standalone.control).unwrap();
+    let address = (Ipv4Addr::LOCALHOST, control.port().unwrap());
+    let ca = standalone.lab.simulator.ca_pem();
+    let client = reqwest::Client::builder()
+        .tls_certs_only([reqwest::Certificate::from_pem(ca.as_bytes()).unwrap()])
+        .no_proxy()
+        .resolve("login.contoso.example", address.into())
+        .build()
+        .unwrap();
+    let url = format!("https://login.contoso.example:{}/_sim/journal", address.1);
+    assert_eq!(client.get(url).send().await.unwrap().status(), 200);
+}
+
 fn args() -> Args {
     Args {
         address: Ipv4Addr::LOCALHOST.into(),
