@@ -1,9 +1,9 @@
 //! The judge's book: what was sent, stored and promised, and which rules of the contract were broken.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use entra_operator::plan::metadata::Uid;
-use entra_operator::plan::record::Record;
+use entra_operator::plan::record::{Record, Verdict};
 use entra_operator::plan::snapshot::Binding;
 use entra_operator::reconcile::annotations;
 use entra_operator::reconcile::material::StoredSession;
@@ -53,6 +53,8 @@ pub struct Book {
     pub published: BTreeMap<Key, Published>,
     /// What was sent, by credential and content hash.
     pub contents: BTreeMap<(Key, String), Sent>,
+    /// What answers said of them, also before etcd was set back: a process may not have stored it yet.
+    pub said: HashSet<((Key, String), Verdict)>,
     /// When a person last changed something that decides how a login is answered, milliseconds.
     pub changed_at: BTreeMap<Key, i64>,
     /// When the API server failed last, milliseconds.

@@ -70,7 +70,9 @@ impl World {
             return done;
         }
         self.counts.writes += 1;
-        self.tally().writes += 1;
+        // What is immutable is replaced: its deletion belongs to the write.
+        let replaced = verb == "delete" && old.as_ref().is_some_and(|o| o.immutable);
+        self.tally().writes += u32::from(!replaced);
         // What something holds is deleted as soon as that lets go.
         let new = self.api.secrets.get(key).filter(|o| !o.deleting).cloned();
         self.judge_write(key, old.as_ref(), new.as_ref());
