@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use crate::api::{ClientCredential, EntraCredentialStatus, refresh_token_secret};
+use crate::api::EntraCredentialStatus;
 use crate::plan::Time;
 use crate::reconcile::packed::Packed;
 use crate::reconcile::ports::{Key, Ports};
@@ -66,7 +66,7 @@ impl Known {
         let before = self.credentials.get(&key).and_then(|entry| entry.credential());
         if before
             .as_ref()
-            .is_some_and(|b| differs_in_status_only(b, credential))
+            .is_some_and(|b| credential.differs_in_status_only(b))
         {
             if let Some(entry) = self.credentials.get(&key) {
                 entry.tell(ports, credential);
@@ -74,7 +74,7 @@ impl Known {
             return false;
         }
         self.unconcern(&key);
-        for secret in secrets_of(credential) {
+        for secret in credential.secrets() {
             self.concerned.entry(secret).or_default().insert(key.clone());
         }
         let known = self
@@ -106,7 +106,7 @@ impl Known {
         let Some(before) = self.credentials.get(key).and_then(|entry| entry.credential()) else {
             return;
         };
-        for secret in secrets_of(&before) {
+        for secret in before.secrets() {
             if let Some(concerned) = self.concerned.get_mut(&secret) {
                 concerned.remove(key);
                 if concerned.is_empty() {
@@ -205,27 +205,4 @@ impl Told {
             deleting: credential.deleting,
         }
     }
-}
-
-fn differs_in_status_only(before: &Credential, after: &Credential) -> bool {
-    before.uid == after.uid
-        && before.generation == after.generation
-        && before.deleting == after.deleting
-        && before.request == after.request
-        && before.spec == after.spec
-}
-
-/// The Secrets that a credential's spec names.
-fn secrets_of(credential: &Credential) -> BTreeSet<Key> {
-    let spec = &credential.spec;
-    let client = spec
-        .client_credential
-        .as_ref()
-        .and_then(ClientCredential::secret_name);
-    let session = refresh_token_secret(&credential.key.name);
-    let tokens = spec.tokens.iter().map(|t| t.secret_name.as_str());
-    let names = tokens
-        .chain([spec.login.secret_name.as_str(), session.as_str()])
-        .chain(client);
-    names.map(|name| credential.sibling(name)).collect()
 }

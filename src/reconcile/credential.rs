@@ -1,12 +1,12 @@
 //! The custom resource as a pass takes it in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::ports::{Key, Owner};
 use super::stamp;
-use crate::api::{EntraCredentialSpec, EntraCredentialStatus, Realm, TokenSpec};
+use crate::api::{ClientCredential, EntraCredentialSpec, EntraCredentialStatus, Realm, TokenSpec};
 use crate::plan::metadata::{EntryName, Uid};
 use crate::plan::policy::Place;
 use crate::plan::word::{Said, Word};
@@ -60,6 +60,24 @@ impl Credential {
     /// Key of its refresh-token Secret.
     pub fn session_key(&self) -> Key {
         self.sibling(&crate::api::refresh_token_secret(&self.key.name))
+    }
+
+    /// Keys of the Secrets that its spec names, and of its refresh token's.
+    pub fn secrets(&self) -> BTreeSet<Key> {
+        let client = self.spec.client_credential.as_ref();
+        let client = client.and_then(ClientCredential::secret_name);
+        let tokens = self.spec.tokens.iter().map(|t| t.secret_name.as_str());
+        let named = tokens.chain(client).map(|name| self.sibling(name));
+        named.chain([self.login_key(), self.session_key()]).collect()
+    }
+
+    /// Whether it is `before` with another status at most.
+    pub fn differs_in_status_only(&self, before: &Self) -> bool {
+        before.uid == self.uid
+            && before.generation == self.generation
+            && before.deleting == self.deleting
+            && before.request == self.request
+            && before.spec == self.spec
     }
 
     /// What a person wrote into the annotation that asks for a renewal.

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
-use entra_operator::api::{ClientCredential, refresh_token_secret};
 use entra_operator::cluster::{Altered, Brake, Change, Rewound, SecretStore, Selects};
 use entra_operator::plan::Time;
 use entra_operator::plan::keys::Keys;
@@ -289,7 +288,7 @@ impl Running {
         let key = credential.key.clone();
         let before = self.known.get(&key);
         let same_object = before.is_some_and(|k| k.credential.uid == credential.uid);
-        let of_status = before.is_some_and(|k| differs_in_status_only(&k.credential, &credential));
+        let of_status = before.is_some_and(|k| credential.differs_in_status_only(&k.credential));
         let credential = Arc::new(credential);
         if let (true, Some(known)) = (of_status, self.known.get_mut(&key)) {
             known.tell(credential);
@@ -345,7 +344,7 @@ impl Running {
         let concerned = |k: &Known| {
             let own = &k.credential.key;
             let controls = own.namespace == altered.key.namespace && owner.as_ref() == Some(&own.name);
-            controls || secrets_of(&k.credential).contains(&altered.key)
+            controls || k.credential.secrets().contains(&altered.key)
         };
         let keys: Vec<_> = self
             .known
@@ -414,28 +413,4 @@ fn list_resources(world: &mut World, feed: &mut Feed<Told>) {
         feed.push(now + 5, Told::Applied(Box::new(credential)));
     }
     feed.push(now + 5, Told::Listed);
-}
-
-fn differs_in_status_only(before: &Credential, after: &Credential) -> bool {
-    before.uid == after.uid
-        && before.generation == after.generation
-        && before.deleting == after.deleting
-        && before.request == after.request
-        && before.spec == after.spec
-}
-
-fn secrets_of(credential: &Credential) -> BTreeSet<Key> {
-    let spec = &credential.spec;
-    let client = spec.client_credential.as_ref();
-    let client = client.and_then(ClientCredential::secret_name).map(str::to_owned);
-    let tokens = spec.tokens.iter().map(|t| t.secret_name.clone());
-    let names = tokens
-        .chain([
-            spec.login.secret_name.clone(),
-            refresh_token_secret(&credential.key.name),
-        ])
-        .chain(client);
-    names
-        .map(|name| Key::new(&credential.key.namespace, name))
-        .collect()
 }
