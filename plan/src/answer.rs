@@ -217,6 +217,8 @@ pub struct Granted {
     pub unusable: Option<Box<Refusal>>,
     /// Seconds that the refresh token lives, if the answer said so (`refresh_token_expires_in`).
     pub refresh_token_life: Option<i64>,
+    /// The refresh token that was redeemed for it stays redeemable.
+    pub redeemed_stays_valid: bool,
     /// Who checked the password, if it was a sign-in and the realm service said who does.
     pub checked_by: Option<CheckedBy>,
 }

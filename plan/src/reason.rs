@@ -171,6 +171,11 @@ impl Reason {
         self.get_documentation().unwrap_or_default()
     }
 
+    /// Whether the administrator's policy is what stands in the way.
+    pub fn is_of_policy(self) -> bool {
+        self == Self::NotAllowed
+    }
+
     /// Where the troubleshooting guide has its section: a path in the repository.
     pub fn guide(self) -> String {
         format!("docs/troubleshooting.md#{}", self.as_ref().to_ascii_lowercase())

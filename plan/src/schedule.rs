@@ -100,6 +100,12 @@ pub fn hold_ends(until: Time, since: Option<Time>, now: Time) -> Time {
 /// slewed, and the monotonic one with it; what is left is rounding.
 pub const CLOCK_SET: i64 = 5;
 
+/// Age at which a stored refresh token is replaced by the newest that came back, where a used one stays redeemable, seconds.
+///
+/// Entra ID's live 90 days from their issue (Microsoft's page "Refresh tokens in the Microsoft identity
+/// platform"), so 89 are left when renewals stop.
+pub const STORE_AFTER: i64 = DAY;
+
 /// A quiet time that ends a row of repairs, seconds.
 pub const REPAIRS_END: i64 = 600;
 

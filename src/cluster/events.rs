@@ -96,7 +96,7 @@ impl Events {
         };
         let reason = subject.reason;
         if let Err(error) = self.count_or_create(key, subject).await {
-            tracing::warn!(namespace = key.namespace, name = key.name, reason, %error, "event not published");
+            tracing::warn!(namespace = &*key.namespace, name = &*key.name, reason, %error, "event not published");
         }
     }
 
@@ -136,7 +136,7 @@ impl Events {
     fn object(&self, key: &Key, subject: &Subject, name: String, now: Timestamp) -> Object {
         Object {
             metadata: ObjectMeta {
-                namespace: Some(key.namespace.clone()),
+                namespace: Some(key.namespace.to_string()),
                 name: Some(name),
                 ..ObjectMeta::default()
             },
@@ -192,8 +192,8 @@ fn regarding(key: &Key, uid: &Uid) -> ObjectReference {
     ObjectReference {
         api_version: Some(EntraCredential::api_version(&()).into_owned()),
         kind: Some(EntraCredential::kind(&()).into_owned()),
-        namespace: Some(key.namespace.clone()),
-        name: Some(key.name.clone()),
+        namespace: Some(key.namespace.to_string()),
+        name: Some(key.name.to_string()),
         uid: Some(uid.0.clone()),
         ..ObjectReference::default()
     }

@@ -176,8 +176,8 @@ fn tell_rewritten<'a>(
         .filter(|(label, value)| there.get(*label) != Some(*value))
     {
         tracing::warn!(
-            namespace = key.namespace,
-            secret = key.name,
+            namespace = &*key.namespace,
+            secret = &*key.name,
             label,
             "an admission policy changes this label of the operator's Secrets"
         );

@@ -144,6 +144,7 @@ pub(super) fn read(body: &[u8], started: Started, asked: Asked<'_>) -> Result<(T
             .seconds("refresh_token_expires_in")
             .filter(|s| *s > 0)
             .map(|s| s.min(REFRESH_TOKEN_LIFE_MAX)),
+        redeemed_stays_valid: false,
         checked_by: None,
     };
     let (access_token, odd) = match access_token(&mut body, life) {

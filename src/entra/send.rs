@@ -232,6 +232,7 @@ pub(super) fn read_token(
     };
     match response::read(body, started, asked) {
         Ok((mut tokens, odd)) => {
+            tokens.granted.redeemed_stays_valid = attempt.authority.traits().redeemed_stays_valid;
             tokens.granted.unusable = odd.map(|odd| Box::new(attempt.entry_unusable(reply, odd)));
             Ok(tokens)
         }

@@ -21,7 +21,7 @@ pub(super) use names::is_subdomain;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -62,6 +62,8 @@ pub struct Config {
     pub leader_election: LeaderElection,
     /// `metrics`: what is exported.
     pub metrics: Metrics,
+    /// `audit`: what audit lines hold.
+    pub audit: Audit,
 }
 
 /// Namespaces that are served.
@@ -157,15 +159,16 @@ impl Default for Limits {
 /// Addresses to listen on. Port 0 takes any free port, and the log says which.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Http {
-    /// `health`: `/livez` and `/readyz`. Default `0.0.0.0:8081`.
+    /// `health`: `/livez` and `/readyz`. Default `[::]:8081`: IPv6 and IPv4, or IPv4 alone
+    /// where the kernel has no IPv6.
     pub health: SocketAddr,
-    /// `metrics`: `/metrics`. Default `0.0.0.0:9090`.
+    /// `metrics`: `/metrics`. Default `[::]:9090`.
     pub metrics: SocketAddr,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let any = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
         Self {
             health: SocketAddr::new(any, 8081),
             metrics: SocketAddr::new(any, 9090),
@@ -209,6 +212,13 @@ impl Default for Metrics {
     fn default() -> Self {
         Self { per_object: true }
     }
+}
+
+/// What audit lines hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Audit {
+    /// `userNames`: the user name, where a line is about one. Default false.
+    pub user_names: bool,
 }
 
 /// What is wrong with a configuration.

@@ -52,13 +52,12 @@ impl<P: Ports> Controller<P> {
 
     /// A credential is new or changed. A change of nothing but its status is our own and asks for no pass.
     pub(super) fn applied(&self, credential: &Credential) {
-        let key = credential.key.clone();
         let changed = {
             let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
             known.apply(&*self.ports, credential)
         };
         if changed {
-            self.queue.trigger(&key);
+            self.queue.trigger(&credential.key);
         }
     }
 
@@ -117,14 +116,14 @@ impl<P: Ports> Controller<P> {
     pub(super) fn serves(&self, namespace: &str) -> bool {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let first = known.credentials.range(Key::new(namespace, "")..).next();
-        first.is_some_and(|(key, _)| key.namespace == namespace)
+        first.is_some_and(|(key, _)| *key.namespace == *namespace)
     }
 
     /// Something about a Secret changed; `owner` is the credential that controls it, if one does.
     pub(super) fn secret_changed(&self, secret: &Key, owner: Option<&str>) {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let by_owner = owner.map(|name| Key::new(&secret.namespace, name));
-        let by_name = known.concerned.get(secret).into_iter().flatten().cloned();
+        let by_owner = owner.map(|name| secret.sibling(name));
+        let by_name = known.concerned.by(secret).cloned();
         for key in by_name
             .chain(by_owner)
             .filter(|k| known.credentials.contains_key(k))
@@ -170,7 +169,7 @@ impl<P: Ports> Controller<P> {
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
         let suspended = known.credentials.iter().filter(|(_, entry)| entry.is_suspended());
         suspended
-            .map(|(key, _)| Key::new(&key.namespace, refresh_token_secret(&key.name)))
+            .map(|(key, _)| key.sibling(refresh_token_secret(&key.name)))
             .collect()
     }
 

@@ -151,7 +151,7 @@ impl Place {
     }
 
     fn key(&self, name: &str) -> Key {
-        Key::new(&self.namespace, name)
+        Key::new(&*self.namespace, name)
     }
 
     /// Whether a stored Secret is sealed under a key that `held` has and `stored` lacks: an administrator may remove

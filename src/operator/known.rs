@@ -1,4 +1,4 @@
-//! What is known of the credentials: what their watches tell, what passes remember, and which Secrets concern which.
+//! What is known of the credentials: what their watches tell, and what passes remember.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::AtomicBool;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+use super::concerned::Concerned;
 use crate::api::EntraCredentialStatus;
 use crate::plan::Time;
 use crate::reconcile::packed::Packed;
@@ -17,8 +18,7 @@ use crate::reconcile::{Credential, Memory, Remembered};
 #[derive(Debug, Default)]
 pub(super) struct Known {
     pub(super) credentials: BTreeMap<Key, Arc<Entry>>,
-    /// Which credentials a Secret concerns, by the names in their specs.
-    pub(super) concerned: BTreeMap<Key, BTreeSet<Key>>,
+    pub(super) concerned: Concerned,
     /// What exists and this version does not understand. What it understood of it before is served on.
     pub(super) not_understood: BTreeSet<Key>,
 }
@@ -60,64 +60,52 @@ pub(super) struct Seen {
 }
 
 impl Known {
+    /// A watch tells a credential. Whether anything but its status is new.
     pub(super) fn apply<P: Ports>(&mut self, ports: &P, credential: &Credential) -> bool {
-        let key = credential.key.clone();
-        self.not_understood.remove(&key);
-        let before = self.credentials.get(&key).and_then(|entry| entry.credential());
-        if before
-            .as_ref()
-            .is_some_and(|b| credential.differs_in_status_only(b))
-        {
-            if let Some(entry) = self.credentials.get(&key) {
-                entry.tell(ports, credential);
+        let key = &credential.key;
+        self.not_understood.remove(key);
+        let entry = self.credentials.get(key).cloned();
+        let before = entry.as_deref().and_then(Entry::credential);
+        let differs_in_status_only = |before: &Credential| credential.differs_in_status_only(before);
+        let changed = !before.as_ref().is_some_and(differs_in_status_only);
+        if changed {
+            if let Some(before) = &before {
+                self.concerned.remove(before);
             }
-            return false;
+            self.concerned.add(credential);
         }
-        self.unconcern(&key);
-        for secret in credential.secrets() {
-            self.concerned.entry(secret).or_default().insert(key.clone());
+        match (entry, before) {
+            (Some(entry), Some(before)) if before.uid == credential.uid => {
+                entry.tell(ports, &before, credential);
+            }
+            _ => {
+                let entry = Arc::new(Entry::of(credential));
+                self.credentials.insert(key.clone(), entry);
+            }
         }
-        let known = self
-            .credentials
-            .get(&key)
-            .filter(|_| before.is_some_and(|b| b.uid == credential.uid));
-        if let Some(entry) = known {
-            entry.tell(ports, credential);
-        } else {
-            let entry = Entry {
-                told: RwLock::new(Told::of(credential)),
-                remembered: Mutex::default(),
-                listed_again: AtomicBool::default(),
-                called: AtomicBool::default(),
-                meanwhile: RwLock::default(),
-            };
-            self.credentials.insert(key, Arc::new(entry));
-        }
-        true
+        changed
     }
 
     pub(super) fn remove(&mut self, key: &Key) {
-        self.unconcern(key);
         self.not_understood.remove(key);
-        self.credentials.remove(key);
-    }
-
-    fn unconcern(&mut self, key: &Key) {
-        let Some(before) = self.credentials.get(key).and_then(|entry| entry.credential()) else {
-            return;
-        };
-        for secret in before.secrets() {
-            if let Some(concerned) = self.concerned.get_mut(&secret) {
-                concerned.remove(key);
-                if concerned.is_empty() {
-                    self.concerned.remove(&secret);
-                }
-            }
+        let entry = self.credentials.remove(key);
+        if let Some(before) = entry.as_deref().and_then(Entry::credential) {
+            self.concerned.remove(&before);
         }
     }
 }
 
 impl Entry {
+    fn of(credential: &Credential) -> Self {
+        Self {
+            told: RwLock::new(Told::of(credential)),
+            remembered: Mutex::default(),
+            listed_again: AtomicBool::default(),
+            called: AtomicBool::default(),
+            meanwhile: RwLock::default(),
+        }
+    }
+
     /// As the watch told it last.
     pub(super) fn credential(&self) -> Option<Credential> {
         self.read().credential.get()
@@ -139,18 +127,12 @@ impl Entry {
 
     /// The watch tells something else. A status that somebody wrote asks for no pass, but who takes over goes by it; while a
     /// pass is under way, its end sees what is told.
-    fn tell<P: Ports>(&self, ports: &P, credential: &Credential) {
-        let now = Told::of(credential);
-        let before = std::mem::replace(
-            &mut *self.told.write().unwrap_or_else(PoisonError::into_inner),
-            now,
-        );
+    fn tell<P: Ports>(&self, ports: &P, before: &Credential, credential: &Credential) {
+        *self.told.write().unwrap_or_else(PoisonError::into_inner) = Told::of(credential);
         let Ok(mut remembered) = self.remembered.try_lock() else {
             return;
         };
-        if let Some(before) = before.credential.get() {
-            remembered.is_told(&before, credential);
-        }
+        remembered.is_told(before, credential);
         remembered.rest(ports, credential);
     }
 

@@ -12,34 +12,43 @@ use crate::entra;
 use crate::plan::Time;
 use crate::plan::answer::Effect;
 use crate::plan::snapshot::Token;
+use crate::reconcile::audit::Audited;
 use crate::reconcile::ports::{Clock, ClusterError, Key, Ports, SecretMeta};
 use crate::reconcile::{Observer, stamp};
 use crate::secrets::Keyring;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::credentials::{Observed, Row, SealedRow, TokenRow};
 use crate::telemetry::labels::{Grant, Object, Pass, Refresh, Verb};
 use crate::telemetry::metrics::Metrics;
 
-/// Passes what happens on to the metrics.
+/// Passes what happens on to the metrics, and what auditors want to know to the log.
 #[derive(Debug)]
-pub(super) struct Measure(pub Arc<Metrics>);
+pub(super) struct Measure {
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) audit: Audit,
+}
 
 impl Observer for Measure {
     fn published(&self, token: &Token, now: Time) {
-        self.0.refresh(Refresh::Renewed, Reason::Fresh);
+        self.metrics.refresh(Refresh::Renewed, Reason::Fresh);
         if let Some(p) = token.published.as_ref().filter(|p| token.answers(p)) {
             let late = u64::try_from(now.since(p.refresh_at)).unwrap_or_default();
-            self.0.late(Duration::from_secs(late));
+            self.metrics.late(Duration::from_secs(late));
         }
     }
 
     fn failed(&self, reason: Reason) {
-        self.0.refresh(Refresh::Failed, reason);
+        self.metrics.refresh(Refresh::Failed, reason);
     }
 
     fn passed(&self, step: &crate::plan::Step, took: Duration) {
         if let Some(outcome) = Pass::of(step) {
-            self.0.pass(outcome, took);
+            self.metrics.pass(outcome, took);
         }
+    }
+
+    fn audited(&self, whose: &Key, what: Audited<'_>) {
+        self.audit.tell(whose, what);
     }
 }
 
@@ -52,7 +61,7 @@ impl entra::Observer for Measure {
             entra::Grant::Refresh => Grant::RefreshToken,
             entra::Grant::Discovery => return,
         };
-        self.0.token_request(
+        self.metrics.token_request(
             grant,
             result.into(),
             Duration::try_from_secs_f64(seconds).unwrap_or_default(),
@@ -60,7 +69,7 @@ impl entra::Observer for Measure {
     }
 
     fn on_held_back(&self, reason: Reason) {
-        self.0.held_back(reason);
+        self.metrics.held_back(reason);
     }
 }
 
@@ -81,7 +90,7 @@ impl cluster::Observer for Measure {
             cluster::Write::Update => Verb::Update,
             cluster::Write::Delete => Verb::Delete,
         };
-        self.0.write(object, verb, result.into());
+        self.metrics.write(object, verb, result.into());
     }
 }
 
@@ -97,10 +106,7 @@ pub(super) fn observed<P: Ports>(
     Observed {
         now,
         longest_pass: longest_pass(&seen, clock.monotonic()),
-        rows: seen
-            .into_iter()
-            .filter_map(|seen| row(seen, store, now))
-            .collect(),
+        rows: seen.iter().filter_map(|seen| row(seen, store, now)).collect(),
         not_understood: controller.count_not_understood(),
         sealed: sealed(&controller.suspended(), store),
         sealing_keys: keys.keys().ids().map(ToString::to_string).collect(),
@@ -128,16 +134,13 @@ fn sealed(suspended: &BTreeSet<Key>, store: &SecretStore) -> Vec<SealedRow> {
     store.all(Selects::RefreshTokens).into_iter().map(row).collect()
 }
 
-fn row(seen: Seen, store: &SecretStore, now: Time) -> Option<Row> {
+fn row(seen: &Seen, store: &SecretStore, now: Time) -> Option<Row> {
     let condition = |kind: &str| {
         let found = seen.status.conditions.iter().find(|c| c.type_ == kind)?;
         Some((found.status == "True", found.reason.parse().ok()?))
     };
     let ready = condition("Ready")?;
-    let session = store.get(&Key::new(
-        &seen.key.namespace,
-        refresh_token_secret(&seen.key.name),
-    ));
+    let session = store.get(&seen.key.sibling(refresh_token_secret(&seen.key.name)));
     let text = |name: &str| session.as_ref().and_then(|m| m.annotations.get(name)).cloned();
     let time = |name: &str| text(name).as_deref().and_then(stamp::from_text);
     let tokens: Vec<_> = seen.status.tokens.iter().map(token_row).collect();
@@ -152,8 +155,8 @@ fn row(seen: Seen, store: &SecretStore, now: Time) -> Option<Row> {
         login_waiting_since: seen.login_waiting_since,
         certificate_expires_at: seen.certificate_expires_at,
         tokens,
-        namespace: seen.key.namespace,
-        name: seen.key.name,
+        namespace: seen.key.namespace.to_string(),
+        name: seen.key.name.to_string(),
     })
 }
 

@@ -3,6 +3,7 @@
 mod check;
 pub mod cli;
 mod clock;
+mod concerned;
 pub mod config;
 mod controller;
 mod dumps;

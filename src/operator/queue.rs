@@ -5,7 +5,7 @@
 //! suspended node could sleep through, and a lost watch event delays nothing for longer than its wake time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
@@ -23,7 +23,7 @@ pub(super) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     /// Waiting for a pass, by namespace.
-    ready: Turns<String, Key>,
+    ready: Turns<Arc<str>, Key>,
     /// To be looked at later.
     wakes: BTreeSet<(Time, Key)>,
     slots: BTreeMap<Key, Slot>,
@@ -121,7 +121,8 @@ impl State {
             slot.again = true;
         } else if !slot.ready {
             slot.ready = true;
-            self.ready.wait(key.namespace.clone(), slot.urgency, key.clone());
+            let namespace = Arc::clone(&key.namespace);
+            self.ready.wait(namespace, slot.urgency, key.clone());
         }
     }
 

@@ -31,6 +31,7 @@ use crate::plan::policy::Policy;
 use crate::reconcile::ports::{Clock, Ports};
 use crate::reconcile::{Shared, estimate_time};
 use crate::secrets::Keyring;
+use crate::telemetry::audit::Audit;
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::server::{Addresses, BindError, Listeners};
@@ -124,6 +125,7 @@ struct Base {
     clock: SystemClock,
     health: Arc<Health>,
     metrics: Arc<Metrics>,
+    measure: Arc<Measure>,
     stop: CancellationToken,
 }
 
@@ -137,8 +139,7 @@ pub async fn run(args: RunArgs, until: impl Future<Output = ()>) -> Result<(), R
     let listeners = Listeners::bind(Addresses {
         health: base.config.http.health,
         metrics: base.config.http.metrics,
-    })
-    .await?;
+    })?;
     if let Ok(bound) = listeners.addresses() {
         tracing::info!(health = %bound.health, metrics = %bound.metrics, "listening");
     }
@@ -177,12 +178,17 @@ impl Base {
             now: super::clock::timestamp,
         };
         let metrics = Arc::new(Metrics::new(config.metrics.per_object));
-        let measure = Arc::new(Measure(Arc::clone(&metrics)));
+        let measure = Arc::new(Measure {
+            metrics: Arc::clone(&metrics),
+            audit: Audit {
+                user_names: config.audit.user_names,
+            },
+        });
         let cluster = Arc::new(KubeCluster::new(
             client.clone(),
             Arc::clone(&store),
             reporter,
-            measure,
+            Arc::clone(&measure) as _,
         ));
         let conditions = [
             (WATCHES, "the watches have not been listed yet"),
@@ -200,6 +206,7 @@ impl Base {
             clock,
             health: Arc::new(health),
             metrics,
+            measure,
             stop: CancellationToken::new(),
             config,
         })
@@ -231,7 +238,7 @@ impl Base {
             roots.look(&trust).await;
             tokio::spawn(roots.follow(trust))
         };
-        let observer = Arc::new(Measure(Arc::clone(&self.metrics)));
+        let observer = Arc::clone(&self.measure);
         let controller = Arc::new(Controller::new(
             Arc::clone(&ports),
             Arc::new(Shared::new(observer)),
@@ -249,7 +256,7 @@ impl Base {
             .federated(federation(&self.config.federation));
         Ok(RealPorts {
             cluster: Arc::clone(&self.cluster),
-            provider: provider.observed_by(Arc::new(Measure(Arc::clone(&self.metrics)))),
+            provider: provider.observed_by(Arc::clone(&self.measure) as _),
             keys,
             view: StoreView::new(Arc::clone(&self.store)),
             clock: self.clock,

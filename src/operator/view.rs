@@ -24,7 +24,10 @@ impl View for StoreView {
 
     fn controlled(&self, namespace: &str, owner: &Owner) -> Vec<(String, SecretMeta)> {
         let theirs = self.0.controlled_by(namespace, &owner.uid);
-        theirs.into_iter().map(|(key, meta)| (key.name, meta)).collect()
+        theirs
+            .into_iter()
+            .map(|(key, meta)| (key.name.to_string(), meta))
+            .collect()
     }
 
     fn wrote(&self, kind: Kind, key: &Key, meta: SecretMeta) {

@@ -39,7 +39,7 @@ pub(super) async fn follow_credentials<P: Ports>(
     while let Some((scope, change)) = changes.next().await {
         match change {
             Change::Restarted => {
-                let in_scope = |key: &Key| scope.as_ref().is_none_or(|ns| **ns == key.namespace);
+                let in_scope = |key: &Key| scope.as_ref().is_none_or(|ns| **ns == *key.namespace);
                 listing.extend(controller.keys().into_iter().filter(in_scope));
             }
             Change::Applied(object) => {
@@ -57,7 +57,7 @@ pub(super) async fn follow_credentials<P: Ports>(
                 }
             }
             Change::Listed => {
-                let in_scope = |key: &Key| scope.as_ref().is_none_or(|ns| **ns == key.namespace);
+                let in_scope = |key: &Key| scope.as_ref().is_none_or(|ns| **ns == *key.namespace);
                 for key in listing.iter().filter(|key| in_scope(key)) {
                     controller.removed(key);
                 }

@@ -8,6 +8,7 @@ mod seal;
 mod session;
 mod tokens;
 
+use super::audit::Audited;
 use super::credential::Credential;
 use super::leave::Leave;
 use super::look::Look;
@@ -78,6 +79,11 @@ impl<P: Ports> Pass<'_, P> {
 
     pub(super) fn now(&self) -> Time {
         self.ports.clock().now()
+    }
+
+    /// Tells auditors.
+    fn audit(&self, what: Audited<'_>) {
+        self.shared.observer.audited(&self.credential.key, what);
     }
 
     /// Hands what the API server did instead to the plan.

@@ -34,14 +34,14 @@ impl Credential {
     /// As the controller of what it owns.
     pub fn owner(&self) -> Owner {
         Owner {
-            name: self.key.name.clone(),
+            name: self.key.name.to_string(),
             uid: self.uid.clone(),
         }
     }
 
     /// Key of another object in its namespace.
     pub fn sibling(&self, name: &str) -> Key {
-        Key::new(&self.key.namespace, name)
+        self.key.sibling(name)
     }
 
     /// What the administrator's policy goes by, besides the facts.

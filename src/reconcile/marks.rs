@@ -15,7 +15,7 @@ type Texts = BTreeMap<String, String>;
 
 /// Our proof of ownership: of namespace, Secret name and credential name.
 pub(super) fn proof<P: Ports>(ports: &P, credential: &Credential, key: &Key) -> String {
-    let place = [key.namespace.as_str(), &key.name, &credential.key.name];
+    let place = [&*key.namespace, &key.name, &credential.key.name];
     ports.vault().mac(Purpose::Owner, &place)
 }
 

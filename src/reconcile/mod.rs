@@ -15,6 +15,7 @@
 //! | `observe` | resource, look and memory → facts |
 //! | `act` | one step through the ports; the plan settles what comes of it |
 //! | `report` | status and Events |
+//! | [`audit`] | what auditors are told |
 //! | `leave` | whether a pass may still begin something |
 //! | `shared` | what the credentials of a process have in common |
 //! | [`ports`] | what the shell needs of the world |
@@ -28,6 +29,7 @@
 
 mod act;
 pub mod annotations;
+pub mod audit;
 pub mod credential;
 pub mod footing;
 mod leave;

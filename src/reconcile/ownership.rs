@@ -16,7 +16,7 @@ pub(super) fn ownership<P: Ports>(
     let is_proven = || meta.annotations.get(annotation::OWNER) == Some(&marks::proof(ports, credential, key));
     match &meta.controller {
         Some(c) if c.ours && c.uid == credential.uid => Ownership::Ours,
-        Some(c) if c.ours && c.name == credential.key.name => {
+        Some(c) if c.ours && *c.name == *credential.key.name => {
             // Before the garbage collector takes it.
             if annotations::was_restored(meta) && is_proven() {
                 Ownership::Adoptable

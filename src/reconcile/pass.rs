@@ -53,7 +53,7 @@ pub async fn pass<P: Ports>(
     let rested = steps(under_way).await;
     settle::ends(&mut memory.known, &rested.facts, rested.now);
     drop_stale(memory, &rested);
-    report(ports, credential, memory, &rested).await;
+    report(ports, shared, credential, memory, &rested).await;
     let took = ports.clock().monotonic().saturating_sub(start);
     shared.observer.passed(&rested.decision.step, took);
     conclude(memory, &rested)
@@ -97,8 +97,8 @@ async fn steps<P: Ports>(mut pass: Pass<'_, P>) -> Rested {
 
 fn tell(credential: &Credential, decision: &Decision) {
     tracing::debug!(
-        namespace = credential.key.namespace,
-        name = credential.key.name,
+        namespace = &*credential.key.namespace,
+        name = &*credential.key.name,
         step = decision.step.name(),
         reason = %decision.reason,
         "step"

@@ -2,9 +2,11 @@
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as KubeCondition, Time as KubeTime};
 
+use super::audit::Audited;
 use super::credential::Credential;
 use super::memory::{Memory, Unwritten};
 use super::ports::{Cluster, ClusterError, Event, Ports};
+use super::shared::Shared;
 use super::stamp::{to_kube, to_text};
 use crate::api::{
     AccountStatus, EntraCredentialStatus, FailureStatus, LoginStatus, MORE, Phase, Realm, Reason,
@@ -31,6 +33,7 @@ pub(super) struct Rested {
 /// back-off of its own: the rest of the pass does not depend on it.
 pub(super) async fn report<P: Ports>(
     ports: &P,
+    shared: &Shared,
     credential: &Credential,
     memory: &mut Memory,
     rested: &Rested,
@@ -52,12 +55,13 @@ pub(super) async fn report<P: Ports>(
     }
     match memory.unwritten.as_mut().filter(|u| u.next_attempt_at > *now) {
         Some(unwritten) => unwritten.status = status,
-        None => write(ports, credential, memory, status, *now).await,
+        None => write(ports, shared, credential, memory, status, *now).await,
     }
 }
 
 async fn write<P: Ports>(
     ports: &P,
+    shared: &Shared,
     credential: &Credential,
     memory: &mut Memory,
     status: EntraCredentialStatus,
@@ -68,7 +72,7 @@ async fn write<P: Ports>(
         .write_status(&credential.key, &credential.uid, &status)
         .await;
     if let Err(error) = written {
-        tracing::warn!(namespace = credential.key.namespace, name = credential.key.name, %error, "the status could not be written");
+        tracing::warn!(namespace = &*credential.key.namespace, name = &*credential.key.name, %error, "the status could not be written");
         let tries = memory.unwritten.as_ref().map_or(1, |u| u.tries.saturating_add(1));
         let after = match error {
             ClusterError::Unavailable { retry_after, .. } => retry_after,
@@ -83,6 +87,9 @@ async fn write<P: Ports>(
             next_attempt_at: schedule::retry_status(now, tries, credential.spread(), after),
         });
         return;
+    }
+    if denied(&status) && !denied(&memory.written) {
+        shared.observer.audited(&credential.key, Audited::Denied);
     }
     let event = transition(&memory.written, &status);
     memory.written = status;
@@ -293,6 +300,13 @@ fn wordless(status: &EntraCredentialStatus) -> EntraCredentialStatus {
         failure.remedy = None;
     }
     status
+}
+
+/// Whether the policy keeps something up.
+fn denied(status: &EntraCredentialStatus) -> bool {
+    let reasons = status.conditions.iter().filter_map(|c| c.reason.parse().ok());
+    let failure = status.failure.iter().map(|failure| failure.reason);
+    reasons.chain(failure).any(Reason::is_of_policy)
 }
 
 /// The Event for a change that a person should see: Ready or LoggedIn got another reason, and it is trouble.

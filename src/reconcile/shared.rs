@@ -3,6 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::audit::Audited;
+use super::ports::Key;
 use crate::api::Reason;
 use crate::plan::allowance::Allowance;
 use crate::plan::snapshot::Token;
@@ -40,6 +42,8 @@ pub trait Observer: Send + Sync + std::fmt::Debug {
     fn failed(&self, reason: Reason);
     /// A pass ended with this step, after so much time.
     fn passed(&self, step: &Step, took: Duration);
+    /// An auditor is to be told this of a credential.
+    fn audited(&self, whose: &Key, what: Audited<'_>);
 }
 
 /// An observer that does not listen.
@@ -50,4 +54,5 @@ impl Observer for NoOp {
     fn published(&self, _: &Token, _: Time) {}
     fn failed(&self, _: Reason) {}
     fn passed(&self, _: &Step, _: Duration) {}
+    fn audited(&self, _: &Key, _: Audited<'_>) {}
 }

@@ -3,6 +3,7 @@
 //! # Guarantees
 //!
 //! - No directive opens a target that prints what travels in bodies (see [`CEILINGS`]), not even `trace`.
+//! - Audit lines are written whatever the filter says; more than INFO of them only where it asks for that.
 //! - A directive that would quietly do nothing is refused with a sentence that says what to write.
 
 use std::fmt;
@@ -10,11 +11,13 @@ use std::str::FromStr;
 
 use clap::ValueEnum;
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, LevelFilter, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt as _, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use tracing_subscriber::{Layer, Registry};
+
+use super::audit;
 
 /// What is logged unless the administrator says otherwise.
 pub const DEFAULT_FILTER: &str = "info,kube_client::client=error,kube_runtime=warn,hyper=warn,reqwest=warn";
@@ -91,11 +94,8 @@ where
 {
     // The text was checked when the filter was made; should it still fail, less is logged, not more.
     let directives = EnvFilter::try_new(&filter.0).unwrap_or_default();
-    let lines = lines(format, writer);
-    tracing_subscriber::registry()
-        .with(lines)
-        .with(directives)
-        .with(filter_fn(below_ceiling))
+    let wanted = directives.and(filter_fn(below_ceiling)).or(filter_fn(is_audit));
+    tracing_subscriber::registry().with(lines(format, writer).with_filter(wanted))
 }
 
 fn lines<W>(format: Format, writer: W) -> Box<dyn Layer<Registry> + Send + Sync>
@@ -107,6 +107,10 @@ where
         Format::Text => text.boxed(),
         Format::Json => text.json().flatten_event(true).with_span_list(false).boxed(),
     }
+}
+
+fn is_audit(metadata: &Metadata<'_>) -> bool {
+    metadata.target() == audit::TARGET && *metadata.level() <= Level::INFO
 }
 
 fn below_ceiling(metadata: &Metadata<'_>) -> bool {
@@ -187,6 +191,24 @@ mod tests {
             assert!(text.contains("status 500"), "{filter}: {text}");
         }
         assert!(logged("trace", Format::Text, print_bodies).contains("a neighbour"));
+    }
+
+    #[test]
+    fn no_filter_silences_an_audit_line() {
+        let act = || {
+            tracing::info!(target: audit::TARGET, "a password is sent");
+            tracing::debug!(target: audit::TARGET, "a Secret was opened");
+            tracing::info!("chatter");
+        };
+        for filter in ["off", "error", "audit=off", "off,audit=error", "info,[{a}]=off"] {
+            assert!(
+                logged(filter, Format::Text, act).contains("a password is sent"),
+                "{filter}"
+            );
+        }
+        let quiet = logged("off", Format::Text, act);
+        assert!(!quiet.contains("opened") && !quiet.contains("chatter"), "{quiet}");
+        assert!(logged("off,audit=debug", Format::Text, act).contains("opened"));
     }
 
     #[test]

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connections;
 use super::health::{Health, Verdict};
+use super::listen::listen;
 use super::metrics::Metrics;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -61,9 +62,9 @@ pub struct Addresses {
 
 impl Listeners {
     /// Binds both.
-    pub async fn bind(wanted: Addresses) -> Result<Self, BindError> {
-        let health = bind(wanted.health, "health").await?;
-        let metrics = bind(wanted.metrics, "metrics").await?;
+    pub fn bind(wanted: Addresses) -> Result<Self, BindError> {
+        let health = bind(wanted.health, "health")?;
+        let metrics = bind(wanted.metrics, "metrics")?;
         Ok(Self { health, metrics })
     }
 
@@ -83,9 +84,8 @@ impl Listeners {
     }
 }
 
-async fn bind(address: SocketAddr, purpose: &'static str) -> Result<TcpListener, BindError> {
-    let bound = TcpListener::bind(address).await;
-    bound.map_err(|source| BindError {
+fn bind(address: SocketAddr, purpose: &'static str) -> Result<TcpListener, BindError> {
+    listen(address).map_err(|source| BindError {
         address,
         purpose,
         source,
@@ -168,12 +168,11 @@ mod tests {
         task: JoinHandle<()>,
     }
 
-    async fn running() -> Running {
+    fn running() -> Running {
         let listeners = Listeners::bind(Addresses {
             health: ANY,
             metrics: ANY,
         })
-        .await
         .unwrap();
         let at = listeners.addresses().unwrap();
         let health = Arc::new(Health::new(
@@ -202,7 +201,7 @@ mod tests {
 
     #[tokio::test]
     async fn probes_answer_in_words() {
-        let server = running().await;
+        let server = running();
         let waiting = fetch(server.at.health, "/readyz").await;
         assert!(
             waiting.starts_with("HTTP/1.1 503 ") && waiting.contains("[-] keys: the keys are being read"),
@@ -232,7 +231,7 @@ mod tests {
     /// Hundreds that say nothing, and hundreds that never end a header.
     #[tokio::test]
     async fn whoever_holds_connections_open_keeps_no_probe_out() {
-        let server = running().await;
+        let server = running();
         let mut held = Vec::new();
         for n in 0..300 {
             let mut stream = TcpStream::connect(server.at.health).await.unwrap();
@@ -265,7 +264,7 @@ mod tests {
 
     #[tokio::test]
     async fn metrics_are_scraped_on_their_own_port() {
-        let server = running().await;
+        let server = running();
         server.metrics.refresh(Refresh::Renewed, Reason::Fresh);
         let scraped = fetch(server.at.metrics, "/metrics").await;
         assert!(
@@ -288,7 +287,7 @@ mod tests {
 
     #[tokio::test]
     async fn stopping_frees_the_ports() {
-        let server = running().await;
+        let server = running();
         server.stop.cancel();
         server.task.await.unwrap();
         assert!(TcpStream::connect(server.at.health).await.is_err());
@@ -308,12 +307,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_taken_port_is_named() {
-        let server = running().await;
+        let server = running();
         let error = Listeners::bind(Addresses {
             health: ANY,
             metrics: server.at.metrics,
         })
-        .await
         .unwrap_err();
         let text = error.to_string();
         assert!(

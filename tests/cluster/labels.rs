@@ -126,7 +126,7 @@ async fn first_form_hash(place: &Place, secret: &Secret) -> String {
     let keys = KeySet::from_data(&data(&keys)).unwrap();
     let vault = Keyring::new(keys, Time(0), Arc::new(|| Duration::ZERO));
     vault.data_mac(
-        &Key::new(&place.namespace, secret.name_any()),
+        &Key::new(&*place.namespace, secret.name_any()),
         &data(secret),
         &BTreeMap::new(),
     )

@@ -303,7 +303,7 @@ impl Api {
     /// Whether that credential exists and names that login.
     pub fn claims(&self, namespace: &str, claimant: &Owner, login: &str) -> bool {
         self.credentials
-            .get(&Key::new(namespace, &claimant.name))
+            .get(&Key::new(namespace, &*claimant.name))
             .is_some_and(|c| c.uid == claimant.uid && c.spec.login.secret_name == login)
     }
 

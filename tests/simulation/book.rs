@@ -198,7 +198,7 @@ impl World {
 /// Key of a credential's refresh-token Secret.
 pub fn session_key(credential: &Key) -> Key {
     let name = entra_operator::api::refresh_token_secret(&credential.name);
-    Key::new(&credential.namespace, name)
+    credential.sibling(name)
 }
 
 /// Key of the credential that a refresh-token Secret belongs to.
@@ -206,5 +206,5 @@ pub fn credential_of(session: &Key) -> Option<Key> {
     let name = session
         .name
         .strip_suffix(entra_operator::api::REFRESH_TOKEN_SUFFIX)?;
-    Some(Key::new(&session.namespace, name))
+    Some(session.sibling(name))
 }

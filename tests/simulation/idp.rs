@@ -126,6 +126,8 @@ pub enum Issuer {
 #[derive(Debug)]
 pub struct Idp {
     pub issuer: Issuer,
+    /// It says that a used refresh token stays redeemable. They all do; only some providers say so.
+    pub redeemed_stays_valid: bool,
     pub users: BTreeMap<String, User>,
     pub refresh: BTreeMap<String, Refresh>,
     pub access: BTreeMap<String, Access>,
@@ -178,9 +180,10 @@ pub struct Asked {
 
 impl Idp {
     /// A provider in fine weather.
-    pub fn new(life: (i64, i64)) -> Self {
+    pub fn new(life: (i64, i64), redeemed_stays_valid: bool) -> Self {
         Self {
             issuer: Issuer::Patchy,
+            redeemed_stays_valid,
             users: BTreeMap::new(),
             refresh: BTreeMap::new(),
             access: BTreeMap::new(),
@@ -304,6 +307,7 @@ impl Idp {
             has_refresh_token: false,
             unusable: None,
             refresh_token_life: rng.chance(300).then_some(90 * 86_400),
+            redeemed_stays_valid: self.redeemed_stays_valid,
             checked_by: None,
         }
     }
@@ -317,6 +321,14 @@ impl Idp {
             Issuer::Late => renewal.then(|| identity::all(account, &tenant)),
             Issuer::Silent => None,
         }
+    }
+
+    /// Whether a refresh token that came back need not be stored yet: it was given for one that is younger than a day and
+    /// stays valid. The lives that answers tell are too long to shorten that.
+    pub fn may_wait(&self, new: &Refresh) -> bool {
+        let from = new.from.as_ref().and_then(|from| self.refresh.get(from));
+        let age = from.map(|from| new.claimed_at - from.claimed_at);
+        self.redeemed_stays_valid && age.is_some_and(|age| (0..86_400).contains(&age))
     }
 
     /// Whether somebody was told to wait, and still waits.

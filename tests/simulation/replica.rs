@@ -343,7 +343,7 @@ impl Running {
             .map(|c| c.name.clone());
         let concerned = |k: &Known| {
             let own = &k.credential.key;
-            let controls = own.namespace == altered.key.namespace && owner.as_ref() == Some(&own.name);
+            let controls = own.namespace == altered.key.namespace && owner.as_deref() == Some(&*own.name);
             controls || k.credential.secrets().contains(&altered.key)
         };
         let keys: Vec<_> = self

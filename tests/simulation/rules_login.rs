@@ -1,4 +1,4 @@
-//! Rules about passwords and refresh tokens: what may be sent, stored and deleted (docs/contract.md, rules 1, 2, 3, 6, 7, 10).
+//! Rules about passwords and refresh tokens: what may be sent, stored and deleted (docs/contract.md, rules 1, 2, 3, 6, 7, 10, 11).
 
 use entra_operator::api::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, EntraCredentialSpec, LOGIN_TYPE, TokenSpec, annotation,
@@ -196,6 +196,7 @@ impl World {
         }
         self.note(|| format!("STORED {token} over {before:?}"));
         self.judge_newer(&whose, &was, &is, &token);
+        self.judge_need(old, new, &was, &is);
         self.book.stored.entry(whose).or_default().push(token);
     }
 
@@ -234,6 +235,27 @@ impl World {
             .is_some_and(|s| s.answered_at < before.answered_at);
         if !issued.by_login && !follows && older {
             self.broken(3, "an older refresh token replaced a newer one");
+        }
+    }
+
+    /// A renewal's refresh token is stored where it cannot wait, or where something else is written with it.
+    fn judge_need(&mut self, old: Option<&Object>, new: &Object, was: &OpenedSession, is: &OpenedSession) {
+        let (Some(before), Some(after)) = (&was.session, &is.session) else {
+            return;
+        };
+        let resealed = self.tally().resealed;
+        let Some(issued) = self.idp.refresh.get(after.refresh_token.expose()) else {
+            return;
+        };
+        let follows = issued.from.as_deref() == Some(before.refresh_token.expose());
+        let asked = was.dead
+            || was.binding != is.binding
+            || before.pin != after.pin
+            || old.is_some_and(|old| old.labels != new.labels)
+            || resealed;
+        // Another replica may have written what this one was asked to.
+        if self.alone && follows && self.idp.may_wait(issued) && !asked {
+            self.broken(11, "a refresh token was stored that could have waited");
         }
     }
 

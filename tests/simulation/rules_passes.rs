@@ -62,7 +62,7 @@ impl World {
 
 /// Where a credential's login Secret is.
 pub fn used_login(key: &Key) -> Key {
-    Key::new(&key.namespace, format!("{}-login", key.name))
+    key.sibling(format!("{}-login", key.name))
 }
 
 /// What a status says first: whether it is ready, and why.

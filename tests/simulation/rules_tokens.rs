@@ -12,7 +12,7 @@ use entra_operator::reconcile::ports::{ClusterError, Key, Purpose, SecretMeta, V
 
 use super::api::{Api, Object, is_session};
 use super::book::session_key;
-use super::idp::{STRANGER, tenant_guid};
+use super::idp::{Refresh, STRANGER, tenant_guid};
 use super::wide::is_refused;
 use super::world::World;
 
@@ -140,7 +140,7 @@ impl World {
             .as_ref()
             .unwrap()
             .credential
-            .entry(&EntryName(key.name.clone()))
+            .entry(&EntryName(key.name.to_string()))
             .is_some();
         if named && !old.immutable && !old.deleting && old.managed() {
             self.broken(4, format!("the published {} was deleted", key.name));
@@ -160,7 +160,7 @@ impl World {
         if access.odd {
             self.broken(5, format!("{} holds a token that cannot be used", key.name));
         }
-        let entry = credential.entry(&EntryName(key.name.clone()));
+        let entry = credential.entry(&EntryName(key.name.to_string()));
         let labels = entry.map(|e| e.labels.clone()).unwrap_or_default();
         let scopes = entry.map(|e| e.scopes.clone());
         let now = self.now();
@@ -208,7 +208,7 @@ impl World {
         }
     }
 
-    /// What came with it was stored before: it, or something newer.
+    /// What came with it was stored before, it or something newer; or it need not be stored yet.
     fn judge_order(&mut self, whose: &Key, refresh: Option<&str>) {
         // One that was found dead before it could be stored is not stored.
         let reset = self.book.was_reset(whose, self.now()) || self.session_of(whose).dead;
@@ -217,12 +217,25 @@ impl World {
         }
     }
 
-    /// Whether it was stored, or, after the one that it was given for, another one of a later answer.
+    /// Whether it was stored, or, after the one that it was given for, another one of a later answer; or whether that one
+    /// was stored and is good enough still.
     fn is_stored(&self, whose: &Key, token: &str) -> bool {
         let (Some(stored), Some(known)) = (self.book.stored.get(whose), self.idp.refresh.get(token)) else {
             return false;
         };
         let before = stored.iter().rposition(|t| Some(t) == known.from.as_ref());
+        // Of several that came back for one token the newest counts.
+        let newest = |t: &&Refresh| t.from == known.from && t.claimed_at >= known.claimed_at;
+        if before.is_some()
+            && self
+                .idp
+                .refresh
+                .values()
+                .filter(newest)
+                .any(|t| self.idp.may_wait(t))
+        {
+            return true;
+        }
         let since = &stored[before.map_or(0, |at| at + 1)..];
         let later = |t: &String| {
             self.idp
@@ -330,7 +343,7 @@ impl World {
             .map(|c| c.spec.tokens)
             .unwrap_or_default();
         for name in names.iter().map(|t| &t.secret_name) {
-            let at = Key::new(&key.namespace, name);
+            let at = key.sibling(&**name);
             let patience = match () {
                 () if self.is_concerned(name) => Some(PATIENCE),
                 () if !obtainable && self.lacks_client_only(key) => Some(SOON),
@@ -415,7 +428,7 @@ impl World {
             Some(ClientCredential::Secret(secret)) => (&secret.secret_name, CLIENT_SECRET_TYPE),
             Some(ClientCredential::Certificate(certificate)) => (&certificate.secret_name, TLS_TYPE),
         };
-        let object = self.api.secrets.get(&Key::new(&key.namespace, name));
+        let object = self.api.secrets.get(&key.sibling(&**name));
         object.is_some_and(|o| o.kind == kind && !is_refused(o))
     }
 

@@ -108,7 +108,7 @@ impl Act {
             Self::Confidential(good) => {
                 People::put_client_secret(world, key);
                 world.change_client(key, good);
-                let secret_name = app(key).name;
+                let secret_name = app(key).name.to_string();
                 let value = "value".to_owned();
                 let client = ClientCredential::Secret(ClientSecretRef {
                     secret_name,

@@ -1,6 +1,7 @@
 //! What people do: they edit, delete, re-create, restore, revoke and make mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use entra_operator::api::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCertificateRef, ClientCredential,
@@ -47,8 +48,8 @@ fn put_anew(world: &mut World, at: &Key, kind: &str, keys: &[&str]) {
 }
 
 /// Key of what is named so beside a credential.
-pub fn beside(credential: &Key, name: impl Into<String>) -> Key {
-    Key::new(&credential.namespace, name)
+pub fn beside(credential: &Key, name: impl Into<Arc<str>>) -> Key {
+    credential.sibling(name)
 }
 
 fn entry(credential: &str, letter: char, scopes: &[&str]) -> TokenSpec {
@@ -368,7 +369,7 @@ impl People {
 
     pub fn client_credential(world: &mut World, who: &Key) {
         let at = app(who);
-        let secret_name = at.name.clone();
+        let secret_name = at.name.to_string();
         let credential = match world.rng.below(4) {
             0 => {
                 world.changes_answers(who);
@@ -385,7 +386,7 @@ impl People {
                 ClientCredential::Certificate(ClientCertificateRef { secret_name })
             }
             _ => ClientCredential::WorkloadIdentity(WorkloadIdentityRef {
-                service_account_name: who.name.clone(),
+                service_account_name: who.name.to_string(),
             }),
         };
         world.changes_answers(who);
@@ -462,7 +463,7 @@ impl People {
             .spec
             .tokens
             .iter()
-            .map(|t| beside(who, &t.secret_name))
+            .map(|t| beside(who, &*t.secret_name))
             .collect();
         names.push(session_key(who));
         let blocks = |w: &World, k: &Key| {
@@ -482,7 +483,7 @@ impl People {
 
 /// Whether a Secret's name begins as its credential's does.
 fn is_of(credential: &Key, secret: &Key) -> bool {
-    secret.namespace == credential.namespace && secret.name.starts_with(&credential.name)
+    secret.namespace == credential.namespace && secret.name.starts_with(&*credential.name)
 }
 
 fn allows(login: &Object) -> bool {
@@ -493,7 +494,7 @@ impl World {
     /// Whether a credential names that login Secret.
     fn names_login(&self, credential: &Key, login: &Key) -> bool {
         let resource = self.api.credentials.get(credential);
-        resource.is_some_and(|r| beside(credential, &r.spec.login.secret_name) == *login)
+        resource.is_some_and(|r| beside(credential, &*r.spec.login.secret_name) == *login)
     }
 
     /// A person changes something that decides how a login is answered: that sends what was kept.

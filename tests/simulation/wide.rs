@@ -38,7 +38,7 @@ pub struct Snapshot {
 
 /// Key of a client credential's Secret.
 pub fn app(credential: &Key) -> Key {
-    Key::new(&credential.namespace, format!("{}-app", credential.name))
+    credential.sibling(format!("{}-app", credential.name))
 }
 
 /// Whether a Secret holds a client credential that was withdrawn.

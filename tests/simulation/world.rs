@@ -128,6 +128,7 @@ impl World {
             (86_400, 86_400),
             (600, 900),
         ]);
+        let redeemed_stays_valid = rng.chance(700);
         Self {
             judge: keys.keyring(&ticks),
             keys,
@@ -135,7 +136,7 @@ impl World {
             slept: Ticks::default(),
             rng,
             api: Api::default(),
-            idp: Idp::new(life),
+            idp: Idp::new(life, redeemed_stays_valid),
             faults: Faults::default(),
             spell: None,
             turn: None,

@@ -119,7 +119,7 @@ impl Form {
     }
 
     pub(crate) fn secret(&self, name: &str) -> Option<Stored> {
-        self.secrets().find(|secret| secret.key.name == name)
+        self.secrets().find(|secret| *secret.key.name == *name)
     }
 
     /// Its refresh-token Secret.

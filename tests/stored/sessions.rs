@@ -106,7 +106,7 @@ fn a_refresh_token_opens_where_it_was_sealed_and_is_the_one_that_was_redeemed() 
         assert_eq!(opened.pin.user, known.contents.last().unwrap().username);
         assert!(
             vault
-                .open_session(&Key::new("elsewhere", &session.key.name), &binding, blob)
+                .open_session(&Key::new("elsewhere", &*session.key.name), &binding, blob)
                 .is_err()
         );
         let told = annotations::stored_token(&session.meta).unwrap();

@@ -4,13 +4,15 @@ use std::ops::ControlFlow;
 
 use super::failure;
 use crate::Time;
-use crate::answer::{Deed, Effect, Refusal};
+use crate::answer::{Deed, Effect, Granted, Refusal};
 use crate::identity::{Names, Pin};
 use crate::known::Known;
 use crate::metadata::EntryName;
 use crate::reason::Reason;
-use crate::schedule::{self, Life};
-use crate::snapshot::{Binding, Failure, Held, Newer, RefreshOutcome, Snapshot, Token, Withheld};
+use crate::schedule::{self, Life, STORE_AFTER};
+use crate::snapshot::{
+    Binding, Failure, Held, Newer, RefreshOutcome, Snapshot, StoredToken, Token, Withheld,
+};
 
 /// What a granted redemption brings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,11 +221,48 @@ pub fn word_led(known: &mut Known, s: &Snapshot, now: Time) {
     known.handled = s.word_for_renewal(now).or(known.handled);
 }
 
+/// A refresh token that came back, without itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Returned {
+    /// Its answer's time.
+    pub answered_at: Time,
+    /// Until when it is good, if its answer said so.
+    pub ends_at: Option<Time>,
+    /// The one that was redeemed for it stays redeemable.
+    pub redeemed_stays_valid: bool,
+}
+
+impl From<&Granted> for Returned {
+    fn from(granted: &Granted) -> Self {
+        Self {
+            answered_at: granted.answered_at,
+            ends_at: granted.refresh_token_ends_at(),
+            redeemed_stays_valid: granted.redeemed_stays_valid,
+        }
+    }
+}
+
+impl Returned {
+    /// Whether the token that was redeemed for it can stay in its place for now. Both times are the provider's: no clock
+    /// of ours has a say. A stored time of the future counts as old.
+    fn can_wait(self, stored: &StoredToken) -> bool {
+        let age = self.answered_at.since(stored.issued_at);
+        let lives = [
+            stored.ends_at.map(|end| end.since(stored.issued_at)),
+            self.ends_at.map(|end| end.since(self.answered_at)),
+        ];
+        let told = lives.into_iter().flatten().min();
+        let enough = told.map_or(STORE_AFTER, |life| STORE_AFTER.min(life / 4));
+        self.redeemed_stays_valid && stored.dead_since.is_none() && (0..enough).contains(&age)
+    }
+}
+
 /// What the redemptions of a step brought for the stored session.
 ///
-/// `newest` is the answer's time of the newest refresh token that came back; without one, a token that counted as dead is
-/// alive, and a pin that was completed is stored with the token that is there.
-pub fn brought(s: &Snapshot, newest: Option<Time>, pin: &Pin) -> Option<RefreshOutcome> {
+/// `newest` is the newest refresh token that came back: stored at once, or not yet where the one that was redeemed stays
+/// valid and nothing else asks for a write. Without one, a token that counted as dead is alive, and a pin that was
+/// completed is stored with the token that is there.
+pub fn brought(s: &Snapshot, newest: Option<Returned>, pin: &Pin) -> Option<RefreshOutcome> {
     let (stored, sealed) = (s.session.token.as_ref()?, s.session.sealed()?);
     let newer = |answered_at| {
         RefreshOutcome::Newer(Newer {
@@ -233,8 +272,11 @@ pub fn brought(s: &Snapshot, newest: Option<Time>, pin: &Pin) -> Option<RefreshO
         })
     };
     let completed = sealed.pin != *pin;
+    let asked =
+        completed || s.session.unlabelled || s.is_sealed_by_older() || s.binding() != Some(&stored.binding);
     match newest {
-        Some(answered_at) => Some(newer(answered_at)),
+        Some(returned) if !asked && returned.can_wait(stored) => None,
+        Some(returned) => Some(newer(returned.answered_at)),
         None if completed => Some(newer(stored.issued_at)),
         None => stored.dead_since.map(|_| RefreshOutcome::Alive {
             redeemed: sealed.token.clone(),

@@ -134,6 +134,7 @@ mod tests {
             has_refresh_token: true,
             unusable: None,
             refresh_token_life: None,
+            redeemed_stays_valid: true,
             checked_by: None,
         };
         let pending = LoginOutcome {

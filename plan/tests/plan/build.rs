@@ -290,6 +290,7 @@ pub fn granted(at: Time, life: i64) -> Granted {
         has_refresh_token: true,
         unusable: None,
         refresh_token_life: None,
+        redeemed_stays_valid: false,
         checked_by: None,
     }
 }

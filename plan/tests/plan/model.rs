@@ -168,6 +168,8 @@ pub struct TokenObject {
 pub struct Entra {
     /// What it answers next; then it is well.
     pub script: VecDeque<Answer>,
+    /// It says that a used refresh token stays redeemable.
+    pub redeemed_stays_valid: bool,
     /// Refresh tokens that are revoked.
     pub revoked: BTreeSet<u64>,
     /// Refresh tokens issued so far.

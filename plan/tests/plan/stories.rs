@@ -17,6 +17,7 @@ mod policy;
 mod refresh;
 mod renewal;
 mod restart;
+mod returned;
 mod search;
 mod sends;
 mod told;

@@ -1,6 +1,5 @@
 //! The Secrets that are known, by namespace and name: packed, because there are many and each is looked at now and then.
 
-use std::collections::btree_map::Entry as Place;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -69,13 +68,10 @@ impl Entries {
 
     /// Puts a Secret in the place of whatever was known under its name.
     pub(super) fn put(&mut self, key: &Key, entry: Entry) {
-        let namespace = match self.0.entry(Arc::from(&*key.namespace)) {
-            Place::Occupied(place) => place.into_mut(),
-            Place::Vacant(place) => place.insert(Namespace::default()),
-        };
+        let namespace = self.0.entry(Arc::clone(&key.namespace)).or_default();
         let name = match namespace.secrets.get_key_value(&*key.name) {
             Some((name, _)) => Arc::clone(name),
-            None => Arc::from(&*key.name),
+            None => Arc::clone(&key.name),
         };
         let after = entry.controller;
         let before = namespace.secrets.insert(Arc::clone(&name), entry);
@@ -98,7 +94,7 @@ impl Entries {
     pub(super) fn of<'a>(&'a self, scope: &'a Scope) -> impl Iterator<Item = (Key, &'a Entry)> {
         let namespaces = self.0.iter().filter(|(name, _)| in_scope(scope, name));
         namespaces.flat_map(|(namespace, secrets)| {
-            let key = |name: &Arc<str>| Key::new(&**namespace, &**name);
+            let key = |name: &Arc<str>| Key::new(Arc::clone(namespace), Arc::clone(name));
             secrets
                 .secrets
                 .iter()

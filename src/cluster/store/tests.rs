@@ -433,7 +433,7 @@ fn what_a_credential_controls_is_found_in_its_namespace_only() {
     let names: Vec<_> = store
         .controlled_by("etl", &Uid("cr".to_owned()))
         .into_iter()
-        .map(|(k, _)| k.name)
+        .map(|(k, _)| k.name.to_string())
         .collect();
     assert_eq!(names, ["a", "b"]);
     let altered = store.apply(&tokens(), deleted("a", "2", "9"));

@@ -49,6 +49,9 @@ pub(in crate::entra) struct Traits {
     /// The token of a workload identity may go there: its audience is Entra ID's, and whoever has it can redeem it
     /// there for all that the application may.
     pub(in crate::entra) takes_workload_identity: bool,
+    /// A refresh token that was redeemed stays redeemable, as Microsoft's page "Refresh tokens in the Microsoft identity
+    /// platform" says: what comes back need not be stored each time.
+    pub(in crate::entra) redeemed_stays_valid: bool,
     /// How its clients prove themselves; where a discovery document names the endpoint, that document decides.
     pub(in crate::entra) manners: Manners,
     /// `response_type` of a sign-in: B2C wants it on this grant, though RFC 6749 §4.3.2 has none.
@@ -97,6 +100,7 @@ const ENTRA: Traits = Traits {
     openid_suffices: false,
     refuses_outer_spaces: true,
     takes_workload_identity: true,
+    redeemed_stays_valid: true,
     manners: Manners {
         algorithm: Algorithm::Ps256,
         basic: false,
@@ -113,6 +117,7 @@ const B2C: Traits = Traits {
     client_info: false,
     refuses_outer_spaces: false,
     takes_workload_identity: false,
+    redeemed_stays_valid: false,
     response_type: Some("token id_token"),
     ..ENTRA
 };
@@ -127,6 +132,7 @@ const ADFS: Traits = Traits {
     client_info: false,
     refuses_outer_spaces: false,
     takes_workload_identity: false,
+    redeemed_stays_valid: false,
     manners: Manners {
         algorithm: Algorithm::Rs256,
         basic: false,

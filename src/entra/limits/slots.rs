@@ -2,6 +2,7 @@
 //! none waits, and is called when one is kept for it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::caller::Caller;
@@ -44,14 +45,14 @@ struct Held {
     capacity: usize,
     by_place: BTreeMap<Place, usize>,
     /// When each host was asked for last.
-    hosts: HashMap<String, Duration>,
+    hosts: HashMap<Arc<str>, Duration>,
 }
 
 /// Namespace and host of a caller.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    namespace: String,
-    host: String,
+    namespace: Arc<str>,
+    host: Arc<str>,
 }
 
 #[derive(Debug)]
@@ -72,8 +73,8 @@ struct Call {
 /// Where somebody waits: the first and the last namespace and host, which differ if any do.
 #[derive(Debug)]
 struct Rivals {
-    namespaces: [Option<String>; 2],
-    hosts: [Option<String>; 2],
+    namespaces: [Option<Arc<str>>; 2],
+    hosts: [Option<Arc<str>>; 2],
 }
 
 impl Slots {
@@ -197,7 +198,7 @@ impl Held {
     }
 
     fn asked(&mut self, place: &Place, now: Duration) {
-        self.hosts.insert(place.host.clone(), now);
+        self.hosts.insert(Arc::clone(&place.host), now);
         self.hosts
             .retain(|_, at| now.saturating_sub(*at) < HOST_REMEMBERED);
     }
@@ -249,19 +250,19 @@ impl Rivals {
     }
 }
 
-fn ends<'p>(names: impl Iterator<Item = &'p String> + Clone) -> [Option<String>; 2] {
-    [names.clone().min(), names.max()].map(Option::<&String>::cloned)
+fn ends<'p>(names: impl Iterator<Item = &'p Arc<str>> + Clone) -> [Option<Arc<str>>; 2] {
+    [names.clone().min(), names.max()].map(Option::<&Arc<str>>::cloned)
 }
 
-fn others(ends: &[Option<String>; 2], name: &str) -> bool {
-    ends.iter().flatten().any(|end| end != name)
+fn others(ends: &[Option<Arc<str>>; 2], name: &str) -> bool {
+    ends.iter().flatten().any(|end| **end != *name)
 }
 
 impl Place {
     fn of(caller: &Caller) -> Self {
         Self {
-            namespace: caller.credential.namespace.clone(),
-            host: caller.authority.clone(),
+            namespace: Arc::clone(&caller.credential.namespace),
+            host: Arc::from(&*caller.authority),
         }
     }
 }

@@ -358,7 +358,7 @@ fn of(namespace: &str, name: &str) -> Caller {
 /// Who is called as soon as somebody gives a slot back.
 fn called(gate: &Gate) -> Vec<String> {
     std::iter::from_fn(|| gate.lock().slots.tell())
-        .map(|key| key.name)
+        .map(|key| key.name.to_string())
         .collect()
 }
 

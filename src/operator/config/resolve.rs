@@ -11,7 +11,7 @@ use url::{Host, Url};
 use super::document::{Node, Section};
 use super::names::{is_label, is_subdomain};
 use super::{
-    Authority, Config, ConfigError, Federation, Http, LeaderElection, Limits, Metrics, Scope, Sealing,
+    Audit, Authority, Config, ConfigError, Federation, Http, LeaderElection, Limits, Metrics, Scope, Sealing,
     WorkloadIdentity, policy,
 };
 use crate::api::Cloud;
@@ -29,6 +29,7 @@ const TOP: &[&str] = &[
     "workloadIdentity",
     "leaderElection",
     "metrics",
+    "audit",
 ];
 
 /// The whole document.
@@ -46,6 +47,7 @@ pub(super) fn config(document: Node) -> Result<Config, ConfigError> {
         workload_identity: resolved(top.take("workloadIdentity"), workload_identity)?,
         leader_election: resolved(top.take("leaderElection"), leader_election)?,
         metrics: resolved(top.take("metrics"), metrics)?,
+        audit: resolved(top.take("audit"), audit)?,
     })
 }
 
@@ -292,6 +294,13 @@ fn metrics(node: Node) -> Result<Metrics, ConfigError> {
     let mut section = node.section(&["perObject"])?;
     Ok(Metrics {
         per_object: switch(section.take("perObject"), Metrics::default().per_object)?,
+    })
+}
+
+fn audit(node: Node) -> Result<Audit, ConfigError> {
+    let mut section = node.section(&["userNames"])?;
+    Ok(Audit {
+        user_names: switch(section.take("userNames"), Audit::default().user_names)?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Every sentence of an error, and the defaults.
 
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ fn the_shipped_file_spells_out_the_defaults() {
 
 #[test]
 fn defaults_golden() {
-    let expected = r#"Config { scope: Cluster, sealing: KeySecret("entra-operator-keys"), authorities: [], policy: Policy { everywhere: Bounds { tenants: None, client_ids: None, authorities: None, users: None }, namespaces: {}, authorities: {} }, federation: Federation { allowed_hosts: {}, ca_file: None }, limits: Limits { requests_in_flight: 32, requests_per_second_per_tenant: 10, reconciles_in_flight: 64 }, http: Http { health: 0.0.0.0:8081, metrics: 0.0.0.0:9090 }, workload_identity: WorkloadIdentity { audiences: {} }, leader_election: LeaderElection { enabled: true, lease: 15s }, metrics: Metrics { per_object: true } }"#;
+    let expected = r#"Config { scope: Cluster, sealing: KeySecret("entra-operator-keys"), authorities: [], policy: Policy { everywhere: Bounds { tenants: None, client_ids: None, authorities: None, users: None }, namespaces: {}, authorities: {} }, federation: Federation { allowed_hosts: {}, ca_file: None }, limits: Limits { requests_in_flight: 32, requests_per_second_per_tenant: 10, reconciles_in_flight: 64 }, http: Http { health: [::]:8081, metrics: [::]:9090 }, workload_identity: WorkloadIdentity { audiences: {} }, leader_election: LeaderElection { enabled: true, lease: 15s }, metrics: Metrics { per_object: true }, audit: Audit { user_names: false } }"#;
     assert_eq!(format!("{:?}", Config::default()), expected);
 }
 
@@ -57,7 +58,7 @@ fn unknown_keys_are_named_with_their_path_and_the_known_ones() {
     let cases = [
         (
             "wacth: {}",
-            "unknown key `wacth`; known here: watch, sealing, authorities, federation, policy, limits, http, workloadIdentity, leaderElection, metrics",
+            "unknown key `wacth`; known here: watch, sealing, authorities, federation, policy, limits, http, workloadIdentity, leaderElection, metrics, audit",
         ),
         (
             "watch: {namespace: a}",
@@ -106,7 +107,7 @@ fn wrong_values_say_what_to_write() {
     let cases = [
         (
             "[a]",
-            "`the document` must be a mapping with the keys watch, sealing, authorities, federation, policy, limits, http, workloadIdentity, leaderElection, metrics, but is [\"a\"]",
+            "`the document` must be a mapping with the keys watch, sealing, authorities, federation, policy, limits, http, workloadIdentity, leaderElection, metrics, audit, but is [\"a\"]",
         ),
         (
             "limits: many",
@@ -150,14 +151,14 @@ fn wrong_values_say_what_to_write() {
         ),
         (
             "http: {health: 8081}",
-            "`http.health` must be an IP address and a port in quotes, for example \"0.0.0.0:8081\", but is 8081",
+            "`http.health` must be an IP address and a port in quotes, for example \"[::]:8081\", but is 8081",
         ),
         (
             "http: {metrics: \"localhost:9090\"}",
-            "`http.metrics` must be an IP address and a port in quotes, for example \"0.0.0.0:9090\", but is \"localhost:9090\"",
+            "`http.metrics` must be an IP address and a port in quotes, for example \"[::]:9090\", but is \"localhost:9090\"",
         ),
         (
-            "http: {metrics: \"0.0.0.0:8081\"}",
+            "http: {metrics: \"[::]:8081\"}",
             "`http.metrics` must differ from the other address: http.health and http.metrics need a port each",
         ),
         (
@@ -313,6 +314,7 @@ http: {health: \"127.0.0.1:0\", metrics: \"127.0.0.1:0\"}
 workloadIdentity: {audiences: {China: 'api://other', GovSG: 'api://third'}}
 leaderElection: {enabled: false, leaseSeconds: 4}
 metrics: {perObject: false}
+audit: {userNames: true}
 ";
     let expected = Config {
         scope: Scope::Namespaces(["etl".to_owned()].into()),
@@ -344,6 +346,7 @@ metrics: {perObject: false}
             lease: Duration::from_secs(4),
         },
         metrics: Metrics { per_object: false },
+        audit: Audit { user_names: true },
     };
     assert_eq!(read(text).ok(), Some(expected));
 }

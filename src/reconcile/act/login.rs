@@ -10,6 +10,7 @@ use crate::plan::policy::Permission;
 use crate::plan::record::{Attempt, ContentMac};
 use crate::plan::snapshot::{Binding, Claim, Content, Login, LoginOutcome, LoginSecret, Snapshot};
 use crate::plan::{schedule, settle};
+use crate::reconcile::audit::Audited;
 use crate::reconcile::material::LoginContent;
 use crate::reconcile::pocket::PendingLogin;
 use crate::reconcile::ports::{
@@ -200,8 +201,16 @@ impl<P: Ports> Pass<'_, P> {
         let Some(login) = &self.hand.login else { return };
         settle::login::leaves(&mut self.memory.known);
         let user = login.user();
-        let outcome = self.send(s, permit, (&binding, &content), entry, login).await;
+        let leaving = || self.audit(Audited::PasswordSent { attempt, user: &user });
+        let outcome = self
+            .send(s, permit, (&binding, &content), entry, login, &leaving)
+            .await;
         let (result, tokens) = self.judge(s, &user, outcome);
+        self.audit(Audited::Verdict {
+            attempt,
+            user: &user,
+            said: result.as_ref().map(drop),
+        });
         self.turn_used(&result);
         let outcome = LoginOutcome {
             content,
@@ -270,6 +279,7 @@ impl<P: Ports> Pass<'_, P> {
         (binding, content): (&Binding, &ContentMac),
         entry: &EntryName,
         login: &LoginContent,
+        leaving: &(dyn Fn() + Send + Sync),
     ) -> Outcome {
         let scopes = self
             .credential
@@ -286,7 +296,13 @@ impl<P: Ports> Pass<'_, P> {
         let may_leave = move || {
             let wall = recorded.map_or(i64::MAX, |at| clock.now().since(at).abs());
             let mono = clock.monotonic().saturating_sub(start).as_secs();
-            wall <= schedule::SEND_WITHIN && mono <= schedule::SEND_WITHIN.unsigned_abs() && leave.stands()
+            let may = wall <= schedule::SEND_WITHIN
+                && mono <= schedule::SEND_WITHIN.unsigned_abs()
+                && leave.stands();
+            if may {
+                leaving();
+            }
+            may
         };
         if !leave.stands() {
             return Outcome::Refused(settle::login::not_begun());

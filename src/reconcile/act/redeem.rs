@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 
 use super::{Asked, Pass, PermitOf};
 use crate::plan::Object;
-use crate::plan::Time;
 use crate::plan::answer::Refusal;
 use crate::plan::metadata::EntryName;
 use crate::plan::settle;
-use crate::plan::settle::renewal::Refused;
+use crate::plan::settle::renewal::{Refused, Returned};
 use crate::plan::snapshot::{Binding, Ownership, RefreshOutcome, Snapshot, Token};
+use crate::reconcile::audit::Audited;
 use crate::reconcile::material::{Secret, StoredSession};
 use crate::reconcile::pocket::PendingRefresh;
 use crate::reconcile::ports::{Outcome, Ports, Provider, Tokens};
@@ -25,8 +25,7 @@ struct Brought {
 /// A refresh token that came back.
 struct Newest {
     refresh_token: Secret,
-    answered_at: Time,
-    ends_at: Option<Time>,
+    returned: Returned,
 }
 
 impl<P: Ports> Pass<'_, P> {
@@ -161,8 +160,7 @@ impl<P: Ports> Pass<'_, P> {
         mut tokens: Tokens,
     ) -> ControlFlow<()> {
         let now = self.now();
-        let granted = &tokens.granted;
-        let (answered_at, ends_at) = (granted.answered_at, granted.refresh_token_ends_at());
+        let returned = Returned::from(&tokens.granted);
         let refresh_token = tokens.refresh_token.take();
         let Some(mut held) = self.held(s, &token.name, &session.pin, tokens) else {
             return ControlFlow::Break(());
@@ -178,16 +176,18 @@ impl<P: Ports> Pass<'_, P> {
         } else {
             self.memory.pocket.tokens.remove(&token.name);
         }
+        if kept.pin.is_none() {
+            self.audit(Audited::AccountRefused);
+        }
         if let Some(pin) = kept.pin {
             session.pin = pin;
-            let newer = |newest: &Newest| newest.answered_at > answered_at;
+            let newer = |newest: &Newest| newest.returned.answered_at > returned.answered_at;
             if !brought.newest.as_ref().is_some_and(newer)
                 && let Some(refresh_token) = refresh_token
             {
                 brought.newest = Some(Newest {
                     refresh_token,
-                    answered_at,
-                    ends_at,
+                    returned,
                 });
             }
         }
@@ -215,7 +215,7 @@ impl<P: Ports> Pass<'_, P> {
 
     /// What came back goes into the pocket, to be stored before anything is published.
     fn keep(&mut self, s: &Snapshot, session: StoredSession, brought: Brought, binding: &Binding) {
-        let newest = brought.newest.as_ref().map(|newest| newest.answered_at);
+        let newest = brought.newest.as_ref().map(|newest| newest.returned);
         let outcome = match brought.dead.filter(|_| newest.is_none()) {
             Some(dead) => Some(dead),
             None => settle::renewal::brought(s, newest, &session.pin),
@@ -265,8 +265,8 @@ fn with_newest(session: StoredSession, newest: Option<Newest>) -> StoredSession 
     match newest {
         Some(newest) => StoredSession {
             refresh_token: newest.refresh_token,
-            answered_at: newest.answered_at,
-            ends_at: newest.ends_at,
+            answered_at: newest.returned.answered_at,
+            ends_at: newest.returned.ends_at,
             ..session
         },
         None => session,

@@ -10,6 +10,7 @@ use crate::plan::settle;
 use crate::plan::snapshot::{Binding, Opened, Snapshot};
 use crate::reconcile::annotations;
 use crate::reconcile::annotations::Changes;
+use crate::reconcile::audit::Audited;
 use crate::reconcile::material::{SecretData, StoredSession};
 use crate::reconcile::ports::{
     Cluster, ClusterError, Kind, Ports, Sealed, SecretChange, SecretMeta, Vault, View,
@@ -60,12 +61,17 @@ impl Sealing {
 impl<P: Ports> Pass<'_, P> {
     pub(super) fn seal_record(&self, sealing: &mut Sealing, record: &Record) {
         let key = self.credential.session_key();
-        sealing.record = Some(self.ports.vault().seal_record(&key, record));
+        sealing.record = Some(self.told(self.ports.vault().seal_record(&key, record)));
     }
 
     pub(super) fn seal_token(&self, sealing: &mut Sealing, binding: &Binding, session: &StoredSession) {
         let key = self.credential.session_key();
-        sealing.token = Some(self.ports.vault().seal_session(&key, binding, session));
+        sealing.token = Some(self.told(self.ports.vault().seal_session(&key, binding, session)));
+    }
+
+    fn told(&self, sealed: Sealed) -> Sealed {
+        self.audit(Audited::Sealed { key: &sealed.key_id });
+        sealed
     }
 
     /// Changes the refresh-token Secret as it was seen.

@@ -12,6 +12,7 @@ use crate::plan::metadata::EntryName;
 use crate::plan::record::Record;
 use crate::plan::settle;
 use crate::plan::snapshot::{Binding, Opened, RefreshOutcome, Sealed, Snapshot, StoredToken, Unopened};
+use crate::reconcile::audit::Audited;
 use crate::reconcile::material::StoredSession;
 use crate::reconcile::pocket::{HeldToken, PendingLogin, PendingRefresh};
 use crate::reconcile::ports::{
@@ -42,10 +43,14 @@ impl<P: Ports> Pass<'_, P> {
             }
             read = self.open(&object);
         }
+        let sealed_by = self.oldest_key(&object);
+        if let Some(key) = &sealed_by {
+            self.audit(Audited::Opened { key: &key.0 });
+        }
         let seen = SessionSeen {
             version: object.meta.version.clone(),
             keys: read.keys,
-            sealed_by: self.oldest_key(&object),
+            sealed_by,
             opened: read.opened,
         };
         let now = self.now();
@@ -226,6 +231,10 @@ impl<P: Ports> Pass<'_, P> {
         self.hand.session = None;
         if let Some(tokens) = &pending.tokens {
             let pin = self.pin_of(s, &pending.outcome.user, tokens.granted.account.as_ref());
+            if s.account_tag().is_some_and(|tag| *tag != pin.tag) {
+                let user = &pending.outcome.user;
+                self.audit(Audited::AccountChanged { user });
+            }
             self.memory.pocket.tokens.clear();
             if let Some(tokens) = pending.tokens {
                 self.pocket_token(s, &pending.outcome.entry, &pin, *tokens);

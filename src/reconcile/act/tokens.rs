@@ -9,6 +9,7 @@ use crate::plan::schedule::{self, Life};
 use crate::plan::settle;
 use crate::plan::snapshot::{Snapshot, Token};
 use crate::reconcile::annotations;
+use crate::reconcile::audit::Audited;
 use crate::reconcile::marks;
 use crate::reconcile::pocket::HeldToken;
 use crate::reconcile::ports::{
@@ -221,6 +222,7 @@ impl<P: Ports> Pass<'_, P> {
         };
         match self.ports.cluster().change(&key, seen, change).await {
             Ok(meta) => {
+                self.audit(Audited::Adopted { secret: &key.name });
                 settle::tokens::adopted(&mut self.memory.known, object);
                 self.ports.view().wrote(kind, &key, meta);
             }

@@ -120,7 +120,7 @@ async fn no_value_is_logged_at_any_level() {
 async fn a_create_without_namespace_is_refused() {
     let world = World::new().await;
     let mut secret = world.token_secret("t");
-    secret.key.namespace = "there-is-no-such-namespace".to_owned();
+    secret.key.namespace = "there-is-no-such-namespace".into();
     let outcome = world.cluster.create(secret).await;
     assert!(matches!(outcome, Err(ClusterError::Refused(_))), "{outcome:?}");
 }

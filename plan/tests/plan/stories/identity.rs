@@ -6,7 +6,8 @@ use entra_plan::answer::{Account, Deed, Effect, Granted};
 use entra_plan::identity::{AccountTag, Pin};
 use entra_plan::reason::Reason;
 use entra_plan::record::{ClientVersion, Record};
-use entra_plan::settle::{login as logins, pass, renewal, store};
+use entra_plan::settle::renewal::{self, Returned};
+use entra_plan::settle::{login as logins, pass, store};
 use entra_plan::snapshot::{
     Binding, Held, LoginSecret, Opened, RefreshOutcome, Sealed, Session, Snapshot, StoredToken,
 };
@@ -217,7 +218,8 @@ fn a_renewal_for_another_account_is_discarded_whole() {
 
 /// What a redemption brought, answered `seconds` from now.
 fn brought(s: &Snapshot, seconds: i64) -> RefreshOutcome {
-    renewal::brought(s, Some(NOW.plus(seconds)), &pin()).unwrap()
+    let returned = Returned::from(&granted(NOW.plus(seconds), LIFE));
+    renewal::brought(s, Some(returned), &pin()).unwrap()
 }
 
 /// A token of an answer at that time is stored.

@@ -2,14 +2,14 @@
 
 use std::ops::ControlFlow;
 
+use entra_plan::Snapshot;
 use entra_plan::answer::{Account, Effect, Granted, Refusal};
 use entra_plan::identity::{AccountTag, Pin};
 use entra_plan::metadata::EntryName;
 use entra_plan::reason::Reason;
-use entra_plan::settle::renewal::{self, Refused};
+use entra_plan::settle::renewal::{self, Refused, Returned};
 use entra_plan::settle::{login, pass};
 use entra_plan::snapshot::{Held, LoginOutcome, RefreshOutcome, StoredToken, Token};
-use entra_plan::{Snapshot, Time};
 
 use super::super::{Answer, SealedToken, World};
 use super::GRANTED;
@@ -24,7 +24,7 @@ const LATER: i64 = 5;
 /// What the redemptions of one step brought for the stored session.
 struct Brought {
     pin: Pin,
-    newest: Option<(Time, u64)>,
+    newest: Option<(Returned, u64)>,
     dead: Option<RefreshOutcome>,
 }
 
@@ -110,6 +110,7 @@ impl World {
         let granted = Granted {
             account: Some(self.account_of(matches!(special, Some(Answer::OtherAccount)))),
             has_refresh_token: !bare,
+            redeemed_stays_valid: self.entra.redeemed_stays_valid,
             unusable: unusable.then(|| Box::new(refused(Effect::Unanswered))),
             ..granted(self.now, life)
         };
@@ -206,7 +207,7 @@ impl World {
         brought: &mut Brought,
     ) -> ControlFlow<()> {
         let (granted, id) = grant;
-        let answered_at = granted.answered_at;
+        let returned = Returned::from(&granted);
         let held = Held {
             request: self.request(&entry.name, &brought.pin.tag).unwrap(),
             granted,
@@ -217,19 +218,23 @@ impl World {
         }
         if let Some(pin) = kept.pin {
             brought.pin = pin;
-            brought.newest = id.map(|id| (answered_at, id)).or(brought.newest);
+            brought.newest = id.map(|id| (returned, id)).or(brought.newest);
         }
         go_on
     }
 
     /// What came back is to be stored before anything is published.
     fn keep(&mut self, s: &Snapshot, token: &SealedToken, brought: Brought) {
-        let newest = brought.newest.map(|(at, _)| at);
+        let newest = brought.newest.map(|(returned, _)| returned);
         let outcome = match brought.dead.filter(|_| newest.is_none()) {
             Some(dead) => Some(dead),
             None => renewal::brought(s, newest, &brought.pin),
         };
-        let (issued_at, id) = brought.newest.unwrap_or((token.stored.issued_at, token.id));
+        let (issued_at, id) = brought
+            .newest
+            .map_or((token.stored.issued_at, token.id), |(returned, id)| {
+                (returned.answered_at, id)
+            });
         let session = SealedToken {
             id,
             stored: StoredToken {
