@@ -20,6 +20,7 @@
 mod account;
 mod adapter;
 mod admission;
+mod audit;
 mod backups;
 mod budget;
 mod client_credentials;
