@@ -1,6 +1,6 @@
 //! Rules about whole passes: what they may cost (docs/contract.md, rules 10, 11), and what may stay at the end (2).
 
-use entra_operator::api::{LOGIN_TYPE, Realm};
+use entra_operator::api::{EntraCredentialStatus, LOGIN_TYPE, Realm};
 use entra_operator::plan::record::Verdict;
 use entra_operator::reconcile::Passed;
 use entra_operator::reconcile::material::{LoginContent, Secret};
@@ -37,6 +37,18 @@ impl World {
         }
     }
 
+    /// A status that is written says something else than the one before, whenever its conditions are said to have changed.
+    pub fn judge_news(&mut self, key: &Key, status: &EntraCredentialStatus) {
+        // What was refused, or whose answer was lost, is written again.
+        if !self.alone || !self.is_quiet(13 * 60_000) {
+            return;
+        }
+        let stored = self.api.credentials.get(key).and_then(|r| r.status.as_ref());
+        if stored.is_some_and(|stored| timeless(stored) == timeless(status)) {
+            self.broken(11, format!("a status without news was written for {}", key.name));
+        }
+    }
+
     /// Whether a login Secret that is still there at the end has no final verdict.
     pub fn login_may_stay(&self, credential: &Key, at: &Key) -> bool {
         let Some(object) = self.api.secrets.get(at).filter(|o| o.kind == LOGIN_TYPE) else {
@@ -60,13 +72,25 @@ impl World {
     }
 }
 
+/// Without the times of the conditions.
+fn timeless(status: &EntraCredentialStatus) -> serde_json::Value {
+    let mut status = serde_json::to_value(status).unwrap();
+    let conditions = status
+        .get_mut("conditions")
+        .and_then(serde_json::Value::as_array_mut);
+    for condition in conditions.into_iter().flatten() {
+        condition.as_object_mut().unwrap().remove("lastTransitionTime");
+    }
+    status
+}
+
 /// Where a credential's login Secret is.
 pub fn used_login(key: &Key) -> Key {
     key.sibling(format!("{}-login", key.name))
 }
 
 /// What a status says first: whether it is ready, and why.
-pub fn headline(status: Option<&entra_operator::api::EntraCredentialStatus>) -> (bool, String) {
+pub fn headline(status: Option<&EntraCredentialStatus>) -> (bool, String) {
     let ready = status.and_then(|s| s.conditions.iter().find(|c| c.type_ == "Ready"));
     ready.map_or((false, String::new()), |c| (c.status == "True", c.reason.clone()))
 }

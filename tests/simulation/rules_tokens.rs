@@ -275,6 +275,7 @@ impl World {
     /// A status is about to be written: it holds no secret.
     pub fn judge_status(&mut self, key: &Key, uid: &Uid, status: &EntraCredentialStatus) {
         self.tally().statuses += 1;
+        self.judge_news(key, status);
         let (now, handled) = (self.now(), status.last_handled_refresh_request.clone());
         let whose = (key.clone(), uid.clone());
         let known = self.book.handled.get(&whose).map(|(value, _)| value);
