@@ -54,10 +54,9 @@ fn ports_follow_the_configuration_and_both_families_are_offered() {
     assert_eq!(service["ipFamilyPolicy"], "PreferDualStack");
     assert_eq!(service["ports"][0]["port"], 19090);
     assert_eq!(ports(set("defaults")), [8081, 9090]);
-    assert_eq!(
-        only(set("defaults"), "Service")["spec"]["ipFamilyPolicy"],
-        Value::Null
-    );
+    let family = |name| &only(set(name), "Service")["spec"]["ipFamilyPolicy"];
+    assert_eq!(family("defaults"), "PreferDualStack");
+    assert_eq!(*family("egress"), Value::Null, "it listens on IPv4 alone");
 }
 
 #[test]
