@@ -14,14 +14,13 @@ use crate::scene::stage;
 use crate::witness::Version;
 
 /// Every write of a login and a renewal: name, method, path, which of them.
-const WRITES: [(&str, &str, &str, usize); 8] = [
+const WRITES: [(&str, &str, &str, usize); 7] = [
     ("claim", "PATCH", "/secrets/c-login", 1),
     ("record", "POST", "/secrets?", 1),
     ("store", "PATCH", "/secrets/c.refresh-token", 1),
     ("delete", "DELETE", "/secrets/c-login", 1),
     ("create", "POST", "/secrets?", 2),
     ("status", "PATCH", "/entracredentials/c/status", 2),
-    ("store-again", "PATCH", "/secrets/c.refresh-token", 2),
     ("publish", "PATCH", "/secrets/c-api", 1),
 ];
 
