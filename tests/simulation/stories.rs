@@ -6,7 +6,7 @@ use entra_operator::reconcile::ports::Key;
 use super::history::{History, Plan};
 use super::idp::{Issuer, Weather};
 use super::rules_passes::whole;
-use super::users::{People, beside};
+use super::users::People;
 use super::wide::app;
 use super::world::World;
 
@@ -127,7 +127,7 @@ impl Act {
             Self::Suspend => world.api.edit_credential(key, |r| r.spec.suspend = true),
             Self::Lose => {
                 for letter in ["a", "b", "c"] {
-                    world.api.remove(&beside(key, format!("{}-{letter}", key.name)));
+                    world.api.remove(&key.sibling(format!("{}-{letter}", key.name)));
                 }
             }
             Self::Client(good) => world.change_client(key, good),

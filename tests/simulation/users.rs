@@ -1,7 +1,6 @@
 //! What people do: they edit, delete, re-create, restore, revoke and make mistakes.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use entra_operator::api::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, CLIENT_SECRET_TYPE, ClientCertificateRef, ClientCredential,
@@ -14,6 +13,7 @@ use entra_operator::reconcile::ports::{Controller, Key};
 use super::api::{Object, foreign, login};
 use super::book::session_key;
 use super::idp::User;
+use super::rules_passes::used_login;
 use super::rules_tokens::PATIENCE;
 use super::wide::{Snapshot, app};
 use super::words;
@@ -45,11 +45,6 @@ fn put_anew(world: &mut World, at: &Key, kind: &str, keys: &[&str]) {
     object.data = keys.iter().map(value).collect();
     world.api.remove(at);
     world.api.put(at, object);
-}
-
-/// Key of what is named so beside a credential.
-pub fn beside(credential: &Key, name: impl Into<Arc<str>>) -> Key {
-    credential.sibling(name)
 }
 
 fn entry(credential: &str, letter: char, scopes: &[&str]) -> TokenSpec {
@@ -125,7 +120,7 @@ impl People {
 
     /// A right login of that user, by which no other account is allowed.
     pub fn put_login_without_leave(&mut self, world: &mut World, credential: &Key, user: &str) {
-        let at = beside(credential, format!("{}-login", credential.name));
+        let at = used_login(credential);
         let object = login(user, &world.idp.users[user].password.clone());
         world.api.remove(&at);
         world.api.put(&at, object);
@@ -139,7 +134,7 @@ impl People {
     }
 
     pub fn put_login_object(&mut self, world: &mut World, credential: &Key, mut object: Object) {
-        let at = beside(credential, format!("{}-login", credential.name));
+        let at = used_login(credential);
         world.book.something_to_do(credential);
         // The type of a Secret cannot be changed.
         let replaced = world.api.secrets.get(&at).filter(|old| old.kind == object.kind);
@@ -189,7 +184,7 @@ impl People {
             4 | 5 => self.put_login(world, &who, &format!("user-{}", who.name), false),
             6 => self.put_login(world, &who, &format!("other-{}", who.name), true),
             7 => self.put_odd_login(world, &who),
-            8 => drop(world.api.remove(&beside(&who, format!("{}-login", who.name)))),
+            8 => drop(world.api.remove(&used_login(&who))),
             9..=13 => self.edit_spec(world, &who),
             14..=17 => Self::spoil_token(world, &who),
             18 => Self::spoil_session(world, &who),
@@ -237,7 +232,7 @@ impl People {
 
     fn spoil_token(world: &mut World, who: &Key) {
         let letter = world.rng.pick(&['a', 'b', 'c']);
-        let at = beside(who, format!("{}-{letter}", who.name));
+        let at = who.sibling(format!("{}-{letter}", who.name));
         match world.rng.below(8) {
             0 | 1 => drop(world.api.remove(&at)),
             2 => Self::edit_token(world, who, letter),
@@ -259,7 +254,7 @@ impl People {
 
     pub fn edit_token(world: &mut World, who: &Key, letter: char) {
         let edited = ("access_token".to_owned(), b"edited".to_vec());
-        let at = beside(who, format!("{}-{letter}", who.name));
+        let at = who.sibling(format!("{}-{letter}", who.name));
         world.api.edit(&at, |o| o.data.extend([edited]));
     }
 
@@ -443,10 +438,7 @@ impl People {
     }
 
     fn log_in_one(world: &mut World, who: &Key) {
-        let (at, user) = (
-            beside(who, format!("{}-login", who.name)),
-            format!("user-{}", who.name),
-        );
+        let (at, user) = (used_login(who), format!("user-{}", who.name));
         let mut object = login(&user, &world.idp.users[&user].password.clone());
         let leave = ANNOTATION_ALLOW_IDENTITY_CHANGE.to_owned();
         object.annotations.insert(leave, "true".to_owned());
@@ -463,7 +455,7 @@ impl People {
             .spec
             .tokens
             .iter()
-            .map(|t| beside(who, &*t.secret_name))
+            .map(|t| who.sibling(&*t.secret_name))
             .collect();
         names.push(session_key(who));
         let blocks = |w: &World, k: &Key| {
@@ -494,7 +486,7 @@ impl World {
     /// Whether a credential names that login Secret.
     fn names_login(&self, credential: &Key, login: &Key) -> bool {
         let resource = self.api.credentials.get(credential);
-        resource.is_some_and(|r| beside(credential, &*r.spec.login.secret_name) == *login)
+        resource.is_some_and(|r| credential.sibling(&*r.spec.login.secret_name) == *login)
     }
 
     /// A person changes something that decides how a login is answered: that sends what was kept.
