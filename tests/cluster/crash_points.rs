@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use crate::relay::{Relay, Trap, in_turn, kill};
-use crate::scene::{LIFE, Place, api_scope, graph_scope, program, stage, user};
+use crate::scene::{LIFE, Place, api_scope, graph_scope, program, stage, tell_brief_refresh_tokens, user};
 use crate::witness::Witness;
 
 /// Longest from a restart until all is well: the takeover after 60 s, and starts on a crowded machine.
@@ -95,6 +95,10 @@ const POINTS: &[Point] = &[
     point("delete the login", Cluster("DELETE", "/secrets/c-login", 1)),
     point("create the first token Secret", Cluster("POST", "/secrets?", 2)),
     point("redeem for the second", Entra(2)),
+    point(
+        "store after redeeming",
+        Cluster("PATCH", "/secrets/c.refresh-token", 2),
+    ),
     point("create the second token Secret", Cluster("POST", "/secrets?", 3)),
     point(
         "write the status",
@@ -102,6 +106,10 @@ const POINTS: &[Point] = &[
     ),
     point("redeem for a renewal", Entra(3)),
     point("redeem for the other token", Entra(4)),
+    point(
+        "store after a renewal",
+        Cluster("PATCH", "/secrets/c.refresh-token", 3),
+    ),
     point(
         "update the first token Secret",
         Cluster("PATCH", "/secrets/c-api", 1),
@@ -113,7 +121,7 @@ const POINTS: &[Point] = &[
 ];
 
 /// From this point on a token is published all the time.
-const FIRST_RENEWAL: usize = 12;
+const FIRST_RENEWAL: usize = 13;
 
 /// A row of the table.
 struct Row {
@@ -212,6 +220,7 @@ impl Case {
             Entra(nth) => relay.at_entra(nth, action),
         }
         let (user, password) = user();
+        tell_brief_refresh_tokens(stage().await, &user);
         place.login("c-login", &user, &password).await;
         place
             .credential("c", &[("c-api", &api_scope()), ("c-graph", &graph_scope())])

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
-use entra_lab::simulator::world::{API, GRAPH, PUBLIC_CLIENT, TENANT};
+use entra_lab::simulator::world::{API, GRAPH, PUBLIC_CLIENT, TENANT, User};
 use entra_lab::stage::{AUTHORITY, Operator, OperatorOptions, Stage};
 use entra_operator::api::EntraCredential;
 use entra_operator::cluster::Lean;
@@ -48,6 +48,12 @@ pub(crate) fn user() -> (String, String) {
         entra_lab::simulator::world::user_name(index),
         entra_lab::simulator::world::password(index),
     )
+}
+
+/// From now on answers for `user` tell of refresh tokens that live so briefly that each is stored.
+pub(crate) fn tell_brief_refresh_tokens(stage: &Stage, user: &str) {
+    let briefly = |user: &mut User| user.told_refresh_life = Some(3);
+    stage.simulator.change_user(user, briefly);
 }
 
 /// A namespace of a test, and an administrator's client.

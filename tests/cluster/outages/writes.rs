@@ -10,17 +10,18 @@ use tokio::task::JoinSet;
 
 use super::{Trial, seconds};
 use crate::relay::in_turn;
-use crate::scene::stage;
+use crate::scene::{stage, tell_brief_refresh_tokens};
 use crate::witness::Version;
 
 /// Every write of a login and a renewal: name, method, path, which of them.
-const WRITES: [(&str, &str, &str, usize); 7] = [
+const WRITES: [(&str, &str, &str, usize); 8] = [
     ("claim", "PATCH", "/secrets/c-login", 1),
     ("record", "POST", "/secrets?", 1),
     ("store", "PATCH", "/secrets/c.refresh-token", 1),
     ("delete", "DELETE", "/secrets/c-login", 1),
     ("create", "POST", "/secrets?", 2),
     ("status", "PATCH", "/entracredentials/c/status", 2),
+    ("store-again", "PATCH", "/secrets/c.refresh-token", 2),
     ("publish", "PATCH", "/secrets/c-api", 1),
 ];
 
@@ -43,6 +44,7 @@ async fn no_write_that_fails_or_is_not_confirmed_costs_a_password_or_a_token() {
 
 async fn disturbed((write, method, path, nth): (&str, &str, &str, usize), how: &str, action: Action) {
     let trial = Trial::new(&format!("{write}-{how}")).await;
+    tell_brief_refresh_tokens(trial.stage().await, &trial.user);
     trial.relay.at_api(method, path, nth, action);
     trial.sign_in().await;
     trial.ready().await;

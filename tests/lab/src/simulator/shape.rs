@@ -21,7 +21,7 @@ type Answer = Map<String, Value>;
 pub(crate) fn apply(answer: &mut Answer, issue: &Issue<'_>) {
     match issue.request.authority {
         Authority::Entra(_) if issue.behaviour.v1_shape => v1(answer, issue),
-        Authority::Entra(_) => {}
+        Authority::Entra(_) => entra(answer, issue),
         Authority::Adfs => adfs(answer, issue),
         Authority::B2c { .. } => {
             remove(answer, &["client_info", "ext_expires_in", "scope"]);
@@ -32,6 +32,12 @@ pub(crate) fn apply(answer: &mut Answer, issue: &Issue<'_>) {
             }
         }
         Authority::Oidc(_) => remove(answer, &["client_info", "ext_expires_in"]),
+    }
+}
+
+fn entra(answer: &mut Answer, issue: &Issue<'_>) {
+    if let Some(seconds) = issue.user.told_refresh_life {
+        add(answer, "refresh_token_expires_in", json!(seconds));
     }
 }
 

@@ -72,6 +72,9 @@ pub struct User {
     /// Seconds that this user's access tokens live; absent: as everybody's.
     #[serde(default)]
     pub token_lifetime: Option<u64>,
+    /// Seconds that answers say a refresh token of this user lives, and that it does not keep to; absent: they say nothing.
+    #[serde(default)]
+    pub told_refresh_life: Option<i64>,
     /// Consents that were withdrawn.
     #[serde(default)]
     pub withheld: BTreeSet<Consent>,
@@ -101,6 +104,7 @@ impl User {
             guest_of: BTreeSet::new(),
             sign_in_frequency: None,
             token_lifetime: None,
+            told_refresh_life: None,
             withheld: BTreeSet::new(),
         }
     }
