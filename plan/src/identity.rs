@@ -172,6 +172,16 @@ mod tests {
     }
 
     #[test]
+    fn an_account_is_called_by_the_first_kind_of_identifier_that_is_known() {
+        let called = |home, object, tenant, subject| one_name(&account(home, object, tenant, subject), "svc");
+        assert_eq!(called("h.t", "o", "t", "s"), "h.t");
+        assert_eq!(called("", "o", "t", "s"), "o.t");
+        assert_eq!(called("", "o", "", "s"), "o");
+        assert_eq!(called("", "", "t", "s"), "s");
+        assert_eq!(called("", "", "t", ""), "svc");
+    }
+
+    #[test]
     fn identifiers_are_compared_kind_by_kind() {
         let pinned = pin(account("u.t", "o", "t", "s"));
         for same in [

@@ -72,11 +72,8 @@ impl Snapshot {
     }
 }
 
-/// What must be looked at now.
+/// What must be looked at now, of an object that may be worked on.
 pub(super) fn due(s: &Snapshot, now: Time) -> Option<Step> {
-    if s.object.deleting || s.object.suspended {
-        return None;
-    }
     look(login(s, now).into_iter().chain(others(s, now)))
 }
 

@@ -258,8 +258,7 @@ pub fn retry_login(now: Time, postponed: u32, retry_after: Option<i64>) -> Time 
 /// When a refresh-token Secret of an older key is sealed anew if no renewal does it: at its own second of the day, so that
 /// a restart neither puts it off nor brings all at once.
 pub const fn reseal_at(now: Time, spread: u32) -> Time {
-    let own = (spread as i64) % DAY;
-    now.plus((own - now.0).rem_euclid(DAY))
+    now.plus((spread as i64 - now.0).rem_euclid(DAY))
 }
 
 /// When another ServiceAccount token is asked for.

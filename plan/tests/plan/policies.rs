@@ -215,6 +215,20 @@ fn a_refusal_names_the_key_and_what_to_add() {
             ),
         ),
         (
+            everywhere(tenants(&[TENANT_ID])).target(
+                at("etl"),
+                &Binding {
+                    tenant: OTHER_ID.to_uppercase(),
+                    ..binding()
+                },
+                Some(OTHER_ID),
+            ),
+            format!(
+                "the administrator's policy does not allow tenant {0}; {ask} {0} to policy.tenants",
+                OTHER_ID.to_uppercase()
+            ),
+        ),
+        (
             everywhere(tenants(&[])).target(at("etl"), &binding(), None),
             format!(
                 "the administrator's policy does not allow tenant contoso.example; {ask} contoso.example to policy.tenants"

@@ -5,11 +5,13 @@ use entra_plan::hold::Holds;
 use entra_plan::known::{Absence, ClientSeen, Known, LoginSeen, MadeFor, SessionSeen};
 use entra_plan::mac::ClientMac;
 use entra_plan::reason::Reason;
-use entra_plan::record::{ClientVersion, Record, Verdict};
-use entra_plan::schedule::{SUSPECT, UNREADABLE};
+use entra_plan::record::{ClientVersion, Entry, Record, Verdict};
+use entra_plan::schedule::{DAY, SUSPECT, UNREADABLE};
 use entra_plan::settle::renewal::Refused;
 use entra_plan::settle::trouble::Trouble;
-use entra_plan::settle::{client, login as logins, reads, renewal, store, tokens, trouble};
+use entra_plan::settle::{
+    client, failure as failures, login as logins, reads, renewal, store, tokens, trouble,
+};
 use entra_plan::snapshot::{Claim, Content, LastVerdict, Opened, RefreshOutcome, Repairs, Session, Token};
 use entra_plan::{Object, Snapshot};
 
@@ -448,4 +450,38 @@ fn what_was_written_into_the_refresh_token_secret_is_known_in_its_version() {
     );
     store::labelled(&mut known, version("10"));
     assert_eq!(known.session.unwrap().version, version("10"));
+}
+
+#[test]
+fn the_login_is_held_up_by_its_secret_before_what_was_refused() {
+    let refused = failure(Effect::Person, Reason::AppMisconfigured, None);
+    let unwritable = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(40)));
+    let mut s = Snapshot {
+        login_failure: Some(refused.clone()),
+        ..first_sight()
+    };
+    assert_eq!(s.failure_of_login(NOW), Some(&refused));
+    s.holds = [(Object::Login, unwritable.clone())].into();
+    assert_eq!(s.failure_of_login(NOW), Some(&unwritable));
+}
+
+#[test]
+fn a_call_that_is_withheld_is_tried_when_its_permit_is_free() {
+    let withheld = Refusal {
+        retry_after: Some(7),
+        ..refusal(Effect::Withheld, Reason::Throttled)
+    };
+    let next = failures::next(None, withheld, NOW, 5, None);
+    assert_eq!(next.next_attempt_at, Some(NOW.plus(7)));
+}
+
+#[test]
+fn lifts_of_more_than_a_day_ago_are_forgotten_with_the_next() {
+    let old = Entry {
+        lifts: vec![NOW.plus(-DAY), NOW.plus(1 - DAY)],
+        ..tried(Verdict::Wrong)
+    };
+    let mut record = record(old);
+    record.begin(attempt("A"), &first_sight(), &login("A"), NOW);
+    assert_eq!(record.entries[0].lifts, [NOW.plus(1 - DAY), NOW]);
 }

@@ -5,7 +5,7 @@ use entra_plan::answer::{Deed, Effect};
 use entra_plan::reason::Reason;
 use entra_plan::record::{Entry, Verdict};
 use entra_plan::settle::{pass, renewal};
-use entra_plan::snapshot::{Binding, Login, LoginSecret, Snapshot, StoredToken, Target};
+use entra_plan::snapshot::{Binding, Login, LoginSecret, Session, Snapshot, StoredToken, Target};
 use entra_plan::{Known, Step};
 use strum::IntoEnumIterator as _;
 
@@ -152,4 +152,27 @@ fn a_spec_that_names_another_tenant_or_client_makes_another_content() {
         new_login(&mut s, "A in another tenant");
         assert!(calls(&check::decide(&s, NOW).step), "{refusal:?}");
     }
+}
+
+#[test]
+fn a_new_login_is_asked_for_with_the_reason_why_the_stored_session_does_not_serve() {
+    let told = |s: &Snapshot| super::decide(s).message;
+    let elsewhere = |s: Snapshot| Snapshot {
+        session: Session {
+            token: Some(StoredToken {
+                binding: Binding {
+                    tenant: "other.example".to_owned(),
+                    ..binding()
+                },
+                ..s.session.token.clone().unwrap()
+            }),
+            ..s.session.clone()
+        },
+        ..s
+    };
+    let gone = "the refresh token is no longer accepted";
+    let another = "the stored refresh token belongs to another tenant";
+    assert!(told(&dead()).starts_with(gone));
+    assert!(told(&elsewhere(dead())).starts_with(another));
+    assert!(told(&elsewhere(healthy())).starts_with(another));
 }

@@ -173,6 +173,25 @@ fn an_answer_that_cannot_be_published_gets_a_back_off() {
     }
 }
 
+#[test]
+fn a_failed_entry_is_tried_again_in_the_time_that_its_own_token_has_left() {
+    let mut s = due_pair();
+    s.tokens[0].published = Some(published(NOW.plus(-40), 80));
+    let failed_again_after = |entry: &str| {
+        let mut known = Known::default();
+        refuse(
+            &mut known,
+            &s,
+            entry,
+            refusal(Effect::Entry, Reason::UnexpectedResponse),
+        );
+        let failure = known.entries[&name(entry)].failure.clone();
+        failure.unwrap().next_attempt_at.unwrap().since(NOW)
+    };
+    assert_eq!(failed_again_after("graph"), 10);
+    assert!(failed_again_after("mail") >= 20);
+}
+
 /// Whoever renames entries again and again makes the process remember no more than the spec names.
 #[test]
 fn what_was_noted_of_an_entry_goes_with_it() {

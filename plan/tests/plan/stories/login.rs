@@ -1,6 +1,7 @@
 //! The way of a login: from the first look at its Secret to its deletion, and every answer on the way.
 
 use entra_plan::answer::Effect;
+use entra_plan::client::{Client, Expiry};
 use entra_plan::reason::Reason;
 use entra_plan::record::{Record, Verdict};
 use entra_plan::snapshot::{
@@ -443,4 +444,34 @@ fn an_outcome_is_stored_with_the_record_that_is_there() {
     assert_eq!(step(&with(unread)), Step::ReadSession);
     assert_eq!(step(&with(read)), Step::Store);
     assert_eq!(step(&with(Session::default())), Step::Store);
+}
+
+/// A login that was used is read for its deletion even while nothing can be called; one that was not waits unread.
+#[test]
+fn a_login_that_cannot_be_sent_yet_is_not_read() {
+    let unread = LoginSecret {
+        content: Content::Unread,
+        ..login("A")
+    };
+    let s = Snapshot {
+        login: present(unread),
+        client: missing_client(),
+        ..first_sight()
+    };
+    assert_eq!(rests(&s).0, Step::Blocked);
+}
+
+#[test]
+fn the_client_credential_is_read_before_an_attempt_and_once() {
+    let with = |client: Client, content: Option<&str>| {
+        let mut s = first_login();
+        s.client = client;
+        s.object.inputs.client = client_input("2", content);
+        step(&s)
+    };
+    let expires = Expiry::Unknown;
+    let credential = Client::Credential { expires };
+    assert_eq!(with(credential.clone(), None), Step::ReadClient);
+    assert_eq!(with(credential, Some("secret")), record_a());
+    assert_eq!(with(Client::Public, None), record_a());
 }

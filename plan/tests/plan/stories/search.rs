@@ -102,6 +102,22 @@ fn what_is_in_the_way_is_looked_at_every_five_minutes_and_sooner_for_a_word() {
     assert_eq!(rests(&asked(REQUEST_SPACING - 1)).2, Some(1));
 }
 
+/// A look that is due and held is no reason to wake at once, again and again.
+#[test]
+fn what_is_in_the_way_and_held_is_looked_at_once_it_is_free() {
+    let held = failure(Effect::Transient, Reason::WriteRefused, Some(NOW.plus(40)));
+    let holds: Holds = [(Object::Token(name("mail")), held)].into();
+    let mut mail = fresh_token("mail");
+    mail.ownership = Ownership::Foreign;
+    mail.looked_at = Some(NOW.plus(-LOOK_AGAIN));
+    let s = Snapshot {
+        tokens: vec![fresh_token("graph"), mail],
+        holds,
+        ..healthy()
+    };
+    assert_eq!(rests(&s).2, Some(40));
+}
+
 #[test]
 fn a_missed_token_secret_is_looked_for_at_once_even_while_suspended() {
     let mut missed = healthy();
