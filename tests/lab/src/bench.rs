@@ -8,16 +8,21 @@
 //! - Calls of the operator's ServiceAccount, from the audit log; calls to the provider, from its journal.
 //! - Lateness of a renewal: from the moment that the token before it named to the one in which a watch showed the new one.
 
+mod elsewhere;
+mod eyes;
 mod meter;
 mod population;
 mod renewals;
 mod report;
 mod start;
+mod troubles;
 
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use self::elsewhere::Elsewhere;
+use self::eyes::Eyes;
 use self::meter::{Meter, memory};
 use self::population::Population;
 use self::report::{Figures, table};
@@ -89,7 +94,10 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
         keep_secrets: false,
         ..simulator::Options::new(World::with_users(credentials)).token_lifetime(life)
     };
-    let stage = Stage::start_with(&args.tree, world, controlplane::Options::default()).await?;
+    let stage = Stage::start_with(&args.tree, world.clone(), controlplane::Options::default()).await?;
+    let elsewhere = Elsewhere::start(&stage, world).await?;
+    let eyes = Eyes::open(&stage.plane.client().await?);
+    let options = || options(&elsewhere);
     tokio::time::sleep(SETTLE / 2).await;
     let alone = Meter::begin(&stage, None);
     tokio::time::sleep(SETTLE).await;
@@ -107,15 +115,19 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
         credentials,
         &format!("all are Ready after {:.1} s", sign_in.seconds),
     );
-    let renewals = renewals::measure(&stage, &operator, &sign_in, life, args.window).await?;
+    let renewals =
+        renewals::measure(&stage, &elsewhere, &operator, &eyes, &sign_in, life, args.window).await?;
     let loaded = memory(operator.pid());
+    tell(credentials, "meets a host that hangs and sessions that are ended");
+    let troubles = troubles::meet(&stage, &operator, &eyes, population).await?;
     tell(
         credentials,
         "renews all for an hour, so that nothing is due, and starts again",
     );
     stage.simulator.set_token_lifetime(LONG);
+    elsewhere.simulator.set_token_lifetime(LONG);
     tokio::time::sleep(Duration::from_secs(life)).await;
-    let (start, operator) = start::again(&stage, &args.program, operator, options()).await?;
+    let (start, operator) = start::again(&stage, &elsewhere, &args.program, operator, options()).await?;
     let peak = start::scraped(&operator).await;
     Ok(Figures {
         credentials,
@@ -127,6 +139,7 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
         all_ready_seconds: sign_in.seconds,
         renewals,
         loaded,
+        troubles,
         start,
         peak,
     })
@@ -144,8 +157,9 @@ fn life(credentials: usize, rate: u64) -> u64 {
     life.max(SHORTEST)
 }
 
-fn options() -> OperatorOptions {
+fn options(elsewhere: &Elsewhere) -> OperatorOptions {
     OperatorOptions {
+        authorities: vec![elsewhere.authority()],
         log: "warn,entra_operator::operator=info".to_owned(),
         election: false,
         config: "limits: {requestsPerSecondPerTenant: 1000}\n".to_owned(),

@@ -23,6 +23,12 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Longest that a sign-in of all may take.
 const PATIENCE: Duration = Duration::from_mins(20);
 
+/// Every so many's credential signs in at another host.
+pub(super) const ELSEWHERE: usize = 10;
+
+/// Name of the authority that this host is.
+pub(super) const OTHER_AUTHORITY: &str = "elsewhere";
+
 /// How many there are, and where.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Population {
@@ -87,7 +93,8 @@ impl Population {
             .await
     }
 
-    fn namespace(self, i: usize) -> String {
+    /// Where the credential of this number is.
+    pub(super) fn namespace(self, i: usize) -> String {
         namespace(i % self.namespaces.max(1))
     }
 
@@ -96,7 +103,7 @@ impl Population {
             "apiVersion": "entra-operator.dev/v1alpha1", "kind": "EntraCredential",
             "metadata": {"name": format!("account-{i:05}"), "namespace": self.namespace(i)},
             "spec": {
-                "tenant": TENANT, "clientId": PUBLIC_CLIENT, "authority": AUTHORITY,
+                "tenant": TENANT, "clientId": PUBLIC_CLIENT, "authority": authority(i),
                 "login": {"secretName": format!("account-{i:05}-login")},
                 "tokens": [{"secretName": format!("account-{i:05}-token"), "scopes": [format!("{API}/.default")]}],
             },
@@ -110,6 +117,29 @@ impl Population {
             "stringData": {"username": user_name(i), "password": password(i)},
         })
     }
+}
+
+/// Where the credential of this number signs in.
+fn authority(i: usize) -> &'static str {
+    if is_elsewhere(i) {
+        OTHER_AUTHORITY
+    } else {
+        AUTHORITY
+    }
+}
+
+/// Whether the credential of this number signs in at another host than most.
+pub(super) const fn is_elsewhere(i: usize) -> bool {
+    i.is_multiple_of(ELSEWHERE)
+}
+
+/// Number of the credential that a token Secret of this name belongs to.
+pub(super) fn number_of(secret: &str) -> Option<usize> {
+    secret
+        .strip_prefix("account-")?
+        .strip_suffix("-token")?
+        .parse()
+        .ok()
 }
 
 fn namespace(number: usize) -> String {

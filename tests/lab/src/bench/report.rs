@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::meter::{Memory, Used};
 use super::renewals::Renewals;
 use super::start::Start;
+use super::troubles::Troubles;
 use crate::stage::Error;
 
 /// What was measured with one number of credentials.
@@ -28,6 +29,8 @@ pub(super) struct Figures {
     pub(super) renewals: Renewals,
     /// Memory after it.
     pub(super) loaded: Memory,
+    /// Troubles after it.
+    pub(super) troubles: Troubles,
     /// A start with everything there.
     pub(super) start: Start,
     /// Memory after that and several scrapes at once.
@@ -36,7 +39,8 @@ pub(super) struct Figures {
 
 impl Figures {
     fn rows(&self) -> Vec<(&'static str, String)> {
-        self.renewal_rows().into_iter().chain(self.size_rows()).collect()
+        let parts = [self.renewal_rows(), self.trouble_rows(), self.size_rows()];
+        parts.into_iter().flatten().collect()
     }
 
     fn renewal_rows(&self) -> Vec<(&'static str, String)> {
@@ -82,6 +86,35 @@ impl Figures {
             (
                 "late by (s): p50 · p99 · max",
                 format!("{half:.2} · {most:.2} · {all:.2}"),
+            ),
+        ]
+    }
+
+    fn trouble_rows(&self) -> Vec<(&'static str, String)> {
+        let t = &self.troubles;
+        let [half, most, all] = t.others_late;
+        let (ended, calls) = t.ended;
+        vec![
+            (
+                "a deleted token Secret is back after (s)",
+                format!("{:.2}", t.back),
+            ),
+            (
+                "a host hangs for 60 s: late at another by (s): p50 · p99 · max",
+                format!("{half:.2} · {most:.2} · {all:.2}"),
+            ),
+            (
+                "afterwards: all fresh after (s) · in order of expiry (%) · RSS (MiB)",
+                format!(
+                    "{:.1} · {:.0} · {}",
+                    t.fresh_again,
+                    t.in_order,
+                    mib(t.memory.resident)
+                ),
+            ),
+            (
+                "sessions that end: so many · most calls for one",
+                format!("{ended} · {calls}"),
             ),
         ]
     }

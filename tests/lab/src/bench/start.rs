@@ -10,6 +10,7 @@ use kube::{Client, Resource as _};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::elsewhere::Elsewhere;
 use super::meter::{Memory, Meter, forget_peak, memory};
 use super::report::failed;
 use crate::audit::{Entry, service_account};
@@ -45,6 +46,7 @@ pub(super) struct Start {
 /// Stops the operator and starts it anew.
 pub(super) async fn again(
     stage: &Stage,
+    elsewhere: &Elsewhere,
     program: &Path,
     operator: Operator,
     options: OperatorOptions,
@@ -54,7 +56,7 @@ pub(super) async fn again(
     stage.plane.audit_barrier().await?;
     let audit = stage.plane.audit();
     let mark = audit.mark().map_err(controlplane::Error::from)?;
-    let calls = stage.simulator.journal().mark();
+    let calls = elsewhere.mark(stage);
     let before = Meter::begin(stage, None);
     let operator = stage
         .operator(
@@ -68,7 +70,7 @@ pub(super) async fn again(
     let ready = operator.ready().await?;
     tokio::time::sleep(WINDOW.saturating_sub(ready)).await;
     let used = before.end(stage, Some(&operator));
-    let provider = stage.simulator.journal().since(calls).len();
+    let provider = elsewhere.requests_since(stage, calls);
     stage.plane.audit_barrier().await?;
     let account = service_account(OPERATOR, OPERATOR);
     let entries = audit
