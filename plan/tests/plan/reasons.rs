@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use entra_plan::conditions::tell_of_a_foreign_secret;
 use entra_plan::reason::{Reason, Says};
 use strum::IntoEnumIterator as _;
 
@@ -67,4 +68,18 @@ fn each_has_its_section_in_the_guide_and_a_sentence() {
     for reason in Reason::iter() {
         assert!(reason.meaning().contains(' '), "{reason}");
     }
+}
+
+#[test]
+fn one_alone_is_of_the_policy() {
+    let of_policy: Vec<_> = Reason::iter().filter(|reason| reason.is_of_policy()).collect();
+    assert_eq!(of_policy, [Reason::NotAllowed]);
+}
+
+/// A process that takes over goes by the conditions that the one before it wrote.
+#[test]
+fn a_conflict_of_what_is_published_is_somebody_else_s_secret() {
+    assert!(tell_of_a_foreign_secret("Published", "SecretConflict"));
+    assert!(!tell_of_a_foreign_secret("Ready", "SecretConflict"));
+    assert!(!tell_of_a_foreign_secret("Published", "WriteRefused"));
 }
