@@ -112,6 +112,19 @@ fn a_token_of_another_owner_is_none_of_ours() {
     let token = fresh_token("graph");
     assert!(token.is_valid(NOW.plus(2999)) && !token.is_valid(NOW.plus(3000)));
     assert!(token.is_published());
+    for (verified, edited) in [(false, false), (true, true), (false, true)] {
+        let published = token.published.clone().unwrap();
+        let published = Published {
+            verified,
+            edited,
+            ..published
+        };
+        let other = Token {
+            published: Some(published),
+            ..token.clone()
+        };
+        assert!(!other.is_published(), "verified: {verified}, edited: {edited}");
+    }
 }
 
 #[test]
