@@ -8,6 +8,7 @@
 //! - Calls of the operator's ServiceAccount, from the audit log; calls to the provider, from its journal.
 //! - Lateness of a renewal: from the moment that the token before it named to the one in which a watch showed the new one.
 
+mod bare_logins;
 mod elsewhere;
 mod eyes;
 mod meter;
@@ -102,6 +103,8 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
     let alone = Meter::begin(&stage, None);
     tokio::time::sleep(SETTLE).await;
     let alone = alone.end(&stage, None);
+    tell(credentials, "makes the calls of all logins in a loop");
+    let bare_logins_seconds = bare_logins::seconds(&stage, credentials).await?;
     let operator = stage.operator(&args.program, options()).await?;
     tokio::time::sleep(SETTLE / 4).await;
     let idle = memory(operator.pid());
@@ -137,6 +140,7 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
         alone,
         idle,
         all_ready_seconds: sign_in.seconds,
+        bare_logins_seconds,
         renewals,
         loaded,
         troubles,
