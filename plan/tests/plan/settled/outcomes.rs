@@ -476,6 +476,15 @@ fn a_call_that_is_withheld_is_tried_when_its_permit_is_free() {
 }
 
 #[test]
+fn a_turn_that_comes_early_ends_the_waiting() {
+    let (s, mut known) = (first_sight(), Known::default());
+    renewal::withheld(&mut known, &s, NOW.plus(40), Reason::Throttled, String::new());
+    assert!(known.withheld.is_some());
+    renewal::turn_came(&mut known);
+    assert_eq!(known.withheld, None);
+}
+
+#[test]
 fn lifts_of_more_than_a_day_ago_are_forgotten_with_the_next() {
     let old = Entry {
         lifts: vec![NOW.plus(-DAY), NOW.plus(1 - DAY)],
