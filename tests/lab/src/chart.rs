@@ -7,6 +7,7 @@
 
 pub mod helm;
 mod install;
+mod lint;
 pub mod sets;
 pub mod values;
 pub mod written;
@@ -18,6 +19,8 @@ use std::io::{self, Write};
 pub enum Command {
     /// Write anew what comes from the chart: deploy/manifests, its tests' expectations, its table of values
     Write,
+    /// Hold what it gives against kube-score and the schemas of the oldest and the newest Kubernetes; needs no cluster
+    Lint,
     /// Install, upgrade and remove it on a real API server, with the oldest and the newest Helm
     Install,
 }
@@ -28,6 +31,9 @@ pub enum Error {
     /// Helm.
     #[error(transparent)]
     Helm(#[from] helm::Error),
+    /// The lints.
+    #[error(transparent)]
+    Lint(#[from] lint::Error),
     /// The control plane.
     #[error(transparent)]
     ControlPlane(#[from] crate::controlplane::Error),
@@ -52,6 +58,7 @@ pub enum Error {
 pub async fn run(command: Command) -> Result<(), Error> {
     match command {
         Command::Write => write(),
+        Command::Lint => Ok(lint::play()?),
         Command::Install => install::play().await,
     }
 }

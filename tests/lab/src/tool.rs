@@ -14,8 +14,9 @@ pub enum Error {
     Failed(String, String),
 }
 
-/// Debian's packages for the lanes that need more than Rust and Go.
-const PACKAGES: &str = "buildah containerd runc containernetworking-plugins busybox-static iproute2";
+/// Debian's packages for the lanes that need more than Rust.
+const PACKAGES: &str =
+    "golang-go python3-pip buildah containerd runc containernetworking-plugins busybox-static iproute2";
 
 /// How much of its output explains a failure.
 const EXPLANATION_LINES: usize = 25;
