@@ -16,6 +16,8 @@ mod configuration;
 mod current;
 #[path = "chart/hardening.rs"]
 mod hardening;
+#[path = "chart/metadata.rs"]
+mod metadata;
 #[path = "chart/objects.rs"]
 mod objects;
 #[path = "chart/refusals.rs"]

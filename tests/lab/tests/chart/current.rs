@@ -85,12 +85,3 @@ fn helm_lints_it() {
         helm.run(&lint).unwrap();
     }
 }
-
-#[test]
-fn its_version_is_the_operators() {
-    let text = fs::read_to_string(chart().join("Chart.yaml")).unwrap();
-    let metadata: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
-    for key in ["version", "appVersion"] {
-        assert_eq!(metadata[key], env!("CARGO_PKG_VERSION"), "{key}");
-    }
-}
