@@ -6,20 +6,25 @@
 # `buildah build --timestamp 0 --no-cache` gives the same image from the same sources; with `--layers` and without
 # `--no-cache` it gives what was built before, with the old times. `cargo lab-image` builds twice and compares.
 ARG BUILD_IMAGE=rust:1.95-bookworm
+# `docker buildx build --sbom=true` lists the crates of Cargo.lock: the program names none.
+ARG BUILDKIT_SBOM_SCAN_CONTEXT=true
 
 FROM ${BUILD_IMAGE} AS build
 WORKDIR /src
 COPY . .
 ARG REVISION=unknown
+# On arm64: aarch64-unknown-linux-gnu.
+ARG TARGET=x86_64-unknown-linux-gnu
 # An explicit target keeps `crt-static` away from build scripts and procedural macros, which must be dynamic.
-ENV CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static"
+ENV CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static" \
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUSTFLAGS="-C target-feature=+crt-static"
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     ENTRA_OPERATOR_REVISION="${REVISION}" \
-    cargo build --release --locked --package entra-operator --bin entra-operator --target x86_64-unknown-linux-gnu \
-    && install -D -m 0555 target/x86_64-unknown-linux-gnu/release/entra-operator /image/entra-operator \
+    cargo build --release --locked --package entra-operator --bin entra-operator --target "${TARGET}" \
+    && install -D -m 0555 "target/${TARGET}/release/entra-operator" /image/entra-operator \
     && install -D -m 0444 LICENSE /image/LICENSE \
-    && deploy/third-party.sh >THIRD-PARTY \
+    && deploy/third-party.sh "${TARGET}" >THIRD-PARTY \
     && install -D -m 0444 THIRD-PARTY /image/THIRD-PARTY \
     && install -D -m 0444 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt
 

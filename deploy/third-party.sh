@@ -1,12 +1,12 @@
 #!/bin/sh
-# Prints what is compiled into the program beside it: each crate with its version and licence, then the texts of their
-# licences, equal ones once. Needs the sources that `cargo fetch` or `cargo build` put into CARGO_HOME.
+# third-party.sh TARGET: prints what is compiled into the program beside it: each crate with its version and licence, then
+# the texts of their licences, equal ones once. Needs the sources that `cargo fetch` or `cargo build` put into CARGO_HOME.
 set -eu
 
 texts=$(mktemp -d)
 trap 'rm -rf "$texts"' EXIT
 
-cargo tree --locked --offline --package entra-operator --edges normal --target x86_64-unknown-linux-gnu \
+cargo tree --locked --offline --package entra-operator --edges normal --target "$1" \
     --prefix none --format '{p}|{l}' |
     sed 's/ (\*)$//; s/ (proc-macro)//' | grep -v ' (/' | sort -u >"$texts/crates"
 
