@@ -199,14 +199,22 @@ impl SecretStore {
         self.read().entries.controlled_by(namespace, uid)
     }
 
-    /// All Secrets that a watch shows, in the order of their keys.
-    pub fn all(&self, selects: Selects) -> Vec<(Key, SecretMeta)> {
+    /// Calls `visit` with one Secret after the other.
+    pub fn for_each(&self, selects: Selects, mut visit: impl FnMut(&Key, &SecretMeta)) {
+        self.any(selects, |key, meta| {
+            visit(key, meta);
+            false
+        });
+    }
+
+    /// Whether any Secret that a watch shows is so. They are unpacked one after the other: together they are large.
+    pub fn any(&self, selects: Selects, mut is: impl FnMut(&Key, &SecretMeta) -> bool) -> bool {
         let state = self.read();
-        let shown = state
+        let mut shown = state
             .entries
             .of(&None)
             .filter(|(_, entry)| entry.is_shown_by(selects));
-        shown.map(|(key, entry)| (key, entry.meta())).collect()
+        shown.any(|(key, entry)| is(&key, &entry.meta()))
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {

@@ -146,22 +146,20 @@ impl<P: Ports> Controller<P> {
             .late(self.queue.overdue(clock.now()), clock.monotonic())
     }
 
-    /// What is known of every credential, for metrics. One that is being passed over is shown as it was before: a pass may
-    /// hang for as long as the provider does, and those are the credentials that an alert is about.
-    pub(super) fn seen(&self) -> Vec<Seen> {
+    /// What is known of every credential, for metrics, one after the other: a status is much larger than what is shown of it.
+    /// One that is being passed over is shown as it was before: a pass may hang for as long as the provider does, and those
+    /// are the credentials that an alert is about.
+    pub(super) fn for_each_seen(&self, show: impl FnMut(Seen)) {
         let leads = self.leadership.lasts();
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known
-            .credentials
-            .iter()
-            .map(|(key, entry)| {
-                if leads {
-                    entry.decided(key)
-                } else {
-                    entry.shown_as_told(key)
-                }
-            })
-            .collect()
+        let seen = known.credentials.iter().map(|(key, entry)| {
+            if leads {
+                entry.decided(key)
+            } else {
+                entry.shown_as_told(key)
+            }
+        });
+        seen.for_each(show);
     }
 
     /// Refresh-token Secrets of suspended credentials.

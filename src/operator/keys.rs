@@ -113,7 +113,7 @@ impl Place {
     }
 
     async fn make(&self, name: &str, now: Time) -> Result<Loaded, KeysError> {
-        if !self.store.all(Selects::RefreshTokens).is_empty() {
+        if self.store.any(Selects::RefreshTokens, |_, _| true) {
             return Err(KeysError::Lost(name.to_owned()));
         }
         let fresh =
@@ -162,12 +162,10 @@ impl Place {
             .filter(|id| stored.ids().all(|s| s != *id))
             .map(KeyId::as_str)
             .collect();
-        let sealed = self.store.all(Selects::RefreshTokens);
-        let sealed_by = |meta: &SecretMeta| meta.annotations.get(annotation::KEY_ID).cloned();
-        sealed
-            .iter()
-            .filter_map(|(_, meta)| sealed_by(meta))
-            .any(|id| missing.contains(&id.as_str()))
+        self.store.any(Selects::RefreshTokens, |_, meta| {
+            let sealed_by = meta.annotations.get(annotation::KEY_ID);
+            sealed_by.is_some_and(|id| missing.contains(&id.as_str()))
+        })
     }
 }
 

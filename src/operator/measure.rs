@@ -1,6 +1,6 @@
 //! What the process tells its metrics: hears what passes, requests and writes do, and reads the credentials at a scrape.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::plan::Time;
 use crate::plan::answer::Effect;
 use crate::plan::snapshot::Token;
 use crate::reconcile::audit::Audited;
-use crate::reconcile::ports::{Clock, ClusterError, Key, Ports, SecretMeta};
+use crate::reconcile::ports::{Clock, ClusterError, Key, Ports};
 use crate::reconcile::{Observer, stamp};
 use crate::secrets::Keyring;
 use crate::telemetry::audit::Audit;
@@ -101,37 +101,35 @@ pub(super) fn observed<P: Ports>(
     keys: &Keyring,
     clock: &dyn Clock,
 ) -> Observed {
-    let now = clock.now();
-    let seen = controller.seen();
+    let (now, monotonic) = (clock.now(), clock.monotonic());
+    let (mut rows, mut longest_pass) = (Vec::new(), Duration::ZERO);
+    controller.for_each_seen(|seen| {
+        let running = seen.passing_since.map(|since| monotonic.saturating_sub(since));
+        longest_pass = longest_pass.max(running.unwrap_or_default());
+        rows.extend(row(&seen, store, now));
+    });
     Observed {
         now,
-        longest_pass: longest_pass(&seen, clock.monotonic()),
-        rows: seen.iter().filter_map(|seen| row(seen, store, now)).collect(),
+        longest_pass,
+        rows,
         not_understood: controller.count_not_understood(),
         sealed: sealed(&controller.suspended(), store),
         sealing_keys: keys.keys().ids().map(ToString::to_string).collect(),
     }
 }
 
-fn longest_pass(seen: &[Seen], now: Duration) -> Duration {
-    let running = seen.iter().filter_map(|seen| seen.passing_since);
-    running
-        .map(|since| now.saturating_sub(since))
-        .max()
-        .unwrap_or_default()
-}
-
 /// The store tells more than the credentials: a key that a Secret without one needs is needed, too.
-fn sealed(suspended: &BTreeSet<Key>, store: &SecretStore) -> Vec<SealedRow> {
-    let row = |(key, meta): (Key, SecretMeta)| SealedRow {
-        key_id: meta
-            .annotations
-            .get(annotation::KEY_ID)
-            .cloned()
-            .unwrap_or_default(),
-        suspended: suspended.contains(&key),
-    };
-    store.all(Selects::RefreshTokens).into_iter().map(row).collect()
+fn sealed(suspended: &BTreeSet<Key>, store: &SecretStore) -> BTreeMap<SealedRow, i64> {
+    let mut counts = BTreeMap::new();
+    store.for_each(Selects::RefreshTokens, |key, meta| {
+        let key_id = meta.annotations.get(annotation::KEY_ID);
+        let row = SealedRow {
+            key_id: key_id.cloned().unwrap_or_default(),
+            suspended: suspended.contains(key),
+        };
+        *counts.entry(row).or_default() += 1;
+    });
+    counts
 }
 
 fn row(seen: &Seen, store: &SecretStore, now: Time) -> Option<Row> {
@@ -155,8 +153,8 @@ fn row(seen: &Seen, store: &SecretStore, now: Time) -> Option<Row> {
         login_waiting_since: seen.login_waiting_since,
         certificate_expires_at: seen.certificate_expires_at,
         tokens,
-        namespace: seen.key.namespace.to_string(),
-        name: seen.key.name.to_string(),
+        namespace: Arc::clone(&seen.key.namespace),
+        name: Arc::clone(&seen.key.name),
     })
 }
 

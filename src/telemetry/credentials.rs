@@ -2,6 +2,7 @@
 //!
 //! Sums are always there; series per object carry names as labels and can be switched off.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -19,9 +20,9 @@ use crate::plan::Time;
 #[derive(Clone, Debug)]
 pub struct Row {
     /// Namespace.
-    pub namespace: String,
+    pub namespace: Arc<str>,
     /// Name.
-    pub name: String,
+    pub name: Arc<str>,
     /// Whether its condition `Ready` is true now.
     pub ready: bool,
     /// Reason of that condition.
@@ -53,12 +54,12 @@ pub struct TokenRow {
     pub refresh_at: Option<Time>,
 }
 
-/// One refresh-token Secret at the moment of a scrape.
-#[derive(Clone, Debug)]
+/// Refresh-token Secrets that are alike at the moment of a scrape.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SealedRow {
-    /// Id of the oldest key that it needs; empty if it does not say so.
+    /// Id of the oldest key that they need; empty if they do not say so.
     pub key_id: String,
-    /// Its credential is suspended: it is sealed anew when that is resumed.
+    /// Their credentials are suspended: they are sealed anew when those are resumed.
     pub suspended: bool,
 }
 
@@ -73,8 +74,8 @@ pub struct Observed {
     pub longest_pass: Duration,
     /// How many more exist that this version does not understand, or not any more.
     pub not_understood: usize,
-    /// All refresh-token Secrets, also those that no credential has.
-    pub sealed: Vec<SealedRow>,
+    /// How many refresh-token Secrets there are of each kind, also of those that no credential has.
+    pub sealed: BTreeMap<SealedRow, i64>,
     /// Ids of all sealing keys that the process holds, so that an unused one shows as 0.
     pub sealing_keys: Vec<String>,
 }
@@ -211,53 +212,70 @@ fn encode_objects(encoder: &mut DescriptorEncoder<'_>, rows: &[Row]) -> fmt::Res
     )
 }
 
-type Labels<const N: usize> = [(&'static str, String); N];
+type Labels<'a, const N: usize> = [(&'static str, Cow<'a, str>); N];
 
-fn object(row: &Row) -> Labels<2> {
-    [("namespace", row.namespace.clone()), ("name", row.name.clone())]
+fn object(row: &Row) -> Labels<'_, 2> {
+    [
+        ("namespace", Cow::Borrowed(&row.namespace)),
+        ("name", Cow::Borrowed(&row.name)),
+    ]
 }
 
-fn with_reason(row: &Row, reason: Reason) -> Labels<3> {
+fn with_reason(row: &Row, reason: Reason) -> Labels<'_, 3> {
     let [namespace, name] = object(row);
-    [namespace, name, ("reason", reason.to_string())]
+    [namespace, name, ("reason", reason.to_string().into())]
 }
 
-fn of_tokens(rows: &[Row], time: impl Fn(&TokenRow) -> Option<Time>) -> Vec<(Labels<3>, i64)> {
+fn of_tokens(
+    rows: &[Row],
+    time: impl Fn(&TokenRow) -> Option<Time>,
+) -> impl Iterator<Item = (Labels<'_, 3>, i64)> {
     let tokens = rows
         .iter()
         .flat_map(|row| row.tokens.iter().map(move |token| (row, token)));
-    tokens
-        .filter_map(|(row, token)| Some((of_token(row, token), time(token)?.0)))
-        .collect()
+    tokens.filter_map(move |(row, token)| Some((of_token(row, token), time(token)?.0)))
 }
 
-fn of_token(row: &Row, token: &TokenRow) -> Labels<3> {
+fn of_token<'a>(row: &'a Row, token: &'a TokenRow) -> Labels<'a, 3> {
     let [namespace, name] = object(row);
-    [namespace, name, ("secret", token.secret.clone())]
+    [namespace, name, ("secret", Cow::Borrowed(&token.secret))]
 }
 
 /// How many have a condition so, for this reason.
-fn by(rows: &[Row], name: &'static str, condition: impl Fn(&Row) -> (bool, Reason)) -> Vec<(Labels<2>, i64)> {
+fn by(
+    rows: &[Row],
+    name: &'static str,
+    condition: impl Fn(&Row) -> (bool, Reason),
+) -> Vec<(Labels<'static, 2>, i64)> {
     let mut sums = BTreeMap::new();
     for row in rows {
         *sums.entry(condition(row)).or_insert(0) += 1;
     }
-    let labels = |is: bool, reason: Reason| [(name, is.to_string()), ("reason", reason.to_string())];
+    let labels = |is: bool, reason: Reason| {
+        [
+            (name, is.to_string().into()),
+            ("reason", reason.to_string().into()),
+        ]
+    };
     sums.into_iter()
         .map(|((is, reason), sum)| (labels(is, reason), sum))
         .collect()
 }
 
-fn by_sealing_key(observed: &Observed) -> Vec<(Labels<2>, i64)> {
+fn by_sealing_key(observed: &Observed) -> Vec<(Labels<'_, 2>, i64)> {
     let held = observed.sealing_keys.iter();
     let mut sums: BTreeMap<(&str, bool), i64> = held
         .flat_map(|id| [false, true].map(|suspended| ((id.as_str(), suspended), 0)))
         .collect();
-    for sealed in &observed.sealed {
-        *sums.entry((&sealed.key_id, sealed.suspended)).or_insert(0) += 1;
+    for (sealed, count) in &observed.sealed {
+        sums.insert((&sealed.key_id, sealed.suspended), *count);
     }
-    let labels =
-        |id: &str, suspended: bool| [("key_id", id.to_owned()), ("suspended", suspended.to_string())];
+    let labels = |id, suspended: bool| {
+        [
+            ("key_id", Cow::Borrowed(id)),
+            ("suspended", suspended.to_string().into()),
+        ]
+    };
     sums.into_iter()
         .map(|((id, suspended), sum)| (labels(id, suspended), sum))
         .collect()

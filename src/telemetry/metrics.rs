@@ -53,6 +53,8 @@ struct WriteLabels {
 /// Everything that is counted. Shared by reference; recording never waits or fails.
 pub struct Metrics {
     registry: Registry,
+    /// What a source tells at a scrape.
+    of_state: Registry,
     /// Under the names that every Prometheus client gives them, without the operator's own prefix.
     of_process: Registry,
     /// Names of the families that count what happens, because a family without samples is left out of the text.
@@ -73,15 +75,17 @@ pub struct Metrics {
 impl Metrics {
     /// An empty registry; `per_object` says whether series with names of credentials as labels are reported.
     pub fn new(per_object: bool) -> Self {
-        let (mut registry, mut of_process) = (Registry::with_prefix(PREFIX), Registry::default());
+        let [mut registry, mut of_state] = [(); 2].map(|()| Registry::with_prefix(PREFIX));
+        let mut of_process = Registry::default();
         of_process.register_collector(Box::new(Process));
         let source = Arc::new(OnceLock::new());
-        registry.register_collector(Box::new(Credentials {
+        of_state.register_collector(Box::new(Credentials {
             source: Arc::clone(&source),
             per_object,
         }));
         register_build(&mut registry);
         Self {
+            of_state,
             of_process,
             source,
             ..Self::events(registry)
@@ -117,6 +121,7 @@ impl Metrics {
             leader_known: register(r, "leader_known", LEADER_KNOWN_HELP, Gauge::default()),
             unserved: register(r, "namespaces_unserved", UNSERVED_HELP, Gauge::default()),
             registry,
+            of_state: Registry::default(),
             of_process: Registry::default(),
             names,
         }
@@ -192,9 +197,17 @@ impl Metrics {
     /// All metrics as OpenMetrics text.
     pub fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        encode_registry(&mut text, &self.of_process)?;
-        encode(&mut text, &self.registry)?;
+        self.encode_to(&mut text)?;
         Ok(text)
+    }
+
+    /// Writes the same. While `out` waits, nothing else does: what is counted is taken before, and no lock is held.
+    pub fn encode_to(&self, out: &mut impl fmt::Write) -> fmt::Result {
+        let mut counted = String::new();
+        encode_registry(&mut counted, &self.of_process)?;
+        encode_registry(&mut counted, &self.registry)?;
+        out.write_str(&counted)?;
+        encode(out, &self.of_state)
     }
 }
 

@@ -23,3 +23,4 @@ pub mod logs;
 pub mod metrics;
 mod process;
 pub mod server;
+mod stream;

@@ -4,6 +4,8 @@
 //!
 //! - Both ports are bound before anything is served, and the addresses are returned: port 0 takes any free one.
 //! - Whoever reaches a port can neither fill the memory nor keep others out ([`connections`]).
+//! - Scrapes are answered one after the other, each while it is written ([`stream`]): the memory for them does not grow with
+//!   their number.
 //! - After the stop signal, answers in progress are finished, but nobody waits for them longer than 5 s.
 
 use std::future::Future;
@@ -19,12 +21,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::connections;
 use super::health::{Health, Verdict};
 use super::listen::listen;
 use super::metrics::Metrics;
+use super::stream;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
@@ -110,8 +114,18 @@ fn probes(health: Arc<Health>) -> Router {
         .with_state(health)
 }
 
+/// What scrapes are answered from, one after the other.
+#[derive(Clone)]
+struct Scrapes {
+    metrics: Arc<Metrics>,
+    turn: Arc<Semaphore>,
+}
+
 fn scrapes(metrics: Arc<Metrics>) -> Router {
-    Router::new().route("/metrics", get(scrape)).with_state(metrics)
+    let turn = Arc::new(Semaphore::new(1));
+    Router::new()
+        .route("/metrics", get(scrape))
+        .with_state(Scrapes { metrics, turn })
 }
 
 async fn livez(State(health): State<Arc<Health>>) -> Response {
@@ -122,15 +136,16 @@ async fn readyz(State(health): State<Arc<Health>>) -> Response {
     health.ready().into_response()
 }
 
-async fn scrape(State(metrics): State<Arc<Metrics>>) -> Response {
-    match metrics.encode() {
-        Ok(text) => ([(CONTENT_TYPE, OPEN_METRICS)], text).into_response(),
-        Err(_) => (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "the metrics cannot be written as text\n",
-        )
-            .into_response(),
-    }
+async fn scrape(State(Scrapes { metrics, turn }): State<Scrapes>) -> Response {
+    // The semaphore is never closed.
+    let turn = turn.acquire_owned().await.ok();
+    let (mut text, body) = stream::body();
+    tokio::task::spawn_blocking(move || {
+        let written = metrics.encode_to(&mut text);
+        text.end(written);
+        drop(turn);
+    });
+    ([(CONTENT_TYPE, OPEN_METRICS)], body).into_response()
 }
 
 impl IntoResponse for Verdict {
@@ -149,6 +164,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use std::net::Ipv4Addr;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpStream;
@@ -156,6 +172,7 @@ mod tests {
 
     use super::*;
     use crate::api::Reason;
+    use crate::telemetry::credentials::Observed;
     use crate::telemetry::labels::Refresh;
 
     const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -226,6 +243,28 @@ mod tests {
                 .await
                 .starts_with("HTTP/1.1 503 ")
         );
+    }
+
+    /// What one scrape needs is needed once.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn scrapes_are_answered_one_after_the_other() {
+        let server = running();
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let highest = Arc::clone(&most);
+        server.metrics.observe(Box::new(move || {
+            highest.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(20));
+            running.fetch_sub(1, Ordering::SeqCst);
+            Observed::default()
+        }));
+        let scrapes = [(); 5].map(|()| fetch(server.at.metrics, "/metrics"));
+        for answer in futures::future::join_all(scrapes).await {
+            assert!(
+                answer.starts_with("HTTP/1.1 200 ") && answer.contains("# EOF"),
+                "{answer}"
+            );
+        }
+        assert_eq!(most.load(Ordering::SeqCst), 1);
     }
 
     /// Hundreds that say nothing, and hundreds that never end a header.

@@ -5,8 +5,8 @@ use crate::telemetry::metrics::Metrics;
 
 fn row(name: &str, ready: bool, reason: Reason) -> Row {
     Row {
-        namespace: "etl".to_owned(),
-        name: name.to_owned(),
+        namespace: "etl".into(),
+        name: name.into(),
         ready,
         reason,
         logged_in: (true, Reason::RefreshTokenStored),
@@ -52,12 +52,11 @@ fn observed() -> Observed {
         not_understood: 1,
         longest_pass: Duration::from_millis(1500),
         rows,
-        sealed: vec![
-            sealed("k2", false),
-            sealed("k2", false),
-            sealed("k1", true),
-            sealed("", false),
-        ],
+        sealed: BTreeMap::from([
+            (sealed("k2", false), 2),
+            (sealed("k1", true), 1),
+            (sealed("", false), 1),
+        ]),
         sealing_keys: vec!["k1".to_owned(), "k2".to_owned()],
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Guarantee: what is registered and has no sample here is found by a test.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use entra_operator::api::Reason;
@@ -130,8 +130,8 @@ fn observed() -> Observed {
         refresh_at: Some(Time(1)),
     };
     let row = Row {
-        namespace: "namespace".to_owned(),
-        name: "name".to_owned(),
+        namespace: "namespace".into(),
+        name: "name".into(),
         ready: true,
         reason: Reason::Fresh,
         logged_in: (true, Reason::RefreshTokenStored),
@@ -147,7 +147,7 @@ fn observed() -> Observed {
     };
     Observed {
         rows: vec![row],
-        sealed: vec![sealed],
+        sealed: BTreeMap::from([(sealed, 1)]),
         ..Observed::default()
     }
 }
