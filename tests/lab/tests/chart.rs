@@ -10,6 +10,8 @@
 
 #[path = "chart/admission.rs"]
 mod admission;
+#[path = "chart/argocd.rs"]
+mod argocd;
 #[path = "chart/configuration.rs"]
 mod configuration;
 #[path = "chart/current.rs"]
