@@ -1,24 +1,37 @@
 //! Reading what a newer version may have written: what does not fit counts as absent, and nothing around it is lost.
 
-use serde::de::{Deserialize, DeserializeOwned, Deserializer};
-use serde_json::Value;
+use serde::Deserialize;
+use serde::de::{Deserializer, IgnoredAny};
+
+/// What fits, or something else.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Fitting<T> {
+    Fits(T),
+    Else(IgnoredAny),
+}
 
 /// A value, if it fits.
-pub(super) fn option<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+pub(super) fn option<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {
-    Value::deserialize(deserializer).map(fitting)
+    Fitting::deserialize(deserializer).map(Fitting::get)
 }
 
 /// Those values of a list that fit; none where it is no list.
-pub(super) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+pub(super) fn list<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
-    let value = Value::deserialize(deserializer)?;
-    let all: Vec<Value> = fitting(value).unwrap_or_default();
-    Ok(all.into_iter().filter_map(fitting).collect())
+    let all: Option<Vec<Fitting<T>>> = option(deserializer)?;
+    let all = all.into_iter().flatten();
+    Ok(all.filter_map(Fitting::get).collect())
 }
 
-fn fitting<T: DeserializeOwned>(value: Value) -> Option<T> {
-    serde_json::from_value(value).ok()
+impl<T> Fitting<T> {
+    fn get(self) -> Option<T> {
+        match self {
+            Self::Fits(value) => Some(value),
+            Self::Else(_) => None,
+        }
+    }
 }

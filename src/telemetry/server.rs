@@ -253,7 +253,7 @@ mod tests {
         let highest = Arc::clone(&most);
         server.metrics.observe(Box::new(move || {
             highest.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::park_timeout(Duration::from_millis(20));
             running.fetch_sub(1, Ordering::SeqCst);
             Observed::default()
         }));
