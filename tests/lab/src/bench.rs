@@ -164,6 +164,8 @@ fn life(credentials: usize, rate: u64) -> u64 {
 fn options(elsewhere: &Elsewhere) -> OperatorOptions {
     OperatorOptions {
         authorities: vec![elsewhere.authority()],
+        // As the image sets it.
+        variables: vec![("MALLOC_ARENA_MAX".to_owned(), "1".to_owned())],
         log: "warn,entra_operator::operator=info".to_owned(),
         election: false,
         config: "limits: {requestsPerSecondPerTenant: 1000}\n".to_owned(),
