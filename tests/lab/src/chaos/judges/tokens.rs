@@ -36,7 +36,7 @@ pub(super) fn judge(evidence: &Evidence) -> (Tokens, Vec<Violation>) {
             violations.extend(wrong.map(|(at, what)| Violation {
                 rule: "expired-token",
                 at,
-                what: format!("{key} {what}"),
+                what: format!("{key} {what}; it was {}", history(versions, at)),
             }));
         }
     }
@@ -56,6 +56,25 @@ fn judged_seconds(evidence: &Evidence) -> Vec<Timestamp> {
 /// The version that pods see at this moment.
 pub(super) fn version_at(versions: &[Version], at: Timestamp) -> Option<&Version> {
     versions.iter().rev().find(|version| version.seen <= at)
+}
+
+/// The versions around this moment, with the seconds from it, for whoever looks for the cause.
+fn history(versions: &[Version], at: Timestamp) -> String {
+    let passed = versions.partition_point(|version| version.seen <= at);
+    let around = versions.iter().take(passed + 1).skip(passed.saturating_sub(3));
+    let told = around.map(|version| {
+        let what = match (&version.token, version.gone) {
+            (Some(token), _) if token.intact => "published",
+            (Some(_), _) => "edited",
+            (None, true) => "gone",
+            (None, false) => "without a token",
+        };
+        format!(
+            "{what} at {:+.1} s",
+            version.seen.duration_since(at).as_secs_f64()
+        )
+    });
+    told.collect::<Vec<_>>().join(", ")
 }
 
 /// What people break is put right at once, but not before.
