@@ -149,17 +149,23 @@ impl<P: Ports> Controller<P> {
     /// What is known of every credential, for metrics, one after the other: a status is much larger than what is shown of it.
     /// One that is being passed over is shown as it was before: a pass may hang for as long as the provider does, and those
     /// are the credentials that an alert is about.
-    pub(super) fn for_each_seen(&self, show: impl FnMut(Seen)) {
+    pub(super) fn for_each_seen(&self, mut show: impl FnMut(Seen)) {
         let leads = self.leadership.lasts();
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        let seen = known.credentials.iter().map(|(key, entry)| {
-            if leads {
-                entry.decided(key)
+        // Neither the watches nor the store wait while statuses are unpacked.
+        let known: Vec<_> = {
+            let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+            let entries = known.credentials.iter();
+            entries
+                .map(|(key, entry)| (key.clone(), Arc::clone(entry)))
+                .collect()
+        };
+        for (key, entry) in known {
+            show(if leads {
+                entry.decided(&key)
             } else {
-                entry.shown_as_told(key)
-            }
-        });
-        seen.for_each(show);
+                entry.shown_as_told(&key)
+            });
+        }
     }
 
     /// Refresh-token Secrets of suspended credentials.

@@ -5,9 +5,10 @@ use std::time::Instant;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
+use super::population::create;
 use super::report::failed;
 use crate::simulator::world::{API, PUBLIC_CLIENT, TENANT, password, user_name};
 use crate::stage::{Error, Stage};
@@ -36,7 +37,7 @@ struct Caller {
 pub(super) async fn seconds(stage: &Stage, credentials: usize) -> Result<f64, Error> {
     let caller = Caller::new(stage).await?;
     for i in 0..credentials {
-        caller.create(&secret(&login_name(i), KIND, 64)).await?;
+        create(&caller.secrets, &secret(&login_name(i), KIND, 64)).await?;
     }
     let began = Instant::now();
     stream::iter((0..credentials).map(|i| caller.login(i)))
@@ -50,12 +51,7 @@ impl Caller {
     async fn new(stage: &Stage) -> Result<Self, Error> {
         let client = stage.plane.client().await?;
         let place = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
-        let place: Namespace = object(&place)?;
-        called(
-            Api::all(client.clone())
-                .create(&PostParams::default(), &place)
-                .await,
-        )?;
+        create::<Namespace>(&Api::all(client.clone()), &place).await?;
         let ca = reqwest::Certificate::from_pem(stage.simulator.ca_pem().as_bytes());
         let http = ca.and_then(|ca| reqwest::Client::builder().add_root_certificate(ca).build());
         Ok(Self {
@@ -75,19 +71,14 @@ impl Caller {
         );
         called(self.secrets.get(&login).await)?;
         self.annotate(&login).await?;
-        self.create(&secret(&session, KIND, SEALED)).await?;
+        create(&self.secrets, &secret(&session, KIND, SEALED)).await?;
         self.send(i).await?;
         self.annotate(&session).await?;
         called(self.secrets.get(&session).await)?;
         called(self.secrets.delete(&login, &DeleteParams::default()).await)?;
-        self.create(&secret(&token, KIND, SEALED)).await?;
+        create(&self.secrets, &secret(&token, KIND, SEALED)).await?;
         // Its status is one more write of an object of some kilobytes.
         self.annotate(&token).await
-    }
-
-    async fn create(&self, value: &Value) -> Result<(), Error> {
-        called(self.secrets.create(&PostParams::default(), &object(value)?).await)?;
-        Ok(())
     }
 
     async fn annotate(&self, name: &str) -> Result<(), Error> {
@@ -133,10 +124,6 @@ fn secret(name: &str, kind: &str, bytes: usize) -> Value {
         "apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": {"name": name},
         "stringData": {"value": "x".repeat(bytes)},
     })
-}
-
-fn object<K: serde::de::DeserializeOwned>(value: &Value) -> Result<K, Error> {
-    serde_json::from_value(value.clone()).map_err(|_| failed("an object is not understood"))
 }
 
 fn called<T>(result: Result<T, kube::Error>) -> Result<T, Error> {

@@ -146,7 +146,8 @@ fn namespace(number: usize) -> String {
     format!("bench-{number:04}")
 }
 
-async fn create<K>(api: &Api<K>, object: &Value) -> Result<(), Error>
+/// Creates an object.
+pub(super) async fn create<K>(api: &Api<K>, object: &Value) -> Result<(), Error>
 where
     K: Clone + std::fmt::Debug + DeserializeOwned + serde::Serialize,
 {
