@@ -118,7 +118,8 @@ pub enum Says {
 pub enum Retry {
     /// Nothing to try again.
     None,
-    /// 20 s, 60 s, 3 min, then every 10 min; sooner while a published token nears its expiry.
+    /// 20 s, 60 s, 3 min, then every 10 min; sooner while a published token nears its expiry, where none lives, and once a
+    /// provider that put off several answers one.
     BackOff,
     /// Every 30 min, and at once when the spec or a referenced Secret changes.
     Probe,
@@ -174,6 +175,11 @@ impl Reason {
     /// Whether the administrator's policy is what stands in the way.
     pub fn is_of_policy(self) -> bool {
         self == Self::NotAllowed
+    }
+
+    /// Whether the identity provider could not be had, which is nobody's fault who asked.
+    pub fn is_of_provider(self) -> bool {
+        matches!(self, Self::Throttled | Self::ServiceUnavailable)
     }
 
     /// Where the troubleshooting guide has its section: a path in the repository.

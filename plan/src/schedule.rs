@@ -141,7 +141,7 @@ const CLUSTER: [i64; 5] = [5, 10, 20, 40, 80];
 const STATUS: [i64; 3] = [5, 10, 20];
 const LOGIN: [i64; 5] = [60, 120, 240, 480, 600];
 const REPAIR: [i64; 3] = [20, 60, 300];
-const CAP_AFTER_EXPIRY: i64 = 120;
+const CAP_WITHOUT_TOKEN: i64 = 120;
 /// Jitter spreads renewals over this many thousandths of the token's life.
 const JITTER_PER_MILLE: i64 = 60;
 
@@ -206,7 +206,7 @@ pub const fn deferred(life: Life, now: Time) -> Time {
 /// When a failed renewal is tried again. `life` is that of the published token, if there is one.
 ///
 /// The steps are 20 s, 60 s, 3 min, 10 min, spread by object. While the token is valid it is sooner (an eighth of what
-/// is left), but never closer than min(20 s, life/8); after its expiry the steps are capped at 2 min.
+/// is left), but never closer than min(20 s, life/8); without one that lives the steps are capped at 2 min.
 /// `Retry-After` lengthens a pause and never shortens it.
 pub fn retry_refresh(
     now: Time,
@@ -218,14 +218,18 @@ pub fn retry_refresh(
     let step = spread_out(step(&REFRESH, consecutive), spread, consecutive);
     let pause = match life {
         Some(life) if life.remaining(now) > 0 => step.min((life.remaining(now) / 8).max(life.spacing())),
-        Some(_) => step.min(CAP_AFTER_EXPIRY),
-        None => step,
+        Some(_) | None => step.min(CAP_WITHOUT_TOKEN),
     };
     now.plus(
         pause
             .max(1)
             .max(retry_after.unwrap_or_default().min(RETRY_AFTER_CAP)),
     )
+}
+
+/// When a renewal that failed at `at` is tried again at the soonest, once the provider answers others.
+pub fn again_at_the_soonest(at: Time, retry_after: Option<i64>) -> Time {
+    at.plus(step(&REFRESH, 1).max(retry_after.unwrap_or_default().min(RETRY_AFTER_CAP)))
 }
 
 /// When a refused write is tried again, spread by object; `Retry-After` lengthens it.
@@ -354,12 +358,11 @@ mod tests {
     #[test]
     fn retries_come_sooner_while_the_token_is_valid() {
         let now = Time(1000 + 3000);
-        let plain = retry_refresh(now, 4, 0, None, None).since(now);
-        let valid = retry_refresh(now, 4, 0, Some(life(3600)), None).since(now);
-        let expired = retry_refresh(Time(1000 + 4000), 4, 0, Some(life(3600)), None).since(Time(1000 + 4000));
-        assert!((600..=720).contains(&plain));
-        assert_eq!(valid, 75);
-        assert_eq!(expired, 120);
+        let pause = |now, life| retry_refresh(now, 4, 0, life, None).since(now);
+        assert!((600..=720).contains(&pause(now, Some(life(86_400)))));
+        assert_eq!(pause(now, Some(life(3600))), 75);
+        assert_eq!(pause(Time(1000 + 4000), Some(life(3600))), 120);
+        assert_eq!(pause(now, None), 120, "it is missing");
     }
 
     #[test]
@@ -396,7 +399,7 @@ mod tests {
     fn each_pause_is_longer_than_the_one_before_up_to_a_last() {
         let of = |retry: fn(Time, u32, u32, Option<i64>) -> Time| pauses(|n, s| retry(Time(0), n, s, None));
         assert_eq!(
-            pauses(|n, s| retry_refresh(Time(0), n, s, None, None)),
+            pauses(|n, s| retry_refresh(Time(0), n, s, Some(life(86_400)), None)),
             [20, 60, 180, 600, 600, 600]
         );
         assert_eq!(of(retry_write), [20, 60, 300, 600, 600, 600]);

@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::core::v1::Secret;
 use kube::ResourceExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::scene::Place;
 
@@ -37,13 +37,7 @@ pub(crate) struct Version {
 /// A watch of one namespace; it ends when this is dropped.
 pub(crate) struct Witness {
     versions: Arc<Mutex<Vec<Version>>>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Witness {
@@ -63,7 +57,10 @@ impl Witness {
                 }
             }
         });
-        Self { versions, task }
+        Self {
+            versions,
+            _task: AbortOnDropHandle::new(task),
+        }
     }
 
     /// The versions of one Secret, oldest first.

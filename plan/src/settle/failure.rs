@@ -65,6 +65,16 @@ pub fn lift_client(known: &mut Known) {
     }
 }
 
+/// What put it off was the provider's, and is over: its own back-off need not be waited for.
+pub fn ease(known: &mut Known) {
+    let of_entries = known.entries.values_mut().map(|note| &mut note.failure);
+    let failures = of_entries.chain([&mut known.failure]).flatten();
+    for failure in failures.filter(|f| f.refusal.reason.is_of_provider()) {
+        let soonest = schedule::again_at_the_soonest(failure.at, failure.refusal.retry_after);
+        failure.next_attempt_at = failure.next_attempt_at.map(|at| at.min(soonest));
+    }
+}
+
 fn lift_one(failure: &mut Option<Failure>, now: &Circumstances) {
     let Some(f) = failure else { return };
     let before = f.under.get_or_insert_with(|| now.clone());

@@ -211,9 +211,10 @@ pub fn withheld(known: &mut Known, s: &Snapshot, until: Time, reason: Reason, me
     });
 }
 
-/// A permit may be free now, earlier than was said.
+/// A permit may be free now, earlier than was said; or a provider that put it off answers again.
 pub fn turn_came(known: &mut Known) {
     known.withheld = None;
+    failure::ease(known);
 }
 
 /// All that were due were asked for: a person's word has led to a renewal.

@@ -33,6 +33,11 @@ impl Caller {
         self.life.map(Life::seconds)
     }
 
+    /// Authority, tenant and client, which a provider throttles apart from others.
+    pub(super) fn client_there(&self) -> String {
+        format!("{} {} {}", self.authority, self.tenant, self.client)
+    }
+
     /// The same at another host, to which tenant and client mean nothing.
     pub(in crate::entra) fn of_host(request: &Request<'_>, host: &str) -> Self {
         Self {

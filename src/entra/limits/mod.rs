@@ -8,6 +8,8 @@
 //! - After a 429, or a 5xx that asks to wait, nothing goes to that authority, tenant and client before its pause is over.
 //! - An authority that fails [`circuit::TRIPS`] times in a row within a minute is left alone for half a minute, by who renews
 //!   a token of a short life for an eighth of that life; then it is probed by one request.
+//! - Whom an authority that failed several put off, or held back by its circuit, or the throttling of its tenant and client,
+//!   is called as soon as it answers anybody.
 //! - A permit that is dropped, by a cancelled pass too, gives everything back.
 //! - Slots go turn by turn over the namespaces in which somebody waits for one, inside one by deadline; one namespace gets
 //!   half of them at most while others wait, one host a quarter while several do. A host that hangs leaves a quarter free
@@ -15,6 +17,7 @@
 
 mod caller;
 mod circuit;
+mod outages;
 mod pauses;
 mod slots;
 mod tenants;
@@ -25,6 +28,7 @@ use std::time::Duration;
 
 pub(super) use caller::Caller;
 use circuit::Circuits;
+use outages::Outages;
 use pauses::Pauses;
 use slots::Slots;
 use tenants::Tenants;
@@ -86,6 +90,7 @@ struct State {
     tenants: Tenants,
     pauses: Pauses,
     circuits: Circuits,
+    outages: Outages,
 }
 
 impl fmt::Debug for Gate {
@@ -101,6 +106,7 @@ impl Gate {
             tenants: Tenants::new(limits.per_second_per_tenant, Arc::clone(&clock)),
             pauses: Pauses::default(),
             circuits: Circuits::default(),
+            outages: Outages::default(),
         };
         Arc::new(Self {
             clock,
@@ -123,16 +129,18 @@ impl Gate {
         };
         Ok(Permit {
             slot: Arc::new(slot),
+            began: self.clock.monotonic(),
             caller,
             experience: Experience::Nothing,
         })
     }
 
-    /// The next one who was turned away for want of a slot, and for whom one is kept now, for two seconds.
+    /// The next one for whom a slot is kept now, for two seconds, after it was turned away for want of one; or who was put
+    /// off by an authority that answers again.
     pub(super) async fn turn(&self) -> Key {
         loop {
             let called = self.called.notified();
-            let next = self.lock().slots.tell();
+            let next = self.lock().tell();
             match next {
                 Some(who) => return who,
                 None => called.await,
@@ -224,8 +232,11 @@ impl State {
     /// Neither did the provider ask this caller to wait, nor does the authority fail for everybody.
     fn answers(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
         self.was_not_asked_to_wait(caller, now)?;
-        let failing = self.circuits.check(caller, now);
-        failing.map_err(|(wait, last)| Held {
+        let Err((wait, last)) = self.circuits.check(caller, now) else {
+            return Ok(());
+        };
+        self.outages.put_off(&caller.circuit, &caller.credential, now);
+        Err(Held {
             wait,
             reason: Reason::ServiceUnavailable,
             message: format!(
@@ -236,11 +247,21 @@ impl State {
         })
     }
 
-    fn finish(&mut self, caller: &Caller, experience: Experience, now: Duration) {
+    fn tell(&mut self) -> Option<Key> {
+        self.outages.tell().or_else(|| self.slots.tell())
+    }
+
+    /// What came of a request that began at `began`.
+    fn finish(&mut self, caller: &Caller, experience: Experience, began: Duration, now: Duration) {
         match experience {
-            Experience::Answered => self.circuits.succeeded(&caller.circuit),
+            Experience::Answered => {
+                self.circuits.succeeded(&caller.circuit);
+                self.outages.answered(&caller.circuit, now);
+                self.outages.answered(&caller.client_there(), now);
+            }
             Experience::Failing { message, retry_after } => {
                 self.circuits.failed(&caller.circuit, now, message);
+                self.outages.put_off(&caller.circuit, &caller.credential, began);
                 if let Some(seconds) = retry_after {
                     self.pauses
                         .pause(caller, now, seconds, Reason::ServiceUnavailable);
@@ -248,6 +269,9 @@ impl State {
             }
             Experience::Throttled(seconds) => {
                 self.circuits.succeeded(&caller.circuit);
+                self.outages.answered(&caller.circuit, now);
+                self.outages
+                    .put_off(&caller.client_there(), &caller.credential, began);
                 self.pauses.pause(caller, now, seconds, Reason::Throttled);
             }
             Experience::Nothing => self.circuits.abandoned(&caller.circuit),
@@ -259,6 +283,7 @@ impl State {
 #[derive(Debug)]
 pub struct Permit {
     slot: Arc<Slot>,
+    began: Duration,
     caller: Caller,
     experience: Experience,
 }
@@ -286,6 +311,7 @@ impl Permit {
         admit(&mut gate.lock(), &caller, now).map_err(|held| gate.later(held))?;
         Ok(Self {
             slot: Arc::clone(&self.slot),
+            began: now,
             caller,
             experience: Experience::Nothing,
         })
@@ -301,7 +327,9 @@ impl Drop for Permit {
     fn drop(&mut self) {
         let now = self.slot.gate.clock.monotonic();
         let experience = std::mem::replace(&mut self.experience, Experience::Nothing);
-        self.slot.gate.lock().finish(&self.caller, experience, now);
+        let gate = &self.slot.gate;
+        gate.lock().finish(&self.caller, experience, self.began, now);
+        gate.called.notify_one();
     }
 }
 

@@ -9,6 +9,8 @@ use crate::plan::schedule::Life;
 use crate::plan::snapshot::Binding;
 use crate::reconcile::ports::Request;
 
+mod circuits;
+
 /// Wall and monotonic clock in milliseconds.
 #[derive(Default)]
 struct Hand(AtomicU64);
@@ -135,26 +137,6 @@ fn a_second_permit_is_subject_to_its_own_hosts_limits() {
 }
 
 #[test]
-fn a_short_life_does_not_wait_out_the_half_minute_of_a_circuit() {
-    let (gate, hand) = gate(1000, 1000);
-    let of_life = |seconds: i64| Caller {
-        life: Some(life(seconds)),
-        ..one()
-    };
-    for _ in 0..circuit::TRIPS {
-        gate.admit(one()).unwrap().finish(failing());
-    }
-    assert_eq!(gate.admit(of_life(24)).unwrap_err().until, Time(3));
-    assert_eq!(gate.admit(of_life(3600)).unwrap_err().until, Time(30));
-    hand.forward(3000);
-    assert!(gate.admit(of_life(3600)).is_err());
-    let probe = gate.admit(of_life(24)).unwrap();
-    assert!(gate.admit(of_life(24)).is_err(), "one probes");
-    probe.finish(Experience::Answered);
-    assert!(gate.admit(of_life(3600)).is_ok(), "and closes it for all");
-}
-
-#[test]
 fn a_tenants_rate_is_kept_and_the_crowd_comes_back_one_by_one() {
     let (gate, hand) = gate(1000, 10);
     let permits: Vec<_> = (0..10).map(|_| gate.admit(one()).unwrap()).collect();
@@ -197,156 +179,6 @@ fn a_429_pauses_its_own_client_only() {
     assert!(gate.admit(one()).is_ok());
 }
 
-/// They may trust different certificates.
-#[test]
-fn two_authorities_of_one_host_have_a_circuit_each() {
-    let (gate, _hand) = gate(32, 1000);
-    let named = |name: &str| Caller {
-        circuit: format!("{name} a"),
-        ..one()
-    };
-    for _ in 0..circuit::TRIPS {
-        gate.admit(named("wrong-ca")).unwrap().finish(failing());
-    }
-    let held = gate.admit(named("wrong-ca")).unwrap_err();
-    assert_eq!(held.reason, Reason::ServiceUnavailable);
-    assert_eq!(
-        held.message,
-        "a failed several times in a row, the last time so: The host said no"
-    );
-    assert!(gate.admit(named("right-ca")).is_ok());
-}
-
-/// RFC 9110 §10.2.3: with 503 it says how long the service is expected to be away.
-#[test]
-fn a_failure_that_asks_to_wait_pauses_its_own_client_only_and_counts_for_the_circuit() {
-    let (gate, hand) = gate(32, 1000);
-    let asking = |seconds| Experience::Failing {
-        message: String::new(),
-        retry_after: Some(seconds),
-    };
-    gate.admit(one()).unwrap().finish(asking(17));
-    let held = gate.admit(one()).unwrap_err();
-    assert_eq!((held.until, held.reason), (Time(17), Reason::ServiceUnavailable));
-    let other = || caller("n", "a", "other");
-    assert!(gate.admit(other()).is_ok());
-    hand.forward(17_000);
-    assert!(gate.admit(one()).is_ok());
-    for _ in 1..circuit::TRIPS {
-        gate.admit(other()).unwrap().finish(failing());
-    }
-    assert!(gate.admit(one()).is_err(), "the circuit is everybody's");
-}
-
-#[test]
-fn a_circuit_belongs_to_the_declaration_and_a_pause_to_the_host() {
-    let binding = Binding {
-        authority: "a:8443".to_owned(),
-        tenant: String::new(),
-        client_id: String::new(),
-    };
-    let credential = Key::new("n", "c");
-    let of = |authority| {
-        Caller::of(&Request {
-            credential: &credential,
-            authority,
-            binding: &binding,
-            client: None,
-            scopes: &[],
-            life: None,
-        })
-    };
-    assert_eq!(
-        (of(None).circuit, of(None).authority),
-        ("a:8443".to_owned(), "a:8443".to_owned())
-    );
-    assert_ne!(of(Some("one")).circuit, of(Some("two")).circuit);
-    assert_eq!(of(Some("one")).authority, "a:8443");
-}
-
-#[test]
-fn five_failures_open_the_circuit_and_one_probe_closes_it() {
-    let (gate, hand) = gate(32, 1000);
-    for _ in 0..circuit::TRIPS {
-        gate.admit(one()).unwrap().finish(failing());
-    }
-    assert_eq!(gate.admit(one()).unwrap_err().until, Time(30));
-    assert!(
-        gate.admit(caller("n", "b", "t")).is_ok(),
-        "another authority is not concerned"
-    );
-    hand.forward(30_000);
-    let probe = gate.admit(one()).unwrap();
-    assert_eq!(
-        gate.admit(one()).unwrap_err().until,
-        Time(35),
-        "one probe at a time"
-    );
-    probe.finish(failing());
-    assert_eq!(gate.admit(one()).unwrap_err().until, Time(60));
-    hand.forward(30_000);
-    gate.admit(one()).unwrap().finish(Experience::Answered);
-    let _first = gate.admit(one()).unwrap();
-    assert!(gate.admit(one()).is_ok());
-}
-
-/// Who checks a password is asked before the password is sent, by the same leave.
-#[test]
-fn who_probes_may_ask_for_what_its_request_needs_first() {
-    let (gate, hand) = gate(1, 1000);
-    for _ in 0..circuit::TRIPS {
-        gate.admit(one()).unwrap().finish(failing());
-    }
-    hand.forward(30_000);
-    let probe = gate.admit(one()).unwrap();
-    let before = probe.for_one_more().unwrap();
-    assert!(gate.admit(one()).is_err(), "one place, and one probe");
-    before.finish(Experience::Throttled(17));
-    assert!(probe.for_one_more().is_err(), "a pause holds for all");
-}
-
-#[test]
-fn a_cancelled_probe_lets_the_next_one_probe() {
-    let (gate, hand) = gate(32, 1000);
-    for _ in 0..circuit::TRIPS {
-        gate.admit(one()).unwrap().finish(failing());
-    }
-    hand.forward(30_000);
-    drop(gate.admit(one()).unwrap());
-    let _next = gate.admit(one()).unwrap();
-    assert!(gate.admit(one()).is_err());
-}
-
-#[test]
-fn an_answer_in_between_or_a_minute_starts_the_count_anew() {
-    let (gate, hand) = gate(32, 1000);
-    for experience in [(); 4]
-        .map(|()| failing())
-        .into_iter()
-        .chain([Experience::Answered])
-        .chain([(); 4].map(|()| failing()))
-    {
-        gate.admit(one()).unwrap().finish(experience);
-    }
-    assert!(gate.admit(one()).is_ok());
-    hand.forward(61_000);
-    for _ in 0..4 {
-        gate.admit(one()).unwrap().finish(failing());
-    }
-    assert!(gate.admit(one()).is_ok());
-}
-
-#[test]
-fn a_429_closes_the_circuit_for_others() {
-    let (gate, _hand) = gate(32, 1000);
-    for _ in 0..4 {
-        gate.admit(one()).unwrap().finish(failing());
-    }
-    gate.admit(one()).unwrap().finish(Experience::Throttled(5));
-    gate.admit(caller("n", "a", "t2")).unwrap().finish(failing());
-    assert!(gate.admit(caller("n", "a", "t2")).is_ok());
-}
-
 /// A request of a credential: its namespace and name.
 fn of(namespace: &str, name: &str) -> Caller {
     Caller {
@@ -357,7 +189,7 @@ fn of(namespace: &str, name: &str) -> Caller {
 
 /// Who is called as soon as somebody gives a slot back.
 fn called(gate: &Gate) -> Vec<String> {
-    std::iter::from_fn(|| gate.lock().slots.tell())
+    std::iter::from_fn(|| gate.lock().tell())
         .map(|key| key.name.to_string())
         .collect()
 }

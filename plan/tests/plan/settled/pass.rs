@@ -1,10 +1,10 @@
 //! What begins and ends a pass: waits that are over, clocks that were set back, words, the search for a login.
 
-use entra_plan::answer::{Account, Effect};
+use entra_plan::answer::{Account, Effect, Refusal};
 use entra_plan::known::{Absence, Known, Note};
 use entra_plan::reason::Reason;
 use entra_plan::schedule::{RETRY_AFTER_CAP, SEND_WINDOW};
-use entra_plan::settle::{client, pass, reads};
+use entra_plan::settle::{client, pass, reads, renewal};
 use entra_plan::snapshot::{AttemptSeen, Failure, Login, Ownership, Snapshot, Withheld};
 use entra_plan::{Object, Time};
 
@@ -232,4 +232,38 @@ fn what_was_somebody_else_s_and_is_not_shown_is_looked_for_at_once() {
     let certain = |note: &mut Note| note.absence = Some(Absence::Certain);
     assert_eq!(missed(certain), Some(Absence::Certain));
     assert_eq!(missed(|_| ()), None);
+}
+
+/// What a host that failed for all put off is tried again once the host answers, at 20 s from the failure and what the
+/// provider asked for; what is one's own keeps its pause.
+#[test]
+fn a_host_that_answers_again_ends_the_pauses_that_it_caused() {
+    let failed = |reason, retry_after| Failure {
+        refusal: Refusal {
+            retry_after,
+            ..refusal(Effect::Transient, reason)
+        },
+        at: NOW,
+        ..failure(Effect::Transient, reason, Some(NOW.plus(600)))
+    };
+    let after = |reason, retry_after| {
+        let note = Note {
+            failure: Some(failed(reason, retry_after)),
+            ..Note::default()
+        };
+        let mut known = Known {
+            failure: Some(failed(reason, retry_after)),
+            entries: [(name("graph"), note)].into(),
+            ..Known::default()
+        };
+        renewal::turn_came(&mut known);
+        let of_entry = known.entries[&name("graph")].failure.clone();
+        [known.failure, of_entry].map(|f| f.unwrap().next_attempt_at.unwrap().since(NOW))
+    };
+    assert_eq!(after(Reason::ServiceUnavailable, None), [20, 20]);
+    assert_eq!(after(Reason::Throttled, Some(5)), [20, 20]);
+    assert_eq!(after(Reason::Throttled, Some(300)), [300, 300]);
+    assert_eq!(after(Reason::Throttled, Some(9000)), [600, 600], "never later");
+    assert_eq!(after(Reason::UnexpectedResponse, None), [600, 600]);
+    assert_eq!(after(Reason::ConsentMissing, None), [600, 600]);
 }

@@ -1,7 +1,7 @@
 //! Sees every token that is published, and how late it is.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use entra_operator::api::{IS_TOKEN, LABEL_TOKEN, annotation};
 use futures::StreamExt as _;
@@ -11,7 +11,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, watcher};
 use kube::{Api, Client, ResourceExt as _};
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::population::number_of;
 
@@ -36,15 +36,16 @@ impl Arrival {
 /// It sees until it is dropped.
 #[derive(Debug)]
 pub(super) struct Eyes {
-    /// In the order of their arrival.
-    seen: Arc<Mutex<Vec<Arrival>>>,
-    task: JoinHandle<()>,
+    seen: Arc<Mutex<Seen>>,
+    _task: AbortOnDropHandle<()>,
 }
 
-impl Drop for Eyes {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+#[derive(Debug, Default)]
+struct Seen {
+    /// In the order of their arrival.
+    arrivals: Vec<Arrival>,
+    /// When the token that each credential has now is to be renewed.
+    due: HashMap<usize, Timestamp>,
 }
 
 impl Eyes {
@@ -52,45 +53,56 @@ impl Eyes {
         let ours = watcher::Config::default().labels(&format!("{LABEL_TOKEN}={IS_TOKEN}"));
         let events = watcher(Api::<PartialObjectMeta<Secret>>::all(client.clone()), ours);
         let mut objects = events.default_backoff().applied_objects().boxed();
-        let seen = Arc::<Mutex<Vec<Arrival>>>::default();
-        let arrivals = Arc::clone(&seen);
-        let task = tokio::spawn(async move {
-            let mut due = HashMap::new();
-            while let Some(object) = objects.next().await {
-                let Ok(object) = object else { continue };
-                if let Some(arrival) = arrival(&mut due, &object) {
-                    arrivals
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(arrival);
+        let seen = Arc::<Mutex<Seen>>::default();
+        let task = tokio::spawn({
+            let seen = Arc::clone(&seen);
+            async move {
+                while let Some(object) = objects.next().await {
+                    let Ok(object) = object else { continue };
+                    lock(&seen).see(&object);
                 }
             }
         });
-        Self { seen, task }
+        Self {
+            seen,
+            _task: AbortOnDropHandle::new(task),
+        }
     }
 
     /// How many have arrived.
     pub(super) fn count(&self) -> usize {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).len()
+        lock(&self.seen).arrivals.len()
     }
 
     /// Those after the first so many.
     pub(super) fn since(&self, first: usize) -> Vec<Arrival> {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.get(first..).unwrap_or_default().to_vec()
+        lock(&self.seen)
+            .arrivals
+            .get(first..)
+            .unwrap_or_default()
+            .to_vec()
+    }
+
+    /// Whether a token that was due before then has not been renewed.
+    pub(super) fn awaits(&self, before: Timestamp) -> bool {
+        lock(&self.seen).due.values().any(|due| *due < before)
     }
 }
 
-/// None for the first token of a Secret, and for a change of anything else.
-fn arrival(due: &mut HashMap<usize, Timestamp>, object: &PartialObjectMeta<Secret>) -> Option<Arrival> {
-    let next: Timestamp = object.annotations().get(annotation::REFRESH_AT)?.parse().ok()?;
-    let credential = number_of(&object.name_any())?;
-    let before = due.insert(credential, next).filter(|before| *before != next)?;
-    Some(Arrival {
-        credential,
-        due: before,
-        at: Timestamp::now(),
-    })
+impl Seen {
+    /// No arrival is the first token of a Secret, or a change of anything else.
+    fn see(&mut self, object: &PartialObjectMeta<Secret>) -> Option<()> {
+        let next: Timestamp = object.annotations().get(annotation::REFRESH_AT)?.parse().ok()?;
+        let credential = number_of(&object.name_any())?;
+        let due = self.due.insert(credential, next).filter(|due| *due != next)?;
+        let at = Timestamp::now();
+        self.arrivals.push(Arrival { credential, due, at });
+        Some(())
+    }
+}
+
+fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The half, 99 of 100, and the last.

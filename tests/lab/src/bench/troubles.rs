@@ -17,8 +17,11 @@ use crate::simulator::world::user_name;
 use crate::simulator::{Fault, Rule};
 use crate::stage::{Error, Operator, Stage};
 
-/// How long each trouble lasts, and how long it is waited for what comes after it.
+/// How long each trouble lasts.
 const LONG: Duration = Duration::from_mins(1);
+
+/// Longest until all is well again after one.
+const CALM: Duration = Duration::from_mins(5);
 
 /// Of every so many the session is ended.
 const ENDED: usize = 20;
@@ -61,7 +64,7 @@ pub(super) async fn meet(
     let others = eyes.since(seen);
     stage.simulator.clear_faults();
     let (end, seen) = (Timestamp::now(), eyes.count());
-    tokio::time::sleep(LONG).await;
+    all_renewed(eyes, end).await?;
     let late = overdue(&eyes.since(seen), end);
     Ok(Troubles {
         others_late: quantiles(elsewhere(&others)),
@@ -74,6 +77,18 @@ pub(super) async fn meet(
         ended: sessions_end(stage, population).await,
         back,
     })
+}
+
+/// Waits until nothing is left that was due before `end`.
+async fn all_renewed(eyes: &Eyes, end: Timestamp) -> Result<(), Error> {
+    let begun = Instant::now();
+    while eyes.awaits(end) {
+        if begun.elapsed() > CALM {
+            return Err(failed("tokens that were due while a host hung were not renewed"));
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
 }
 
 /// By how many seconds those were late whose host did not hang.

@@ -15,7 +15,7 @@ use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::Value;
-use tokio::task::JoinHandle;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::cast::NAMESPACES;
 use super::evidence::{Token, Version};
@@ -27,13 +27,7 @@ type Versions = BTreeMap<String, Vec<Version>>;
 #[derive(Debug)]
 pub(super) struct Eyes {
     versions: Arc<Mutex<Versions>>,
-    task: JoinHandle<()>,
-}
-
-impl Drop for Eyes {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
+    _task: AbortOnDropHandle<()>,
 }
 
 impl Eyes {
@@ -55,7 +49,10 @@ impl Eyes {
                 }
             }
         });
-        Self { versions, task }
+        Self {
+            versions,
+            _task: AbortOnDropHandle::new(task),
+        }
     }
 
     /// Everything seen so far.
