@@ -22,6 +22,7 @@
 //! | [`hold`] | what does the API server refuse? |
 //! | [`keys`] | which key seals, and what did another one seal? |
 //! | [`allowance`] | may a password be sent now, whoever asks? |
+//! | [`turns`], [`outages`] | whose turn is it, and who need not wait any longer? |
 //! | [`step`] | what can be done? |
 //! | `next_step`, `login`, `tokens` | what is done next? |
 //! | [`looks`] | when is looked at what no watch shows? |
@@ -44,6 +45,7 @@ pub mod looks;
 pub mod mac;
 pub mod metadata;
 mod next_step;
+pub mod outages;
 pub mod policy;
 pub mod reason;
 pub mod record;

@@ -115,6 +115,7 @@ pub(super) fn secret_meta(metadata: &Value) -> SecretMeta {
         annotations: read_of(annotations),
         has_annotations: has_entries(annotations),
         has_labels: has_entries(labels),
+        has_owners: !owners(metadata).is_empty(),
     }
 }
 
@@ -148,13 +149,18 @@ pub(super) fn owners(metadata: &Value) -> &[Value] {
     owners.map_or(&[], Vec::as_slice)
 }
 
+/// Whether an ownerReference names an EntraCredential.
+pub(super) fn is_credential(owner: &Value) -> bool {
+    let group = text(owner, "apiVersion").and_then(|version| version.split('/').next());
+    group == Some(GROUP) && text(owner, "kind") == Some(&EntraCredential::kind(&()))
+}
+
 fn controller(metadata: &Value) -> Option<Controller> {
     let controls = |o: &&Value| o.get("controller") == Some(&Value::Bool(true));
     let owner = owners(metadata).iter().find(controls)?;
     let field = |key| text(owner, key).unwrap_or_default();
-    let group = field("apiVersion").split('/').next().unwrap_or_default();
     Some(Controller {
-        ours: group == GROUP && field("kind") == EntraCredential::kind(&()),
+        ours: is_credential(owner),
         name: field("name").to_owned(),
         uid: Uid(field("uid").to_owned()),
     })

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::client::Calls;
 use super::failure::{if_exists, unavailable};
-use super::metadata::{owners, secret_meta, texts};
+use super::metadata::{is_credential, owners, secret_meta, texts};
 use super::patch::{Encoded, Op, edit, pin, replace_data, set_keys};
 use super::pruned::{self, Pruned};
 use crate::api::EntraCredential;
@@ -58,7 +58,7 @@ impl Secrets {
 
     /// Creates a Secret that a credential controls.
     pub(super) async fn create(&self, secret: &NewSecret) -> Result<SecretMeta, ClusterError> {
-        let owners = vec![owner_reference(&secret.owner)];
+        let owners = vec![owner_reference(&secret.owner, true)];
         let metadata = self.post(&Manifest::new(secret, owners)).await?;
         tell_rewritten(&secret.key, &metadata, &secret.labels);
         Ok(secret_meta(&metadata))
@@ -106,6 +106,9 @@ impl Secrets {
         if let Some(owner) = &change.adopt {
             ops.push(self.adoption(key, seen, owner).await?);
         }
+        if let Some(owner) = &change.goes_with {
+            ops.push(self.belonging(key, seen, owner).await?);
+        }
         let answer = self.0.json_patch(&collection(key), &key.name, &ops).await?;
         let metadata = decode_metadata(&answer)?;
         tell_rewritten(
@@ -144,11 +147,21 @@ impl Secrets {
         let is = |o: &Value, uid: &Uid| o.get("uid").and_then(Value::as_str) == Some(uid.0.as_str());
         let former = live.controller.as_ref().map(|c| &c.uid);
         all.retain(|o| !is(o, &owner.uid) && !former.is_some_and(|uid| is(o, uid)));
-        all.push(owner_reference(owner));
-        Ok(Op::Add {
-            path: "/metadata/ownerReferences".to_owned(),
-            value: Value::Array(all),
-        })
+        all.push(owner_reference(owner, true));
+        Ok(own(all))
+    }
+
+    /// Other owners stay, except for credentials: what one of them claimed before is this one's. Most have no owner, and none is asked for.
+    async fn belonging(&self, key: &Key, seen: &SecretMeta, owner: &Owner) -> Result<Op<'_>, ClusterError> {
+        let mut all = Vec::new();
+        if seen.has_owners {
+            let metadata = self.metadata(key).await?.ok_or(ClusterError::NotFound)?;
+            let others = owners(&metadata).iter();
+            let controls = |o: &Value| o.get("controller") == Some(&Value::Bool(true));
+            all.extend(others.filter(|o| controls(o) || !is_credential(o)).cloned());
+        }
+        all.push(owner_reference(owner, false));
+        Ok(own(all))
     }
 
     /// Deletes a Secret that is still what was seen. What it owns, if anything, is left to the garbage collector.
@@ -188,14 +201,21 @@ fn collection(key: &Key) -> String {
     Secret::url_path(&(), Some(&key.namespace))
 }
 
-/// The credential as controller. It does not block: deleting the credential must never wait for us.
-fn owner_reference(owner: &Owner) -> Value {
+fn own(owners: Vec<Value>) -> Op<'static> {
+    Op::Add {
+        path: "/metadata/ownerReferences".to_owned(),
+        value: Value::Array(owners),
+    }
+}
+
+/// The credential as owner. It does not block: deleting the credential must never wait for us.
+fn owner_reference(owner: &Owner, controller: bool) -> Value {
     json!({
         "apiVersion": EntraCredential::api_version(&()),
         "kind": EntraCredential::kind(&()),
         "name": owner.name,
         "uid": owner.uid.0,
-        "controller": true,
+        "controller": controller,
         "blockOwnerDeletion": false,
     })
 }

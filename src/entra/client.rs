@@ -174,7 +174,7 @@ impl Client {
         self.tokens(&attempt, departing, request).await
     }
 
-    /// The next credential that was told to come back later for want of a slot, and for which one is kept now.
+    /// The next credential that the gate calls: a slot is kept for it, or a provider that put it off answers again.
     pub async fn turn(&self) -> Key {
         self.gate.turn().await
     }

@@ -72,7 +72,7 @@ impl<P: Ports> Controller<P> {
         self.queue.trigger(&key);
     }
 
-    /// It was told to come back later, and its turn to call the provider has come.
+    /// It waits to call the provider, and its turn has come, or a provider that put it off answers again.
     pub(super) fn called(&self, key: &Key) {
         if let Some(entry) = self.entry(key) {
             entry.called.store(true, Ordering::Release);

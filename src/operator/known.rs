@@ -30,7 +30,7 @@ pub(super) struct Entry {
     pub(super) remembered: Mutex<Remembered>,
     /// A list told it again, and no pass has compared its status since.
     pub(super) listed_again: AtomicBool,
-    /// A place among the requests is kept for it, and no pass has asked for it since.
+    /// The gate in front of the provider has called it, and no pass has asked there since.
     pub(super) called: AtomicBool,
     /// What the metrics show while a pass holds the memory.
     meanwhile: RwLock<Option<Box<Seen>>>,

@@ -69,8 +69,11 @@ mod tests {
                 }),
             );
         let texts = (".*", ".*", annotations, controller);
-        (texts, any::<(bool, bool, bool, bool)>()).prop_map(
-            |((uid, version, annotations, controller), (deleting, managed, has_annotations, has_labels))| {
+        (texts, any::<(bool, bool, bool, bool, bool)>()).prop_map(
+            |(
+                (uid, version, annotations, controller),
+                (deleting, managed, has_annotations, has_labels, has_owners),
+            )| {
                 SecretMeta {
                     uid: Uid(uid),
                     version: Version(version),
@@ -80,6 +83,7 @@ mod tests {
                     annotations,
                     has_annotations,
                     has_labels,
+                    has_owners,
                 }
             },
         )

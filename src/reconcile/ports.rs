@@ -84,6 +84,9 @@ pub struct SecretMeta {
     pub has_annotations: bool,
     /// Whether the object has any label at all.
     pub has_labels: bool,
+    /// Whether the object has any owner at all.
+    #[serde(default)]
+    pub has_owners: bool,
 }
 
 /// A Secret that was read whole.
@@ -142,6 +145,8 @@ pub struct SecretChange {
     pub keys: SecretData,
     /// Makes this credential the controller.
     pub adopt: Option<Owner>,
+    /// Makes this credential an owner that does not control it, and no other credential one: it goes with this one.
+    pub goes_with: Option<Owner>,
 }
 
 /// Why a call to the API server did not do what was asked.

@@ -1,6 +1,8 @@
 //! The main job: a login becomes tokens that stay fresh.
 
+use entra_lab::simulator::{Fault, Rule};
 use entra_lab::stage::OperatorOptions;
+use kube::api::DeleteParams;
 
 use crate::scene::{Place, api_scope, graph_scope, stage, user};
 
@@ -28,4 +30,24 @@ async fn a_login_becomes_tokens_that_stay_fresh() {
     let journal = stage().await.simulator.journal();
     assert_eq!(journal.password_sends(&name), 1);
     println!("{}", operator.log());
+}
+
+/// A password is not left behind in a namespace whose credential is gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claimed_login_goes_with_its_credential() {
+    let place = Place::new("along").await;
+    let _operator = place.operator(OperatorOptions::default()).await;
+    let (name, password) = user();
+    let refused = Rule::new(Fault::code(50126)).grant("password").user(&name);
+    stage().await.simulator.script(refused.forever());
+    place.credential("one", &[("one-api", &api_scope())]).await;
+    place.login("one-login", &name, &password).await;
+    place.expect("one", "Ready", "False/WrongPassword").await;
+    let credentials = place.credentials();
+    credentials.delete("one", &DeleteParams::default()).await.unwrap();
+    place
+        .until("the login is collected", || async {
+            place.secret("one-login").await.is_none()
+        })
+        .await;
 }

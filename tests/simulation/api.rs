@@ -29,6 +29,8 @@ pub struct Object {
     pub labels: BTreeMap<String, String>,
     pub annotations: BTreeMap<String, String>,
     pub controller: Option<Controller>,
+    /// The credential that it goes with, without being controlled by it.
+    pub goes_with: Option<Uid>,
     pub data: BTreeMap<String, Vec<u8>>,
 }
 
@@ -93,6 +95,7 @@ impl Object {
                 .collect(),
             has_annotations: !self.annotations.is_empty(),
             has_labels: !self.labels.is_empty(),
+            has_owners: self.controller.is_some() || self.goes_with.is_some(),
         }
     }
 
@@ -283,6 +286,9 @@ impl Api {
         if let Some(owner) = &change.adopt {
             new.controller = Some(controller(owner));
         }
+        if let Some(owner) = &change.goes_with {
+            new.goes_with = Some(owner.uid.clone());
+        }
         if old.immutable && old.data != new.data {
             return Err(ClusterError::Immutable);
         }
@@ -402,12 +408,12 @@ impl Api {
         };
     }
 
-    /// Secrets whose controlling credential no longer exists.
+    /// Secrets whose credential no longer exists, whether or not it controlled them.
     pub fn orphans(&self) -> Vec<Key> {
         let dead = |o: &Object| {
-            o.controller
-                .as_ref()
-                .is_some_and(|c| c.ours && !self.credentials.values().any(|r| r.uid == c.uid))
+            let controller = o.controller.as_ref().filter(|c| c.ours).map(|c| &c.uid);
+            let owner = controller.or(o.goes_with.as_ref());
+            owner.is_some_and(|uid| !self.credentials.values().any(|r| r.uid == *uid))
         };
         self.secrets
             .iter()

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use entra_operator::api::EntraCredentialStatus;
+use entra_operator::plan::settle::renewal::turn_came;
 use entra_operator::reconcile::{Credential, Leave, Passed, Remembered, pass};
 
 use super::book::Tally;
@@ -310,7 +311,7 @@ impl History {
         };
         let slot = running.slots.get_mut(&key).unwrap();
         let known = running.known.get_mut(&key);
-        let Some((credential, mut remembered)) = known.and_then(Known::take) else {
+        let Some((credential, mut remembered, called)) = known.and_then(Known::take) else {
             running.slots.remove(&key);
             return;
         };
@@ -318,9 +319,10 @@ impl History {
         let (ports, common) = (Arc::clone(&running.ports), Arc::clone(&running.common));
         let whose = Arc::clone(&credential);
         let future = Box::pin(async move {
-            // What could be forgotten meanwhile was.
-            //remembered.rest(&*ports, &whose);
             let memory = remembered.recall(&*ports, &whose);
+            if called {
+                turn_came(&mut memory.known);
+            }
             let passed = Box::pin(pass(&*ports, &common, &whose, memory, Leave::ALWAYS)).await;
             (passed, remembered)
         });

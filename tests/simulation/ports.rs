@@ -13,6 +13,7 @@ use entra_operator::entra::{Clocks, Timing};
 use entra_operator::plan::Time;
 use entra_operator::plan::answer::{Effect, Refusal};
 use entra_operator::plan::metadata::Uid;
+use entra_operator::plan::outages::Outages;
 use entra_operator::plan::policy::Policy;
 use entra_operator::plan::schedule::DAY;
 use entra_operator::plan::snapshot::Binding;
@@ -47,6 +48,8 @@ pub struct Process {
     pub offset: Arc<AtomicI64>,
     /// What the answers taught about that.
     pub clocks: Clocks,
+    /// Whom the provider put off.
+    pub outages: Mutex<Outages<Key, Duration>>,
     pub brake: Brake,
     /// What its ticks count from.
     pub epoch: Instant,
@@ -364,6 +367,24 @@ impl Process {
         refusal(Effect::Unanswered, Reason::ServiceUnavailable, None)
     }
 
+    /// What the gate in front of the provider learns.
+    fn heard(&self, request: &Request<'_>, began: Duration, outcome: &Outcome) {
+        let mut outages = self.outages.lock().unwrap();
+        let authority = &request.binding.authority;
+        match outcome {
+            Outcome::Refused(r) if r.reason == Reason::ServiceUnavailable => {
+                outages.put_off(authority, request.credential, began);
+            }
+            Outcome::Granted(_) | Outcome::Refused(_) => outages.answered(authority, self.monotonic()),
+            Outcome::Later(_) => {}
+        }
+    }
+
+    /// The next one who need not wait any longer.
+    pub fn tell(&self) -> Option<Key> {
+        self.outages.lock().unwrap().tell()
+    }
+
     async fn arrive(&self, trip: &Trip, asked: &Asked, answer: Option<Answer>, deadline: i64) -> Outcome {
         if !(trip.arrives && trip.returns) {
             self.gate(deadline * 1000).await;
@@ -448,6 +469,7 @@ impl Provider for Process {
         content: &LoginContent,
         still_valid: &(dyn Fn() -> bool + Send + Sync),
     ) -> Outcome {
+        let began = self.monotonic();
         let trip = self.trip(45);
         let (user, password) = (content.username.expose(), content.password.expose());
         let wall = self.wall();
@@ -468,11 +490,13 @@ impl Provider for Process {
             w.idp.login(&mut w.rng, &asked, user, password)
         });
         let outcome = self.arrive(&trip, &asked, answer, 45).await;
+        self.heard(&request, began, &outcome);
         self.lock().judge_answer(send, &outcome);
         outcome
     }
 
     async fn redeem(&self, (): (), request: Request<'_>, session: &StoredSession) -> Outcome {
+        let began = self.monotonic();
         let deadline = request.life.map_or(30, |l| (l.seconds() / 8).clamp(1, 30));
         let trip = self.trip(deadline);
         if trip.later {
@@ -488,6 +512,7 @@ impl Provider for Process {
             w.idp.redeem(&mut w.rng, &asked, session)
         });
         let outcome = self.arrive(&trip, &asked, answer, deadline).await;
+        self.heard(&request, began, &outcome);
         self.lock()
             .note(|| format!("redeemed {token}: {}", told(&outcome)));
         outcome

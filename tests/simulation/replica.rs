@@ -67,22 +67,26 @@ pub struct Known {
     pub remembered: Option<Remembered>,
     /// A list told it again, and no pass has compared its status since.
     pub listed_again: bool,
+    /// Its turn has come, and no pass has asked for it since.
+    pub called: bool,
 }
 
 impl Known {
-    /// For a pass: the credential, and what is remembered of it.
-    pub fn take(&mut self) -> Option<(Arc<Credential>, Remembered)> {
+    /// For a pass: the credential, what is remembered of it, and whether it was called.
+    pub fn take(&mut self) -> Option<(Arc<Credential>, Remembered, bool)> {
         let mut remembered = self.remembered.take()?;
         if std::mem::take(&mut self.listed_again) {
             remembered.compare_status(&self.credential);
         }
-        Some((Arc::clone(&self.credential), remembered))
+        let called = std::mem::take(&mut self.called);
+        Some((Arc::clone(&self.credential), remembered, called))
     }
 
     /// The watch tells something else.
-    fn tell(&mut self, credential: Arc<Credential>) {
+    fn tell(&mut self, ports: &Process, credential: Arc<Credential>) {
         if let Some(remembered) = &mut self.remembered {
             remembered.is_told(&self.credential, &credential);
+            remembered.rest(ports, &credential);
         }
         self.credential = credential;
     }
@@ -119,6 +123,7 @@ impl Running {
             slept,
             offset: Arc::clone(offset),
             clocks: Clocks::default(),
+            outages: Mutex::default(),
             brake: Brake::default(),
             epoch: Instant::now(),
         };
@@ -291,17 +296,18 @@ impl Running {
         let of_status = before.is_some_and(|k| credential.differs_in_status_only(&k.credential));
         let credential = Arc::new(credential);
         if let (true, Some(known)) = (of_status, self.known.get_mut(&key)) {
-            known.tell(credential);
+            known.tell(&self.ports, credential);
             return;
         }
         if let (true, Some(known)) = (same_object, self.known.get_mut(&key)) {
-            known.tell(credential);
+            known.tell(&self.ports, credential);
         } else {
             let remembered = Some(Remembered::default());
             let known = Known {
                 credential,
                 remembered,
                 listed_again: false,
+                called: false,
             };
             self.known.insert(key.clone(), known);
         }
@@ -357,6 +363,16 @@ impl Running {
         }
     }
 
+    /// Who was put off by a provider that answers again gets a pass.
+    fn call(&mut self) {
+        while let Some(key) = self.ports.tell() {
+            if let Some(known) = self.known.get_mut(&key) {
+                known.called = true;
+                self.trigger(&key);
+            }
+        }
+    }
+
     fn trigger(&mut self, key: &Key) {
         let slot = self.slots.entry(key.clone()).or_default();
         if slot.running {
@@ -380,9 +396,11 @@ impl Running {
     }
 
     /// A pass is over.
-    pub fn done(&mut self, key: &Key, uid: &Uid, wake: Option<Time>, remembered: Remembered) {
+    pub fn done(&mut self, key: &Key, uid: &Uid, wake: Option<Time>, mut remembered: Remembered) {
         self.catch_up();
+        self.call();
         if let Some(known) = self.known.get_mut(key).filter(|k| k.credential.uid == *uid) {
+            remembered.rest(&*self.ports, &known.credential);
             known.remembered = Some(remembered);
         }
         let Some(slot) = self.slots.get_mut(key) else {

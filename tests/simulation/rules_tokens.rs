@@ -123,6 +123,7 @@ impl World {
     fn judge_claim(&mut self, key: &Key, old: &Object, new: &Object) {
         let mut claimed = old.clone();
         claimed.version = new.version;
+        claimed.goes_with = self.turn.as_ref().map(|turn| turn.credential.uid.clone());
         if let Some(claim) = new.annotations.get(annotation::CLAIMED_BY) {
             let claim = claim.clone();
             claimed

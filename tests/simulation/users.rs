@@ -510,11 +510,16 @@ fn orphan(world: &mut World, uid: &Uid) {
         .api
         .secrets
         .iter()
-        .filter(|(_, o)| o.controller.as_ref().is_some_and(|c| c.uid == *uid))
+        .filter(|(_, o)| {
+            o.controller.as_ref().is_some_and(|c| c.uid == *uid) || o.goes_with.as_ref() == Some(uid)
+        })
         .map(|(k, _)| k.clone())
         .collect();
     for key in theirs {
-        world.api.edit(&key, |o| o.controller = None);
+        world.api.edit(&key, |o| {
+            o.controller = None;
+            o.goes_with = None;
+        });
     }
 }
 

@@ -31,7 +31,8 @@ fn new_secret() -> NewSecret {
 #[test]
 fn a_new_secret_is_controlled_without_blocking() {
     let secret = new_secret();
-    let json = serde_json::to_value(Manifest::new(&secret, vec![owner_reference(&secret.owner)])).unwrap();
+    let json =
+        serde_json::to_value(Manifest::new(&secret, vec![owner_reference(&secret.owner, true)])).unwrap();
     assert_eq!(json["metadata"]["ownerReferences"][0]["controller"], true);
     assert_eq!(
         json["metadata"]["ownerReferences"][0]["blockOwnerDeletion"],
@@ -235,7 +236,7 @@ async fn an_adopted_secret_keeps_its_other_owners_and_loses_a_former_credential_
     let bystander = reference("ReplicaSet", "web", "rs", false);
     let former = reference("EntraCredential", "reporting", "former", true);
     let ours = reference("EntraCredential", "reporting", "cr", false);
-    let own = owner_reference(&owner());
+    let own = owner_reference(&owner(), true);
     for (before, after) in [
         (json!([]), json!([own])),
         (json!([bystander, former]), json!([bystander, own])),
@@ -258,6 +259,46 @@ async fn an_adopted_secret_keeps_its_other_owners_and_loses_a_former_credential_
             ]
         );
     }
+}
+
+/// Who claims a login becomes an owner of it; a claim before it was void.
+#[tokio::test]
+async fn what_goes_with_a_credential_keeps_its_other_owners_and_loses_other_credentials() {
+    let along = || SecretChange {
+        goes_with: Some(owner()),
+        ..SecretChange::default()
+    };
+    let own = owner_reference(&owner(), false);
+    let [resource_version, uid] = pinned();
+    let patch = |owners: Value| {
+        let add = json!({"op": "add", "path": "/metadata/ownerReferences", "value": owners});
+        Asked::new("PATCH", PATH, json!([resource_version, uid, add]))
+    };
+    let (outcome, asked) = changed(along(), vec![live("u", "8", &json!({}))]).await;
+    assert_eq!(outcome.unwrap().version, Version("8".to_owned()));
+    assert_eq!(
+        asked,
+        [patch(json!([own]))],
+        "nothing is read where nobody owns it"
+    );
+
+    let bystander = reference("ExternalSecret", "sync", "es", true);
+    let void = reference("EntraCredential", "another", "former", false);
+    let owned = live("u", "7", &json!({"ownerReferences": [bystander, void]}));
+    let server = Scripted::new(vec![owned, live("u", "8", &json!({}))]);
+    let seen = SecretMeta {
+        has_owners: true,
+        ..seen()
+    };
+    let written = Secrets::new(server.calls()).change(&key(), &seen, &along()).await;
+    assert_eq!(written.unwrap().version, Version("8".to_owned()));
+    assert_eq!(
+        server.asked(),
+        [
+            Asked::new("GET", PATH, Value::Null),
+            patch(json!([bystander, own]))
+        ]
+    );
 }
 
 #[tokio::test]
@@ -325,7 +366,7 @@ async fn a_secret_is_created_with_its_owner_and_the_operator_s_own_without() {
     }
     assert_eq!(
         owned.body["metadata"]["ownerReferences"],
-        json!([owner_reference(&owner())])
+        json!([owner_reference(&owner(), true)])
     );
     assert_eq!(owned.body["metadata"]["labels"], json!({"l": "1"}));
     assert_eq!(unowned.body["metadata"]["ownerReferences"], json!([]));

@@ -17,7 +17,6 @@
 
 mod caller;
 mod circuit;
-mod outages;
 mod pauses;
 mod slots;
 mod tenants;
@@ -28,7 +27,6 @@ use std::time::Duration;
 
 pub(super) use caller::Caller;
 use circuit::Circuits;
-use outages::Outages;
 use pauses::Pauses;
 use slots::Slots;
 use tenants::Tenants;
@@ -37,6 +35,7 @@ use crate::api::Reason;
 use tokio::sync::Notify;
 
 use crate::plan::Time;
+use crate::plan::outages::Outages;
 use crate::reconcile::ports::{Clock, Key, Later};
 
 /// A first sign-in, for which a person may be waiting, goes before what expires later than this. Seconds.
@@ -90,7 +89,7 @@ struct State {
     tenants: Tenants,
     pauses: Pauses,
     circuits: Circuits,
-    outages: Outages,
+    outages: Outages<Key, Duration>,
 }
 
 impl fmt::Debug for Gate {

@@ -96,6 +96,7 @@ impl<P: Ports> Pass<'_, P> {
         let claim = format!("{}/{}", owner.name, owner.uid.0);
         let change = SecretChange {
             annotations: [(annotation::CLAIMED_BY.to_owned(), Some(claim))].into(),
+            goes_with: Some(owner),
             ..SecretChange::default()
         };
         match self.ports.cluster().change(&key, seen, change).await {

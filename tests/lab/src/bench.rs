@@ -17,6 +17,7 @@ mod renewals;
 mod report;
 mod start;
 mod troubles;
+mod window;
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -24,12 +25,13 @@ use std::time::Duration;
 
 use self::elsewhere::Elsewhere;
 use self::eyes::Eyes;
-use self::meter::{Meter, memory};
-use self::population::Population;
+use self::meter::{Meter, Used, memory};
+use self::population::{Population, SignedIn};
 use self::report::{Figures, table};
+use self::window::{Cost, Window};
 use crate::controlplane;
 use crate::simulator::{self, world::World};
-use crate::stage::{Error, OperatorOptions, Stage, repository};
+use crate::stage::{Error, Operator, OperatorOptions, Stage, repository};
 
 /// Of a token's life, in the middle: renewals are due by then.
 const RENEWED_AFTER: f64 = 0.58;
@@ -99,10 +101,7 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
     let elsewhere = Elsewhere::start(&stage, world).await?;
     let eyes = Eyes::open(&stage.plane.client().await?);
     let options = || options(&elsewhere);
-    tokio::time::sleep(SETTLE / 2).await;
-    let alone = Meter::begin(&stage, None);
-    tokio::time::sleep(SETTLE).await;
-    let alone = alone.end(&stage, None);
+    let alone = alone(&stage).await;
     tell(credentials, "makes the calls of all logins in a loop");
     let bare_logins_seconds = bare_logins::seconds(&stage, credentials).await?;
     let operator = stage.operator(&args.program, options()).await?;
@@ -113,7 +112,7 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
         namespaces: args.namespaces,
     };
     tell(credentials, "creates credentials and logins");
-    let sign_in = population.sign_in(&stage).await?;
+    let (sign_in, logins) = sign_in(&stage, &elsewhere, &operator, &eyes, population).await?;
     tell(
         credentials,
         &format!("all are Ready after {:.1} s", sign_in.seconds),
@@ -141,12 +140,34 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
         idle,
         all_ready_seconds: sign_in.seconds,
         bare_logins_seconds,
+        logins,
         renewals,
         loaded,
         troubles,
         start,
         peak,
     })
+}
+
+/// What the control plane costs with nobody connected.
+async fn alone(stage: &Stage) -> Used {
+    tokio::time::sleep(SETTLE / 2).await;
+    let alone = Meter::begin(stage, None);
+    tokio::time::sleep(SETTLE).await;
+    alone.end(stage, None)
+}
+
+/// Signs all in, and what that costs.
+async fn sign_in(
+    stage: &Stage,
+    elsewhere: &Elsewhere,
+    operator: &Operator,
+    eyes: &Eyes,
+    population: Population,
+) -> Result<(SignedIn, Cost), Error> {
+    let open = Window::open(stage, elsewhere, Some(operator)).await?;
+    let signed_in = population.sign_in(stage, eyes).await?;
+    Ok((signed_in, open.close(stage, elsewhere, operator).await?))
 }
 
 /// Seconds that tokens live, so that so many renewals are due in a second.

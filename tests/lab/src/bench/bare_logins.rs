@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use entra_operator::api::EntraCredential;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Api;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 
 use super::population::create;
@@ -25,10 +26,14 @@ const KIND: &str = "Opaque";
 /// Bytes of a sealed refresh token, of its record, and of an access token with its metadata, about.
 const SEALED: usize = 1800;
 
+/// Calls to the API server for one login.
+pub(super) const CALLS: usize = 8;
+
 /// Calls the API server and the provider.
 #[derive(Clone, Debug)]
 struct Caller {
     secrets: Api<Secret>,
+    credentials: Api<EntraCredential>,
     http: reqwest::Client,
     token_endpoint: String,
 }
@@ -37,6 +42,7 @@ struct Caller {
 pub(super) async fn seconds(stage: &Stage, credentials: usize) -> Result<f64, Error> {
     let caller = Caller::new(stage).await?;
     for i in 0..credentials {
+        create(&caller.credentials, &credential(i)).await?;
         create(&caller.secrets, &secret(&login_name(i), KIND, 64)).await?;
     }
     let began = Instant::now();
@@ -44,7 +50,9 @@ pub(super) async fn seconds(stage: &Stage, credentials: usize) -> Result<f64, Er
         .buffer_unordered(AT_ONCE)
         .try_collect::<()>()
         .await?;
-    Ok(began.elapsed().as_secs_f64())
+    let seconds = began.elapsed().as_secs_f64();
+    caller.forget().await?;
+    Ok(seconds)
 }
 
 impl Caller {
@@ -55,8 +63,8 @@ impl Caller {
         let ca = reqwest::Certificate::from_pem(stage.simulator.ca_pem().as_bytes());
         let http = ca.and_then(|ca| reqwest::Client::builder().add_root_certificate(ca).build());
         Ok(Self {
+            credentials: Api::namespaced(client.clone(), NAMESPACE),
             secrets: Api::namespaced(client, NAMESPACE),
-
             http: http.map_err(|error| failed(&format!("no client: {error}")))?,
             token_endpoint: format!("{}/{TENANT}/oauth2/v2.0/token", stage.simulator.url()),
         })
@@ -77,8 +85,17 @@ impl Caller {
         called(self.secrets.get(&session).await)?;
         called(self.secrets.delete(&login, &DeleteParams::default()).await)?;
         create(&self.secrets, &secret(&token, KIND, SEALED)).await?;
-        // Its status is one more write of an object of some kilobytes.
-        self.annotate(&token).await
+        let status = Patch::Merge(json!({"status": {"observedGeneration": 1, "conditions": conditions()}}));
+        let (name, params) = (credential_name(i), PatchParams::default());
+        called(self.credentials.patch_status(&name, &params, &status).await)?;
+        Ok(())
+    }
+
+    /// The operator that comes must not find them.
+    async fn forget(&self) -> Result<(), Error> {
+        let (params, all) = (DeleteParams::default(), ListParams::default());
+        called(self.credentials.delete_collection(&params, &all).await)?;
+        Ok(())
     }
 
     async fn annotate(&self, name: &str) -> Result<(), Error> {
@@ -115,6 +132,10 @@ impl Caller {
     }
 }
 
+fn credential_name(i: usize) -> String {
+    format!("bare-{i:05}")
+}
+
 fn login_name(i: usize) -> String {
     format!("bare-{i:05}-login")
 }
@@ -124,6 +145,30 @@ fn secret(name: &str, kind: &str, bytes: usize) -> Value {
         "apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": {"name": name},
         "stringData": {"value": "x".repeat(bytes)},
     })
+}
+
+fn credential(i: usize) -> Value {
+    json!({
+        "apiVersion": "entra-operator.dev/v1alpha1", "kind": "EntraCredential", "metadata": {"name": credential_name(i)},
+        "spec": {
+            "tenant": TENANT, "clientId": PUBLIC_CLIENT, "login": {"secretName": login_name(i)},
+            "tokens": [{"secretName": format!("bare-{i:05}-token"), "scopes": [format!("{API}/.default")]}],
+        },
+    })
+}
+
+/// As many as the operator writes.
+fn conditions() -> Vec<Value> {
+    let one = |kind: &&str| {
+        json!({
+            "type": kind, "status": "True", "reason": "Fresh", "message": "", "observedGeneration": 1,
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        })
+    };
+    ["Ready", "LoggedIn", "Published", "Reconciling", "Stalled"]
+        .iter()
+        .map(one)
+        .collect()
 }
 
 fn called<T>(result: Result<T, kube::Error>) -> Result<T, Error> {

@@ -83,6 +83,11 @@ impl Eyes {
             .to_vec()
     }
 
+    /// Of how many credentials a token was seen.
+    pub(super) fn published(&self) -> usize {
+        lock(&self.seen).due.len()
+    }
+
     /// Whether a token that was due before then has not been renewed.
     pub(super) fn awaits(&self, before: Timestamp) -> bool {
         lock(&self.seen).due.values().any(|due| *due < before)

@@ -10,6 +10,7 @@ use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::eyes::Eyes;
 use super::report::failed;
 use crate::simulator::world::{API, PUBLIC_CLIENT, TENANT, password, user_name};
 use crate::stage::{AUTHORITY, Error, Stage};
@@ -49,7 +50,7 @@ pub(super) struct SignedIn {
 
 impl Population {
     /// Creates the credentials, then their logins, and waits until all are Ready.
-    pub(super) async fn sign_in(self, stage: &Stage) -> Result<SignedIn, Error> {
+    pub(super) async fn sign_in(self, stage: &Stage, eyes: &Eyes) -> Result<SignedIn, Error> {
         let client = stage.plane.client().await?;
         for number in 0..self.namespaces {
             let object =
@@ -62,7 +63,8 @@ impl Population {
         let began = Instant::now();
         self.create::<Secret>(&client, all(Self::login)).await?;
         let created = Instant::now();
-        while ready(&client).await? < self.credentials {
+        // To list them all again and again would be the larger part of what is measured.
+        while eyes.published() < self.credentials || ready(&client).await? < self.credentials {
             if began.elapsed() > PATIENCE {
                 return Err(failed("not all credentials became Ready"));
             }

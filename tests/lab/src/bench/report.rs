@@ -2,10 +2,12 @@
 
 use serde::Serialize;
 
+use super::bare_logins;
 use super::meter::{Memory, Used};
 use super::renewals::Renewals;
 use super::start::Start;
 use super::troubles::Troubles;
+use super::window::Cost;
 use crate::stage::Error;
 
 /// What was measured with one number of credentials.
@@ -27,6 +29,8 @@ pub(super) struct Figures {
     pub(super) all_ready_seconds: f64,
     /// The calls of as many logins, made by a loop.
     pub(super) bare_logins_seconds: f64,
+    /// What the sign-ins cost, from the first create.
+    pub(super) logins: Cost,
     /// A while of renewals.
     pub(super) renewals: Renewals,
     /// Memory after it.
@@ -47,8 +51,9 @@ impl Figures {
 
     fn renewal_rows(&self) -> Vec<(&'static str, String)> {
         let r = &self.renewals;
+        let cost = &r.cost;
         let per_second = |used: f64| used / self.alone.seconds.max(1.0);
-        let net = |used: f64, alone: f64| per(used - per_second(alone) * r.used.seconds, r.count);
+        let net = |used: f64, alone: f64| per(used - per_second(alone) * cost.used.seconds, r.count);
         let calls = |n: usize| format!("{:.2}", ratio(n, r.count));
         let [half, most, all] = r.lateness;
         vec![
@@ -61,29 +66,38 @@ impl Figures {
                 format!("{:.1} · {:.1}", self.all_ready_seconds, self.bare_logins_seconds),
             ),
             (
+                "calls to the API server per sign-in · in the loop",
+                format!("{:.2} · {}", self.calls_per_login(), bare_logins::CALLS),
+            ),
+            (
                 "renewals in a second",
-                format!("{:.1}", real(r.count as u64) / r.used.seconds),
+                format!("{:.1}", real(r.count as u64) / cost.used.seconds),
             ),
             (
                 "operator CPU per renewal (ms)",
-                format!("{:.2}", per(r.used.operator, r.count)),
+                format!("{:.2}", per(cost.used.operator, r.count)),
             ),
             (
                 "API server CPU per renewal, net (ms)",
-                format!("{:.1}", net(r.used.api_server, self.alone.api_server)),
+                format!("{:.1}", net(cost.used.api_server, self.alone.api_server)),
             ),
             (
                 "etcd CPU per renewal, net (ms)",
-                format!("{:.1}", net(r.used.etcd, self.alone.etcd)),
+                format!("{:.1}", net(cost.used.etcd, self.alone.etcd)),
             ),
             (
                 "API server + etcd CPU alone (ms/s)",
                 format!("{:.0}", 1e3 * per_second(self.alone.api_server + self.alone.etcd)),
             ),
-            ("calls to the provider per renewal", calls(r.provider)),
+            ("calls to the provider per renewal", calls(cost.provider)),
             (
                 "writes · Events · reads per renewal",
-                format!("{} · {} · {}", calls(r.writes), calls(r.events), calls(r.reads)),
+                format!(
+                    "{} · {} · {}",
+                    calls(cost.writes),
+                    calls(cost.events),
+                    calls(cost.reads)
+                ),
             ),
             (
                 "late by (s): p50 · p99 · max",
@@ -140,14 +154,18 @@ impl Figures {
                 "start: ready (s) · CPU in 20 s (s) · reading alone (s)",
                 format!(
                     "{:.2} · {:.2} · {:.2}",
-                    self.start.ready, self.start.processor, self.start.bare
+                    self.start.ready, self.start.cost.used.operator, self.start.bare
                 ),
             ),
             (
                 "start: calls to the provider · reads",
-                format!("{} · {}", self.start.provider, self.start.reads),
+                format!("{} · {}", self.start.cost.provider, self.start.cost.reads),
             ),
         ]
+    }
+
+    fn calls_per_login(&self) -> f64 {
+        ratio(self.logins.writes + self.logins.reads, self.credentials)
     }
 
     /// Of the process that was started again: what it holds beyond an idle one.

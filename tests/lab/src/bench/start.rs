@@ -11,11 +11,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::elsewhere::Elsewhere;
-use super::meter::{Memory, Meter, forget_peak, memory};
+use super::meter::{Memory, forget_peak, memory};
 use super::report::failed;
-use crate::audit::{Entry, service_account};
-use crate::controlplane;
-use crate::stage::{Error, OPERATOR, Operator, OperatorOptions, Stage};
+use super::window::{Cost, Window};
+use crate::stage::{Error, Operator, OperatorOptions, Stage};
 
 /// How long it is looked at.
 const WINDOW: Duration = Duration::from_secs(20);
@@ -31,12 +30,8 @@ const PAGE: usize = 500;
 pub(super) struct Start {
     /// Seconds to `/readyz` 200.
     pub(super) ready: f64,
-    /// Seconds of processor time in the first while.
-    pub(super) processor: f64,
-    /// Calls to the provider meanwhile.
-    pub(super) provider: usize,
-    /// Reads of one object.
-    pub(super) reads: usize,
+    /// What the first while cost.
+    pub(super) cost: Cost,
     /// Seconds of processor time of a loop that reads the same pages and throws them away.
     pub(super) bare: f64,
     /// Memory after it.
@@ -53,11 +48,7 @@ pub(super) async fn again(
 ) -> Result<(Start, Operator), Error> {
     operator.terminate().await?;
     let bare = bare(stage)?;
-    stage.plane.audit_barrier().await?;
-    let audit = stage.plane.audit();
-    let mark = audit.mark().map_err(controlplane::Error::from)?;
-    let calls = elsewhere.mark(stage);
-    let before = Meter::begin(stage, None);
+    let open = Window::open(stage, elsewhere, None).await?;
     let operator = stage
         .operator(
             program,
@@ -69,19 +60,9 @@ pub(super) async fn again(
         .await?;
     let ready = operator.ready().await?;
     tokio::time::sleep(WINDOW.saturating_sub(ready)).await;
-    let used = before.end(stage, Some(&operator));
-    let provider = elsewhere.requests_since(stage, calls);
-    stage.plane.audit_barrier().await?;
-    let account = service_account(OPERATOR, OPERATOR);
-    let entries = audit
-        .by_user_since(&account, mark)
-        .map_err(controlplane::Error::from)?;
-    let of_one = |entry: &&Entry| entry.is_read() && !entry.is_list_or_watch();
     let start = Start {
         ready: ready.as_secs_f64(),
-        processor: used.operator,
-        provider,
-        reads: entries.iter().filter(of_one).count(),
+        cost: open.close(stage, elsewhere, &operator).await?,
         bare,
         memory: memory(operator.pid()),
     };
