@@ -7,7 +7,7 @@ use crate::answer::Account;
 use crate::known::{Absence, Known};
 use crate::looks::Search;
 use crate::reason::Reason;
-use crate::schedule::{RETRY_AFTER_CAP, SAME_STEP, SEND_WINDOW, STEPS, hold_ends};
+use crate::schedule::{DAY, RETRY_AFTER_CAP, SAME_STEP, SEARCH_LAST, SEND_WINDOW, STEPS, hold_ends};
 use crate::snapshot::{Login, Ownership, Snapshot};
 use crate::step::Step;
 use crate::word::Word;
@@ -58,8 +58,8 @@ fn forget_the_future(known: &mut Known, now: Time) {
         let ends = failure.next_attempt_at;
         failure.next_attempt_at = ends.map(|until| hold_ends(until, Some(failure.at), now));
     }
-    if let Some(attempt) = &mut known.attempt {
-        attempt.first_seen = attempt.first_seen.min(now);
+    for at in seen_at(known) {
+        *at = now.min(*at);
     }
     known.last_redeemed_at = known.last_redeemed_at.filter(began);
     known.deleted_login_at = known.deleted_login_at.filter(began);
@@ -73,6 +73,20 @@ fn forget_the_future(known: &mut Known, now: Time) {
     if known.turn_at.is_some_and(|at| at > now.plus(SEND_WINDOW)) {
         known.turn_at = None;
     }
+    known.search.next = known.search.next.filter(|at| *at <= now.plus(SEARCH_LAST));
+    known.reseal_at = known.reseal_at.filter(|at| *at <= now.plus(DAY));
+}
+
+/// When something was seen or done, from which the next time is reckoned.
+fn seen_at(known: &mut Known) -> impl Iterator<Item = &mut Time> {
+    let of_entries = known.entries.values_mut().flat_map(|note| {
+        let repaired = note.repairs.as_mut().map(|repairs| &mut repairs.at);
+        note.looked_at.iter_mut().chain(repaired)
+    });
+    of_entries
+        .chain(&mut known.search.session_looked_at)
+        .chain(known.login.as_mut().map(|login| &mut login.at))
+        .chain(known.attempt.as_mut().map(|attempt| &mut attempt.first_seen))
 }
 
 /// A Secret that others must remove and that this memory has not looked at may come from a look of an earlier resource of this name, and

@@ -3,9 +3,9 @@
 use entra_plan::answer::{Account, Effect, Refusal};
 use entra_plan::known::{Absence, Known, Note};
 use entra_plan::reason::Reason;
-use entra_plan::schedule::{RETRY_AFTER_CAP, SEND_WINDOW};
+use entra_plan::schedule::{DAY, RETRY_AFTER_CAP, SEARCH_FIRST, SEARCH_LAST, SEND_WINDOW};
 use entra_plan::settle::{client, pass, reads, renewal};
-use entra_plan::snapshot::{AttemptSeen, Failure, Login, Ownership, Snapshot, Withheld};
+use entra_plan::snapshot::{AttemptSeen, Failure, Login, Ownership, Repairs, Session, Snapshot, Withheld};
 use entra_plan::{Object, Time};
 
 use super::super::build::*;
@@ -61,7 +61,11 @@ fn what_was_noted_in_the_future_holds_nothing_up() {
             deleted_login_at: Some(at),
             ..Known::default()
         };
-        known.note(&name("graph")).failure = Some(refused(at));
+        let note = known.note(&name("graph"));
+        note.failure = Some(refused(at));
+        note.looked_at = Some(at);
+        note.repairs = Some(Repairs { at, count: 3 });
+        known.search.session_looked_at = Some(at);
         begun(known, &healthy())
     };
     let next = |f: &Option<Failure>| f.as_ref().unwrap().next_attempt_at.unwrap();
@@ -76,7 +80,40 @@ fn what_was_noted_in_the_future_holds_nothing_up() {
     assert_eq!(next(&future.failure), NOW);
     assert_eq!(next(&future.entries[&name("graph")].failure), NOW);
     assert_eq!((future.last_redeemed_at, future.deleted_login_at), (None, None));
-    assert_eq!(future.attempt.unwrap().first_seen, NOW);
+    for known in [past, future] {
+        let note = &known.entries[&name("graph")];
+        assert_eq!(known.attempt.unwrap().first_seen, NOW);
+        assert_eq!((note.looked_at, note.repairs.unwrap().at), (Some(NOW), NOW));
+        assert_eq!(known.search.session_looked_at, Some(NOW));
+    }
+}
+
+/// What is planned further ahead than it can be was planned before the clock was set back.
+#[test]
+fn a_search_and_a_sealing_are_planned_anew_once_the_clock_was_set_back() {
+    let planned = |search: i64, reseal: i64| {
+        let mut s = first_sight();
+        s.session = Session {
+            sealed_by: None,
+            ..session()
+        };
+        let mut known = Known {
+            reseal_at: Some(NOW.plus(reseal)),
+            ..Known::default()
+        };
+        known.search.next = Some(NOW.plus(search));
+        let known = begun(known, &s);
+        (known.search.next, known.reseal_at)
+    };
+    assert!(planned(0, DAY + 1).1.unwrap() < NOW.plus(DAY));
+    assert_eq!(planned(0, DAY).1, Some(NOW.plus(DAY)));
+    let search = |seconds| {
+        let mut known = Known::default();
+        known.search.next = Some(NOW.plus(seconds));
+        begun(known, &first_sight()).search.next.unwrap().since(NOW)
+    };
+    assert_eq!(search(SEARCH_LAST), SEARCH_LAST);
+    assert_eq!(search(SEARCH_LAST + 1), SEARCH_FIRST);
 }
 
 #[test]
