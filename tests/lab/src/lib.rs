@@ -15,6 +15,7 @@
 //! - [`chart`]: renders the Helm chart, and writes what comes from it
 //! - [`cache`]: keeps what takes long to build, once for all checkouts
 //! - [`docs`]: writes the parts of the documents that come from the code
+//! - [`python`]: packages of Python's registry, by a lock file
 //! - [`tool`]: runs programs of the system
 //! - [`search`]: looks for secrets in texts, in every form in which they leak
 
@@ -30,6 +31,7 @@ pub mod image;
 pub mod keycloak;
 pub mod pods;
 pub mod proxy;
+pub mod python;
 pub mod search;
 pub mod simulator;
 pub mod stage;

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::helm::{self, Helm};
 use super::sets::{Rendered, SETS, Set};
 use super::written::KUBERNETES;
-use crate::{cache, tool};
+use crate::{cache, python, tool};
 
 /// What can go wrong.
 #[derive(Debug, thiserror::Error)]
@@ -24,6 +24,9 @@ pub enum Error {
     /// Helm.
     #[error(transparent)]
     Helm(#[from] helm::Error),
+    /// Packages of Python.
+    #[error(transparent)]
+    Python(#[from] python::Error),
     /// The cache.
     #[error(transparent)]
     Cache(#[from] cache::Error),

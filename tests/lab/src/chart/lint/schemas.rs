@@ -1,12 +1,10 @@
 //! The schemas of Kubernetes, without a cluster. Guarantees: the packages are exactly those of the committed lock file, and
 //! the schema is that of the version that was asked for.
 
-use std::fs;
-use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use super::{Error, Output, folder};
-use crate::{cache, tool};
+use crate::python;
 
 /// The oldest and the newest that the chart is made for.
 pub(super) const VERSIONS: [&str; 2] = ["1.33", "1.37"];
@@ -18,9 +16,10 @@ const FOREIGN: &str = "monitoring.coreos.com/v1";
 
 /// Says how many objects fit, if all of them do.
 pub(super) fn judge(outputs: &[Output], kubernetes: &str) -> Result<String, Error> {
+    let lock = folder("python/kubernetes-validate/requirements.txt");
     let mut command = Command::new("python3");
     command
-        .env("PYTHONPATH", packages()?)
+        .env("PYTHONPATH", python::packages(NAME, &lock)?)
         .args([
             "-m",
             "kubernetes_validate",
@@ -61,33 +60,6 @@ fn counts(said: &str, kubernetes: &str) -> Result<[usize; 2], Error> {
     }
     Error::found(&wrong)?;
     Ok(counts)
-}
-
-/// Where it is, installed if it is not there yet.
-fn packages() -> Result<PathBuf, Error> {
-    let lock = folder("python/kubernetes-validate/requirements.txt");
-    let locked = fs::read(&lock).map_err(Error::io(format!("read {}", lock.display())))?;
-    let version = tool::call("python3", &["--version"])?;
-    let key = cache::key([&*locked, version.as_bytes()]);
-    let path = cache::directory()?.join(format!("{NAME}-{key}")).join("packages");
-    cache::ensure(&path, |target| {
-        cache::report(&format!("installing {NAME}, once"));
-        let mut pip = Command::new("python3");
-        pip.args([
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--require-hashes",
-            "--only-binary=:all:",
-        ])
-        .arg("--target")
-        .arg(target)
-        .arg("--requirement")
-        .arg(&lock);
-        Ok::<_, Error>(tool::run(&mut pip).map(drop)?)
-    })?;
-    Ok(path)
 }
 
 #[cfg(test)]
