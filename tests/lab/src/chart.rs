@@ -70,5 +70,5 @@ fn write() -> Result<(), Error> {
             said.map_err(|error| Error::File("standard output".to_owned(), error))?;
         }
     }
-    Ok(crate::docs::run(crate::docs::Args {})?)
+    Ok(crate::docs::write()?)
 }

@@ -1,13 +1,16 @@
-//! `entra-lab docs`: the parts of the documents that are written from the code, between their markers.
+//! `entra-lab docs`: the parts of the documents that are written from the code, between their markers; and
+//! `entra-lab docs samples`, which runs the samples that are written by hand.
 //!
 //! # Guarantees
 //!
 //! - Nothing outside of the markers is touched, and the same code gives the same text.
 //! - A marker that is missing or not closed is an error that names it; nothing is written then.
 
+mod blocks;
 mod codes;
 pub mod metrics;
 mod reasons;
+pub mod samples;
 
 use std::fs;
 use std::io::{self, Write};
@@ -74,14 +77,35 @@ pub enum Error {
     /// The file cannot be read or written.
     #[error("cannot use {0}")]
     Io(&'static str, #[source] io::Error),
+    /// A sample.
+    #[error(transparent)]
+    Samples(#[from] samples::Error),
 }
 
 /// Write the generated parts of the documents anew
-#[derive(Debug, Clone, Copy, clap::Args)]
-pub struct Args {}
+#[derive(Debug, Clone, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    lane: Option<Lane>,
+}
+
+/// What is run instead.
+#[derive(Debug, Clone, clap::Subcommand)]
+enum Lane {
+    /// Run every sample of docs/consumers.md against an API that is played here; needs Go, Python, a JDK and Node.js
+    Samples,
+}
+
+/// Does it.
+pub async fn run(args: Args) -> Result<(), Error> {
+    match args.lane {
+        None => write(),
+        Some(Lane::Samples) => Ok(samples::run().await?),
+    }
+}
 
 /// Writes every document that is stale.
-pub fn run(Args {}: Args) -> Result<(), Error> {
+pub fn write() -> Result<(), Error> {
     for document in DOCUMENTS {
         let io = |error| Error::Io(document.path, error);
         let file = repository().join(document.path);

@@ -14,7 +14,7 @@
 //! - [`audit`]: reads the API server's audit log, the judge of claims about API use
 //! - [`chart`]: renders the Helm chart, and writes what comes from it
 //! - [`cache`]: keeps what takes long to build, once for all checkouts
-//! - [`docs`]: writes the parts of the documents that come from the code
+//! - [`docs`]: writes the parts of the documents that come from the code, and runs what they tell people to run
 //! - [`python`]: packages of Python's registry, by a lock file
 //! - [`tool`]: runs programs of the system
 //! - [`search`]: looks for secrets in texts, in every form in which they leak

@@ -51,7 +51,7 @@ async fn run(cli: Cli) -> Result<(), Box<dyn Error>> {
         Cli::Bench(args) => writeln!(std::io::stdout(), "{}", bench::run(&args).await?)?,
         Cli::Chaos(args) => Box::pin(chaos::run(args)).await?,
         Cli::Chart(command) => Box::pin(chart::run(command)).await?,
-        Cli::Docs(args) => docs::run(args)?,
+        Cli::Docs(args) => docs::run(args).await?,
         Cli::Demo(args) => Box::pin(demo::run(args)).await?,
         Cli::Image(args) => image::run(&args)?,
         Cli::Keycloak(args) => Box::pin(keycloak::run(args)).await?,

@@ -15,8 +15,8 @@ pub enum Error {
 }
 
 /// Debian's packages for the lanes that need more than Rust.
-const PACKAGES: &str =
-    "golang-go python3-pip buildah containerd runc containernetworking-plugins busybox-static iproute2";
+const PACKAGES: &str = "golang-go python3-pip nodejs default-jdk-headless curl jq \
+     buildah containerd runc containernetworking-plugins busybox-static iproute2";
 
 /// How much of its output explains a failure.
 const EXPLANATION_LINES: usize = 25;
