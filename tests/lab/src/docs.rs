@@ -1,5 +1,5 @@
 //! `entra-lab docs`: the parts of the documents that are written from the code, between their markers; and
-//! `entra-lab docs samples`, which runs the samples that are written by hand.
+//! `entra-lab docs samples` and `entra-lab docs commands`, which run what is written by hand.
 //!
 //! # Guarantees
 //!
@@ -8,6 +8,7 @@
 
 mod blocks;
 mod codes;
+pub mod commands;
 pub mod metrics;
 mod reasons;
 pub mod samples;
@@ -80,6 +81,9 @@ pub enum Error {
     /// A sample.
     #[error(transparent)]
     Samples(#[from] samples::Error),
+    /// A command.
+    #[error(transparent)]
+    Commands(#[from] Box<commands::Error>),
 }
 
 /// Write the generated parts of the documents anew
@@ -94,6 +98,7 @@ pub struct Args {
 enum Lane {
     /// Run every sample of docs/consumers.md against an API that is played here; needs Go, Python, a JDK and Node.js
     Samples,
+    Commands(commands::Args),
 }
 
 /// Does it.
@@ -101,6 +106,7 @@ pub async fn run(args: Args) -> Result<(), Error> {
     match args.lane {
         None => write(),
         Some(Lane::Samples) => Ok(samples::run().await?),
+        Some(Lane::Commands(args)) => Ok(Box::pin(commands::run(args)).await.map_err(Box::new)?),
     }
 }
 

@@ -149,6 +149,11 @@ impl Operator {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Where it logs.
+    pub fn log_file(&self) -> &Path {
+        &self.log
+    }
+
     /// Its own directory: configuration, kubeconfig and log.
     pub fn directory(&self) -> &Path {
         &self.directory
