@@ -90,6 +90,7 @@ impl Scene {
                 let event = Event::PasswordChanged;
                 self.simulator.change_password(ACCOUNT, self.password, event);
             }
+            Before::Revoked => self.simulator.revoke_sessions(ACCOUNT),
             Before::Block(path, starts) => {
                 let page = pages.iter().find(|page| page.path == path);
                 let page = page.ok_or_else(|| Error::Table(format!("{path} is no page")))?;

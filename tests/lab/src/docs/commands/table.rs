@@ -39,6 +39,8 @@ pub(super) enum Before {
     Operator,
     /// The account gets another password.
     NewPassword,
+    /// Somebody revokes all sessions of the account.
+    Revoked,
     /// A block of a page, by how it starts.
     Block(&'static str, &'static str),
     /// These lines.
@@ -179,7 +181,19 @@ const OPERATIONS: &[Row] = &[
     run(
         "kubectl -n etl wait --for=condition=LoggedIn",
         Run {
-            says: &["condition met"],
+            before: &[
+                Before::Revoked,
+                // A word of the second in which the last login was accepted is no later one.
+                Before::Typed("sleep 1"),
+                Before::Block(TROUBLESHOOTING, "kubectl -n etl annotate entracredential"),
+                Before::Typed(
+                    "kubectl -n etl wait --for=condition=LoggedIn=False entracredential/reporting --timeout=2m",
+                ),
+                Before::Block(TROUBLESHOOTING, LOGIN),
+            ],
+            says: &[
+                "secret/reporting-login created\nentracredential.entra-operator.dev/reporting condition met",
+            ],
             ..RUN
         },
     ),
