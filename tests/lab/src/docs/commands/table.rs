@@ -72,6 +72,11 @@ pub(super) const CHANGES: &[Change] = &[
         why: "the operator is a process and no pod",
     },
     Change {
+        from: "seal.20260101T000000Z-1f6c02aa",
+        to: "'\"$OLD_KEY\"'",
+        why: "the key that is old here has another id",
+    },
+    Change {
         from: "helm test entra-operator --namespace entra-operator --logs",
         to: "helm status entra-operator --namespace entra-operator",
         why: "its test is a pod; cargo lab-pods runs it",
@@ -238,11 +243,20 @@ const OPERATIONS: &[Row] = &[
             ..RUN
         },
     ),
-    run(SESSION_KEYS, Run { says: &["Z-"], ..RUN }),
+    run(
+        SESSION_KEYS,
+        Run {
+            before: &[Before::Typed(SEALED_ANEW)],
+            says: &["      2 ", "-rotated\n"],
+            ..RUN
+        },
+    ),
     run(
         "kubectl -n entra-operator patch secret",
         Run {
-            says: &["secret/entra-operator-keys patched"],
+            before: &[Before::Typed(OLD_KEY)],
+            after: REMOVED,
+            says: &["secret/entra-operator-keys patched", "condition met"],
             ..RUN
         },
     ),
@@ -262,6 +276,26 @@ const OPERATIONS: &[Row] = &[
         RUN,
     ),
 ];
+
+/// The newest key seals 3 minutes after it was seen, and every renewal uses it then.
+const SEALED_ANEW: &str = "sleep 185\n\
+    kubectl -n etl annotate entracredential --all --overwrite \
+      entra-operator.dev/refresh-requested-at=\"$(date -u +%FT%TZ)\"\n\
+    keys() { kubectl get secrets -A --field-selector type=entra-operator.dev/refresh-token --no-headers \
+      -o custom-columns='KEY:.metadata.annotations.entra-operator\\.dev/key-id'; }\n\
+    while keys | grep -qv -e -rotated; do sleep 1; done";
+
+const OLD_KEY: &str = "OLD_KEY=\"$(jq -r '.data | keys[] | select(startswith(\"seal.\"))' keys.json)\"";
+
+/// It stays away, and sessions go on without it.
+const REMOVED: &str = "sleep 5\n\
+    NOW=\"$(date -u +%FT%TZ)\"\n\
+    kubectl -n etl annotate entracredential reporting --overwrite entra-operator.dev/refresh-requested-at=\"$NOW\"\n\
+    kubectl -n etl wait --for=jsonpath='{.status.lastHandledRefreshRequest}'=\"$NOW\" \
+      entracredential/reporting --timeout=1m\n\
+    kubectl -n etl wait --for=condition=LoggedIn entracredential/reporting --timeout=1s\n\
+    kubectl -n entra-operator get secret entra-operator-keys -o json | \
+      jq -e --arg old \"$OLD_KEY\" '.data | has($old) | not'";
 
 /// A credential that nobody needs, with an account of its own.
 const DRILL: &str = "sed 's/reporting/drill/' credential.yaml | kubectl apply -f -\n\
