@@ -27,11 +27,12 @@ const KIND: &str = "Opaque";
 const SEALED: usize = 1800;
 
 /// Calls to the API server for one login.
-pub(super) const CALLS: usize = 8;
+pub(super) const CALLS: usize = 10;
 
 /// Calls the API server and the provider.
 #[derive(Clone, Debug)]
 struct Caller {
+    namespaces: Api<Namespace>,
     secrets: Api<Secret>,
     credentials: Api<EntraCredential>,
     http: reqwest::Client,
@@ -63,6 +64,7 @@ impl Caller {
         let ca = reqwest::Certificate::from_pem(stage.simulator.ca_pem().as_bytes());
         let http = ca.and_then(|ca| reqwest::Client::builder().add_root_certificate(ca).build());
         Ok(Self {
+            namespaces: Api::all(client.clone()),
             credentials: Api::namespaced(client.clone(), NAMESPACE),
             secrets: Api::namespaced(client, NAMESPACE),
             http: http.map_err(|error| failed(&format!("no client: {error}")))?,
@@ -70,7 +72,8 @@ impl Caller {
         })
     }
 
-    /// Read and claim the login, record the attempt, send, store, read back, delete the login, publish, and a status.
+    /// Read and claim the login, look at the namespace, record the attempt, send, store, read back, look whether it is still there,
+    /// delete the login, publish, and a status.
     async fn login(&self, i: usize) -> Result<(), Error> {
         let (login, session, token) = (
             login_name(i),
@@ -79,10 +82,13 @@ impl Caller {
         );
         called(self.secrets.get(&login).await)?;
         self.annotate(&login).await?;
+        called(self.namespaces.get(NAMESPACE).await)?;
         create(&self.secrets, &secret(&session, KIND, SEALED)).await?;
         self.send(i).await?;
         self.annotate(&session).await?;
-        called(self.secrets.get(&session).await)?;
+        for _ in 0..2 {
+            called(self.secrets.get(&session).await)?;
+        }
         called(self.secrets.delete(&login, &DeleteParams::default()).await)?;
         create(&self.secrets, &secret(&token, KIND, SEALED)).await?;
         let status = Patch::Merge(json!({"status": {"observedGeneration": 1, "conditions": conditions()}}));
