@@ -563,9 +563,11 @@ const fn selects(kind: Kind) -> Selects {
 }
 
 impl Process {
-    /// Sometimes a watch speaks just now: no two looks need to agree.
+    /// Sometimes a watch speaks just now: no two looks need to agree. None does while another one tells something.
     fn hear(&self) {
-        let w = &mut self.lock();
+        let Ok(mut w) = self.world.try_lock() else {
+            return;
+        };
         if w.rng.chance(EARLY) {
             let which = w.rng.below(Selects::ALL.len());
             self.feeds.lock().unwrap().deliver_early(which, &self.store);
