@@ -87,16 +87,15 @@ impl Allowance {
         }
     }
 
-    /// If all turns are taken: when the oldest is over, or soon where one may be given back.
+    /// If all turns are taken: when the oldest is over, or soon where one may be given back. Each question costs a read, so it is
+    /// put the later the longer the sign-ins under way take.
     fn full_until(&self, turn: &Turn, most: usize, now: Time) -> Option<Time> {
         let taken = self.turns.get(turn)?;
         let oldest = taken.len().checked_sub(most)?;
         let over = taken.get(oldest)?.at.plus(SEND_WINDOW);
-        Some(if taken.iter().any(|taken| taken.is_under_way(now)) {
-            over.min(now.plus(TURN_AGAIN))
-        } else {
-            over
-        })
+        let under_way = taken.iter().filter(|taken| taken.is_under_way(now));
+        let again = under_way.map(|taken| now.plus(TURN_AGAIN.max(now.since(taken.at) / 2)));
+        Some(over.min(again.min().unwrap_or(over)))
     }
 
     /// Turns of the future count as well: the clock was set back, and they end with the window that began then.
@@ -114,7 +113,7 @@ impl Taken {
     }
 
     fn is_under_way(&self, now: Time) -> bool {
-        !self.for_good && now.since(self.at) < SIGN_IN_LONGEST
+        !self.for_good && (0..SIGN_IN_LONGEST).contains(&now.since(self.at))
     }
 }
 
@@ -179,11 +178,17 @@ mod tests {
             .collect();
         let asks = |allowance: &mut Allowance, at| allowance.reserve(&user("x"), "a", Time(at)).err();
         assert_eq!(asks(&mut allowance, 0), Some(Time(TURN_AGAIN)));
-        assert_eq!(asks(&mut allowance, 44), Some(Time(44 + TURN_AGAIN)));
+        assert_eq!(asks(&mut allowance, 3), Some(Time(3 + TURN_AGAIN)));
+        assert_eq!(asks(&mut allowance, 44), Some(Time(44 + 22)));
         assert_eq!(
             asks(&mut allowance, SIGN_IN_LONGEST),
             Some(Time(SEND_WINDOW)),
             "whoever had it is gone"
+        );
+        assert_eq!(
+            asks(&mut allowance, -1),
+            Some(Time(SEND_WINDOW)),
+            "the clock was set back"
         );
         for ticket in tickets {
             allowance.keep(ticket);

@@ -44,7 +44,8 @@ pub const RETRY_AFTER_CAP: i64 = 3600;
 /// Sends of one account in [`SEND_WINDOW`], whoever asks: Entra's smart lockout trips at ten failures.
 pub const SENDS_PER_ACCOUNT: usize = 3;
 
-/// Pause before a turn is asked for again that a sign-in under way may give back.
+/// Shortest pause before a turn is asked for again that a sign-in under way may give back; half of the time that it is under
+/// way if that is longer.
 pub const TURN_AGAIN: i64 = 1;
 
 /// A sign-in that has its turn for so long is not under way any more: it has 45 s.

@@ -19,8 +19,9 @@ use super::world::World;
 /// How long the operator may take to be as it should be, once nothing is in its way: the slowest probe and some.
 pub const PATIENCE: i64 = 45 * 60_000;
 
-/// The same where nothing is probed: a new token is asked for at once.
-pub const SOON: i64 = 5 * 60_000;
+/// The same where nothing is probed: a new token is asked for at once, and a foreign Secret that no watch shows is looked at
+/// every five minutes.
+pub const SOON: i64 = 7 * 60_000;
 
 impl World {
     /// The operator reads a Secret whole: never one that it knows to be somebody else's.
