@@ -96,10 +96,13 @@ impl Step {
         matches!(self, Self::Exchange { .. } | Self::Redeem(_) | Self::Resolve)
     }
 
-    /// Whether it begins a conversation with the identity provider. A recorded attempt has begun one: it is sent, or is
-    /// given back.
+    /// Whether it begins a conversation with the identity provider, or the way to one: a claim ties the login Secret to a
+    /// credential that must still be there. A recorded attempt has begun one: it is sent, or is given back.
     pub const fn begins(&self) -> bool {
-        matches!(self, Self::RecordAttempt { .. } | Self::Redeem(_) | Self::Resolve)
+        matches!(
+            self,
+            Self::ClaimLogin | Self::RecordAttempt { .. } | Self::Redeem(_) | Self::Resolve
+        )
     }
 
     /// Whether the pass ends with this step.

@@ -19,7 +19,7 @@ fn all() -> Vec<(Step, &'static str, &'static str, Vec<Object>)> {
         (Step::ReadSession, "ReadSession", "", session()),
         (Step::ReadClient, "ReadClient", "", vec![Object::Client]),
         (Step::Look(token()), "Look", "", token()),
-        (Step::ClaimLogin, "ClaimLogin", "", login()),
+        (Step::ClaimLogin, "ClaimLogin", "B", login()),
         (record_a(), "RecordAttempt", "B", login()),
         (exchange, "Exchange", "C", vec![Object::Login, Object::Client]),
         (Step::Store, "Store", "", session()),
