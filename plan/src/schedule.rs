@@ -219,18 +219,14 @@ pub fn retry_refresh(
     let step = spread_out(step(&REFRESH, consecutive), spread, consecutive);
     let pause = match life {
         Some(life) if life.remaining(now) > 0 => step.min((life.remaining(now) / 8).max(life.spacing())),
-        Some(_) | None => step.min(CAP_WITHOUT_TOKEN),
+        _ => step.min(CAP_WITHOUT_TOKEN),
     };
-    now.plus(
-        pause
-            .max(1)
-            .max(retry_after.unwrap_or_default().min(RETRY_AFTER_CAP)),
-    )
+    now.plus(pause.max(1).max(asked_for(retry_after)))
 }
 
 /// When a renewal that failed at `at` is tried again at the soonest, once the provider answers others.
 pub fn again_at_the_soonest(at: Time, retry_after: Option<i64>) -> Time {
-    at.plus(step(&REFRESH, 1).max(retry_after.unwrap_or_default().min(RETRY_AFTER_CAP)))
+    at.plus(step(&REFRESH, 1).max(asked_for(retry_after)))
 }
 
 /// When a refused write is tried again, spread by object; `Retry-After` lengthens it.
@@ -250,7 +246,7 @@ pub fn retry_status(now: Time, consecutive: u32, spread: u32, retry_after: Optio
 
 fn spaced(now: Time, steps: &[i64], consecutive: u32, spread: u32, retry_after: Option<i64>) -> Time {
     let pause = spread_out(step(steps, consecutive), spread, consecutive);
-    now.plus(pause.max(retry_after.unwrap_or_default().min(RETRY_AFTER_CAP)))
+    now.plus(pause.max(asked_for(retry_after)))
 }
 
 /// When a login that was put off (429, 5xx, refused connection) is tried again: 60 s, doubling to 10 min;
@@ -274,6 +270,11 @@ pub const fn next_service_account_token(now: Time, expires_at: Time) -> Time {
 /// When a token Secret that keeps being deleted or edited may be repaired again.
 pub fn next_repair(last: Time, count: u32) -> Time {
     last.plus(step(&REPAIR, count))
+}
+
+/// The pause that `Retry-After` asks for, as far as it is obeyed.
+fn asked_for(retry_after: Option<i64>) -> i64 {
+    retry_after.unwrap_or_default().min(RETRY_AFTER_CAP)
 }
 
 /// The pause for the `nth` failure in a row, counted from 1.

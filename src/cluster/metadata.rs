@@ -155,9 +155,13 @@ pub(super) fn is_credential(owner: &Value) -> bool {
     group == Some(GROUP) && text(owner, "kind") == Some(&EntraCredential::kind(&()))
 }
 
+/// Whether an ownerReference is the controller's.
+pub(super) fn controls(owner: &Value) -> bool {
+    owner.get("controller") == Some(&Value::Bool(true))
+}
+
 fn controller(metadata: &Value) -> Option<Controller> {
-    let controls = |o: &&Value| o.get("controller") == Some(&Value::Bool(true));
-    let owner = owners(metadata).iter().find(controls)?;
+    let owner = owners(metadata).iter().find(|owner| controls(owner))?;
     let field = |key| text(owner, key).unwrap_or_default();
     Some(Controller {
         ours: is_credential(owner),

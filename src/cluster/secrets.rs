@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::client::Calls;
 use super::failure::{if_exists, unavailable};
-use super::metadata::{is_credential, owners, secret_meta, texts};
+use super::metadata::{controls, is_credential, owners, secret_meta, texts};
 use super::patch::{Encoded, Op, edit, pin, replace_data, set_keys};
 use super::pruned::{self, Pruned};
 use crate::api::EntraCredential;
@@ -157,7 +157,6 @@ impl Secrets {
         if seen.has_owners {
             let metadata = self.metadata(key).await?.ok_or(ClusterError::NotFound)?;
             let others = owners(&metadata).iter();
-            let controls = |o: &Value| o.get("controller") == Some(&Value::Bool(true));
             all.extend(others.filter(|o| controls(o) || !is_credential(o)).cloned());
         }
         all.push(owner_reference(owner, false));
