@@ -38,6 +38,8 @@ pub struct Known {
     pub login_failure: Option<Failure>,
     /// Objects that the API server refused, or did not answer for.
     pub holds: Holds,
+    /// The API server failed calls for this credential lately, and answers now.
+    pub unsteady: Option<Unsteady>,
     /// No permit for a call before then.
     pub withheld: Option<Withheld>,
     /// The limits of sends allow the next login then.
@@ -64,6 +66,15 @@ pub struct Known {
     pub stored: usize,
     /// Steps that this pass has taken.
     pub taken: Vec<Step>,
+}
+
+/// A back-off that ended a short while ago: the next failure of the API server goes on from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unsteady {
+    /// Failures in a row.
+    pub consecutive: u32,
+    /// A failure from then on begins anew.
+    pub until: Time,
 }
 
 /// A login Secret that was read.
@@ -166,5 +177,6 @@ impl Known {
         self.failure = None;
         self.login_failure = None;
         self.holds.clear();
+        self.unsteady = None;
     }
 }

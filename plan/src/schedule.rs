@@ -107,6 +107,10 @@ pub const CLOCK_SET: i64 = 5;
 /// platform"), so 89 are left when renewals stop.
 pub const STORE_AFTER: i64 = DAY;
 
+/// How long after the last pause of a back-off the API server's next failure goes on from it, seconds: a server that fails
+/// every other call is not asked as often as one that fails none.
+pub const UNSTEADY: i64 = 60;
+
 /// A quiet time that ends a row of repairs, seconds.
 pub const REPAIRS_END: i64 = 600;
 

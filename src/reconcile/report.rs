@@ -14,10 +14,11 @@ use crate::api::{
 };
 use crate::plan::answer::told;
 use crate::plan::conditions::{Condition, conditions};
+use crate::plan::schedule;
+use crate::plan::settle::{pass, trouble};
 use crate::plan::snapshot::{Failure, Login, Snapshot, Token};
 use crate::plan::word::Said;
 use crate::plan::{Decision, Time};
-use crate::plan::{schedule, settle};
 
 /// Longest message in a condition or failure, bytes.
 const MESSAGE: usize = 1024;
@@ -73,7 +74,7 @@ async fn write<P: Ports>(
         .await;
     if let Err(error) = written {
         tracing::warn!(namespace = &*credential.key.namespace, name = &*credential.key.name, %error, "the status could not be written");
-        let tries = memory.unwritten.as_ref().map_or(1, |u| u.tries.saturating_add(1));
+        let tries = failed_before(memory, now).saturating_add(1);
         let after = match error {
             ClusterError::Unavailable { retry_after, .. } => retry_after,
             ClusterError::NotFound
@@ -93,13 +94,25 @@ async fn write<P: Ports>(
     }
     let event = transition(&memory.written, &status);
     memory.written = status;
-    memory.unwritten = None;
+    got_through(memory);
     if let Some(event) = event {
         ports
             .cluster()
             .event(&credential.key, &credential.owner(), event)
             .await;
     }
+}
+
+fn got_through(memory: &mut Memory) {
+    if let Some(failed) = memory.unwritten.take() {
+        trouble::answered(&mut memory.known, failed.tries, failed.next_attempt_at);
+    }
+}
+
+/// How often in a row a status could not be written before this one.
+fn failed_before(memory: &Memory, now: Time) -> u32 {
+    let of_this = memory.unwritten.as_ref().map_or(0, |u| u.tries);
+    of_this.max(trouble::unsteady(&memory.known, now))
 }
 
 /// Whether a status warns of a certificate that ends soon.
@@ -319,7 +332,7 @@ fn of_failure(before: &EntraCredentialStatus, after: &EntraCredentialStatus) -> 
     let new = after.failure.as_ref()?;
     let changed = before.failure.as_ref().is_none_or(|old| old.reason != new.reason);
     let note = bounded(&told(&new.message, new.remedy.as_deref().unwrap_or_default()));
-    (changed && settle::pass::is_trouble(new.reason)).then_some(Event {
+    (changed && pass::is_trouble(new.reason)).then_some(Event {
         reason: new.reason,
         warning: true,
         note,
@@ -332,7 +345,7 @@ fn of_conditions(before: &EntraCredentialStatus, after: &EntraCredentialStatus) 
         let new = after.conditions.iter().find(|c| c.type_ == kind)?;
         let known = before.conditions.iter().any(|old| old.reason == new.reason);
         let reason: Reason = new.reason.parse().ok()?;
-        let told = settle::pass::is_trouble(reason) || expired(before, after, now_false(new));
+        let told = pass::is_trouble(reason) || expired(before, after, now_false(new));
         (!known && told).then(|| Event {
             reason,
             warning: true,
@@ -402,6 +415,22 @@ mod tests {
             written,
             ..Memory::default()
         }
+    }
+
+    /// Where the API server fails every other call, statuses flip, and each would begin with the shortest pause.
+    #[test]
+    fn the_back_off_of_the_next_status_goes_on_from_that_of_the_last() {
+        let mut memory = Memory::default();
+        memory.unwritten = Some(Unwritten {
+            status: EntraCredentialStatus::default(),
+            tries: 2,
+            next_attempt_at: Time(1000),
+        });
+        assert_eq!(failed_before(&memory, Time(1000)), 2);
+        got_through(&mut memory);
+        assert!(memory.unwritten.is_none());
+        assert_eq!(failed_before(&memory, Time(1059)), 2);
+        assert_eq!(failed_before(&memory, Time(1060)), 0);
     }
 
     /// Etcd was set back to a time before its deletion.

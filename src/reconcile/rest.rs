@@ -123,6 +123,8 @@ fn like(again: &Known, mut known: Known, now: Time) -> Known {
     // A renewal reads both; the metrics tell of a certificate's end all the while.
     known.session = None;
     known.client = known.client.filter(|client| client.expires_at.is_some());
+    // Who rests asks for nothing soon.
+    known.unsteady = None;
     // Of one pass.
     known.taken.clear();
     known.stored = 0;

@@ -104,7 +104,8 @@ impl World {
     pub fn judge_wake(&mut self, seen: Seen<'_>, passed: &Passed) {
         let credential = seen.credential;
         let lives = self.api.lives(&credential.key, &credential.uid).is_some();
-        if !lives || !self.clocks_are_exact() {
+        // After etcd was set back, the Secrets may be listed before the credential that is being deleted no longer.
+        if !lives || credential.deleting || !self.clocks_are_exact() {
             return;
         }
         let now = self.seconds();

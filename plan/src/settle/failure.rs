@@ -16,7 +16,11 @@ pub fn next(
     spread: u32,
     life: Option<Life>,
 ) -> Failure {
-    let consecutive = consecutive(previous, &refusal);
+    nth(consecutive(previous, &refusal), refusal, now, spread, life)
+}
+
+/// The failure that is the `consecutive`th in a row, counted from 1; the rest as for [`next`].
+pub fn nth(consecutive: u32, refusal: Refusal, now: Time, spread: u32, life: Option<Life>) -> Failure {
     let after = refusal.retry_after;
     let at = match refusal.reason.verdicts().retry {
         _ if refusal.effect == Effect::Withheld => now.plus(after.unwrap_or(1)),
@@ -34,7 +38,8 @@ pub fn next(
     }
 }
 
-fn consecutive(previous: Option<&Failure>, refusal: &Refusal) -> u32 {
+/// How many in a row it is after `previous`, counted from 1.
+pub fn consecutive(previous: Option<&Failure>, refusal: &Refusal) -> u32 {
     previous
         .filter(|f| f.retries_as(refusal))
         .map_or(1, |f| f.consecutive.saturating_add(1))

@@ -7,7 +7,9 @@ use crate::answer::Account;
 use crate::known::{Absence, Known};
 use crate::looks::Search;
 use crate::reason::Reason;
-use crate::schedule::{DAY, RETRY_AFTER_CAP, SAME_STEP, SEARCH_LAST, SEND_WINDOW, STEPS, hold_ends};
+use crate::schedule::{
+    DAY, RETRY_AFTER_CAP, SAME_STEP, SEARCH_LAST, SEND_WINDOW, STEPS, UNSTEADY, hold_ends,
+};
 use crate::snapshot::{Login, Ownership, Snapshot};
 use crate::step::Step;
 use crate::word::Word;
@@ -70,6 +72,8 @@ fn forget_the_future(known: &mut Known, now: Time) {
     {
         known.withheld = None;
     }
+    let longest = RETRY_AFTER_CAP + UNSTEADY;
+    known.unsteady = known.unsteady.filter(|u| u.until <= now.plus(longest));
     if known.turn_at.is_some_and(|at| at > now.plus(SEND_WINDOW)) {
         known.turn_at = None;
     }

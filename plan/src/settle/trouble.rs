@@ -4,8 +4,9 @@ use super::failure;
 use crate::Time;
 use crate::answer::{Deed, Effect, Refusal};
 use crate::hold::Object;
-use crate::known::Known;
+use crate::known::{Known, Unsteady};
 use crate::reason::Reason;
+use crate::schedule::UNSTEADY;
 use crate::snapshot::Snapshot;
 
 /// What the API server did instead. Texts are bounded and hold no value.
@@ -42,7 +43,27 @@ pub fn with(known: &mut Known, s: &Snapshot, object: &Object, trouble: &Trouble,
 
 /// Something was done with `object`: it is not held any more.
 pub fn over(known: &mut Known, object: &Object) {
-    known.holds.remove(object);
+    let Some(ended) = known.holds.remove(object) else {
+        return;
+    };
+    if let (Reason::ClusterUnavailable, Some(at)) = (ended.refusal.reason, ended.next_attempt_at) {
+        answered(known, ended.consecutive, at);
+    }
+}
+
+/// The API server answers after it had failed `consecutive` times in a row; the last pause ended at `paused_until`.
+pub fn answered(known: &mut Known, consecutive: u32, paused_until: Time) {
+    let until = paused_until.plus(UNSTEADY);
+    known.unsteady = Some(Unsteady {
+        consecutive: unsteady(known, paused_until).max(consecutive),
+        until,
+    });
+}
+
+/// Failures in a row that the API server's next one follows, if another call had been answered in between.
+pub fn unsteady(known: &Known, now: Time) -> u32 {
+    let lately = known.unsteady.filter(|unsteady| now < unsteady.until);
+    lately.map_or(0, |unsteady| unsteady.consecutive)
 }
 
 fn moved(known: &mut Known, object: &Object) {
@@ -110,7 +131,12 @@ fn hold(known: &mut Known, s: &Snapshot, object: &Object, refusal: Refusal, now:
         .filter_map(|other| s.holds.get(other))
         .filter(|f| f.retries_as(&refusal))
         .max_by_key(|f| f.consecutive);
-    let next = failure::next(previous, refusal, now, s.object.spread, None);
+    let lately = match refusal.reason {
+        Reason::ClusterUnavailable => unsteady(known, now),
+        _ => 0,
+    };
+    let consecutive = failure::consecutive(previous, &refusal).max(lately.saturating_add(1));
+    let next = failure::nth(consecutive, refusal, now, s.object.spread, None);
     known.holds.insert(object.clone(), next);
 }
 

@@ -3,3 +3,12 @@
 mod answers;
 mod outcomes;
 mod pass;
+mod troubles;
+
+use entra_plan::Object;
+
+use super::build::name;
+
+fn token_object() -> Object {
+    Object::Token(name("graph"))
+}

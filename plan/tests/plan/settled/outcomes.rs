@@ -16,10 +16,7 @@ use entra_plan::snapshot::{Claim, Content, LastVerdict, Opened, RefreshOutcome, 
 use entra_plan::{Object, Snapshot};
 
 use super::super::build::*;
-
-fn token_object() -> Object {
-    Object::Token(name("graph"))
-}
+use super::token_object;
 
 /// What was read of each object.
 fn all_read() -> Known {
@@ -384,50 +381,6 @@ fn an_answer_that_does_not_outlive_what_is_published_puts_the_renewal_off() {
             (false, None, Some(Reason::UnexpectedResponse))
         );
     }
-}
-
-/// A renewal is begun anew for want of the one or of the other, and reads both each time.
-#[test]
-fn what_a_renewal_reads_backs_off_together_and_nothing_else_does() {
-    let after = |held: Object, of: fn() -> Trouble, object: &Object| {
-        let mut known = Known::default();
-        trouble::with(&mut known, &healthy(), &held, &of(), NOW);
-        let s = Snapshot {
-            holds: known.holds.clone(),
-            ..healthy()
-        };
-        trouble::with(&mut known, &s, object, &away(), NOW);
-        known.holds[object].consecutive
-    };
-    let refused: fn() -> Trouble = || Trouble::WriteRefused(String::new());
-    for object in [Object::Session, Object::Client] {
-        for held in [Object::Session, Object::Client] {
-            assert_eq!(after(held.clone(), away, &object), 2);
-            assert_eq!(after(held, refused, &object), 1, "another back-off");
-        }
-        assert_eq!(after(Object::Login, away, &object), 1);
-    }
-    assert_eq!(after(Object::Login, away, &Object::Login), 2);
-    assert_eq!(after(Object::Session, away, &Object::Login), 1);
-    assert_eq!(after(token_object(), away, &token_object()), 2);
-}
-
-fn away() -> Trouble {
-    Trouble::Away(String::new(), None)
-}
-
-#[test]
-fn what_an_outdated_spec_asks_for_waits_and_is_said_once() {
-    let mut known = Known::default();
-    assert!(!trouble::outdated(&mut known, &healthy(), &token_object(), NOW));
-    let held = &known.holds[&token_object()];
-    assert_eq!(held.refusal.reason, Reason::ClusterUnavailable);
-    let s = Snapshot {
-        holds: known.holds.clone(),
-        ..healthy()
-    };
-    assert!(trouble::outdated(&mut known, &s, &token_object(), NOW));
-    assert_eq!(known.holds[&token_object()].consecutive, 2);
 }
 
 #[test]

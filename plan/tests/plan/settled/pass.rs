@@ -1,9 +1,9 @@
 //! What begins and ends a pass: waits that are over, clocks that were set back, words, the search for a login.
 
 use entra_plan::answer::{Account, Effect, Refusal};
-use entra_plan::known::{Absence, Known, Note};
+use entra_plan::known::{Absence, Known, Note, Unsteady};
 use entra_plan::reason::Reason;
-use entra_plan::schedule::{DAY, RETRY_AFTER_CAP, SEARCH_FIRST, SEARCH_LAST, SEND_WINDOW};
+use entra_plan::schedule::{DAY, RETRY_AFTER_CAP, SEARCH_FIRST, SEARCH_LAST, SEND_WINDOW, UNSTEADY};
 use entra_plan::settle::{client, pass, reads, renewal};
 use entra_plan::snapshot::{AttemptSeen, Failure, Login, Ownership, Repairs, Session, Snapshot, Withheld};
 use entra_plan::{Object, Time};
@@ -40,6 +40,22 @@ fn a_permit_and_a_turn_are_awaited_until_then_and_no_longer_than_they_can_be() {
     assert_eq!(waits(SEND_WINDOW + 1), (true, false), "the clock was set back");
     assert_eq!(waits(RETRY_AFTER_CAP), (true, false));
     assert_eq!(waits(RETRY_AFTER_CAP + 1), (false, false));
+}
+
+#[test]
+fn a_back_off_that_ended_in_the_future_is_not_gone_on_from() {
+    let longest = RETRY_AFTER_CAP + UNSTEADY;
+    for (until, kept) in [(longest, true), (longest + 1, false)] {
+        let unsteady = Some(Unsteady {
+            consecutive: 2,
+            until: NOW.plus(until),
+        });
+        let known = Known {
+            unsteady,
+            ..Known::default()
+        };
+        assert_eq!(begun(known, &healthy()).unsteady.is_some(), kept);
+    }
 }
 
 /// The clock was set back.
