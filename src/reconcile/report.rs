@@ -420,12 +420,14 @@ mod tests {
     /// Where the API server fails every other call, statuses flip, and each would begin with the shortest pause.
     #[test]
     fn the_back_off_of_the_next_status_goes_on_from_that_of_the_last() {
-        let mut memory = Memory::default();
-        memory.unwritten = Some(Unwritten {
-            status: EntraCredentialStatus::default(),
-            tries: 2,
-            next_attempt_at: Time(1000),
-        });
+        let mut memory = Memory {
+            unwritten: Some(Unwritten {
+                status: EntraCredentialStatus::default(),
+                tries: 2,
+                next_attempt_at: Time(1000),
+            }),
+            ..Memory::default()
+        };
         assert_eq!(failed_before(&memory, Time(1000)), 2);
         got_through(&mut memory);
         assert!(memory.unwritten.is_none());

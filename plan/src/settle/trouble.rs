@@ -131,10 +131,8 @@ fn hold(known: &mut Known, s: &Snapshot, object: &Object, refusal: Refusal, now:
         .filter_map(|other| s.holds.get(other))
         .filter(|f| f.retries_as(&refusal))
         .max_by_key(|f| f.consecutive);
-    let lately = match refusal.reason {
-        Reason::ClusterUnavailable => unsteady(known, now),
-        _ => 0,
-    };
+    let unanswered = refusal.reason == Reason::ClusterUnavailable;
+    let lately = if unanswered { unsteady(known, now) } else { 0 };
     let consecutive = failure::consecutive(previous, &refusal).max(lately.saturating_add(1));
     let next = failure::nth(consecutive, refusal, now, s.object.spread, None);
     known.holds.insert(object.clone(), next);
