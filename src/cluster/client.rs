@@ -64,10 +64,10 @@ pub enum ConnectError {
     Client(#[source] Box<kube::Error>),
 }
 
-/// A client from a kubeconfig file, or as the ServiceAccount of this pod if none is given.
+/// How to reach the API server: by a kubeconfig file, or as the ServiceAccount of this pod if none is given.
 ///
-/// No call is made. It never looks at `KUBECONFIG` or the home directory: what is not given is not used.
-pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> {
+/// It never looks at `KUBECONFIG` or the home directory: what is not given is not used.
+pub async fn configure(kubeconfig: Option<&Path>) -> Result<Config, ConnectError> {
     let mut config = match kubeconfig {
         Some(path) => from_file(path)
             .await
@@ -75,6 +75,11 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ConnectError> 
         None => Config::incluster().map_err(|e| ConnectError::InCluster(Box::new(e)))?,
     };
     tighten(&mut config);
+    Ok(config)
+}
+
+/// A client for calls. No call is made.
+pub fn connect(config: Config) -> Result<Client, ConnectError> {
     Client::try_from(config).map_err(|e| ConnectError::Client(Box::new(e)))
 }
 
@@ -363,7 +368,7 @@ pub(super) mod tests {
 
     #[tokio::test]
     async fn a_missing_kubeconfig_is_an_error_and_not_a_fallback() {
-        let missing = connect(Some(Path::new("/nonexistent/kubeconfig"))).await;
+        let missing = configure(Some(Path::new("/nonexistent/kubeconfig"))).await;
         assert!(matches!(missing, Err(ConnectError::Kubeconfig(_))));
     }
 }

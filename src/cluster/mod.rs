@@ -34,10 +34,11 @@ mod service_accounts;
 mod status;
 mod store;
 mod watch;
+mod watch_clients;
 
 pub use adapter::KubeCluster;
 pub use brake::{Brake, Class};
-pub use client::{ConnectError, DEADLINE, connect};
+pub use client::{ConnectError, DEADLINE, configure, connect};
 pub use events::Reporter;
 pub use inspect::{Right, Source};
 pub use lean::{Lean, Undecodable};
@@ -49,3 +50,4 @@ pub use watch::{
     Change, CredentialChanges, Interruption, Rewound, Scope, SecretChanges, Selects, Watch, place, scopes,
     secret_watches, watch_credentials, watch_secrets,
 };
+pub use watch_clients::WatchClients;

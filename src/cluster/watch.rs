@@ -20,14 +20,16 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use futures::stream::{BoxStream, SelectAll, Stream, StreamExt, select_all, unfold};
+use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::watcher;
-use kube::{Api, Client, Resource};
+use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
 use super::failure::{Verb, classify, unavailable};
 use super::knock::{Door, Knock};
 use super::lean::Lean;
 use super::metadata::SeenSecret;
+use super::watch_clients::WatchClients;
 use crate::api::{
     CLIENT_SECRET_TYPE, EntraCredential, IS_TOKEN, LABEL_TOKEN, LOGIN_TYPE, REFRESH_TOKEN_TYPE, TLS_TYPE,
 };
@@ -168,41 +170,43 @@ pub fn secret_watches(scopes: &[Scope]) -> Vec<Watch> {
 }
 
 /// Watches Secrets.
-pub fn watch_secrets(client: &Client, watches: &[Watch], rewound: &Rewound) -> SecretChanges {
+pub fn watch_secrets(clients: &WatchClients, watches: &[Watch], rewound: &Rewound) -> SecretChanges {
     let mut doors: BTreeMap<Scope, Door> = BTreeMap::new();
     let each = |watch: &Watch| {
         let door = doors.entry(watch.scope.clone()).or_default().clone();
-        watch_selected(client, watch.clone(), rewound.clone(), door)
+        watch_selected(clients, watch.clone(), rewound.clone(), door)
     };
     select_all(watches.iter().map(each))
 }
 
 fn watch_selected(
-    client: &Client,
+    clients: &WatchClients,
     watch: Watch,
     rewound: Rewound,
     door: Door,
 ) -> BoxStream<'static, (Watch, Change<SeenSecret>)> {
-    let api = match &watch.scope {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
-    let changes = changes(api, watch.selects.config(), rewound, door);
+    let changes = changes(api(clients, &watch.scope), watch.selects.config(), rewound, door);
     changes.map(move |change| (watch.clone(), change)).boxed()
 }
 
 /// Watches the credentials of a scope.
 pub fn watch_credentials(
-    client: &Client,
+    clients: &WatchClients,
     scope: Scope,
     rewound: Rewound,
 ) -> BoxStream<'static, (Scope, Change<Lean<EntraCredential>>)> {
-    let api = match &scope {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
-    let changes = changes(api, config(), rewound, Door::default());
+    let changes = changes(api(clients, &scope), config(), rewound, Door::default());
     changes.map(move |change| (scope.clone(), change)).boxed()
+}
+
+fn api<K>(clients: &WatchClients, scope: &Scope) -> Api<K>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+{
+    match scope {
+        Some(namespace) => Api::namespaced(clients.of(scope), namespace),
+        None => Api::all(clients.of(scope)),
+    }
 }
 
 fn config() -> watcher::Config {

@@ -25,7 +25,7 @@ use super::proxies;
 use super::roots::Roots;
 use super::view::StoreView;
 use super::watches::{credentials_of, follow_credentials, follow_secrets};
-use crate::cluster::{self, ConnectError, KubeCluster, Reporter, SecretStore};
+use crate::cluster::{self, ConnectError, KubeCluster, Reporter, SecretStore, WatchClients};
 use crate::entra::{self, Authorities, BuildError, DeclarationError, Peer};
 use crate::plan::policy::Policy;
 use crate::reconcile::ports::{Clock, Ports};
@@ -119,6 +119,7 @@ struct Base {
     identity: String,
     namespace: String,
     client: kube::Client,
+    watching: WatchClients,
     cluster: Arc<KubeCluster>,
     store: Arc<SecretStore>,
     scopes: Vec<cluster::Scope>,
@@ -169,8 +170,10 @@ impl Base {
         let config = Config::load(args.config.as_deref())?;
         proxies::tell(&config);
         let clock = SystemClock::start();
-        let client = cluster::connect(args.kubeconfig.as_deref()).await?;
+        let reach = cluster::configure(args.kubeconfig.as_deref()).await?;
         let scopes = cluster::scopes(&config.scope.names().unwrap_or_default());
+        let watching = WatchClients::new(&reach, &scopes)?;
+        let client = cluster::connect(reach)?;
         let store = Arc::new(SecretStore::new(&cluster::secret_watches(&scopes)));
         let identity = args.pod.identity();
         let reporter = Reporter {
@@ -200,6 +203,7 @@ impl Base {
             identity,
             namespace: args.pod.namespace,
             client,
+            watching,
             cluster,
             store,
             scopes,
@@ -215,7 +219,7 @@ impl Base {
     async fn work(self, authorities: Authorities) -> Result<(), RunError> {
         let lists = Arc::new(self.lists());
         let secrets = cluster::watch_secrets(
-            &self.client,
+            &self.watching,
             &cluster::secret_watches(&self.scopes),
             &self.store.rewound(),
         );
@@ -325,7 +329,7 @@ impl Base {
         let election = self.elect();
         self.measure(&controller, keys.ring().clone());
         let each = |scope: &cluster::Scope| {
-            let credentials = cluster::watch_credentials(&self.client, scope.clone(), self.store.rewound());
+            let credentials = cluster::watch_credentials(&self.watching, scope.clone(), self.store.rewound());
             credentials_of(scope.clone(), credentials, Arc::clone(&lists))
         };
         let credentials = select_all(self.scopes.iter().map(each));

@@ -25,6 +25,10 @@ const SERVED: u64 = 40;
 const WATCHED: Duration = Duration::from_secs(15);
 const ASKED: usize = 12;
 
+/// Namespaces that are served, and connections that this may take: two for their watches, and some for calls.
+const NAMESPACES: usize = 12;
+const CONNECTIONS: usize = 8;
+
 /// How often an account asked for anything in a namespace while it was watched.
 async fn asks(account: &Account, namespace: &str) -> usize {
     let plane = &stage().await.plane;
@@ -79,6 +83,30 @@ async fn sign_in(place: &Place) -> String {
 
 fn no_list(namespace: &str) -> String {
     format!("cannot list secrets in the namespace {namespace}: ")
+}
+
+/// Six watches of each namespace share a connection by tens of them; what is left is for calls.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_watches_of_many_namespaces_share_connections() {
+    let home = Place::new("many").await;
+    let account = Account::new(&home).await;
+    let mut places = Vec::new();
+    for _ in 0..NAMESPACES {
+        let place = Place::new("many").await;
+        account.allow(&place.namespace).await;
+        places.push(place);
+    }
+    let namespaces: Vec<_> = places.iter().map(|place| place.namespace.as_str()).collect();
+    let operator = account.operator(&namespaces, OperatorOptions::default()).await;
+    sign_in(&places[NAMESPACES - 1]).await;
+    places[NAMESPACES - 1].expect("one", "Ready", "True/Fresh").await;
+    let url = stage().await.plane.server_url();
+    let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
+    let connections = operator.connections(port.unwrap());
+    assert!(
+        (1..=CONNECTIONS).contains(&connections),
+        "{connections} connections"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -465,9 +465,9 @@ impl World {
                     && account.as_ref().is_none_or(|account| *account == a.account)
             });
             let shaped = t.labels.iter().all(|(k, v)| object.labels.get(k) == Some(v));
-            // No pod reads the label that we select by, and who is suspended gets no write.
-            let shown = object.managed() || credential.spec.suspend;
-            !(good && shaped && shown && self.is_intact(&key, object))
+            // No pod reads a label, and who is suspended gets no write.
+            let labelled = (object.managed() && shaped) || credential.spec.suspend;
+            !(good && labelled && self.is_intact(&key, object))
         };
         let lacking = credential.spec.tokens.iter().filter(lacks);
         lacking.map(|t| t.secret_name.clone()).collect()

@@ -73,7 +73,7 @@ async fn a_list_tells_whether_etcd_was_set_back() {
 /// Feeds the store from the watches.
 fn follow(world: &World) -> tokio::task::JoinHandle<()> {
     let watches = secret_watches(&scopes(std::slice::from_ref(&world.namespace)));
-    let mut changes = watch_secrets(&world.client, &watches, &world.store.rewound());
+    let mut changes = watch_secrets(&world.client.clone().into(), &watches, &world.store.rewound());
     let store = Arc::clone(&world.store);
     tokio::spawn(async move {
         while let Some((watch, change)) = changes.next().await {
@@ -96,7 +96,7 @@ async fn until(condition: impl Fn() -> bool) {
 async fn credentials_are_watched_lean() {
     let world = World::new().await;
     let scope = Some(Arc::from(world.namespace.as_str()));
-    let mut changes = watch_credentials(&world.client, scope, world.store.rewound());
+    let mut changes = watch_credentials(&world.client.clone().into(), scope, world.store.rewound());
     assert!(matches!(changes.next().await, Some((_, Change::Restarted))));
     let Some((_, Change::Applied(credential))) = changes.next().await else {
         panic!("no credential");

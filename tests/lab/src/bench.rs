@@ -103,7 +103,7 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
     let options = || options(&elsewhere);
     let alone = alone(&stage).await;
     tell(credentials, "makes the calls of all logins in a loop");
-    let bare_logins_seconds = bare_logins::seconds(&stage, credentials).await?;
+    let bare_logins = bare_logins::measure(&stage, credentials).await?;
     let operator = stage.operator(&args.program, options()).await?;
     tokio::time::sleep(SETTLE / 4).await;
     let idle = memory(operator.pid());
@@ -139,7 +139,7 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
         alone,
         idle,
         all_ready_seconds: sign_in.seconds,
-        bare_logins_seconds,
+        bare_logins,
         logins,
         renewals,
         loaded,

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::bare_logins;
+use super::bare_logins::{self, BareLogins};
 use super::meter::{Memory, Used};
 use super::renewals::Renewals;
 use super::start::Start;
@@ -28,7 +28,7 @@ pub(super) struct Figures {
     /// From the last create until all were Ready.
     pub(super) all_ready_seconds: f64,
     /// The calls of as many logins, made by a loop.
-    pub(super) bare_logins_seconds: f64,
+    pub(super) bare_logins: BareLogins,
     /// What the sign-ins cost, from the first create.
     pub(super) logins: Cost,
     /// A while of renewals.
@@ -50,7 +50,7 @@ impl Figures {
     }
 
     fn renewal_rows(&self) -> Vec<(&'static str, String)> {
-        let r = &self.renewals;
+        let (r, bare) = (&self.renewals, &self.bare_logins);
         let cost = &r.cost;
         let per_second = |used: f64| used / self.alone.seconds.max(1.0);
         let net = |used: f64, alone: f64| per(used - per_second(alone) * cost.used.seconds, r.count);
@@ -63,7 +63,10 @@ impl Figures {
             ("binary (MB)", format!("{:.1}", real(self.binary_bytes) / 1e6)),
             (
                 "all Ready after the last create · the same calls in a loop (s)",
-                format!("{:.1} · {:.1}", self.all_ready_seconds, self.bare_logins_seconds),
+                format!(
+                    "{:.1} · {:.1} for {}",
+                    self.all_ready_seconds, bare.seconds, bare.count
+                ),
             ),
             (
                 "calls to the API server per sign-in · in the loop",

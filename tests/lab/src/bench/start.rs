@@ -98,7 +98,8 @@ fn bare(stage: &Stage) -> Result<f64, Error> {
 }
 
 async fn connect(kubeconfig: &Path) -> Result<Client, Error> {
-    let connected = entra_operator::cluster::connect(Some(kubeconfig)).await;
+    let config = entra_operator::cluster::configure(Some(kubeconfig)).await;
+    let connected = config.and_then(entra_operator::cluster::connect);
     connected.map_err(|error| failed(&format!("cannot connect: {error}")))
 }
 

@@ -1,5 +1,6 @@
 //! One operator process: the real binary under its own ServiceAccount. It dies with the harness, even by SIGKILL.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -142,6 +143,19 @@ impl Operator {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).ok()?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
         line.split_whitespace().next()?.parse().ok()
+    }
+
+    /// Connections that it has to this port now, from `/proc`.
+    pub fn connections(&self, port: u16) -> usize {
+        let of = |table: &str| {
+            let text =
+                std::fs::read_to_string(format!("/proc/{}/net/{table}", self.pid())).unwrap_or_default();
+            let sockets: Vec<_> = text.lines().filter_map(|line| established(line, port)).collect();
+            sockets
+        };
+        let mine = sockets(self.pid());
+        let to_it = [of("tcp"), of("tcp6")].concat();
+        to_it.iter().filter(|socket| mine.contains(*socket)).count()
     }
 
     /// What it has logged so far.
@@ -325,4 +339,26 @@ fn spawn(program: &Path, directory: &Path, log: &Path, options: &OperatorOptions
 fn io(action: &str) -> impl FnOnce(std::io::Error) -> Error + use<> {
     let action = action.to_owned();
     move |source| Error::Io { action, source }
+}
+
+/// The socket of a line of `/proc/net/tcp` (`proc(5)`), if it is connected to this port.
+fn established(line: &str, port: u16) -> Option<String> {
+    const ESTABLISHED: &str = "01";
+    let fields: Vec<_> = line.split_whitespace().collect();
+    let (remote, state, inode) = (fields.get(2)?, *fields.get(3)?, fields.get(9)?);
+    let to = u16::from_str_radix(remote.rsplit(':').next()?, 16).ok()?;
+    (to == port && state == ESTABLISHED).then(|| format!("socket:[{inode}]"))
+}
+
+/// Sockets that a process holds.
+fn sockets(pid: u32) -> HashSet<String> {
+    let files = std::fs::read_dir(format!("/proc/{pid}/fd"));
+    let targets = files
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|file| std::fs::read_link(file.path()).ok());
+    targets
+        .map(|target| target.to_string_lossy().into_owned())
+        .collect()
 }
