@@ -31,7 +31,7 @@ pub struct Known {
     /// The client credential, in the version that was read.
     pub client: Option<ClientSeen>,
     /// Notes on token entries, by Secret name.
-    pub entries: BTreeMap<EntryName, Note>,
+    pub entries: BTreeMap<EntryName, Box<Note>>,
     /// Failure of the refresh token, client or tenant.
     pub failure: Option<Failure>,
     /// Failure of the last login attempt.

@@ -47,7 +47,7 @@ pub use metadata::SeenSecret;
 pub use observe::{Observer, Resource, Write};
 pub use store::{Altered, KnownThen, SecretStore};
 pub use watch::{
-    Change, CredentialChanges, Interruption, Rewound, Scope, SecretChanges, Selects, Watch, place, scopes,
-    secret_watches, watch_credentials, watch_secrets,
+    Change, CredentialChanges, Interruption, PAGE, Rewound, Scope, SecretChanges, Selects, Watch, place,
+    scopes, secret_watches, watch_credentials, watch_secrets,
 };
 pub use watch_clients::WatchClients;

@@ -36,7 +36,7 @@ use crate::api::{
 use crate::reconcile::ports::ClusterError;
 
 /// Objects per page of a list: bounds the memory of a relist.
-const PAGE: u32 = 100;
+pub const PAGE: u32 = 100;
 
 /// Attempts to resume a watch, of which each failed; with the pauses between them they take some seconds. etcd is
 /// restored while no API server runs.

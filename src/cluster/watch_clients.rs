@@ -68,7 +68,8 @@ impl WatchClients {
         Ok(clients)
     }
 
-    pub(super) fn of(&self, scope: &Scope) -> Client {
+    /// The client of the watches of this scope.
+    pub fn of(&self, scope: &Scope) -> Client {
         self.of.get(scope).unwrap_or(&self.any).clone()
     }
 }

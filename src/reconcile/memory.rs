@@ -26,7 +26,7 @@ pub struct Memory {
     /// Status as it was written last.
     pub written: EntraCredentialStatus,
     /// The status that did not get through, and when it is written again.
-    pub unwritten: Option<Unwritten>,
+    pub unwritten: Option<Box<Unwritten>>,
     /// Whether the status was taken in.
     pub restored: bool,
     /// Generation at the last pass.

@@ -11,11 +11,11 @@ use crate::plan::snapshot::{self, Binding, Held, LoginOutcome, RefreshOutcome};
 #[derive(Debug, Default)]
 pub struct Pocket {
     /// Outcome of an exchange, with its tokens if it was accepted.
-    pub login: Option<PendingLogin>,
+    pub login: Option<Box<PendingLogin>>,
     /// A newer session, or the death of the stored one.
     pub refresh: Option<PendingRefresh>,
     /// Access tokens by Secret name.
-    pub tokens: BTreeMap<EntryName, HeldToken>,
+    pub tokens: BTreeMap<EntryName, Box<HeldToken>>,
 }
 
 /// Outcome of an exchange.

@@ -82,11 +82,11 @@ async fn write<P: Ports>(
             | ClusterError::Refused(_)
             | ClusterError::Immutable => None,
         };
-        memory.unwritten = Some(Unwritten {
+        memory.unwritten = Some(Box::new(Unwritten {
             status,
             tries,
             next_attempt_at: schedule::retry_status(now, tries, credential.spread(), after),
-        });
+        }));
         return;
     }
     if denied(&status) && !denied(&memory.written) {
@@ -421,11 +421,11 @@ mod tests {
     #[test]
     fn the_back_off_of_the_next_status_goes_on_from_that_of_the_last() {
         let mut memory = Memory {
-            unwritten: Some(Unwritten {
+            unwritten: Some(Box::new(Unwritten {
                 status: EntraCredentialStatus::default(),
                 tries: 2,
                 next_attempt_at: Time(1000),
-            }),
+            })),
             ..Memory::default()
         };
         assert_eq!(failed_before(&memory, Time(1000)), 2);

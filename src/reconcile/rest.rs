@@ -6,9 +6,9 @@
 use super::credential::Credential;
 use super::memory::Memory;
 use super::observe::first_ahead;
-use super::ports::{Clock, Ports};
+use super::ports::Ports;
 use crate::api::EntraCredentialStatus;
-use crate::plan::schedule::DELETED_AGAIN;
+use crate::plan::looks::Search;
 use crate::plan::{Known, Time};
 
 /// What a process remembers of one credential.
@@ -18,33 +18,37 @@ pub struct Remembered {
     /// What was forgotten is what the status tells. Otherwise, without a memory, this process has not looked at it yet, or
     /// another one has since.
     as_told: bool,
+    kept: Option<Box<Kept>>,
+}
+
+/// What no status tells and is kept of what rests all the same, because it is little.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Kept {
+    deleted_login_at: Option<Time>,
+    search: Search,
 }
 
 impl Remembered {
     /// The memory for a pass.
     pub fn recall<P: Ports>(&mut self, ports: &P, credential: &Credential) -> &mut Memory {
         let as_told = std::mem::take(&mut self.as_told);
+        let kept = &mut self.kept;
         self.memory.get_or_insert_with(|| {
-            if as_told {
-                Box::new(woken(credential, first_ahead(ports, credential)))
+            let mut memory = if as_told {
+                woken(credential, first_ahead(ports, credential))
             } else {
-                Box::default()
-            }
+                Memory::default()
+            };
+            kept.take().unwrap_or_default().back_into(&mut memory.known);
+            Box::new(memory)
         })
     }
 
     /// Forgets what `credential` tells, if that is all.
     pub fn rest<P: Ports>(&mut self, ports: &P, credential: &Credential) {
-        let rests = |memory: &Memory| {
-            rests(
-                memory,
-                credential,
-                first_ahead(ports, credential),
-                ports.clock().now(),
-            )
-        };
-        if self.memory.as_deref().is_some_and(rests) {
-            self.memory = None;
+        let rests = |memory: &Memory| rests(memory, credential, first_ahead(ports, credential));
+        if let Some(memory) = self.memory.take_if(|memory| rests(memory)) {
+            self.kept = Kept::of(&memory.known);
             self.as_told = true;
         }
     }
@@ -83,8 +87,23 @@ impl Remembered {
     }
 }
 
+impl Kept {
+    fn of(known: &Known) -> Option<Box<Self>> {
+        let kept = Self {
+            deleted_login_at: known.deleted_login_at,
+            search: known.search,
+        };
+        (kept != Self::default()).then(|| Box::new(kept))
+    }
+
+    fn back_into(self, known: &mut Known) {
+        known.deleted_login_at = self.deleted_login_at;
+        known.search = self.search;
+    }
+}
+
 /// Whether forgetting a memory loses nothing: it is told by the status, or read again with the next renewal.
-fn rests(memory: &Memory, credential: &Credential, ahead: i64, now: Time) -> bool {
+fn rests(memory: &Memory, credential: &Credential, ahead: i64) -> bool {
     let told = credential
         .status
         .as_ref()
@@ -92,7 +111,7 @@ fn rests(memory: &Memory, credential: &Credential, ahead: i64, now: Time) -> boo
     let same = memory.generation == memory.written.observed_generation;
     told && same && memory.restored && !holds_more(memory) && {
         let again = woken(credential, ahead).known;
-        like(&again, memory.known.clone(), now) == again
+        like(&again, memory.known.clone()) == again
     }
 }
 
@@ -119,7 +138,7 @@ fn has_failed(status: &EntraCredentialStatus) -> bool {
 }
 
 /// What is known, without what the next pass learns again or has no use for.
-fn like(again: &Known, mut known: Known, now: Time) -> Known {
+fn like(again: &Known, mut known: Known) -> Known {
     // A renewal reads both; the metrics tell of a certificate's end all the while.
     known.session = None;
     known.client = known.client.filter(|client| client.expires_at.is_some());
@@ -128,7 +147,8 @@ fn like(again: &Known, mut known: Known, now: Time) -> Known {
     // Of one pass.
     known.taken.clear();
     known.stored = 0;
-    known.deleted_login_at = known.deleted_login_at.filter(|at| now < at.plus(DELETED_AGAIN));
+    // It is kept.
+    Kept::default().back_into(&mut known);
     // The rest of it is in the seal.
     if let (Some(known), Some(told)) = (&mut known.account, &again.account) {
         known.subject.clone_from(&told.subject);
@@ -158,13 +178,29 @@ mod tests {
         let credential = usual();
         let mut memory = woken(&credential, 0);
         change(&mut memory);
-        rests(&memory, &credential, 0, NOW)
+        rests(&memory, &credential, 0)
     }
 
     #[test]
     fn what_the_status_tells_is_forgotten() {
         assert!(rests_with(|_| ()));
         assert!(rests_with(|m| m.known.stored = 3), "that was of one pass");
+    }
+
+    /// A credential that waits for its login, and one that has just signed in.
+    #[test]
+    fn what_is_kept_of_what_rests_is_known_again() {
+        let search = Search::begun(NOW, false, false, 7);
+        let knows = |known: &mut Known| {
+            known.search = search;
+            known.deleted_login_at = Some(NOW);
+        };
+        assert!(rests_with(|m| knows(&mut m.known)));
+        let (mut before, mut after) = (Known::default(), Known::default());
+        assert_eq!(Kept::of(&before), None, "nothing is no memory");
+        knows(&mut before);
+        Kept::of(&before).unwrap().back_into(&mut after);
+        assert_eq!(after, before);
     }
 
     #[test]
@@ -176,11 +212,11 @@ mod tests {
         assert!(!rests_with(|m| m.restored = false));
         assert!(!rests_with(|m| m.written.observed_generation = None));
         assert!(!rests_with(|m| {
-            m.unwritten = Some(Unwritten {
+            m.unwritten = Some(Box::new(Unwritten {
                 status: usual().status.unwrap(),
                 tries: 1,
                 next_attempt_at: NOW,
-            });
+            }));
         }));
     }
 }

@@ -140,7 +140,7 @@ fn restore_token(known: &mut Known, token: &TokenStatus, generation: i64, foreig
         looked_at: foreign_since.filter(|_| token.secret_resource_version.is_none()),
         ..Note::default()
     };
-    known.entries.insert(name, note);
+    known.entries.insert(name, Box::new(note));
 }
 
 /// `generation` is the one that the status was written for.

@@ -379,7 +379,7 @@ fn of_status(known: &Known) -> Known {
         entries: known
             .entries
             .iter()
-            .map(|(name, note)| (name.clone(), kept(note)))
+            .map(|(name, note)| (name.clone(), Box::new(kept(note))))
             .collect(),
         handled: known.handled,
         last_redeemed_at: known.last_redeemed_at,

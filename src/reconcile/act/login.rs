@@ -220,11 +220,11 @@ impl<P: Ports> Pass<'_, P> {
             user,
             result,
         };
-        self.memory.pocket.login = Some(PendingLogin {
+        self.memory.pocket.login = Some(Box::new(PendingLogin {
             outcome,
             tokens,
             binding,
-        });
+        }));
     }
 
     fn judge(

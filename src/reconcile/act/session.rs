@@ -135,7 +135,7 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    async fn store_login(&mut self, s: &Snapshot, pending: PendingLogin) {
+    async fn store_login(&mut self, s: &Snapshot, pending: Box<PendingLogin>) {
         let mut record = s.record().cloned().unwrap_or_default();
         if !settle::store::login_fits(s, &record) {
             return;
@@ -223,7 +223,7 @@ impl<P: Ports> Pass<'_, P> {
         sealing.annotations.extend(annotations::of_session(&token));
     }
 
-    fn login_stored(&mut self, s: &Snapshot, record: Record, pending: PendingLogin, meta: SecretMeta) {
+    fn login_stored(&mut self, s: &Snapshot, record: Record, pending: Box<PendingLogin>, meta: SecretMeta) {
         let (version, now) = (meta.version.clone(), self.now());
         let key = self.credential.session_key();
         self.ports.view().wrote(Kind::Session, &key, meta);
@@ -259,15 +259,15 @@ impl<P: Ports> Pass<'_, P> {
         entry: &EntryName,
         pin: &Pin,
         tokens: Tokens,
-    ) -> Option<HeldToken> {
+    ) -> Option<Box<HeldToken>> {
         let (binding, spec) = (s.binding()?, self.credential.entry(entry)?);
-        Some(HeldToken {
+        Some(Box::new(HeldToken {
             held: crate::plan::snapshot::Held {
                 request: marks::request(self.ports, binding, &pin.tag, spec),
                 granted: tokens.granted,
             },
             access_token: tokens.access_token,
-        })
+        }))
     }
 
     async fn store_refresh(&mut self, s: &Snapshot, pending: PendingRefresh) {

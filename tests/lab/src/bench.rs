@@ -11,6 +11,7 @@
 mod bare_logins;
 mod elsewhere;
 mod eyes;
+mod hostile;
 mod meter;
 mod population;
 mod renewals;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use self::elsewhere::Elsewhere;
 use self::eyes::Eyes;
-use self::meter::{Meter, Used, memory};
+use self::meter::{Meter, Used, footprint};
 use self::population::{Population, SignedIn};
 use self::report::{Figures, table};
 use self::window::{Cost, Window};
@@ -60,6 +61,9 @@ pub struct Args {
     /// Namespaces that they are spread over
     #[arg(long, default_value_t = 1)]
     namespaces: usize,
+    /// Serve a list of these namespaces, and not the whole cluster
+    #[arg(long)]
+    listed: bool,
     /// Renewals that are due in a second, where tokens then live for 24 s or longer
     #[arg(long, default_value_t = 16)]
     rate: u64,
@@ -100,17 +104,18 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
     let stage = Stage::start_with(&args.tree, world.clone(), controlplane::Options::default()).await?;
     let elsewhere = Elsewhere::start(&stage, world).await?;
     let eyes = Eyes::open(&stage.plane.client().await?);
-    let options = || options(&elsewhere);
+    let population = Population {
+        credentials,
+        namespaces: args.namespaces,
+    };
+    population.prepare(&stage).await?;
+    let options = || options(&elsewhere, args.listed.then_some(population));
     let alone = alone(&stage).await;
     tell(credentials, "makes the calls of all logins in a loop");
     let bare_logins = bare_logins::measure(&stage, credentials).await?;
     let operator = stage.operator(&args.program, options()).await?;
     tokio::time::sleep(SETTLE / 4).await;
-    let idle = memory(operator.pid());
-    let population = Population {
-        credentials,
-        namespaces: args.namespaces,
-    };
+    let idle = footprint(&stage, &operator);
     tell(credentials, "creates credentials and logins");
     let (sign_in, logins) = sign_in(&stage, &elsewhere, &operator, &eyes, population).await?;
     tell(
@@ -119,18 +124,18 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
     );
     let renewals =
         renewals::measure(&stage, &elsewhere, &operator, &eyes, &sign_in, life, args.window).await?;
-    let loaded = memory(operator.pid());
+    let loaded = footprint(&stage, &operator);
+    tell(credentials, "meets a hostile namespace");
+    let hostile = hostile::meet(&stage, &operator, &eyes).await?;
     tell(credentials, "meets a host that hangs and sessions that are ended");
     let troubles = troubles::meet(&stage, &operator, &eyes, population).await?;
     tell(
         credentials,
         "renews all for an hour, so that nothing is due, and starts again",
     );
-    stage.simulator.set_token_lifetime(LONG);
-    elsewhere.simulator.set_token_lifetime(LONG);
-    tokio::time::sleep(Duration::from_secs(life)).await;
+    renew_for_long(&stage, &elsewhere, life).await;
     let (start, operator) = start::again(&stage, &elsewhere, &args.program, operator, options()).await?;
-    let peak = start::scraped(&operator).await;
+    let peak = start::scraped(&stage, &operator).await;
     Ok(Figures {
         credentials,
         namespaces: args.namespaces,
@@ -143,10 +148,18 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
         logins,
         renewals,
         loaded,
+        hostile,
         troubles,
         start,
         peak,
     })
+}
+
+/// Lets all be renewed once more, for so long that nothing is due soon.
+async fn renew_for_long(stage: &Stage, elsewhere: &Elsewhere, life: u64) {
+    stage.simulator.set_token_lifetime(LONG);
+    elsewhere.simulator.set_token_lifetime(LONG);
+    tokio::time::sleep(Duration::from_secs(life)).await;
 }
 
 /// What the control plane costs with nobody connected.
@@ -182,14 +195,23 @@ fn life(credentials: usize, rate: u64) -> u64 {
     life.max(SHORTEST)
 }
 
-fn options(elsewhere: &Elsewhere) -> OperatorOptions {
+fn options(elsewhere: &Elsewhere, listed: Option<Population>) -> OperatorOptions {
+    let namespaces: Vec<_> = listed
+        .iter()
+        .flat_map(|population| population.all_namespaces())
+        .collect();
+    let watch = if namespaces.is_empty() {
+        String::new()
+    } else {
+        format!("watch: {{namespaces: [{}]}}\n", namespaces.join(", "))
+    };
     OperatorOptions {
         authorities: vec![elsewhere.authority()],
         // As the image sets it.
         variables: vec![("MALLOC_ARENA_MAX".to_owned(), "1".to_owned())],
         log: "warn,entra_operator::operator=info".to_owned(),
         election: false,
-        config: "limits: {requestsPerSecondPerTenant: 1000}\n".to_owned(),
+        config: format!("{watch}limits: {{requestsPerSecondPerTenant: 1000}}\n"),
         ..OperatorOptions::default()
     }
 }

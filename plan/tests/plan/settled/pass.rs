@@ -306,7 +306,7 @@ fn a_host_that_answers_again_ends_the_pauses_that_it_caused() {
         };
         let mut known = Known {
             failure: Some(failed(reason, retry_after)),
-            entries: [(name("graph"), note)].into(),
+            entries: [(name("graph"), Box::new(note))].into(),
             ..Known::default()
         };
         renewal::turn_came(&mut known);

@@ -55,7 +55,7 @@ fn what_was_written_and_is_not_shown_is_looked_for_before_it_is_made_anew() {
         verified: Some(version("3")),
         ..Note::default()
     };
-    known.entries.insert(name("a"), note);
+    known.entries.insert(name("a"), Box::new(note));
     pass::begins(&mut known, &s, false, false, NOW);
     assert_eq!(known.entries[&name("a")].absence, Some(Absence::LookedFor));
     s.tokens[0].unlooked = true;

@@ -20,13 +20,15 @@ pub(super) struct Used {
     pub(super) etcd: f64,
 }
 
-/// Resident memory of a process, KiB.
+/// What the operator takes: resident memory, KiB, and connections to the API server.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
-pub(super) struct Memory {
-    /// Now.
+pub(super) struct Footprint {
+    /// Memory now.
     pub(super) resident: u64,
     /// The most since its start, or since [`forget_peak`].
     pub(super) peak: u64,
+    /// Connections now.
+    pub(super) connections: usize,
 }
 
 /// The clocks at one moment.
@@ -74,16 +76,19 @@ fn processor(pid: u32) -> f64 {
 /// Clock ticks in a second; Linux tells user space this number whatever the kernel's own is.
 const TICKS: f64 = 100.0;
 
-/// Memory of a process now.
-pub(super) fn memory(pid: u32) -> Memory {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+/// What the operator takes now.
+pub(super) fn footprint(stage: &Stage, operator: &Operator) -> Footprint {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", operator.pid())).unwrap_or_default();
     let line = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
         line.split_whitespace().next()?.parse().ok()
     };
-    Memory {
+    let url = stage.plane.server_url();
+    let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
+    Footprint {
         resident: line("VmRSS:").unwrap_or_default(),
         peak: line("VmHWM:").unwrap_or_default(),
+        connections: port.map_or(0, |port| operator.connections(port)),
     }
 }
 

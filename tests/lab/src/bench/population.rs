@@ -49,14 +49,24 @@ pub(super) struct SignedIn {
 }
 
 impl Population {
+    /// Creates its namespaces.
+    pub(super) async fn prepare(self, stage: &Stage) -> Result<(), Error> {
+        let client = stage.plane.client().await?;
+        for name in self.all_namespaces() {
+            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+            create::<Namespace>(&Api::all(client.clone()), &object).await?;
+        }
+        Ok(())
+    }
+
+    /// Names of its namespaces.
+    pub(super) fn all_namespaces(self) -> impl Iterator<Item = String> {
+        (0..self.namespaces.max(1)).map(namespace)
+    }
+
     /// Creates the credentials, then their logins, and waits until all are Ready.
     pub(super) async fn sign_in(self, stage: &Stage, eyes: &Eyes) -> Result<SignedIn, Error> {
         let client = stage.plane.client().await?;
-        for number in 0..self.namespaces {
-            let object =
-                json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace(number)}});
-            create::<Namespace>(&Api::all(client.clone()), &object).await?;
-        }
         let all = |object: fn(Self, usize) -> Value| (0..self.credentials).map(move |i| (i, object(self, i)));
         self.create::<EntraCredential>(&client, all(Self::credential))
             .await?;

@@ -3,12 +3,16 @@
 use serde::Serialize;
 
 use super::bare_logins::{self, BareLogins};
-use super::meter::{Memory, Used};
+use super::hostile::Hostile;
+use super::meter::{Footprint, Used};
 use super::renewals::Renewals;
 use super::start::Start;
 use super::troubles::Troubles;
 use super::window::Cost;
 use crate::stage::Error;
+
+/// Bytes of memory that a credential may take, beyond the idle process.
+const BUDGET: f64 = 2500.0;
 
 /// What was measured with one number of credentials.
 #[derive(Clone, Debug, Serialize)]
@@ -23,8 +27,8 @@ pub(super) struct Figures {
     pub(super) binary_bytes: u64,
     /// The control plane with nobody connected.
     pub(super) alone: Used,
-    /// Memory without credentials.
-    pub(super) idle: Memory,
+    /// Footprint without credentials.
+    pub(super) idle: Footprint,
     /// From the last create until all were Ready.
     pub(super) all_ready_seconds: f64,
     /// The calls of as many logins, made by a loop.
@@ -33,19 +37,26 @@ pub(super) struct Figures {
     pub(super) logins: Cost,
     /// A while of renewals.
     pub(super) renewals: Renewals,
-    /// Memory after it.
-    pub(super) loaded: Memory,
+    /// Footprint after it.
+    pub(super) loaded: Footprint,
+    /// A hostile namespace after it.
+    pub(super) hostile: Hostile,
     /// Troubles after it.
     pub(super) troubles: Troubles,
     /// A start with everything there.
     pub(super) start: Start,
-    /// Memory after that and several scrapes at once.
-    pub(super) peak: Memory,
+    /// Footprint after that and several scrapes at once.
+    pub(super) peak: Footprint,
 }
 
 impl Figures {
     fn rows(&self) -> Vec<(&'static str, String)> {
-        let parts = [self.renewal_rows(), self.trouble_rows(), self.size_rows()];
+        let parts = [
+            self.renewal_rows(),
+            self.hostile_rows(),
+            self.trouble_rows(),
+            self.size_rows(),
+        ];
         parts.into_iter().flatten().collect()
     }
 
@@ -109,6 +120,27 @@ impl Figures {
         ]
     }
 
+    fn hostile_rows(&self) -> Vec<(&'static str, String)> {
+        let h = &self.hostile;
+        let [half, most, all] = h.others_late;
+        vec![
+            (
+                "a hostile namespace: touches in a second · RSS before · after · beyond 2.5 kB for each credential (MiB)",
+                format!(
+                    "{:.0} · {} · {} · {:.1}",
+                    h.touches,
+                    mib(h.before.resident),
+                    mib(h.after.resident),
+                    h.beyond(BUDGET) / 1024.0
+                ),
+            ),
+            (
+                "others meanwhile late by (s): p50 · p99 · max",
+                format!("{half:.2} · {most:.2} · {all:.2}"),
+            ),
+        ]
+    }
+
     fn trouble_rows(&self) -> Vec<(&'static str, String)> {
         let t = &self.troubles;
         let [half, most, all] = t.others_late;
@@ -145,6 +177,10 @@ impl Figures {
                 format!("{} · {}", mib(self.idle.resident), mib(self.loaded.resident)),
             ),
             ("RSS peak until loaded (MiB)", mib(self.loaded.peak)),
+            (
+                "connections to the API server: idle · loaded",
+                format!("{} · {}", self.idle.connections, self.loaded.connections),
+            ),
             (
                 "RSS started again · peak with 3 scrapes (MiB)",
                 format!("{} · {}", mib(self.start.memory.resident), mib(self.peak.peak)),

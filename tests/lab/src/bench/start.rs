@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use entra_operator::api::{EntraCredential, IS_TOKEN, LABEL_TOKEN};
+use entra_operator::cluster::{self, PAGE, WatchClients};
 use futures::{AsyncReadExt as _, future};
 use k8s_openapi::api::core::v1::Secret;
 use kube::{Client, Resource as _};
@@ -11,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::elsewhere::Elsewhere;
-use super::meter::{Memory, forget_peak, memory};
+use super::meter::{Footprint, footprint, forget_peak};
 use super::report::failed;
 use super::window::{Cost, Window};
 use crate::stage::{Error, Operator, OperatorOptions, Stage};
@@ -22,9 +23,6 @@ const WINDOW: Duration = Duration::from_secs(20);
 /// Scrapes at once.
 const SCRAPES: usize = 3;
 
-/// Objects of a page, as the operator's watches ask for them.
-const PAGE: usize = 500;
-
 /// What a start came to.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Start {
@@ -34,8 +32,8 @@ pub(super) struct Start {
     pub(super) cost: Cost,
     /// Seconds of processor time of a loop that reads the same pages and throws them away.
     pub(super) bare: f64,
-    /// Memory after it.
-    pub(super) memory: Memory,
+    /// Footprint after it.
+    pub(super) memory: Footprint,
 }
 
 /// Stops the operator and starts it anew.
@@ -64,19 +62,19 @@ pub(super) async fn again(
         ready: ready.as_secs_f64(),
         cost: open.close(stage, elsewhere, &operator).await?,
         bare,
-        memory: memory(operator.pid()),
+        memory: footprint(stage, &operator),
     };
     Ok((start, operator))
 }
 
-/// Memory after several scrapes at once; its peak is that of the whole process.
-pub(super) async fn scraped(operator: &Operator) -> Memory {
+/// Footprint after several scrapes at once; its peak is that of the whole process.
+pub(super) async fn scraped(stage: &Stage, operator: &Operator) -> Footprint {
     let Some(metrics) = operator.metrics() else {
-        return Memory::default();
+        return Footprint::default();
     };
     let url = format!("{metrics}/metrics");
     future::join_all((0..SCRAPES).map(|_| operator.get(&url))).await;
-    let peak = memory(operator.pid());
+    let peak = footprint(stage, operator);
     forget_peak(operator.pid());
     peak
 }
@@ -98,8 +96,9 @@ fn bare(stage: &Stage) -> Result<f64, Error> {
 }
 
 async fn connect(kubeconfig: &Path) -> Result<Client, Error> {
-    let config = entra_operator::cluster::configure(Some(kubeconfig)).await;
-    let connected = config.and_then(entra_operator::cluster::connect);
+    let config = cluster::configure(Some(kubeconfig)).await;
+    let clients = config.and_then(|config| WatchClients::new(&config, &[]));
+    let connected = clients.map(|clients| clients.of(&None));
     connected.map_err(|error| failed(&format!("cannot connect: {error}")))
 }
 

@@ -10,7 +10,7 @@ use kube::api::DeleteParams;
 use serde::Serialize;
 
 use super::eyes::{Arrival, Eyes, quantiles};
-use super::meter::{Memory, memory};
+use super::meter::{Footprint, footprint};
 use super::population::{Population, is_elsewhere};
 use super::report::failed;
 use crate::simulator::world::user_name;
@@ -41,8 +41,8 @@ pub(super) struct Troubles {
     pub(super) fresh_again: f64,
     /// Of a hundred pairs of renewals after the end, how many came in the order of their expiry.
     pub(super) in_order: f64,
-    /// Memory at the end of the hang.
-    pub(super) memory: Memory,
+    /// Footprint at the end of the hang.
+    pub(super) memory: Footprint,
     /// Sessions that were ended, and the most calls that were made for one of them.
     pub(super) ended: (usize, usize),
     /// Seconds until a deleted token Secret was back.
@@ -60,7 +60,7 @@ pub(super) async fn meet(
     let seen = eyes.count();
     stage.simulator.script(Rule::new(Fault::Stall).forever());
     tokio::time::sleep(LONG).await;
-    let held = memory(operator.pid());
+    let held = footprint(stage, operator);
     let others = eyes.since(seen);
     stage.simulator.clear_faults();
     let (end, seen) = (Timestamp::now(), eyes.count());
