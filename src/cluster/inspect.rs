@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::adapter::KubeCluster;
 use super::failure::{if_exists, unavailable};
-use super::watch::{Scope, place};
+use super::scope::{Scope, place};
 use crate::api::{Cloud, EntraCredential};
 use crate::reconcile::ports::ClusterError;
 

@@ -27,6 +27,7 @@ mod metadata;
 mod observe;
 mod patch;
 mod pruned;
+mod scope;
 #[cfg(test)]
 mod scripted;
 mod secrets;
@@ -45,9 +46,10 @@ pub use lean::{Lean, Undecodable};
 pub use lease::{LeaseClient, LeaseRecord, lease_time};
 pub use metadata::SeenSecret;
 pub use observe::{Observer, Resource, Write};
+pub use scope::{Scope, place, scopes};
 pub use store::{Altered, KnownThen, SecretStore};
 pub use watch::{
-    Change, CredentialChanges, Interruption, PAGE, Rewound, Scope, SecretChanges, Selects, Watch, place,
-    scopes, secret_watches, watch_credentials, watch_secrets,
+    Change, CredentialChanges, Interruption, PAGE, Rewound, SecretChanges, Selects, Watch, secret_watches,
+    watch_credentials, watch_secrets,
 };
 pub use watch_clients::WatchClients;

@@ -17,7 +17,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use futures::stream::{BoxStream, SelectAll, Stream, StreamExt, select_all, unfold};
 use k8s_openapi::NamespaceResourceScope;
@@ -29,7 +28,8 @@ use super::failure::{Verb, classify, unavailable};
 use super::knock::{Door, Knock};
 use super::lean::Lean;
 use super::metadata::SeenSecret;
-use super::watch_clients::WatchClients;
+use super::scope::Scope;
+use super::watch_clients::{SCOPES, STREAMS, WatchClients};
 use crate::api::{
     CLIENT_SECRET_TYPE, EntraCredential, IS_TOKEN, LABEL_TOKEN, LOGIN_TYPE, REFRESH_TOKEN_TYPE, TLS_TYPE,
 };
@@ -42,16 +42,8 @@ pub const PAGE: u32 = 100;
 /// restored while no API server runs.
 const ATTEMPTS: u32 = 3;
 
-/// A namespace, or all of them.
-pub type Scope = Option<Arc<str>>;
-
-/// A scope in words, as they follow a verb and a resource.
-pub fn place(scope: &Scope) -> String {
-    scope.as_ref().map_or_else(
-        || "in all namespaces".to_owned(),
-        |namespace| format!("in the namespace {namespace}"),
-    )
-}
+// Of each namespace the credentials, and Secrets by what selects them.
+const _: () = assert!(SCOPES * (1 + Selects::ALL.len()) <= STREAMS);
 
 /// Which Secrets a watch selects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -149,14 +141,6 @@ pub type SecretChanges = SelectAll<BoxStream<'static, (Watch, Change<SeenSecret>
 
 /// Changes of credentials, each with the scope of the watch that reports it.
 pub type CredentialChanges = SelectAll<BoxStream<'static, (Scope, Change<Lean<EntraCredential>>)>>;
-
-/// The scopes to watch: each of `namespaces`, or all of them if none is named.
-pub fn scopes(namespaces: &[String]) -> Vec<Scope> {
-    if namespaces.is_empty() {
-        return vec![None];
-    }
-    namespaces.iter().map(|n| Some(Arc::from(n.as_str()))).collect()
-}
 
 /// The watches on Secrets that the scopes need.
 pub fn secret_watches(scopes: &[Scope]) -> Vec<Watch> {

@@ -24,16 +24,13 @@ use kube::{Client, Config};
 use tower::{BoxError, ServiceBuilder};
 
 use super::client::ConnectError;
-use super::watch::{Scope, Selects};
+use super::scope::Scope;
 
 /// Namespaces whose watches share a connection.
-const SCOPES: usize = 10;
+pub(super) const SCOPES: usize = 10;
 
 /// Streams that an API server allows on a connection.
-const STREAMS: usize = 100;
-
-// Of each namespace the credentials, and Secrets by what selects them.
-const _: () = assert!(SCOPES * (1 + Selects::ALL.len()) <= STREAMS);
+pub(super) const STREAMS: usize = 100;
 
 /// A connection on which nothing has come for so long is asked whether it lives.
 const ASKED_AFTER: Duration = Duration::from_secs(30);

@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::history::{Source, is_older};
-use crate::cluster::watch::{Scope, Selects};
+use crate::cluster::scope::Scope;
+use crate::cluster::watch::Selects;
 use crate::plan::metadata::Uid;
 use crate::reconcile::packed::Packed;
 use crate::reconcile::ports::{Controller, Key, SecretMeta};

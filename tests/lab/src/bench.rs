@@ -125,10 +125,10 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
     let renewals =
         renewals::measure(&stage, &elsewhere, &operator, &eyes, &sign_in, life, args.window).await?;
     let loaded = footprint(&stage, &operator);
-    tell(credentials, "meets a hostile namespace");
-    let hostile = hostile::meet(&stage, &operator, &eyes).await?;
     tell(credentials, "meets a host that hangs and sessions that are ended");
     let troubles = troubles::meet(&stage, &operator, &eyes, population).await?;
+    tell(credentials, "meets a hostile namespace");
+    let hostile = hostile::meet(&stage, &operator, &eyes).await?;
     tell(
         credentials,
         "renews all for an hour, so that nothing is due, and starts again",
@@ -148,8 +148,8 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
         logins,
         renewals,
         loaded,
-        hostile,
         troubles,
+        hostile,
         start,
         peak,
     })

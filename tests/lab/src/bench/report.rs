@@ -39,10 +39,10 @@ pub(super) struct Figures {
     pub(super) renewals: Renewals,
     /// Footprint after it.
     pub(super) loaded: Footprint,
-    /// A hostile namespace after it.
-    pub(super) hostile: Hostile,
     /// Troubles after it.
     pub(super) troubles: Troubles,
+    /// A hostile namespace after them.
+    pub(super) hostile: Hostile,
     /// A start with everything there.
     pub(super) start: Start,
     /// Footprint after that and several scrapes at once.
@@ -53,8 +53,8 @@ impl Figures {
     fn rows(&self) -> Vec<(&'static str, String)> {
         let parts = [
             self.renewal_rows(),
-            self.hostile_rows(),
             self.trouble_rows(),
+            self.hostile_rows(),
             self.size_rows(),
         ];
         parts.into_iter().flatten().collect()
