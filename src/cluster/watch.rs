@@ -327,6 +327,7 @@ fn failure(error: watcher::Error) -> Interruption {
 
 #[cfg(test)]
 mod tests {
+    use super::super::scope::scopes;
     use super::*;
 
     #[test]
