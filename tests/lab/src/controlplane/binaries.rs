@@ -37,6 +37,15 @@ pub enum Program {
     Kubelet,
 }
 
+/// Which Kubernetes the programs are of: each is a Go module of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Release {
+    /// The newest that exists.
+    Newest,
+    /// The oldest that the chart is for.
+    Oldest,
+}
+
 // === impl Binaries ===
 
 impl Binaries {
@@ -54,6 +63,18 @@ impl Binaries {
             kube_apiserver: Program::ApiServer.locate()?,
             kube_controller_manager: Program::ControllerManager.locate()?,
         })
+    }
+
+    /// Builds the three programs of the oldest Kubernetes that the chart is for, and gives their directory: a value for
+    /// `KUBEBUILDER_ASSETS`.
+    ///
+    /// # Errors
+    /// As [`Binaries::locate`].
+    pub fn oldest() -> Result<PathBuf, Error> {
+        for program in [Program::Etcd, Program::ApiServer, Program::ControllerManager] {
+            program.cached_or_built(Release::Oldest)?;
+        }
+        cached(Release::Oldest)
     }
 
     /// Finds or builds `kubectl`, which only demonstrations and a few tests need.
@@ -98,7 +119,7 @@ impl Program {
     pub(crate) fn locate(self) -> Result<PathBuf, Error> {
         match assets_directory() {
             Some(directory) => self.in_assets(directory),
-            None => self.cached_or_built(),
+            None => self.cached_or_built(Release::Newest),
         }
     }
 
@@ -115,7 +136,7 @@ impl Program {
             return Err(incomplete);
         }
         let no_other_way = |error: &Error| matches!(error, Error::NoControlPlane { .. });
-        self.cached_or_built()
+        self.cached_or_built(Release::Newest)
             .map_err(|error| if no_other_way(&error) { incomplete } else { error })
     }
 
@@ -124,11 +145,16 @@ impl Program {
         matches!(self, Self::Etcd | Self::ApiServer)
     }
 
-    fn cached_or_built(self) -> Result<PathBuf, Error> {
-        let path = cache::directory()?.join(cache_key()?).join(self.file_name());
-        cache::ensure(&path, |target| build::go_build(self, target))?;
+    fn cached_or_built(self, release: Release) -> Result<PathBuf, Error> {
+        let path = cached(release)?.join(self.file_name());
+        cache::ensure(&path, |target| build::go_build(self, release, target))?;
         Ok(path)
     }
+}
+
+/// Where the programs of a release are kept.
+fn cached(release: Release) -> Result<PathBuf, Error> {
+    Ok(cache::directory()?.join(cache_key(release)?))
 }
 
 fn assets_directory() -> Option<PathBuf> {
@@ -138,12 +164,13 @@ fn assets_directory() -> Option<PathBuf> {
 }
 
 /// Sources and compiler: what the built programs depend on.
-fn cache_key() -> Result<String, Error> {
+fn cache_key(release: Release) -> Result<String, Error> {
     let mut parts = Vec::new();
-    for module in [Program::Etcd, Program::ApiServer].map(build::module_directory) {
+    for module in [Program::Etcd, Program::ApiServer].map(|program| build::module_directory(program, release))
+    {
         let sums = module.join("go.sum");
         parts.push(fs::read(&sums).map_err(Error::io(format!("read {}", sums.display())))?);
     }
-    parts.push(build::go_version()?);
+    parts.push(build::go_version(release)?);
     Ok(cache::key(parts))
 }

@@ -10,7 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Error, binaries::Program};
+use super::{
+    Error,
+    binaries::{Program, Release},
+};
 use crate::cache::report;
 
 /// How often a running build says that it is alive.
@@ -18,23 +21,23 @@ const HEARTBEAT: Duration = Duration::from_secs(20);
 /// How many of its last lines explain a failed build.
 const EXPLANATION_LINES: usize = 15;
 
-/// The directory of the Go module that a program is built from. Two modules, because etcd as a program and
+/// The directory of the Go module that a program is built from. etcd has one of its own, because etcd as a program and
 /// etcd's client inside Kubernetes want different versions.
-pub(super) fn module_directory(program: Program) -> PathBuf {
-    let module = match program {
-        Program::Etcd => "etcd",
-        Program::ApiServer
-        | Program::ControllerManager
-        | Program::Kubectl
-        | Program::Scheduler
-        | Program::Kubelet => "kubernetes",
+pub(super) fn module_directory(program: Program, release: Release) -> PathBuf {
+    let module = match (program, release) {
+        (Program::Etcd, _) => "etcd",
+        (_, Release::Newest) => "kubernetes",
+        (_, Release::Oldest) => "kubernetes-oldest",
     };
     Path::new(env!("CARGO_MANIFEST_DIR")).join("go").join(module)
 }
 
 /// What `go version` says inside the Kubernetes module, where `go.mod` may select a newer tool chain.
-pub(super) fn go_version() -> Result<Vec<u8>, Error> {
-    let output = go(Program::ApiServer).arg("version").output().map_err(no_go)?;
+pub(super) fn go_version(release: Release) -> Result<Vec<u8>, Error> {
+    let output = go(Program::ApiServer, release)
+        .arg("version")
+        .output()
+        .map_err(no_go)?;
     if output.status.success() {
         return Ok(output.stdout);
     }
@@ -46,10 +49,10 @@ pub(super) fn go_version() -> Result<Vec<u8>, Error> {
 }
 
 /// Builds `program` as the file `target`.
-pub(super) fn go_build(program: Program, target: &Path) -> Result<(), Error> {
-    let flags = linker_flags(program)?;
+pub(super) fn go_build(program: Program, release: Release, target: &Path) -> Result<(), Error> {
+    let flags = linker_flags(program, release)?;
     announce(program);
-    let mut command = go(program);
+    let mut command = go(program, release);
     command
         .args(["build", "-v", "-trimpath", "-ldflags", &flags, "-o"])
         .arg(target)
@@ -66,10 +69,10 @@ fn announce(program: Program) {
 }
 
 /// The user's Go settings must not change what is built.
-fn go(program: Program) -> Command {
+fn go(program: Program, release: Release) -> Command {
     let mut command = Command::new("go");
     command
-        .current_dir(module_directory(program))
+        .current_dir(module_directory(program, release))
         .env("CGO_ENABLED", "0")
         .env("GOFLAGS", "-mod=readonly")
         .env("GOWORK", "off")
@@ -99,12 +102,12 @@ fn package(program: Program) -> &'static str {
 }
 
 /// Without a version, the API server calls itself v0.0.0-master, and Helm's `kubeVersion` refuses that.
-fn linker_flags(program: Program) -> Result<String, Error> {
+fn linker_flags(program: Program, release: Release) -> Result<String, Error> {
     let strip = "-s -w".to_owned();
     if program == Program::Etcd {
         return Ok(strip);
     }
-    let version = kubernetes_version()?;
+    let version = kubernetes_version(release)?;
     let mut numbers = version.trim_start_matches('v').split('.');
     let (major, minor) = (
         numbers.next().unwrap_or_default(),
@@ -119,8 +122,8 @@ fn linker_flags(program: Program) -> Result<String, Error> {
 }
 
 /// The one place that says which Kubernetes this is, is `go.mod`.
-fn kubernetes_version() -> Result<String, Error> {
-    let path = module_directory(Program::ApiServer).join("go.mod");
+fn kubernetes_version(release: Release) -> Result<String, Error> {
+    let path = module_directory(Program::ApiServer, release).join("go.mod");
     let text = fs::read_to_string(&path).map_err(Error::io(format!("read {}", path.display())))?;
     version_of(&text, "k8s.io/kubernetes").ok_or_else(|| Error::Io {
         action: format!("find the version of k8s.io/kubernetes in {}", path.display()),
@@ -186,6 +189,7 @@ fn follow(program: Program, lines: impl BufRead, started: Instant) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::chart::written::KUBERNETES;
 
     #[test]
     fn version_is_read_from_both_forms_of_require() {
@@ -197,13 +201,26 @@ mod tests {
 
     #[test]
     fn linker_flags_carry_the_committed_version() -> Result<(), Error> {
-        let flags = linker_flags(Program::ApiServer)?;
-        let version = kubernetes_version()?;
+        for release in [Release::Newest, Release::Oldest] {
+            let flags = linker_flags(Program::ApiServer, release)?;
+            let version = kubernetes_version(release)?;
+            assert!(
+                flags.contains(&format!("version.gitVersion={version} ")),
+                "{flags}"
+            );
+            assert!(flags.contains("version.gitMajor=1 "), "{flags}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn the_oldest_is_what_the_chart_asks_for() -> Result<(), Error> {
+        let version = kubernetes_version(Release::Oldest)?;
+        let minor = KUBERNETES.rsplit_once('.').map(|(minor, _)| format!("v{minor}."));
         assert!(
-            flags.contains(&format!("version.gitVersion={version} ")),
-            "{flags}"
+            minor.is_some_and(|minor| version.starts_with(&minor)),
+            "{version}"
         );
-        assert!(flags.contains("version.gitMajor=1 "), "{flags}");
         Ok(())
     }
 }

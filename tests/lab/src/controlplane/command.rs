@@ -15,6 +15,9 @@ pub enum Command {
         /// Build kubectl as well
         #[arg(long)]
         kubectl: bool,
+        /// Those of the oldest Kubernetes that the chart is for, and print their directory: a value for KUBEBUILDER_ASSETS
+        #[arg(long, conflicts_with = "kubectl")]
+        oldest: bool,
     },
     /// Start a control plane, print its KUBECONFIG and run until Ctrl-C or end of the terminal
     Up,
@@ -29,7 +32,8 @@ impl Command {
     /// See [`Error`].
     pub async fn run(self) -> Result<(), Error> {
         match self {
-            Self::Build { kubectl } => build(kubectl),
+            Self::Build { oldest: true, .. } => print(&Binaries::oldest()?.display().to_string()),
+            Self::Build { kubectl, .. } => build(kubectl),
             Self::Up => up().await,
         }
     }
