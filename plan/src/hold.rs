@@ -44,7 +44,7 @@ impl Step {
                 vec![Object::Login]
             }
             Self::Exchange { .. } => vec![Object::Login, Object::Client],
-            Self::ReadSession | Self::Store | Self::Reseal => vec![Object::Session],
+            Self::ReadSession | Self::ReadToRenew(_) | Self::Store | Self::Reseal => vec![Object::Session],
             Self::ReadClient => vec![Object::Client],
             Self::Redeem(_) => vec![Object::Session, Object::Client],
             Self::Verify(names) | Self::Publish(names) | Self::Replace(names) | Self::Prune(names) => {

@@ -255,6 +255,7 @@ fn of_step(s: &Snapshot, step: &Step, now: Time, must: &mut Must<'_>) {
         ),
         Step::ReadLogin
         | Step::ReadSession
+        | Step::ReadToRenew(_)
         | Step::ReadClient
         | Step::Look(_)
         | Step::ClaimLogin

@@ -13,6 +13,8 @@ pub enum Step {
     ReadLogin,
     /// Read and open the refresh-token Secret.
     ReadSession,
+    /// The same, to redeem for this entry: not without leave to send.
+    ReadToRenew(EntryName),
     /// Read what the client credential names.
     ReadClient,
     /// Ask what there is, metadata only: no watch shows it, or somebody else changed it.
@@ -69,6 +71,7 @@ impl Step {
         match self {
             Self::ReadLogin => "ReadLogin",
             Self::ReadSession => "ReadSession",
+            Self::ReadToRenew(_) => "ReadToRenew",
             Self::ReadClient => "ReadClient",
             Self::Look(_) => "Look",
             Self::ClaimLogin => "ClaimLogin",
@@ -101,7 +104,11 @@ impl Step {
     pub const fn begins(&self) -> bool {
         matches!(
             self,
-            Self::ClaimLogin | Self::RecordAttempt { .. } | Self::Redeem(_) | Self::Resolve
+            Self::ClaimLogin
+                | Self::RecordAttempt { .. }
+                | Self::ReadToRenew(_)
+                | Self::Redeem(_)
+                | Self::Resolve
         )
     }
 

@@ -55,6 +55,7 @@ impl<P: Ports> Pass<'_, P> {
         match step {
             Step::ReadLogin => self.read_login(s).await,
             Step::ReadSession => self.read_session(s).await,
+            Step::ReadToRenew(name) => self.read_to_renew(s, name).await,
             Step::ReadClient => {
                 self.read_client(s).await;
             }

@@ -57,7 +57,7 @@ pub fn valid(t: &Token, now: Time) -> bool {
 /// A step does something: it never reads again what is known.
 fn useful(s: &Snapshot, decision: &Decision, wrong: &mut Vec<String>) {
     let useful = match &decision.step {
-        Step::ReadSession => s.session.opened == Opened::Unread,
+        Step::ReadSession | Step::ReadToRenew(_) => s.session.opened == Opened::Unread,
         Step::ReadLogin => match &s.login {
             Login::Present(l) => l.content == Content::Unread || l.claim == Claim::Unchecked,
             Login::Absent | Login::WrongType => false,

@@ -17,6 +17,7 @@ fn all() -> Vec<(Step, &'static str, &'static str, Vec<Object>)> {
     vec![
         (Step::ReadLogin, "ReadLogin", "", login()),
         (Step::ReadSession, "ReadSession", "", session()),
+        (Step::ReadToRenew(name("graph")), "ReadToRenew", "B", session()),
         (Step::ReadClient, "ReadClient", "", vec![Object::Client]),
         (Step::Look(token()), "Look", "", token()),
         (Step::ClaimLogin, "ClaimLogin", "B", login()),

@@ -29,6 +29,16 @@ struct Newest {
 }
 
 impl<P: Ports> Pass<'_, P> {
+    /// With leave to send for the entry: it is kept for the call.
+    pub(super) async fn read_to_renew(&mut self, s: &Snapshot, name: &EntryName) {
+        let life = s.tokens.iter().find(|t| t.name == *name).and_then(Token::life);
+        let Some(permit) = s.binding().and_then(|binding| self.permit(s, binding, life)) else {
+            return;
+        };
+        self.permit = Some(permit);
+        self.read_session(s).await;
+    }
+
     pub(super) async fn redeem(&mut self, s: &Snapshot, names: &[EntryName]) {
         let Some(binding) = s.binding().cloned() else {
             return;
@@ -36,7 +46,8 @@ impl<P: Ports> Pass<'_, P> {
         let first = names
             .first()
             .and_then(|name| s.tokens.iter().find(|t| t.name == *name));
-        let Some(permit) = self.permit(s, &binding, first.and_then(Token::life)) else {
+        let had = self.permit.take();
+        let Some(permit) = had.or_else(|| self.permit(s, &binding, first.and_then(Token::life))) else {
             return;
         };
         let names = self.with_a_place(s, names).await;

@@ -97,7 +97,11 @@ fn does_without(step: &Step, object: &Object) -> bool {
     match step {
         Step::Redeem(names) => !names.iter().any(entry) && !step.objects().contains(object),
         // Means to an end, which may be what is held.
-        Step::ReadSession | Step::Resolve | Step::RecordAttempt { .. } | Step::Exchange { .. } => false,
+        Step::ReadSession
+        | Step::ReadToRenew(_)
+        | Step::Resolve
+        | Step::RecordAttempt { .. }
+        | Step::Exchange { .. } => false,
         _ => !step.is_final() && !step.objects().contains(object),
     }
 }

@@ -111,7 +111,7 @@ fn nothing_of_a_login_is_claimed_before_the_tenant_is_known() {
 #[test]
 fn a_renewal_looks_into_the_seal_before_it_asks_for_the_tenant() {
     let s = |s| target(Permission::Unresolved, s);
-    assert_eq!(step(&s(unread(due()))), Step::ReadSession);
+    assert_eq!(step(&s(unread(due()))), Step::ReadToRenew(name("graph")));
     assert_eq!(step(&s(due())), Step::Resolve);
     assert_eq!(rests(&s(healthy())).1, Reason::Fresh, "what is not due waits");
 }
