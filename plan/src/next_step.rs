@@ -253,14 +253,12 @@ fn verify(s: &Snapshot, now: Time) -> Option<Decision> {
 }
 
 fn redeem(s: &Snapshot, now: Time) -> Option<Decision> {
-    let mut due = s.due_together(now);
-    if due.is_empty() {
-        return None;
-    }
+    let due = s.due_together(now);
+    let first = due.first()?.clone();
     if s.redeemable() || (s.requested(now) && s.dead_but_ours()) {
         // Whose tokens are wanted is taken from the seal, not from what is written beside it.
         let step = match (s.session.pinned(), &s.permissions) {
-            (None, _) => Step::ReadToRenew(due.swap_remove(0)),
+            (None, _) => Step::ReadToRenew(first),
             (_, p) if p.account != Permission::Granted => return None,
             (_, p) if p.target != Permission::Granted => Step::Resolve,
             (Some(_), _) => Step::Redeem(due),

@@ -100,9 +100,7 @@ async fn the_watches_of_many_namespaces_share_connections() {
     let operator = account.operator(&namespaces, OperatorOptions::default()).await;
     sign_in(&places[NAMESPACES - 1]).await;
     places[NAMESPACES - 1].expect("one", "Ready", "True/Fresh").await;
-    let url = stage().await.plane.server_url();
-    let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
-    let connections = operator.connections(port.unwrap());
+    let connections = operator.connections(stage().await.plane.server_port());
     assert!(
         (1..=CONNECTIONS).contains(&connections),
         "{connections} connections"

@@ -31,23 +31,25 @@ struct Newest {
 impl<P: Ports> Pass<'_, P> {
     /// With leave to send for the entry: it is kept for the call.
     pub(super) async fn read_to_renew(&mut self, s: &Snapshot, name: &EntryName) {
-        let life = s.tokens.iter().find(|t| t.name == *name).and_then(Token::life);
-        let Some(permit) = s.binding().and_then(|binding| self.permit(s, binding, life)) else {
-            return;
-        };
-        self.permit = Some(permit);
-        self.read_session(s).await;
+        self.permit = self.leave_to_redeem(s, name);
+        if self.permit.is_some() {
+            self.read_session(s).await;
+        }
+    }
+
+    /// The permit that was kept, or one for the entry.
+    fn leave_to_redeem(&mut self, s: &Snapshot, name: &EntryName) -> Option<PermitOf<P>> {
+        self.permit.take().or_else(|| {
+            let life = s.tokens.iter().find(|t| t.name == *name).and_then(Token::life);
+            self.permit(s, s.binding()?, life)
+        })
     }
 
     pub(super) async fn redeem(&mut self, s: &Snapshot, names: &[EntryName]) {
-        let Some(binding) = s.binding().cloned() else {
+        let (Some(binding), Some(first)) = (s.binding().cloned(), names.first()) else {
             return;
         };
-        let first = names
-            .first()
-            .and_then(|name| s.tokens.iter().find(|t| t.name == *name));
-        let had = self.permit.take();
-        let Some(permit) = had.or_else(|| self.permit(s, &binding, first.and_then(Token::life))) else {
+        let Some(permit) = self.leave_to_redeem(s, first) else {
             return;
         };
         let names = self.with_a_place(s, names).await;

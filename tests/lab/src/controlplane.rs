@@ -217,6 +217,11 @@ impl ControlPlane {
         self.layout.server_url()
     }
 
+    /// The port in it.
+    pub fn server_port(&self) -> u16 {
+        self.layout.apiserver_port
+    }
+
     /// The certificate authority of the API server.
     pub fn ca_pem(&self) -> &str {
         &self.layout.certificates.authority_pem

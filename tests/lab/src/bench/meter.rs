@@ -78,17 +78,10 @@ const TICKS: f64 = 100.0;
 
 /// What the operator takes now.
 pub(super) fn footprint(stage: &Stage, operator: &Operator) -> Footprint {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", operator.pid())).unwrap_or_default();
-    let line = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_whitespace().next()?.parse().ok()
-    };
-    let url = stage.plane.server_url();
-    let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
     Footprint {
-        resident: line("VmRSS:").unwrap_or_default(),
-        peak: line("VmHWM:").unwrap_or_default(),
-        connections: port.map_or(0, |port| operator.connections(port)),
+        resident: operator.resident().unwrap_or_default(),
+        peak: operator.peak().unwrap_or_default(),
+        connections: operator.connections(stage.plane.server_port()),
     }
 }
 
