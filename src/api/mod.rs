@@ -8,7 +8,7 @@ mod crd;
     reason = "the KubeSchema derive emits helper types of its own"
 )]
 mod credential;
-mod lenient;
+mod fitting;
 mod names;
 mod status;
 
@@ -18,6 +18,7 @@ pub use credential::{
     ClientCertificateRef, ClientCredential, ClientSecretRef, Cloud, EntraCredential, EntraCredentialSpec,
     KeyFormat, LoginSpec, Realm, RefreshSpec, TokenKey, TokenSpec, WorkloadIdentityRef,
 };
+pub(crate) use fitting::fitting;
 pub use names::{
     ANNOTATION_ALLOW_IDENTITY_CHANGE, ANNOTATION_CLIENT_ID, ANNOTATION_REFRESH_REQUESTED, CLIENT_SECRET_TYPE,
     FIELD_MANAGER, GROUP, IS_TOKEN, LABEL_MANAGED_BY, LABEL_TOKEN, LOGIN_TYPE, MANAGED_BY,

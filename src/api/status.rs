@@ -1,13 +1,13 @@
 //! The status of `EntraCredential`: derived facts for people and tools, never a secret.
 //!
 //! Losing it loses only back-off; the facts that decide live on the operator's Secrets. So what of it a newer version wrote and
-//! this one does not understand counts as absent. All times are whole seconds, UTC.
+//! this one does not understand counts as absent (`fitting`). All times are whole seconds, UTC.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Reason, lenient};
+use super::Reason;
 
 /// What the operator last saw and did. Written by the operator only; every field is optional.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -15,47 +15,37 @@ use super::{Reason, lenient};
 pub struct EntraCredentialStatus {
     /// `metadata.generation` that this status answers. Example: `3`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "lenient::option")]
     pub observed_generation: Option<i64>,
     /// Conditions `Ready`, `LoggedIn`, `Published`, `Reconciling`, `Stalled`. Example: `Ready=True, reason Fresh`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
-    #[serde(deserialize_with = "lenient::list")]
     pub conditions: Vec<Condition>,
     /// The account that signed in. Example: `{username: svc-reporting@contoso.example}`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "lenient::option")]
     pub account: Option<AccountStatus>,
     /// The last login attempt. Example: `{verdict: Accepted, sends: 1}`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "lenient::option")]
     pub login: Option<LoginStatus>,
     /// The stored refresh token. Example: `{issuedAt: "2026-11-22T07:24:37Z"}`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "lenient::option")]
     pub refresh_token: Option<RefreshTokenStatus>,
     /// One entry for each entry of `spec.tokens`. Example: `[{secretName: reporting-graph}]`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["secretName"]))]
-    #[serde(deserialize_with = "lenient::list")]
     pub tokens: Vec<TokenStatus>,
     /// Soonest renewal of all tokens, RFC 3339. Example: `2026-11-22T08:00:00Z`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "lenient::option")]
     pub next_refresh_at: Option<Time>,
     /// Soonest expiry of all published tokens, RFC 3339. Example: `2026-11-22T08:24:37Z`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "lenient::option")]
     pub expires_at: Option<Time>,
     /// Failure of the login, the refresh token, the client or the tenant. Absent while all is well.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "lenient::option")]
     pub failure: Option<FailureStatus>,
     /// Value of the annotation `entra-operator.dev/refresh-requested-at` that was handled last.
     ///
     /// Not bounded: it repeats what a user wrote, and a value that is too long must not stop the status.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "lenient::option")]
     pub last_handled_refresh_request: Option<String>,
 }
 
@@ -139,7 +129,6 @@ pub struct TokenStatus {
     pub refreshed_at: Option<Time>,
     /// Failure of this entry's scope, consent or resource. Absent while all is well.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[serde(deserialize_with = "lenient::option")]
     pub failure: Option<FailureStatus>,
 }
 

@@ -11,11 +11,13 @@ use std::borrow::Cow;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
+use kube::core::object::HasStatus;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 use super::pruned::Pruned;
+use crate::api::fitting;
 
 /// kubectl's copy of the last applied object.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -93,13 +95,17 @@ impl<K: Resource<DynamicType = ()>> Resource for Lean<K> {
 
 impl<'de, K> Deserialize<'de> for Lean<K>
 where
-    K: Resource<DynamicType = ()> + DeserializeOwned,
+    K: Resource<DynamicType = ()> + HasStatus<Status: DeserializeOwned> + DeserializeOwned,
 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = strip(Pruned::deserialize(deserializer)?.0);
+        let mut value = strip(Pruned::deserialize(deserializer)?.0);
         let meta = identity(&value);
+        let status = value.get_mut("status").map(Value::take);
         Ok(match serde_json::from_value::<K>(value) {
-            Ok(object) => Self::new(object),
+            Ok(mut object) => {
+                *object.status_mut() = status.as_ref().and_then(fitting);
+                Self::new(object)
+            }
             Err(error) => Self(Err(Box::new(Undecodable {
                 meta,
                 problem: without_values(&error.to_string()),

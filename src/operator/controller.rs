@@ -254,7 +254,8 @@ impl<P: Ports> Controller<P> {
         let Some(entry) = self.entry(key) else {
             return self.queue.forget(key);
         };
-        let Some(credential) = entry.credential() else {
+        let told = entry.told();
+        let Some(credential) = told.get() else {
             return self.queue.forget(key);
         };
         let mut remembered = entry.remembered.lock().await;
@@ -269,13 +270,19 @@ impl<P: Ports> Controller<P> {
         let leave = Leave(&stands);
         entry.show_meanwhile(Some(Seen {
             passing_since: Some(self.ports.clock().monotonic()),
-            ..entry.shown(key, memory)
+            ..Seen::remembered(key, memory, || credential.status.clone())
         }));
         let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, memory, leave)).await;
         entry.show_meanwhile(None);
         let expires_at = memory.decided().expires_at.as_ref().map(stamp::from_kube);
         // The watch may have told the status that was written already.
-        if let Some(credential) = entry.credential() {
+        let tells = entry.told();
+        let credential = if tells == told {
+            Some(credential)
+        } else {
+            tells.get()
+        };
+        if let Some(credential) = credential {
             remembered.rest(&*self.ports, &credential);
         }
         self.queue.done(key, passed.wake, expires_at);

@@ -95,6 +95,36 @@ impl Known {
     }
 }
 
+impl Seen {
+    /// As this process decided it last; before its first pass as it is `told`.
+    pub(super) fn remembered(
+        key: &Key,
+        memory: &Memory,
+        told: impl FnOnce() -> Option<EntraCredentialStatus>,
+    ) -> Self {
+        if !memory.restored {
+            return Self::told(key, told());
+        }
+        Self {
+            key: key.clone(),
+            status: memory.decided().clone(),
+            login_waiting_since: memory.login_waiting_since,
+            certificate_expires_at: memory.known.client.as_ref().and_then(|c| c.expires_at),
+            passing_since: None,
+        }
+    }
+
+    fn told(key: &Key, status: Option<EntraCredentialStatus>) -> Self {
+        Self {
+            key: key.clone(),
+            status: status.unwrap_or_default(),
+            login_waiting_since: None,
+            certificate_expires_at: None,
+            passing_since: None,
+        }
+    }
+}
+
 impl Entry {
     fn of(credential: &Credential) -> Self {
         Self {
@@ -108,7 +138,12 @@ impl Entry {
 
     /// As the watch told it last.
     pub(super) fn credential(&self) -> Option<Credential> {
-        self.read().credential.get()
+        self.told().get()
+    }
+
+    /// The same, as it is kept.
+    pub(super) fn told(&self) -> Packed<Credential> {
+        self.read().credential.clone()
     }
 
     pub(super) fn is_suspended(&self) -> bool {
@@ -139,22 +174,9 @@ impl Entry {
     /// As this process decided it last.
     pub(super) fn decided(&self, key: &Key) -> Seen {
         match self.remembered.try_lock().as_deref().map(Remembered::more) {
-            Ok(Some(memory)) => self.shown(key, memory),
+            Ok(Some(memory)) => Seen::remembered(key, memory, || self.status_told()),
             Ok(None) => self.shown_as_told(key),
             Err(_) => self.shown_meanwhile().unwrap_or_else(|| self.shown_as_told(key)),
-        }
-    }
-
-    pub(super) fn shown(&self, key: &Key, memory: &Memory) -> Seen {
-        if !memory.restored {
-            return self.shown_as_told(key);
-        }
-        Seen {
-            key: key.clone(),
-            status: memory.decided().clone(),
-            login_waiting_since: memory.login_waiting_since,
-            certificate_expires_at: memory.known.client.as_ref().and_then(|c| c.expires_at),
-            passing_since: None,
         }
     }
 
@@ -169,13 +191,11 @@ impl Entry {
 
     /// As the watch tells it: what this process once decided is of no use while another one leads.
     pub(super) fn shown_as_told(&self, key: &Key) -> Seen {
-        Seen {
-            key: key.clone(),
-            status: self.credential().and_then(|told| told.status).unwrap_or_default(),
-            login_waiting_since: None,
-            certificate_expires_at: None,
-            passing_since: None,
-        }
+        Seen::told(key, self.status_told())
+    }
+
+    fn status_told(&self) -> Option<EntraCredentialStatus> {
+        self.credential().and_then(|told| told.status)
     }
 }
 

@@ -29,10 +29,7 @@ pub fn selftest(args: &SelftestArgs) -> Result<Report, Failed> {
 fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     // Two TLS stacks (Kubernetes, identity provider) share one provider; nobody else installs one before.
     drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {

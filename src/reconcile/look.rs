@@ -4,6 +4,7 @@
 //! meanwhile, and with the newest version from them a write would undo what somebody else has just written, unseen.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::credential::Credential;
 use super::ports::{Kind, Ports, SecretMeta, View};
@@ -30,20 +31,23 @@ impl Look {
         let view = ports.view();
         let spec = &credential.spec;
         let client = spec.client_credential.as_ref().and_then(client_secret);
-        let named = spec.tokens.iter().filter_map(|entry| {
-            let meta = view.secret(Kind::Token, &credential.sibling(&entry.secret_name))?;
-            Some((EntryName(entry.secret_name.clone()), meta))
-        });
         let ours = view.controlled(&credential.key.namespace, &credential.owner());
-        let dropped = ours
+        let mut tokens: BTreeMap<_, _> = ours
             .into_iter()
             .map(|(name, meta)| (EntryName(name), meta))
-            .filter(|(name, _)| credential.entry(name).is_none());
+            .collect();
+        for entry in &spec.tokens {
+            let name = EntryName(entry.secret_name.clone());
+            if let Entry::Vacant(place) = tokens.entry(name) {
+                let foreign = view.secret(Kind::Token, &credential.sibling(&entry.secret_name));
+                foreign.map(|meta| place.insert(meta));
+            }
+        }
         Self {
             login: view.secret(Kind::Login, &credential.login_key()),
             session: view.secret(Kind::Session, &credential.session_key()),
             client: client.and_then(|(kind, name)| view.secret(kind, &credential.sibling(name))),
-            tokens: named.chain(dropped).collect(),
+            tokens,
         }
     }
 
