@@ -172,6 +172,11 @@ impl Known {
         self.entries.entry(name.clone()).or_default()
     }
 
+    /// A note that says nothing is none.
+    pub fn forget_empty_notes(&mut self) {
+        self.entries.retain(|_, note| **note != Note::default());
+    }
+
     /// Another process may have been at work: its status tells of failures and words. What was read is told by versions.
     pub fn forget_failures(&mut self) {
         self.failure = None;

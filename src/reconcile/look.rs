@@ -4,7 +4,6 @@
 //! meanwhile, and with the newest version from them a write would undo what somebody else has just written, unseen.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use super::credential::Credential;
 use super::ports::{Kind, Ports, SecretMeta, View};
@@ -31,23 +30,20 @@ impl Look {
         let view = ports.view();
         let spec = &credential.spec;
         let client = spec.client_credential.as_ref().and_then(client_secret);
+        let named = spec.tokens.iter().filter_map(|entry| {
+            let meta = view.secret(Kind::Token, &credential.sibling(&entry.secret_name))?;
+            Some((EntryName(entry.secret_name.clone()), meta))
+        });
         let ours = view.controlled(&credential.key.namespace, &credential.owner());
-        let mut tokens: BTreeMap<_, _> = ours
+        let dropped = ours
             .into_iter()
             .map(|(name, meta)| (EntryName(name), meta))
-            .collect();
-        for entry in &spec.tokens {
-            let name = EntryName(entry.secret_name.clone());
-            if let Entry::Vacant(place) = tokens.entry(name) {
-                let foreign = view.secret(Kind::Token, &credential.sibling(&entry.secret_name));
-                foreign.map(|meta| place.insert(meta));
-            }
-        }
+            .filter(|(name, _)| credential.entry(name).is_none());
         Self {
             login: view.secret(Kind::Login, &credential.login_key()),
             session: view.secret(Kind::Session, &credential.session_key()),
             client: client.and_then(|(kind, name)| view.secret(kind, &credential.sibling(name))),
-            tokens,
+            tokens: named.chain(dropped).collect(),
         }
     }
 

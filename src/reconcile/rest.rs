@@ -159,12 +159,15 @@ fn like(again: &Known, mut known: Known) -> Known {
         let told = again.entries.get(name).and_then(|note| note.deferred_until);
         note.deferred_until = note.deferred_until.or(told);
     }
+    known.forget_empty_notes();
     known
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::TokenStatus;
+    use crate::plan::metadata::EntryName;
     use crate::reconcile::memory::Unwritten;
 
     const NOW: Time = Time(1_795_631_000);
@@ -185,6 +188,26 @@ mod tests {
     fn what_the_status_tells_is_forgotten() {
         assert!(rests_with(|_| ()));
         assert!(rests_with(|m| m.known.stored = 3), "that was of one pass");
+        let asked_about = EntryName("asked-about".to_owned());
+        assert!(
+            rests_with(|m| {
+                m.known.note(&asked_about);
+            }),
+            "nothing was noted"
+        );
+    }
+
+    /// As a credential is that has never signed in: its status names the Secret, and knows nothing of it.
+    #[test]
+    fn a_token_of_which_nothing_is_told_is_no_memory() {
+        let mut credential = usual();
+        for token in &mut credential.status.as_mut().unwrap().tokens {
+            *token = TokenStatus {
+                secret_name: token.secret_name.clone(),
+                ..TokenStatus::default()
+            };
+        }
+        assert!(woken(&credential, 0).known.entries.is_empty());
     }
 
     /// A credential that waits for its login, and one that has just signed in.

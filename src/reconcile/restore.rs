@@ -79,6 +79,7 @@ fn restore(known: &mut Known, status: &EntraCredentialStatus, ahead: i64) {
             known.note(&EntryName(token.secret_name.clone())).deferred_until = at.map(|at| at.plus(-ahead));
         }
     }
+    known.forget_empty_notes();
 }
 
 fn restore_failure(
