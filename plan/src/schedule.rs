@@ -101,6 +101,9 @@ pub fn hold_ends(until: Time, since: Option<Time>, now: Time) -> Time {
 /// slewed, and the monotonic one with it; what is left is rounding.
 pub const CLOCK_SET: i64 = 5;
 
+/// Seconds before an API server that did not say what time it is is asked again.
+pub const TIME_AGAIN: u64 = 5;
+
 /// Age at which a stored refresh token is replaced by the newest that came back, where a used one stays redeemable, seconds.
 ///
 /// Entra ID's live 90 days from their issue (Microsoft's page "Refresh tokens in the Microsoft identity

@@ -18,9 +18,8 @@ use super::passes::Passes;
 use super::queue::Queue;
 use crate::api::refresh_token_secret;
 use crate::plan::settle;
-use crate::reconcile::footing::Footing;
 use crate::reconcile::ports::{Clock, Key, Ports};
-use crate::reconcile::{Credential, Leave, Shared, estimate_time, pass, stamp};
+use crate::reconcile::{Credential, Leave, Shared, ToldTime, pass, stamp};
 
 /// How often wake times are looked at.
 const TICK: Duration = Duration::from_millis(500);
@@ -185,7 +184,8 @@ impl<P: Ports> Controller<P> {
         stop: CancellationToken,
     ) {
         let passes = Passes::new(in_flight);
-        let ticking = tokio::spawn(Arc::clone(&self).tick(stop.clone()));
+        let time = ToldTime::ask(&*self.ports).await;
+        let ticking = tokio::spawn(Arc::clone(&self).tick(time, stop.clone()));
         while led(&mut standing, &stop).await {
             self.take_over().await;
             self.leadership.begins(self.ports.clock().monotonic());
@@ -214,20 +214,16 @@ impl<P: Ports> Controller<P> {
         known.credentials.values().cloned().collect()
     }
 
-    async fn tick(self: Arc<Self>, stop: CancellationToken) {
+    async fn tick(self: Arc<Self>, mut time: ToldTime, stop: CancellationToken) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let clock = self.ports.clock();
-        let mut footing = Footing::of(clock);
         while !stop.is_cancelled() {
             ticks.tick().await;
             // Wake times were reckoned by the clock as it was.
-            if footing.moved(clock) {
-                footing = Footing::of(clock);
-                estimate_time(&*self.ports).await;
+            if time.keep(&*self.ports).await {
                 self.look_at_all();
             }
-            self.queue.tick(clock.now());
+            self.queue.tick(self.ports.clock().now());
         }
     }
 

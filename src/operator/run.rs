@@ -28,8 +28,8 @@ use super::watches::{credentials_of, follow_credentials, follow_secrets};
 use crate::cluster::{self, ConnectError, KubeCluster, Reporter, SecretStore, WatchClients};
 use crate::entra::{self, Authorities, BuildError, DeclarationError, Peer};
 use crate::plan::policy::Policy;
+use crate::reconcile::Shared;
 use crate::reconcile::ports::{Clock, Ports};
-use crate::reconcile::{Shared, estimate_time};
 use crate::secrets::Keyring;
 use crate::telemetry::audit::Audit;
 use crate::telemetry::health::Health;
@@ -233,7 +233,6 @@ impl Base {
         };
         self.health.met(KEYS);
         let ports = Arc::new(self.ports(authorities, Arc::clone(&keys))?);
-        estimate_time(&*ports).await;
         let trusting = {
             let ports = Arc::clone(&ports);
             let trust = move |peer: &Peer, pem: &[u8]| ports.provider.trust(peer, pem);

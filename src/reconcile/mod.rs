@@ -56,4 +56,4 @@ pub use memory::Memory;
 pub use pass::{Passed, pass};
 pub use rest::Remembered;
 pub use shared::{NoOp, Observer, Shared};
-pub use time::estimate_time;
+pub use time::ToldTime;

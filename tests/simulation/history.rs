@@ -23,6 +23,9 @@ const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
+/// How soon a process is told the time, once the API server answers.
+const TOLD_WITHIN: i64 = 10_000;
+
 /// How a history goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -65,6 +68,8 @@ pub struct History {
     next_jump: i64,
     /// When the machines wake up, milliseconds.
     asleep_until: Option<i64>,
+    /// When the API server was seen to answer nobody.
+    silent_at: i64,
     /// Acts of the script that were played.
     acted: usize,
     peace: bool,
@@ -141,6 +146,7 @@ impl History {
             next_collection: START,
             next_jump,
             asleep_until: None,
+            silent_at: START,
             acted: 0,
             peace: false,
         }
@@ -275,6 +281,7 @@ impl History {
     }
 
     fn happen(&mut self, next: Next) {
+        self.keep_time();
         match next {
             Next::Task(at) => self.go_on(at),
             Next::Delivery(replica) => {
@@ -287,6 +294,9 @@ impl History {
             Next::Start(replica) => {
                 let offset = Arc::clone(&self.replicas[replica].offset);
                 self.replicas[replica].running = Some(Running::start(&self.world, &offset));
+                if !self.lock().api_answers() {
+                    self.judge_clocks();
+                }
             }
             Next::Collect => self.collect(),
             Next::Deed => self.deed(),
@@ -564,8 +574,30 @@ impl History {
 
     /// Clocks were set.
     fn tell_time(&mut self) {
-        let running = self.replicas.iter_mut().filter_map(|r| r.running.as_mut());
-        running.for_each(Running::clock_moved);
+        self.running().for_each(Running::keep_time);
+        self.judge_clocks();
+    }
+
+    /// Who was not told the time asks again, and knows it soon after the API server answers.
+    fn keep_time(&mut self) {
+        self.running().for_each(Running::keep_time);
+        let (now, answers) = {
+            let world = self.lock();
+            (world.now(), world.api_answers())
+        };
+        if !answers {
+            self.silent_at = now;
+        }
+        if self.lock().untimed() && now - self.silent_at > TOLD_WITHIN {
+            self.judge_clocks();
+        }
+    }
+
+    fn running(&mut self) -> impl Iterator<Item = &mut Running> {
+        self.replicas.iter_mut().filter_map(|r| r.running.as_mut())
+    }
+
+    fn judge_clocks(&mut self) {
         let wrong = self
             .replicas
             .iter()

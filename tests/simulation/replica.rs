@@ -11,7 +11,7 @@ use entra_operator::plan::Time;
 use entra_operator::plan::keys::Keys;
 use entra_operator::plan::metadata::{Uid, Version};
 use entra_operator::reconcile::ports::{Key, Vault};
-use entra_operator::reconcile::{Credential, NoOp, Remembered, Shared as Common, estimate_time};
+use entra_operator::reconcile::{Credential, NoOp, Remembered, Shared as Common, ToldTime};
 use futures::FutureExt as _;
 
 use super::api::Notice;
@@ -37,6 +37,7 @@ pub struct Replica {
 #[derive(Debug)]
 pub struct Running {
     pub ports: Arc<Process>,
+    time: ToldTime,
     pub common: Arc<Common>,
     resources: Feed<Told>,
     /// Versions were seen to have gone back.
@@ -92,9 +93,9 @@ impl Known {
     }
 }
 
-/// Asks for the time, which takes none here.
-fn learn_time(ports: &Process) {
-    assert!(estimate_time(ports).now_or_never().is_some());
+/// What is asked for the time, which takes none here.
+fn at_once<T>(asked: impl Future<Output = T>) -> T {
+    asked.now_or_never().unwrap()
 }
 
 /// When a credential gets its pass.
@@ -127,8 +128,9 @@ impl Running {
             brake: Brake::default(),
             epoch: Instant::now(),
         };
-        learn_time(&ports);
+        let time = at_once(ToldTime::ask(&ports));
         Self {
+            time,
             rewound: ports.store.rewound(),
             compares_at: None,
             told_keys: ports.ring.keys_in_use(),
@@ -328,10 +330,11 @@ impl Running {
         self.look_at_all();
     }
 
-    /// Its clock was set.
-    pub fn clock_moved(&mut self) {
-        learn_time(&self.ports);
-        self.look_at_all();
+    /// Its clock was set, perhaps, or nobody has told it the time yet.
+    pub fn keep_time(&mut self) {
+        if at_once(self.time.keep(&*self.ports)) {
+            self.look_at_all();
+        }
     }
 
     /// Everything gets a look: it leads from now on, or its clock was set.

@@ -23,6 +23,8 @@ pub enum Act {
     Clock(i64),
     /// The first process starts anew on a node whose clock is so far ahead.
     Move(i64),
+    /// The API server answers nobody for so many minutes.
+    Away(i64),
     /// The machines sleep for so many minutes.
     Sleep(i64),
     /// The provider asks everybody to wait for so many minutes.
@@ -71,6 +73,7 @@ impl Act {
         world.trouble();
         match self {
             Self::Crash | Self::LookAtKeys | Self::Clock(_) | Self::Move(_) | Self::Sleep(_) => {}
+            Self::Away(minutes) => world.away_until = world.now() + minutes * 60_000,
             Self::Pause(minutes) => {
                 world.idp.weather = Weather::Paused;
                 world.idp.paused_until = world.seconds() + minutes * 60;
@@ -412,6 +415,18 @@ fn a_clock_that_is_set_by_hours_costs_nobody_a_call() {
         (120, Act::Whole),
         (130, Act::Clock(0)),
         (150, Act::Whole),
+    ]);
+}
+
+#[test]
+fn who_was_not_told_the_time_asks_again() {
+    plays(&[
+        (20, Act::Away(5)),
+        (21, Act::Clock(3600)),
+        (40, Act::Whole),
+        (60, Act::Away(5)),
+        (61, Act::Clock(-7200)),
+        (120, Act::Whole),
     ]);
 }
 
