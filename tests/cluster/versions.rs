@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use entra_lab::simulator::world::{PUBLIC_CLIENT, TENANT, password, user_name};
 use entra_lab::stage::{AUTHORITY, OperatorOptions, Stage};
+use entra_operator::api::EntraCredential;
+use entra_operator::cluster::Lean;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -68,7 +70,9 @@ async fn what_a_newer_version_wrote_is_told_and_stops_nothing() {
     let written = json!({"status": {"failure": failure}});
     place
         .until("the newer CRD takes a new reason", async || {
-            let (credentials, params) = (place.credentials(), PatchParams::default());
+            let credentials: Api<Lean<EntraCredential>> =
+                Api::namespaced(place.client.clone(), &place.namespace);
+            let params = PatchParams::default();
             let patched = credentials
                 .patch_status("one", &params, &Patch::Merge(&written))
                 .await;

@@ -54,12 +54,14 @@ async fn refused(place: &Place, name: &str, code: u32, reason: &str) {
     let correlation = failure["correlationId"].as_str().unwrap();
     assert_eq!(asked[0].headers["client-request-id"], correlation);
     assert!(!status.to_string().contains(RAW), "{status}");
-    let events = place.events(name).await;
-    assert!(
-        events.iter().any(|e| e.reason.as_deref() == Some(reason)),
-        "{events:?}"
-    );
-    assert!(!format!("{events:?}").contains(RAW));
+    // An Event is sent beside the status.
+    place
+        .until("an Event says it", async || {
+            let events = place.events(name).await;
+            assert!(!format!("{events:?}").contains(RAW));
+            events.iter().any(|e| e.reason.as_deref() == Some(reason))
+        })
+        .await;
 
     assert_eq!(sends(&user).await, 1);
     assert!(place.secret(&login).await.is_some(), "a refused login is kept");
