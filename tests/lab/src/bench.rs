@@ -28,7 +28,7 @@ use self::elsewhere::Elsewhere;
 use self::eyes::Eyes;
 use self::meter::{Meter, Used, footprint};
 use self::population::{Population, SignedIn};
-use self::report::{Figures, table};
+use self::report::{Figures, More, table};
 use self::window::{Cost, Window};
 use crate::controlplane;
 use crate::simulator::{self, world::World};
@@ -70,6 +70,9 @@ pub struct Args {
     /// Seconds of renewals that are measured
     #[arg(long, default_value_t = 60)]
     window: u64,
+    /// Measure sign-ins and renewals only, as to compare with an earlier version
+    #[arg(long)]
+    renewals_only: bool,
     /// Write the figures as JSON to this file, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -94,52 +97,109 @@ pub async fn run(args: &Args) -> Result<String, Error> {
     Ok(table(&all))
 }
 
+/// Where it is measured: the control plane, both providers, and who watches.
+struct Scene {
+    stage: Stage,
+    elsewhere: Elsewhere,
+    eyes: Eyes,
+    population: Population,
+    /// Seconds that tokens live.
+    life: u64,
+}
+
+impl Scene {
+    async fn set(args: &Args, credentials: usize) -> Result<Self, Error> {
+        let life = life(credentials, args.rate);
+        tell(credentials, &format!("tokens live for {life} s"));
+        let world = simulator::Options {
+            keep_secrets: false,
+            ..simulator::Options::new(World::with_users(credentials)).token_lifetime(life)
+        };
+        let stage = Stage::start_with(&args.tree, world.clone(), controlplane::Options::default()).await?;
+        let elsewhere = Elsewhere::start(&stage, world).await?;
+        let eyes = Eyes::open(&stage.plane.client().await?);
+        let population = Population {
+            credentials,
+            namespaces: args.namespaces,
+        };
+        population.prepare(&stage).await?;
+        Ok(Self {
+            stage,
+            elsewhere,
+            eyes,
+            population,
+            life,
+        })
+    }
+
+    fn tell(&self, what: &str) {
+        tell(self.population.credentials, what);
+    }
+
+    fn options(&self, args: &Args) -> OperatorOptions {
+        options(&self.elsewhere, args.listed.then_some(self.population))
+    }
+
+    /// Signs all in, and what that costs.
+    async fn sign_in(&self, operator: &Operator) -> Result<(SignedIn, Cost), Error> {
+        let (stage, elsewhere) = (&self.stage, &self.elsewhere);
+        self.tell("creates credentials and logins");
+        let open = Window::open(stage, elsewhere, Some(operator)).await?;
+        let signed_in = self.population.sign_in(stage, &self.eyes).await?;
+        self.tell(&format!("all are Ready after {:.1} s", signed_in.seconds));
+        Ok((signed_in, open.close(stage, elsewhere, operator).await?))
+    }
+
+    /// Lets all be renewed once more, for so long that nothing is due soon.
+    async fn renew_for_long(&self) {
+        self.tell("renews all for an hour, so that nothing is due, and starts again");
+        self.stage.simulator.set_token_lifetime(LONG);
+        self.elsewhere.simulator.set_token_lifetime(LONG);
+        tokio::time::sleep(Duration::from_secs(self.life)).await;
+    }
+
+    /// What is measured after the renewals.
+    async fn more(&self, args: &Args, operator: Operator) -> Result<More, Error> {
+        let (stage, eyes) = (&self.stage, &self.eyes);
+        self.tell("meets a host that hangs and sessions that are ended");
+        let troubles = troubles::meet(stage, &operator, eyes, self.population).await?;
+        self.tell("meets a hostile namespace");
+        let hostile = hostile::meet(stage, &operator, eyes).await?;
+        self.renew_for_long().await;
+        let options = self.options(args);
+        let (start, operator) =
+            start::again(stage, &self.elsewhere, &args.program, operator, options).await?;
+        let peak = start::relisted(stage, &operator).await?;
+        Ok(More {
+            troubles,
+            hostile,
+            start,
+            peak,
+        })
+    }
+}
+
 async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
-    let life = life(credentials, args.rate);
-    tell(credentials, &format!("tokens live for {life} s"));
-    let world = simulator::Options {
-        keep_secrets: false,
-        ..simulator::Options::new(World::with_users(credentials)).token_lifetime(life)
-    };
-    let stage = Stage::start_with(&args.tree, world.clone(), controlplane::Options::default()).await?;
-    let elsewhere = Elsewhere::start(&stage, world).await?;
-    let eyes = Eyes::open(&stage.plane.client().await?);
-    let population = Population {
-        credentials,
-        namespaces: args.namespaces,
-    };
-    population.prepare(&stage).await?;
-    let options = || options(&elsewhere, args.listed.then_some(population));
-    let alone = alone(&stage).await;
-    tell(credentials, "makes the calls of all logins in a loop");
-    let bare_logins = bare_logins::measure(&stage, credentials).await?;
-    let operator = stage.operator(&args.program, options()).await?;
+    let scene = Scene::set(args, credentials).await?;
+    let stage = &scene.stage;
+    let alone = alone(stage).await;
+    scene.tell("makes the calls of all logins in a loop");
+    let bare_logins = bare_logins::measure(stage, credentials).await?;
+    let operator = stage.operator(&args.program, scene.options(args)).await?;
     tokio::time::sleep(SETTLE / 4).await;
-    let idle = footprint(&stage, &operator);
-    tell(credentials, "creates credentials and logins");
-    let (sign_in, logins) = sign_in(&stage, &elsewhere, &operator, &eyes, population).await?;
-    tell(
-        credentials,
-        &format!("all are Ready after {:.1} s", sign_in.seconds),
-    );
-    let renewals =
-        renewals::measure(&stage, &elsewhere, &operator, &eyes, &sign_in, life, args.window).await?;
-    let loaded = footprint(&stage, &operator);
-    tell(credentials, "meets a host that hangs and sessions that are ended");
-    let troubles = troubles::meet(&stage, &operator, &eyes, population).await?;
-    tell(credentials, "meets a hostile namespace");
-    let hostile = hostile::meet(&stage, &operator, &eyes).await?;
-    tell(
-        credentials,
-        "renews all for an hour, so that nothing is due, and starts again",
-    );
-    renew_for_long(&stage, &elsewhere, life).await;
-    let (start, operator) = start::again(&stage, &elsewhere, &args.program, operator, options()).await?;
-    let peak = start::scraped(&stage, &operator).await;
+    let idle = footprint(stage, &operator);
+    let (sign_in, logins) = scene.sign_in(&operator).await?;
+    let renewals = renewals::measure(&scene, &operator, &sign_in, args.window).await?;
+    let loaded = footprint(stage, &operator);
+    let more = if args.renewals_only {
+        None
+    } else {
+        Some(scene.more(args, operator).await?)
+    };
     Ok(Figures {
         credentials,
         namespaces: args.namespaces,
-        life,
+        life: scene.life,
         binary_bytes: std::fs::metadata(&args.program).map_or(0, |file| file.len()),
         alone,
         idle,
@@ -148,18 +208,8 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
         logins,
         renewals,
         loaded,
-        troubles,
-        hostile,
-        start,
-        peak,
+        more,
     })
-}
-
-/// Lets all be renewed once more, for so long that nothing is due soon.
-async fn renew_for_long(stage: &Stage, elsewhere: &Elsewhere, life: u64) {
-    stage.simulator.set_token_lifetime(LONG);
-    elsewhere.simulator.set_token_lifetime(LONG);
-    tokio::time::sleep(Duration::from_secs(life)).await;
 }
 
 /// What the control plane costs with nobody connected.
@@ -168,19 +218,6 @@ async fn alone(stage: &Stage) -> Used {
     let alone = Meter::begin(stage, None);
     tokio::time::sleep(SETTLE).await;
     alone.end(stage, None)
-}
-
-/// Signs all in, and what that costs.
-async fn sign_in(
-    stage: &Stage,
-    elsewhere: &Elsewhere,
-    operator: &Operator,
-    eyes: &Eyes,
-    population: Population,
-) -> Result<(SignedIn, Cost), Error> {
-    let open = Window::open(stage, elsewhere, Some(operator)).await?;
-    let signed_in = population.sign_in(stage, eyes).await?;
-    Ok((signed_in, open.close(stage, elsewhere, operator).await?))
 }
 
 /// Seconds that tokens live, so that so many renewals are due in a second.

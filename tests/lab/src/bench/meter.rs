@@ -25,7 +25,7 @@ pub(super) struct Used {
 pub(super) struct Footprint {
     /// Memory now.
     pub(super) resident: u64,
-    /// The most since its start, or since [`forget_peak`].
+    /// The most since its start.
     pub(super) peak: u64,
     /// Connections now.
     pub(super) connections: usize,
@@ -83,9 +83,4 @@ pub(super) fn footprint(stage: &Stage, operator: &Operator) -> Footprint {
         peak: operator.peak().unwrap_or_default(),
         connections: operator.connections(stage.plane.server_port()),
     }
-}
-
-/// The peak counts from now on (`proc(5)`, `clear_refs`).
-pub(super) fn forget_peak(pid: u32) {
-    drop(std::fs::write(format!("/proc/{pid}/clear_refs"), "5"));
 }

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::elsewhere::Elsewhere;
-use super::eyes::{Arrival, Eyes, quantiles};
+use super::Scene;
+use super::eyes::{Arrival, quantiles};
 use super::population::SignedIn;
 use super::window::{Cost, Window};
-use crate::stage::{Error, Operator, Stage};
+use crate::stage::{Error, Operator};
 
 /// The first renewal is due after so much of a life, by `spec.refresh`, and some are earlier.
 const FIRST: f64 = 0.62;
@@ -26,16 +26,14 @@ pub(super) struct Renewals {
 
 /// Waits until renewals are due, and measures `window` seconds of them.
 pub(super) async fn measure(
-    stage: &Stage,
-    elsewhere: &Elsewhere,
+    scene: &Scene,
     operator: &Operator,
-    eyes: &Eyes,
     signed_in: &SignedIn,
-    life: u64,
     window: u64,
 ) -> Result<Renewals, Error> {
+    let (stage, elsewhere, eyes) = (&scene.stage, &scene.elsewhere, &scene.eyes);
     #[expect(clippy::cast_precision_loss, reason = "seconds")]
-    let due = Duration::from_secs_f64(life as f64 * FIRST);
+    let due = Duration::from_secs_f64(scene.life as f64 * FIRST);
     tokio::time::sleep(due.saturating_sub(signed_in.began.elapsed())).await;
     tokio::time::sleep(super::SETTLE / 4).await;
     let (open, seen) = (

@@ -39,25 +39,32 @@ pub(super) struct Figures {
     pub(super) renewals: Renewals,
     /// Footprint after it.
     pub(super) loaded: Footprint,
-    /// Troubles after it.
+    /// What came after it, if more than renewals was to be measured.
+    #[serde(flatten)]
+    pub(super) more: Option<More>,
+}
+
+/// What is measured after the renewals.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct More {
+    /// Troubles.
     pub(super) troubles: Troubles,
     /// A hostile namespace after them.
     pub(super) hostile: Hostile,
     /// A start with everything there.
     pub(super) start: Start,
-    /// Footprint after that and several scrapes at once.
+    /// Footprint after a relist under several scrapes at once.
     pub(super) peak: Footprint,
 }
 
 impl Figures {
     fn rows(&self) -> Vec<(&'static str, String)> {
-        let parts = [
-            self.renewal_rows(),
-            self.trouble_rows(),
-            self.hostile_rows(),
-            self.size_rows(),
-        ];
-        parts.into_iter().flatten().collect()
+        let more = self.more.iter().flat_map(|more| more.rows(self));
+        self.renewal_rows()
+            .into_iter()
+            .chain(self.size_rows())
+            .chain(more)
+            .collect()
     }
 
     fn renewal_rows(&self) -> Vec<(&'static str, String)> {
@@ -120,6 +127,31 @@ impl Figures {
         ]
     }
 
+    fn size_rows(&self) -> Vec<(&'static str, String)> {
+        vec![
+            (
+                "RSS idle · loaded (MiB)",
+                format!("{} · {}", mib(self.idle.resident), mib(self.loaded.resident)),
+            ),
+            ("RSS peak until loaded (MiB)", mib(self.loaded.peak)),
+            (
+                "connections to the API server: idle · loaded",
+                format!("{} · {}", self.idle.connections, self.loaded.connections),
+            ),
+        ]
+    }
+
+    fn calls_per_login(&self) -> f64 {
+        ratio(self.logins.writes + self.logins.reads, self.credentials)
+    }
+}
+
+impl More {
+    fn rows(&self, figures: &Figures) -> Vec<(&'static str, String)> {
+        let parts = [self.trouble_rows(), self.hostile_rows(), self.start_rows(figures)];
+        parts.into_iter().flatten().collect()
+    }
+
     fn hostile_rows(&self) -> Vec<(&'static str, String)> {
         let h = &self.hostile;
         let [half, most, all] = h.others_late;
@@ -170,47 +202,31 @@ impl Figures {
         ]
     }
 
-    fn size_rows(&self) -> Vec<(&'static str, String)> {
+    fn start_rows(&self, figures: &Figures) -> Vec<(&'static str, String)> {
+        let start = &self.start;
+        // Of the process that was started again: what it holds beyond an idle one.
+        let held = real(start.memory.resident.saturating_sub(figures.idle.resident)) * 1.024;
         vec![
             (
-                "RSS idle · loaded (MiB)",
-                format!("{} · {}", mib(self.idle.resident), mib(self.loaded.resident)),
-            ),
-            ("RSS peak until loaded (MiB)", mib(self.loaded.peak)),
-            (
-                "connections to the API server: idle · loaded",
-                format!("{} · {}", self.idle.connections, self.loaded.connections),
-            ),
-            (
-                "RSS started again · peak with 3 scrapes (MiB)",
-                format!("{} · {}", mib(self.start.memory.resident), mib(self.peak.peak)),
+                "RSS started again · peak until then, relisted under 3 scrapes at once (MiB)",
+                format!("{} · {}", mib(start.memory.resident), mib(self.peak.peak)),
             ),
             (
                 "memory per credential (kB)",
-                format!("{:.1}", self.per_credential()),
+                format!("{:.1}", held / real(figures.credentials.max(1) as u64)),
             ),
             (
                 "start: ready (s) · CPU in 20 s (s) · reading alone (s)",
                 format!(
                     "{:.2} · {:.2} · {:.2}",
-                    self.start.ready, self.start.cost.used.operator, self.start.bare
+                    start.ready, start.cost.used.operator, start.bare
                 ),
             ),
             (
                 "start: calls to the provider · reads",
-                format!("{} · {}", self.start.cost.provider, self.start.cost.reads),
+                format!("{} · {}", start.cost.provider, start.cost.reads),
             ),
         ]
-    }
-
-    fn calls_per_login(&self) -> f64 {
-        ratio(self.logins.writes + self.logins.reads, self.credentials)
-    }
-
-    /// Of the process that was started again: what it holds beyond an idle one.
-    fn per_credential(&self) -> f64 {
-        let more = self.start.memory.resident.saturating_sub(self.idle.resident);
-        real(more) * 1.024 / real(self.credentials.max(1) as u64)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A start with everything healthy: what it costs beside reading the same pages and throwing them away.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entra_operator::api::{EntraCredential, IS_TOKEN, LABEL_TOKEN};
 use entra_operator::cluster::{self, PAGE, WatchClients};
@@ -12,13 +12,18 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::elsewhere::Elsewhere;
-use super::meter::{Footprint, footprint, forget_peak};
+use super::meter::{Footprint, footprint};
 use super::report::failed;
 use super::window::{Cost, Window};
-use crate::stage::{Error, Operator, OperatorOptions, Stage};
+use crate::audit::service_account;
+use crate::controlplane::{self, Component};
+use crate::stage::{Error, OPERATOR, Operator, OperatorOptions, Stage};
 
 /// How long it is looked at.
 const WINDOW: Duration = Duration::from_secs(20);
+
+/// How long the API server is away until watches begin anew.
+const AWAY: Duration = Duration::from_secs(15);
 
 /// Scrapes at once.
 const SCRAPES: usize = 3;
@@ -67,16 +72,28 @@ pub(super) async fn again(
     Ok((start, operator))
 }
 
-/// Footprint after several scrapes at once; its peak is that of the whole process.
-pub(super) async fn scraped(stage: &Stage, operator: &Operator) -> Footprint {
-    let Some(metrics) = operator.metrics() else {
-        return Footprint::default();
-    };
+/// Footprint after the API server was away, so that everything is listed anew, with several scrapes at once meanwhile;
+/// its peak is that of the whole process.
+pub(super) async fn relisted(stage: &Stage, operator: &Operator) -> Result<Footprint, Error> {
+    let metrics = operator.metrics().ok_or_else(|| failed("no metrics"))?;
     let url = format!("{metrics}/metrics");
-    future::join_all((0..SCRAPES).map(|_| operator.get(&url))).await;
-    let peak = footprint(stage, operator);
-    forget_peak(operator.pid());
-    peak
+    stage.plane.audit_barrier().await?;
+    let mark = stage.plane.audit().mark().map_err(controlplane::Error::from)?;
+    stage.plane.stop(Component::ApiServer).await?;
+    tokio::time::sleep(AWAY).await;
+    stage.plane.launch(Component::ApiServer).await?;
+    let back = Instant::now();
+    while back.elapsed() < WINDOW {
+        future::join_all((0..SCRAPES).map(|_| operator.get(&url))).await;
+    }
+    stage.plane.audit_barrier().await?;
+    let account = service_account(OPERATOR, OPERATOR);
+    let entries = stage.plane.audit().by_user_since(&account, mark);
+    let entries = entries.map_err(controlplane::Error::from)?;
+    if !entries.iter().any(|entry| entry.verb == "list") {
+        return Err(failed("nothing was listed anew"));
+    }
+    Ok(footprint(stage, operator))
 }
 
 /// Processor time of a thread that reads all pages that a start reads, with the same client, and skips the bytes.
