@@ -31,11 +31,14 @@ use self::population::{Population, SignedIn};
 use self::report::{Figures, More, table};
 use self::window::{Cost, Window};
 use crate::controlplane;
-use crate::simulator::{self, world::World};
+use crate::simulator::{self, world::World, world::user_name};
 use crate::stage::{Error, Operator, OperatorOptions, Stage, repository};
 
 /// Of a token's life, in the middle: renewals are due by then.
 const RENEWED_AFTER: f64 = 0.58;
+
+/// Nobody is renewed later than after so much of a life, by `spec.refresh`.
+const LATEST: f64 = 0.62;
 
 /// Shortest life of tokens, seconds.
 const SHORTEST: u64 = 24;
@@ -140,12 +143,23 @@ impl Scene {
         options(&self.elsewhere, args.listed.then_some(self.population))
     }
 
+    /// How long tokens of each user live, where not as long as all others.
+    fn set_lives(&self, seconds: impl Fn(usize) -> Option<u64>) {
+        for simulator in [&self.stage.simulator, &self.elsewhere.simulator] {
+            for i in 0..self.population.credentials {
+                simulator.change_user(&user_name(i), |user| user.token_lifetime = seconds(i));
+            }
+        }
+    }
+
     /// Signs all in, and what that costs.
     async fn sign_in(&self, operator: &Operator) -> Result<(SignedIn, Cost), Error> {
         let (stage, elsewhere) = (&self.stage, &self.elsewhere);
         self.tell("creates credentials and logins");
+        self.set_lives(|i| Some(self.population.first_life(i, self.life)));
         let open = Window::open(stage, elsewhere, Some(operator)).await?;
         let signed_in = self.population.sign_in(stage, &self.eyes).await?;
+        self.set_lives(|_| None);
         self.tell(&format!("all are Ready after {:.1} s", signed_in.seconds));
         Ok((signed_in, open.close(stage, elsewhere, operator).await?))
     }
@@ -155,7 +169,7 @@ impl Scene {
         self.tell("renews all for an hour, so that nothing is due, and starts again");
         self.stage.simulator.set_token_lifetime(LONG);
         self.elsewhere.simulator.set_token_lifetime(LONG);
-        tokio::time::sleep(Duration::from_secs(self.life)).await;
+        tokio::time::sleep(renewed_within(self.life) + SETTLE / 2).await;
     }
 
     /// What is measured after the renewals.
@@ -218,6 +232,12 @@ async fn alone(stage: &Stage) -> Used {
     let alone = Meter::begin(stage, None);
     tokio::time::sleep(SETTLE).await;
     alone.end(stage, None)
+}
+
+/// Until tokens that live for so many seconds are renewed.
+#[expect(clippy::cast_precision_loss, reason = "seconds")]
+fn renewed_within(life: u64) -> Duration {
+    Duration::from_secs_f64(life as f64 * LATEST)
 }
 
 /// Seconds that tokens live, so that so many renewals are due in a second.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use entra_operator::api::{IS_TOKEN, LABEL_TOKEN, annotation};
+use entra_operator::api::{LABEL_MANAGED_BY, MANAGED_BY, annotation};
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Secret;
@@ -50,7 +50,8 @@ struct Seen {
 
 impl Eyes {
     pub(super) fn open(client: &Client) -> Self {
-        let ours = watcher::Config::default().labels(&format!("{LABEL_TOKEN}={IS_TOKEN}"));
+        // Earlier versions have no label of their own for tokens.
+        let ours = watcher::Config::default().labels(&format!("{LABEL_MANAGED_BY}={MANAGED_BY}"));
         let events = watcher(Api::<PartialObjectMeta<Secret>>::all(client.clone()), ours);
         let mut objects = events.default_backoff().applied_objects().boxed();
         let seen = Arc::<Mutex<Seen>>::default();

@@ -10,6 +10,7 @@ use kube::{Api, Client};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::SHORTEST;
 use super::eyes::Eyes;
 use super::report::failed;
 use crate::simulator::world::{API, PUBLIC_CLIENT, TENANT, password, user_name};
@@ -23,6 +24,12 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Longest that a sign-in of all may take.
 const PATIENCE: Duration = Duration::from_mins(20);
+
+/// As many sign in within a second at least.
+const SIGN_INS: u64 = 50;
+
+/// How far the first lives of two that follow each other are apart; a prime, so that no two are alike.
+const NEIGHBOURS: usize = 6_367;
 
 /// Every so many's credential signs in at another host.
 pub(super) const ELSEWHERE: usize = 10;
@@ -62,6 +69,23 @@ impl Population {
     /// Names of its namespaces.
     pub(super) fn all_namespaces(self) -> impl Iterator<Item = String> {
         (0..self.namespaces.max(1)).map(namespace)
+    }
+
+    /// Seconds that the first token of this number lives. All sign in at about the same time, and are to be renewed evenly
+    /// from then on: the first lives are spread over one more whole life, and neighbours far apart.
+    pub(super) fn first_life(self, i: usize, life: u64) -> u64 {
+        let apart = (i * NEIGHBOURS % self.credentials) as u64;
+        self.shortest_life() + life * apart / self.credentials as u64
+    }
+
+    /// Seconds that the longest of the first lives lasts.
+    pub(super) fn longest_life(self, life: u64) -> u64 {
+        self.shortest_life() + life
+    }
+
+    /// Nobody is to be renewed before all have signed in.
+    fn shortest_life(self) -> u64 {
+        SHORTEST + self.credentials as u64 / SIGN_INS
     }
 
     /// Creates the credentials, then their logins, and waits until all are Ready.

@@ -10,9 +10,6 @@ use super::population::SignedIn;
 use super::window::{Cost, Window};
 use crate::stage::{Error, Operator};
 
-/// The first renewal is due after so much of a life, by `spec.refresh`, and some are earlier.
-const FIRST: f64 = 0.62;
-
 /// What a while of renewals came to.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Renewals {
@@ -24,7 +21,7 @@ pub(super) struct Renewals {
     pub(super) lateness: [f64; 3],
 }
 
-/// Waits until renewals are due, and measures `window` seconds of them.
+/// Waits until the first lives are over, which were of different lengths, and measures `window` seconds of them.
 pub(super) async fn measure(
     scene: &Scene,
     operator: &Operator,
@@ -32,8 +29,7 @@ pub(super) async fn measure(
     window: u64,
 ) -> Result<Renewals, Error> {
     let (stage, elsewhere, eyes) = (&scene.stage, &scene.elsewhere, &scene.eyes);
-    #[expect(clippy::cast_precision_loss, reason = "seconds")]
-    let due = Duration::from_secs_f64(scene.life as f64 * FIRST);
+    let due = super::renewed_within(scene.population.longest_life(scene.life));
     tokio::time::sleep(due.saturating_sub(signed_in.began.elapsed())).await;
     tokio::time::sleep(super::SETTLE / 4).await;
     let (open, seen) = (
