@@ -27,6 +27,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::brake::{Brake, Class};
+use super::connections::{Kind, open};
 use super::failure::{Verb, classify, named, refusal, unavailable};
 use super::observe::{Observer, written};
 use super::patch::Op;
@@ -79,8 +80,8 @@ pub async fn configure(kubeconfig: Option<&Path>) -> Result<Config, ConnectError
 }
 
 /// A client for calls. No call is made.
-pub fn connect(config: Config) -> Result<Client, ConnectError> {
-    Client::try_from(config).map_err(|e| ConnectError::Client(Box::new(e)))
+pub fn connect(config: &Config) -> Result<Client, ConnectError> {
+    open(config, Kind::Single).map_err(|e| ConnectError::Client(Box::new(e)))
 }
 
 async fn from_file(path: &Path) -> Result<Config, KubeconfigError> {

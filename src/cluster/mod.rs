@@ -17,6 +17,7 @@
 mod adapter;
 mod brake;
 mod client;
+mod connections;
 mod events;
 mod failure;
 mod inspect;

@@ -173,7 +173,7 @@ impl Base {
         let reach = cluster::configure(args.kubeconfig.as_deref()).await?;
         let scopes = cluster::scopes(&config.scope.names().unwrap_or_default());
         let watching = WatchClients::new(&reach, &scopes)?;
-        let client = cluster::connect(reach)?;
+        let client = cluster::connect(&reach)?;
         let store = Arc::new(SecretStore::new(&cluster::secret_watches(&scopes)));
         let identity = args.pod.identity();
         let reporter = Reporter {

@@ -51,7 +51,7 @@ impl Selftest {
         let authorities = config.offered()?;
         let clock = SystemClock::start();
         let provider = Client::new(authorities, limits(&config), Arc::new(clock))?;
-        let client = cluster::connect(cluster::configure(args.kubeconfig.as_deref()).await?)?;
+        let client = cluster::connect(&cluster::configure(args.kubeconfig.as_deref()).await?)?;
         let store = Arc::new(SecretStore::new(&[]));
         let reporter = Reporter {
             instance: args.pod.identity(),
