@@ -35,8 +35,9 @@ pub(super) fn shorten(json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len());
     let mut rest = json;
     while let Some((first, after)) = rest.split_first() {
-        let begins = first.is_ascii_hexdigit();
-        rest = if let Some(after) = begins.then(|| shorten_first(rest, &mut out)).flatten() {
+        rest = if first.is_ascii_hexdigit()
+            && let Some(after) = shorten_first(rest, &mut out)
+        {
             after
         } else {
             out.push(*first);

@@ -14,10 +14,9 @@ use serde_json::Value;
 use super::elsewhere::Elsewhere;
 use super::meter::{Footprint, footprint};
 use super::report::failed;
-use super::window::{Cost, Window};
-use crate::audit::service_account;
-use crate::controlplane::{self, Component};
-use crate::stage::{Error, OPERATOR, Operator, OperatorOptions, Stage};
+use super::window::{Cost, Window, calls_since, mark};
+use crate::controlplane::Component;
+use crate::stage::{Error, Operator, OperatorOptions, Stage};
 
 /// How long it is looked at.
 const WINDOW: Duration = Duration::from_secs(20);
@@ -77,8 +76,7 @@ pub(super) async fn again(
 pub(super) async fn relisted(stage: &Stage, operator: &Operator) -> Result<Footprint, Error> {
     let metrics = operator.metrics().ok_or_else(|| failed("no metrics"))?;
     let url = format!("{metrics}/metrics");
-    stage.plane.audit_barrier().await?;
-    let mark = stage.plane.audit().mark().map_err(controlplane::Error::from)?;
+    let mark = mark(stage).await?;
     stage.plane.stop(Component::ApiServer).await?;
     tokio::time::sleep(AWAY).await;
     stage.plane.launch(Component::ApiServer).await?;
@@ -86,11 +84,8 @@ pub(super) async fn relisted(stage: &Stage, operator: &Operator) -> Result<Footp
     while back.elapsed() < WINDOW {
         future::join_all((0..SCRAPES).map(|_| operator.get(&url))).await;
     }
-    stage.plane.audit_barrier().await?;
-    let account = service_account(OPERATOR, OPERATOR);
-    let entries = stage.plane.audit().by_user_since(&account, mark);
-    let entries = entries.map_err(controlplane::Error::from)?;
-    if !entries.iter().any(|entry| entry.verb == "list") {
+    let calls = calls_since(stage, mark).await?;
+    if !calls.iter().any(|call| call.verb == "list") {
         return Err(failed("nothing was listed anew"));
     }
     Ok(footprint(stage, operator))

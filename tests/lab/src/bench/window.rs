@@ -38,10 +38,8 @@ impl Window {
         elsewhere: &Elsewhere,
         operator: Option<&Operator>,
     ) -> Result<Self, Error> {
-        stage.plane.audit_barrier().await?;
-        let mark = stage.plane.audit().mark();
         Ok(Self {
-            mark: mark.map_err(controlplane::Error::from)?,
+            mark: mark(stage).await?,
             calls: elsewhere.mark(stage),
             meter: Meter::begin(stage, operator),
         })
@@ -56,11 +54,7 @@ impl Window {
     ) -> Result<Cost, Error> {
         let used = self.meter.end(stage, Some(operator));
         let provider = elsewhere.requests_since(stage, self.calls);
-        stage.plane.audit_barrier().await?;
-        let account = service_account(OPERATOR, OPERATOR);
-        let audit = stage.plane.audit();
-        let entries = audit.by_user_since(&account, self.mark);
-        let entries = entries.map_err(controlplane::Error::from)?;
+        let entries = calls_since(stage, self.mark).await?;
         let count = |of: &dyn Fn(&Entry) -> bool| entries.iter().filter(|entry| of(entry)).count();
         Ok(Cost {
             used,
@@ -70,4 +64,19 @@ impl Window {
             reads: count(&|entry| entry.is_read() && !entry.is_list_or_watch()),
         })
     }
+}
+
+/// Where the audit log is now.
+pub(super) async fn mark(stage: &Stage) -> Result<Mark, Error> {
+    stage.plane.audit_barrier().await?;
+    let mark = stage.plane.audit().mark();
+    Ok(mark.map_err(controlplane::Error::from)?)
+}
+
+/// The operator's calls to the API server since then.
+pub(super) async fn calls_since(stage: &Stage, mark: Mark) -> Result<Vec<Entry>, Error> {
+    stage.plane.audit_barrier().await?;
+    let account = service_account(OPERATOR, OPERATOR);
+    let calls = stage.plane.audit().by_user_since(&account, mark);
+    Ok(calls.map_err(controlplane::Error::from)?)
 }
