@@ -42,8 +42,6 @@ LABEL org.opencontainers.image.title="entra-operator" \
       org.opencontainers.image.source="${SOURCE}" \
       org.opencontainers.image.base.name="scratch"
 COPY --from=build /image/ /
-# One heap for all threads (docs/decisions/0019-one-heap.md).
-ENV MALLOC_ARENA_MAX=1
 USER 65532:65532
 EXPOSE 8081 9090
 STOPSIGNAL SIGTERM

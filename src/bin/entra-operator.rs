@@ -6,6 +6,11 @@ use std::process::ExitCode;
 use clap::Parser;
 use entra_operator::operator::cli::{self, CheckArgs, Cli, Command, Output, SelftestArgs};
 use entra_operator::operator::{chain, check, selftest, serve};
+use tikv_jemallocator::Jemalloc;
+
+/// Small and long-lived things do not lie between large and short-lived ones (docs/decisions/0023-jemalloc.md).
+#[global_allocator]
+static HEAP: Jemalloc = Jemalloc;
 
 type Failed = Box<dyn std::error::Error>;
 

@@ -19,7 +19,7 @@ use self::candidate::{Candidate, Claim};
 use super::clock::{SystemClock, timestamp};
 use super::config::{LEASE_NAME, LeaderElection};
 use crate::cluster::{LeaseClient, lease_time};
-use crate::reconcile::ports::{Clock, ClusterError, Key};
+use crate::reconcile::ports::{Clock, ClusterError, Key, Names};
 
 /// Longest that the Lease is released for at shutdown.
 const RELEASE: Duration = Duration::from_secs(3);
@@ -188,7 +188,7 @@ impl Part {
     }
 
     fn stopped_by(&self, failed: &Failed) -> Standing {
-        let (Key { namespace, name }, Failed { verb, error }) = (self.leases.key(), failed);
+        let (Names { namespace, name }, Failed { verb, error }) = (&**self.leases.key(), failed);
         let why = format!(
             "cannot {verb} leases.coordination.k8s.io named {name} in the namespace {namespace}: {error}"
         );

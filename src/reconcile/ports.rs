@@ -11,6 +11,7 @@ mod provider;
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -28,9 +29,13 @@ use crate::plan::policy::Policy;
 use crate::plan::record::{ContentMac, Record};
 use crate::plan::snapshot::Binding;
 
-/// Namespace and name of an object. Copies share their text: many places keep one for as long as the object is there.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Key {
+/// Namespace and name of an object. Copies share them: many places keep one for as long as the object is there.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key(Arc<Names>);
+
+/// What a [`Key`] holds.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Names {
     /// Namespace.
     pub namespace: Arc<str>,
     /// Name.
@@ -40,16 +45,30 @@ pub struct Key {
 impl Key {
     /// Key of `name` in `namespace`.
     pub fn new(namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
-        Self {
+        Self(Arc::new(Names {
             namespace: namespace.into(),
             name: name.into(),
-        }
+        }))
     }
 
     /// Key of another object in the same namespace.
     #[must_use]
     pub fn sibling(&self, name: impl Into<Arc<str>>) -> Self {
         Self::new(Arc::clone(&self.namespace), name)
+    }
+}
+
+impl Deref for Key {
+    type Target = Names;
+
+    fn deref(&self) -> &Names {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(&self.0, f)
     }
 }
 

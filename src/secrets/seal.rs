@@ -10,14 +10,14 @@ use super::framing::frame;
 use super::key_id::KeyId;
 use super::keys::{KeySet, RawKey};
 use crate::plan::snapshot::Binding;
-use crate::reconcile::ports::{Key, OpenError, Sealed};
+use crate::reconcile::ports::{Key, Names, OpenError, Sealed};
 
 /// First byte of every blob. Then: length of the key id (one byte), key id, nonce, ciphertext with its tag.
 const VERSION: u8 = 1;
 
 /// Additional data of a session's blob.
 pub(super) fn session_context(place: &Key, binding: &Binding) -> Vec<u8> {
-    let Key { namespace, name } = place;
+    let Names { namespace, name } = &**place;
     let Binding {
         authority,
         tenant,

@@ -19,9 +19,6 @@ securityContext:
   valueFrom:
     fieldRef:
       fieldPath: metadata.namespace
-# The C library keeps memory per thread: two arenas are enough.
-- name: MALLOC_ARENA_MAX
-  value: "2"
 {{- with .Values.log.filter }}
 - name: ENTRA_OPERATOR_LOG
   value: {{ quote . }}

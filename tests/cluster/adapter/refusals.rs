@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use entra_operator::reconcile::ports::{Cluster, ClusterError, SecretChange};
+use entra_operator::reconcile::ports::{Cluster, ClusterError, Key, SecretChange};
 use k8s_openapi::api::admissionregistration::v1::{
     ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding,
 };
@@ -120,7 +120,7 @@ async fn no_value_is_logged_at_any_level() {
 async fn a_create_without_namespace_is_refused() {
     let world = World::new().await;
     let mut secret = world.token_secret("t");
-    secret.key.namespace = "there-is-no-such-namespace".into();
+    secret.key = Key::new("there-is-no-such-namespace", &*secret.key.name);
     let outcome = world.cluster.create(secret).await;
     assert!(matches!(outcome, Err(ClusterError::Refused(_))), "{outcome:?}");
 }

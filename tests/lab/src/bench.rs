@@ -264,8 +264,6 @@ fn options(elsewhere: &Elsewhere, listed: Option<Population>) -> OperatorOptions
     };
     OperatorOptions {
         authorities: vec![elsewhere.authority()],
-        // As the image sets it.
-        variables: vec![("MALLOC_ARENA_MAX".to_owned(), "1".to_owned())],
         log: "warn,entra_operator::operator=info".to_owned(),
         election: false,
         config: format!("{watch}limits: {{requestsPerSecondPerTenant: 1000}}\n"),
