@@ -194,9 +194,14 @@ impl SecretStore {
         entry.is_shown_by(selects).then(|| entry.meta())
     }
 
-    /// Token Secrets of a namespace that `uid` controls, in the order of their names.
-    pub fn controlled_by(&self, namespace: &str, uid: &Uid) -> Vec<(Key, SecretMeta)> {
-        self.read().entries.controlled_by(namespace, uid)
+    /// Token Secrets of a namespace that `uid` controls, in the order of their names; names that are to `skip` are left out.
+    pub fn controlled_by(
+        &self,
+        namespace: &str,
+        uid: &Uid,
+        skip: impl Fn(&str) -> bool,
+    ) -> Vec<(Key, SecretMeta)> {
+        self.read().entries.controlled_by(namespace, uid, skip)
     }
 
     /// Calls `visit` with one Secret after the other.
@@ -272,15 +277,24 @@ impl State {
         }
         self.tombstones.lift(&meta.uid, source);
         let now = self.next_moment();
-        match self.entries.get(key).map(|entry| (entry.meta(), entry)) {
-            Some((before, _)) if before.uid == meta.uid => {
-                let update = |entry: &mut Entry| entry.update(&before, meta, selects, source, now);
-                self.entries.change(key, update)?.then_some(())?;
+        let known = self.entries.meta(key);
+        let outdated = |before: &SecretMeta| {
+            let entry = self.entries.get(key);
+            entry.is_some_and(|entry| entry.outdates(before, meta, source))
+        };
+        match known {
+            Some(before) if before.uid == meta.uid => {
+                let latest = if outdated(&before) { &before } else { meta };
+                let update = |entry: &mut Entry| entry.update(&before, latest, selects, now);
+                let anew = self.entries.change(key, update)?;
+                anew.then(|| altered(key, latest))
             }
-            Some((before, entry)) if entry.outdates(&before, meta, source) => return None,
-            _ => self.entries.put(key, Entry::new(meta, selects, now)),
+            Some(before) if outdated(&before) => None,
+            _ => {
+                self.entries.put(key, Entry::new(meta, selects, now));
+                Some(altered(key, meta))
+            }
         }
-        self.altered(key)
     }
 
     /// Whether the versions went back, as `live` shows who asked when this was known. Then, whatever they say, it is what
@@ -305,7 +319,7 @@ impl State {
             self.entries.remove(key);
             self.bury(last, true);
         }
-        Some(altered(key, known))
+        Some(altered(key, &known))
     }
 
     fn bury(&mut self, last: &SecretMeta, unseen: bool) {
@@ -337,16 +351,12 @@ impl State {
             self.entries.change(key, |entry| entry.was_written(now));
         }
     }
-
-    fn altered(&self, key: &Key) -> Option<Altered> {
-        self.entries.meta(key).map(|known| altered(key, known))
-    }
 }
 
-fn altered(key: &Key, meta: SecretMeta) -> Altered {
+fn altered(key: &Key, meta: &SecretMeta) -> Altered {
     Altered {
         key: key.clone(),
-        controller: meta.controller,
+        controller: meta.controller.clone(),
     }
 }
 

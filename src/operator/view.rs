@@ -22,8 +22,13 @@ impl View for StoreView {
         self.0.get_as(key, selects(kind))
     }
 
-    fn controlled(&self, namespace: &str, owner: &Owner) -> Vec<(String, SecretMeta)> {
-        let theirs = self.0.controlled_by(namespace, &owner.uid);
+    fn controlled(
+        &self,
+        namespace: &str,
+        owner: &Owner,
+        skip: impl Fn(&str) -> bool,
+    ) -> Vec<(String, SecretMeta)> {
+        let theirs = self.0.controlled_by(namespace, &owner.uid, skip);
         theirs
             .into_iter()
             .map(|(key, meta)| (key.name.to_string(), meta))

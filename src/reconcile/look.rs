@@ -34,11 +34,9 @@ impl Look {
             let meta = view.secret(Kind::Token, &credential.sibling(&entry.secret_name))?;
             Some((EntryName(entry.secret_name.clone()), meta))
         });
-        let ours = view.controlled(&credential.key.namespace, &credential.owner());
-        let dropped = ours
-            .into_iter()
-            .map(|(name, meta)| (EntryName(name), meta))
-            .filter(|(name, _)| credential.entry(name).is_none());
+        let is_named = |name: &str| spec.tokens.iter().any(|entry| entry.secret_name == name);
+        let dropped = view.controlled(&credential.key.namespace, &credential.owner(), is_named);
+        let dropped = dropped.into_iter().map(|(name, meta)| (EntryName(name), meta));
         Self {
             login: view.secret(Kind::Login, &credential.login_key()),
             session: view.secret(Kind::Session, &credential.session_key()),

@@ -391,8 +391,13 @@ pub enum Kind {
 pub trait View: Send + Sync {
     /// Metadata of a Secret.
     fn secret(&self, kind: Kind, key: &Key) -> Option<SecretMeta>;
-    /// Names and metadata of the token Secrets that this credential controls.
-    fn controlled(&self, namespace: &str, owner: &Owner) -> Vec<(String, SecretMeta)>;
+    /// Names and metadata of the token Secrets that this credential controls; names that are to `skip` are left out.
+    fn controlled(
+        &self,
+        namespace: &str,
+        owner: &Owner,
+        skip: impl Fn(&str) -> bool,
+    ) -> Vec<(String, SecretMeta)>;
     /// Takes over what a write or a read of ours returned.
     fn wrote(&self, kind: Kind, key: &Key, meta: SecretMeta);
     /// Takes over that the object with this uid no longer exists.

@@ -111,13 +111,19 @@ impl Entries {
         }
     }
 
-    /// Token Secrets of a namespace that `uid` controls, in the order of their names.
-    pub(super) fn controlled_by(&self, namespace: &str, uid: &Uid) -> Vec<(Key, SecretMeta)> {
+    /// Token Secrets of a namespace that `uid` controls, in the order of their names; names that are to `skip` are left out.
+    pub(super) fn controlled_by(
+        &self,
+        namespace: &str,
+        uid: &Uid,
+        skip: impl Fn(&str) -> bool,
+    ) -> Vec<(Key, SecretMeta)> {
         let (hash, first) = (hash(uid), Arc::from(""));
         let place = self.0.get(namespace).into_iter();
         let names = place.flat_map(|place| place.controlled.range((hash, Arc::clone(&first))..));
         let names = names.take_while(|(of, _)| *of == hash);
-        let keys = names.map(|(_, name)| Key::new(namespace, &**name));
+        let others = names.filter(|(_, name)| !skip(name));
+        let keys = others.map(|(_, name)| Key::new(namespace, &**name));
         let all = keys.filter_map(|key| Some((self.meta(&key)?, key)));
         let is_theirs = |meta: &SecretMeta| meta.controller.as_ref().is_some_and(|c| c.uid == *uid);
         all.filter(|(meta, _)| is_theirs(meta))
@@ -171,16 +177,15 @@ impl Entry {
     pub(super) fn update(
         &mut self,
         before: &SecretMeta,
-        meta: &SecretMeta,
+        latest: &SecretMeta,
         selects: Selects,
-        source: Source,
         now: u64,
     ) -> bool {
         let shown_anew = self.shown_by.insert(selects);
-        if self.outdates(before, meta, source) || meta == before {
+        if latest == before {
             return shown_anew;
         }
-        self.learn(meta, now);
+        self.learn(latest, now);
         true
     }
 

@@ -27,6 +27,9 @@ const UUID_TEXT: usize = uuid::fmt::Hyphenated::LENGTH;
 
 const MOMENT_TEXT: usize = "2026-11-25T18:14:03Z".len();
 
+/// Digits that a moment begins with.
+const YEAR: usize = "2026".len();
+
 /// What is left of a text, once its beginning was dealt with.
 type Rest<'a> = Option<&'a [u8]>;
 
@@ -34,41 +37,53 @@ type Rest<'a> = Option<&'a [u8]>;
 pub(super) fn shorten(json: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(json.len());
     let mut rest = json;
-    while let Some((first, after)) = rest.split_first() {
-        rest = if first.is_ascii_hexdigit()
-            && let Some(after) = shorten_first(rest, &mut out)
-        {
-            after
-        } else {
-            out.push(*first);
-            after
-        };
+    while let Some((before, digits)) = next_digits(rest) {
+        let (plain, text) = rest.split_at(before);
+        out.extend_from_slice(plain);
+        rest = match digits {
+            YEAR => shorten_moment(text, &mut out),
+            HEX_MIN.. => shorten_uuid(text, &mut out).or_else(|| shorten_hex(text, digits, &mut out)),
+            _ => None,
+        }
+        .unwrap_or_else(|| {
+            let (digits, rest) = text.split_at(digits);
+            out.extend_from_slice(digits);
+            rest
+        });
     }
+    out.extend_from_slice(rest);
     out
+}
+
+/// What stands before the next digits, and how many they are, if there are enough of them for anything.
+fn next_digits(text: &[u8]) -> Option<(usize, usize)> {
+    let mut begin = 0;
+    for run in text.chunk_by(|a, b| digit(*a).is_some() && digit(*b).is_some()) {
+        if run.len() >= YEAR {
+            return Some((begin, run.len()));
+        }
+        begin += run.len();
+    }
+    None
 }
 
 /// The JSON that was shortened.
 pub(super) fn restore(short: &[u8]) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(short.len());
+    let mut out = Vec::with_capacity(PAIR * short.len());
     let mut rest = short;
-    while let Some((first, after)) = rest.split_first() {
-        rest = match *first {
+    loop {
+        let mark = rest.iter().position(|c| (HEX..=MOMENT).contains(c));
+        let (plain, marked) = rest.split_at(mark.unwrap_or(rest.len()));
+        out.extend_from_slice(plain);
+        let Some((mark, after)) = marked.split_first() else {
+            return Some(out);
+        };
+        rest = match *mark {
             HEX => restore_hex(after, &mut out)?,
             UUID => restore_uuid(after, &mut out)?,
-            MOMENT => restore_moment(after, &mut out)?,
-            other => {
-                out.push(other);
-                after
-            }
+            _ => restore_moment(after, &mut out)?,
         };
     }
-    Some(out)
-}
-
-fn shorten_first<'a>(text: &'a [u8], out: &mut Vec<u8>) -> Rest<'a> {
-    shorten_uuid(text, out)
-        .or_else(|| shorten_moment(text, out))
-        .or_else(|| shorten_hex(text, out))
 }
 
 fn shorten_uuid<'a>(text: &'a [u8], out: &mut Vec<u8>) -> Rest<'a> {
@@ -108,15 +123,9 @@ fn restore_moment<'a>(short: &'a [u8], out: &mut Vec<u8>) -> Rest<'a> {
     Some(rest)
 }
 
-fn shorten_hex<'a>(text: &'a [u8], out: &mut Vec<u8>) -> Rest<'a> {
-    let digits = text
-        .iter()
-        .take(HEX_MAX)
-        .take_while(|c| digit(**c).is_some())
-        .count();
-    let (text, rest) = text
-        .split_at_checked(digits - digits % PAIR)
-        .filter(|(text, _)| text.len() >= HEX_MIN)?;
+fn shorten_hex<'a>(text: &'a [u8], digits: usize, out: &mut Vec<u8>) -> Rest<'a> {
+    let digits = digits.min(HEX_MAX);
+    let (text, rest) = text.split_at_checked(digits - digits % PAIR)?;
     let (pairs, _) = text.as_chunks::<PAIR>();
     out.push(HEX);
     out.push(u8::try_from(pairs.len()).ok()?);
@@ -137,10 +146,12 @@ fn restore_hex<'a>(short: &'a [u8], out: &mut Vec<u8>) -> Rest<'a> {
 }
 
 /// What a lower-case hexadecimal digit stands for.
-fn digit(c: u8) -> Option<u8> {
-    let small = !c.is_ascii_uppercase();
-    let value = char::from(c).to_digit(0x10).filter(|_| small)?;
-    u8::try_from(value).ok()
+const fn digit(c: u8) -> Option<u8> {
+    match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 0xA),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
