@@ -46,12 +46,11 @@ fn trouble(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -> Option<(Re
 /// That no call is made is trouble where a renewal waits for it, and not for its turn only.
 fn withheld(s: &Snapshot, now: Time) -> Option<(Reason, String)> {
     let held = s.withheld(now)?;
-    let long = held.until.since(now) >= WITHHELD_TOLD;
     let waits = |t: &Token| {
         let due = t.due(s);
         let expired = t.published.as_ref().is_some_and(|p| p.expires_at <= now);
         let lasts = due > Time::ALWAYS && now.since(due) >= WITHHELD_TOLD;
-        due <= now && (long || lasts || expired)
+        due <= now && (held.long || lasts || expired)
     };
     s.tokens.iter().any(waits).then(|| {
         (
@@ -64,14 +63,11 @@ fn withheld(s: &Snapshot, now: Time) -> Option<(Reason, String)> {
     })
 }
 
-/// When what is told of a withheld call changes: told once it is due, or once it has lasted, told no more as its turn is near.
+/// When what is told of a withheld call changes: once it is due, or once it has lasted.
 pub(super) fn withheld_told(s: &Snapshot, now: Time) -> impl Iterator<Item = Time> {
     let held = s.withheld(now);
-    let near = held.map(|held| held.until.plus(1 - WITHHELD_TOLD));
     let waits = s.tokens.iter().filter(move |_| held.is_some());
-    waits
-        .flat_map(|t| [t.due(s), t.due(s).plus(WITHHELD_TOLD)])
-        .chain(near)
+    waits.flat_map(|t| [t.due(s), t.due(s).plus(WITHHELD_TOLD)])
 }
 
 impl Snapshot {

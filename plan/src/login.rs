@@ -410,8 +410,7 @@ fn open(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
 /// Records an attempt, unless it must wait for its turn or for a permit.
 fn send(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
     if let Some(w) = s.withheld(now) {
-        let long = w.until.since(now) >= schedule::WITHHELD_TOLD;
-        let reason = if long { w.reason } else { Reason::LoggingIn };
+        let reason = if w.long { w.reason } else { Reason::LoggingIn };
         return Flow::hold(reason, format!("the sign-in waits: {}", w.message), Some(w.until));
     }
     let paused = entry

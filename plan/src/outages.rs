@@ -43,13 +43,15 @@ impl<K, T> Default for Outage<K, T> {
 
 impl<K: Ord + Clone, T: Ord + Copy> Outages<K, T> {
     /// A request that began then was not answered, or was held back. If an outage has ended since, it belongs to that one.
-    pub fn put_off(&mut self, scope: &str, who: &K, began: T) {
+    /// Gives how many are put off there.
+    pub fn put_off(&mut self, scope: &str, who: &K, began: T) -> usize {
         let outage = self.by_scope.entry(scope.to_owned()).or_default();
         if outage.over.is_some_and(|over| began < over) {
             self.told.push_back(who.clone());
         } else {
             outage.put_off.insert(who.clone());
         }
+        outage.put_off.len()
     }
 
     /// One was answered: the others need not wait any longer, if they were several.

@@ -78,6 +78,8 @@ pub struct Snapshot {
 pub struct Withheld {
     /// Until then.
     pub until: Time,
+    /// Whether that is long enough to be told of, from when it is known until it is over.
+    pub long: bool,
     /// Why.
     pub reason: Reason,
     /// The same in words, without a full stop.

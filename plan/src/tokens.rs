@@ -123,9 +123,7 @@ impl Token {
             return None;
         };
         let due = self.due(s);
-        let turn = s
-            .withheld(now)
-            .is_some_and(|w| w.until == at && w.until.since(now) < schedule::WITHHELD_TOLD);
+        let turn = s.withheld(now).is_some_and(|w| w.until == at && !w.long);
         Some(if turn && due > Time::ALWAYS { due } else { at })
     }
 

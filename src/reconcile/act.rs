@@ -14,7 +14,7 @@ use super::leave::Leave;
 use super::look::Look;
 use super::memory::{Hand, Memory};
 use super::ports::{
-    Clock, Cluster, ClusterError, Key, Kind, NewSecret, Ports, Provider, Request, SecretMeta, View,
+    Clock, Cluster, ClusterError, Key, Kind, Later, NewSecret, Ports, Provider, Request, SecretMeta, View,
 };
 use super::shared::Shared;
 use crate::plan::schedule::Life;
@@ -169,13 +169,17 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
+    fn withheld(&mut self, s: &Snapshot, later: Later) {
+        let (now, why) = (self.now(), (later.reason, later.message));
+        settle::renewal::withheld(&mut self.memory.known, s, later.until, why, now);
+    }
+
     /// Leave to send one request. Without it the calls wait, and nothing is read for them.
     fn permit(&mut self, s: &Snapshot, binding: &Binding, life: Option<Life>) -> Option<PermitOf<P>> {
         match self.ports.provider().permit(&self.request(binding, &[], life)) {
             Ok(permit) => Some(permit),
             Err(later) => {
-                let known = &mut self.memory.known;
-                settle::renewal::withheld(known, s, later.until, later.reason, later.message);
+                self.withheld(s, later);
                 None
             }
         }

@@ -9,7 +9,7 @@ use crate::identity::{Names, Pin};
 use crate::known::Known;
 use crate::metadata::EntryName;
 use crate::reason::Reason;
-use crate::schedule::{self, Life, STORE_AFTER};
+use crate::schedule::{self, Life, STORE_AFTER, WITHHELD_TOLD};
 use crate::snapshot::{
     Binding, Failure, Held, Newer, RefreshOutcome, Snapshot, StoredToken, Token, Withheld,
 };
@@ -202,9 +202,16 @@ pub fn failed(known: &mut Known, s: &Snapshot, refusal: Refusal, now: Time) {
 }
 
 /// No permit is free before then.
-pub fn withheld(known: &mut Known, s: &Snapshot, until: Time, reason: Reason, message: String) {
+pub fn withheld(
+    known: &mut Known,
+    s: &Snapshot,
+    until: Time,
+    (reason, message): (Reason, String),
+    now: Time,
+) {
     known.withheld = Some(Withheld {
         until,
+        long: until.since(now) >= WITHHELD_TOLD,
         reason,
         message,
         binding: s.binding().cloned(),

@@ -287,6 +287,7 @@ fn a_permit_is_withheld_until_then_from_its_own_binding() {
         let s = Snapshot {
             withheld: Some(Withheld {
                 until: NOW.plus(seconds),
+                long: seconds >= 20,
                 reason: Reason::Throttled,
                 message: String::new(),
                 binding,

@@ -9,7 +9,8 @@
 //! - An authority that fails [`circuit::TRIPS`] times in a row within a minute is left alone for half a minute, by who renews
 //!   a token of a short life for an eighth of that life; then it is probed by one request.
 //! - Whom an authority that failed several put off, or held back by its circuit, or the throttling of its tenant and client,
-//!   is called as soon as it answers anybody.
+//!   is called as soon as it answers anybody. Until then at most ten in a second come to ask whether it does, however many
+//!   wait.
 //! - A permit that is dropped, by a cancelled pass too, gives everything back.
 //! - Slots go turn by turn over the namespaces in which somebody waits for one, inside one by deadline; one namespace gets
 //!   half of them at most while others wait, one host a quarter while several do. A host that hangs leaves a quarter free
@@ -40,6 +41,9 @@ use crate::reconcile::ports::{Clock, Key, Later};
 
 /// A first sign-in, for which a person may be waiting, goes before what expires later than this. Seconds.
 const SIGN_IN: i64 = 60;
+
+/// So many of those whom a circuit holds back come again in one second: all are called as soon as the authority answers one.
+const IN_A_SECOND: usize = 10;
 
 /// How much may go to the identity provider (docs/contract.md, "Timing").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,9 +238,10 @@ impl State {
         let Err((wait, last)) = self.circuits.check(caller, now) else {
             return Ok(());
         };
-        self.outages.put_off(&caller.circuit, &caller.credential, now);
+        let put_off = self.outages.put_off(&caller.circuit, &caller.credential, now);
+        let later = u64::try_from(put_off / IN_A_SECOND).unwrap_or(u64::MAX);
         Err(Held {
-            wait,
+            wait: wait.saturating_add(Duration::from_secs(later)),
             reason: Reason::ServiceUnavailable,
             message: format!(
                 "{} failed several times in a row, the last time so: {}",
@@ -244,6 +249,16 @@ impl State {
                 last.trim_end_matches('.')
             ),
         })
+    }
+
+    /// Who waits for a slot is not called to be told that the authority fails.
+    fn dismiss(&mut self, caller: &Caller, now: Duration) {
+        if self.circuits.check(caller, now).is_ok() {
+            return;
+        }
+        for who in self.slots.dismiss(&caller.circuit) {
+            self.outages.put_off(&caller.circuit, &who, now);
+        }
     }
 
     fn tell(&mut self) -> Option<Key> {
@@ -261,6 +276,7 @@ impl State {
             Experience::Failing { message, retry_after } => {
                 self.circuits.failed(&caller.circuit, now, message);
                 self.outages.put_off(&caller.circuit, &caller.credential, began);
+                self.dismiss(caller, now);
                 if let Some(seconds) = retry_after {
                     self.pauses
                         .pause(caller, now, seconds, Reason::ServiceUnavailable);

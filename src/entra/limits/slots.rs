@@ -58,6 +58,7 @@ struct Place {
 #[derive(Debug)]
 struct Waiting {
     place: Place,
+    circuit: String,
     deadline: Time,
     until: Duration,
 }
@@ -107,7 +108,7 @@ impl Slots {
             return Ok(());
         }
         let deadline = before.map_or(deadline, |before| before.deadline.min(deadline));
-        Err(self.turn_away(who, place, deadline, now))
+        Err(self.turn_away(caller, place, deadline, now))
     }
 
     /// Gives a caller's slot back.
@@ -120,6 +121,19 @@ impl Slots {
         if let Some(call) = self.called.remove(&caller.credential) {
             self.give_back(&call.place, now);
         }
+    }
+
+    /// Nobody may send to the authority of this circuit, so who waits for a slot to do so is not called.
+    pub(super) fn dismiss(&mut self, circuit: &str) -> Vec<Key> {
+        let theirs = self.waiting.extract_if(|_, waiting| waiting.circuit == circuit);
+        let theirs: Vec<_> = theirs.collect();
+        theirs
+            .into_iter()
+            .map(|(who, waited)| {
+                self.turns.leave(&waited.place, waited.deadline, who.clone());
+                who
+            })
+            .collect()
     }
 
     /// Somebody who was called and has not been told so.
@@ -168,12 +182,14 @@ impl Slots {
     }
 
     /// Notes who waits; the more wait, the later it comes back uncalled.
-    fn turn_away(&mut self, who: &Key, place: Place, deadline: Time, now: Duration) -> Duration {
+    fn turn_away(&mut self, caller: &Caller, place: Place, deadline: Time, now: Duration) -> Duration {
+        let who = &caller.credential;
         let rounds = u32::try_from(self.waiting.len() / self.held.capacity).unwrap_or(u32::MAX);
         let wait = WAIT.saturating_mul(rounds.saturating_add(1)).min(WAIT_MAX);
         self.turns.wait(place.clone(), deadline, who.clone());
         let waiting = Waiting {
             place,
+            circuit: caller.circuit.clone(),
             deadline,
             until: now.saturating_add(wait).saturating_add(PATIENCE),
         };

@@ -150,13 +150,7 @@ impl<P: Ports> Pass<'_, P> {
             Outcome::Granted(tokens) => (true, self.take_granted(s, token, session, brought, *tokens)),
             Outcome::Refused(refusal) => (true, self.take_refused(s, token, brought, refusal)),
             Outcome::Later(later) => {
-                settle::renewal::withheld(
-                    &mut self.memory.known,
-                    s,
-                    later.until,
-                    later.reason,
-                    later.message,
-                );
+                self.withheld(s, later);
                 (false, ControlFlow::Break(()))
             }
         }

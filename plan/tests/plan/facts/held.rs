@@ -1,19 +1,20 @@
 //! What holds a credential up by choice: no permit, refused objects.
 
-use entra_plan::Object;
 use entra_plan::answer::Effect;
 use entra_plan::hold::Holds;
 use entra_plan::reason::Reason;
 use entra_plan::snapshot::Withheld;
+use entra_plan::{Object, Time};
 
-use super::super::build::{failure, name};
+use super::super::build::{NOW, failure, name};
 use super::super::choice::Choice;
 use super::other_client;
 
 /// No permit for a call: none, for a turn, for an hour, of another binding.
 pub fn withheld(c: &mut Choice<'_>) -> Option<Withheld> {
-    let for_all = |until, reason| Withheld {
+    let for_all = |until: Time, reason| Withheld {
         until,
+        long: until >= NOW.plus(20),
         reason,
         message: "the host asked to wait".to_owned(),
         binding: None,

@@ -139,6 +139,7 @@ fn no_call_is_made_while_none_is_permitted() {
     let until = |seconds| Snapshot {
         withheld: Some(Withheld {
             until: NOW.plus(seconds),
+            long: seconds >= 20,
             reason: Reason::ServiceUnavailable,
             message: "the host is failing".to_owned(),
             binding: None,

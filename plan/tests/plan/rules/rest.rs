@@ -69,6 +69,7 @@ fn whatever_stands_in_the_way_excuses_the_margin_and_not_the_expiry() {
         |s| {
             s.withheld = Some(Withheld {
                 until: NOW.plus(9000),
+                long: true,
                 reason: Reason::ServiceUnavailable,
                 message: String::new(),
                 binding: None,

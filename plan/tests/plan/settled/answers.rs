@@ -347,17 +347,18 @@ fn a_resolved_tenant_is_known_for_its_binding_and_a_word_by_its_renewal() {
 #[test]
 fn a_permit_is_known_with_the_binding_that_it_is_for() {
     let mut known = Known::default();
-    renewal::withheld(
-        &mut known,
-        &healthy(),
-        NOW.plus(9),
-        Reason::Throttled,
-        "why".to_owned(),
+    let why = || (Reason::Throttled, "why".to_owned());
+    renewal::withheld(&mut known, &healthy(), NOW.plus(20), why(), NOW);
+    assert!(
+        known.withheld.as_ref().unwrap().long,
+        "that is no turn like another"
     );
+    renewal::withheld(&mut known, &healthy(), NOW.plus(19), why(), NOW);
     let withheld = known.withheld.unwrap();
+    assert!(!withheld.long);
     assert_eq!(
         (withheld.until, withheld.reason),
-        (NOW.plus(9), Reason::Throttled)
+        (NOW.plus(19), Reason::Throttled)
     );
     assert_eq!(
         (withheld.message.as_str(), withheld.binding),

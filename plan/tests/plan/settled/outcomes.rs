@@ -431,7 +431,13 @@ fn a_call_that_is_withheld_is_tried_when_its_permit_is_free() {
 #[test]
 fn a_turn_that_comes_early_ends_the_waiting() {
     let (s, mut known) = (first_sight(), Known::default());
-    renewal::withheld(&mut known, &s, NOW.plus(40), Reason::Throttled, String::new());
+    renewal::withheld(
+        &mut known,
+        &s,
+        NOW.plus(40),
+        (Reason::Throttled, String::new()),
+        NOW,
+    );
     assert!(known.withheld.is_some());
     renewal::turn_came(&mut known);
     assert_eq!(known.withheld, None);

@@ -19,6 +19,7 @@ fn withheld_until(seconds: i64) -> Known {
     Known {
         withheld: Some(Withheld {
             until: NOW.plus(seconds),
+            long: seconds >= 20,
             reason: Reason::ServiceUnavailable,
             message: String::new(),
             binding: None,

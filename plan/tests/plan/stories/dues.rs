@@ -258,6 +258,7 @@ fn while_no_call_is_permitted_a_request_waits_with_what_is_due() {
             object: requested(&healthy().object),
             withheld: Some(Withheld {
                 until: NOW.plus(seconds),
+                long: seconds >= 20,
                 reason: Reason::ServiceUnavailable,
                 message: String::new(),
                 binding: None,
@@ -341,6 +342,7 @@ fn a_token_that_waits_for_its_turn_is_planned_by_its_schedule_if_it_has_one() {
         let s = Snapshot {
             withheld: Some(Withheld {
                 until: NOW.plus(seconds),
+                long: seconds >= 20,
                 reason: Reason::ServiceUnavailable,
                 message: String::new(),
                 binding: None,

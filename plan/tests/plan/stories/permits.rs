@@ -13,6 +13,7 @@ fn withheld(seconds: i64, s: &Snapshot) -> Snapshot {
     Snapshot {
         withheld: Some(Withheld {
             until: NOW.plus(seconds),
+            long: seconds >= 20,
             reason: Reason::ServiceUnavailable,
             message: "the host is failing".to_owned(),
             binding: s.binding().cloned(),

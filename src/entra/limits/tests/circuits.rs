@@ -190,6 +190,37 @@ async fn who_waits_for_a_failing_authority_is_called_when_it_answers() {
 }
 
 #[test]
+fn ten_in_a_second_come_again_however_many_an_open_circuit_holds_back() {
+    let (gate, _hand) = gate(32, 1000);
+    for _ in 0..circuit::TRIPS {
+        gate.admit(one()).unwrap().finish(failing());
+    }
+    let times: Vec<i64> = (0..100).map(|_| gate.admit(one()).unwrap_err().until.0).collect();
+    let in_second = |second| times.iter().filter(|at| **at == second).count();
+    assert!(
+        (30..41).all(|second| (1..=10).contains(&in_second(second))),
+        "{times:?}"
+    );
+    assert_eq!(times.iter().max(), Some(&40));
+}
+
+/// It would be given a slot only to be told that the authority fails, and the next one after it.
+#[test]
+fn who_waits_for_a_slot_is_not_called_by_a_circuit_that_opens() {
+    let (gate, hand) = gate(1, 1000);
+    for _ in 1..circuit::TRIPS {
+        gate.admit(one()).unwrap().finish(failing());
+    }
+    let last = gate.admit(one()).unwrap();
+    assert!(gate.admit(of("n", "waits")).is_err());
+    last.finish(failing());
+    assert_eq!(called(&gate), Vec::<String>::new());
+    hand.forward(30_000);
+    gate.admit(one()).unwrap().finish(Experience::Answered);
+    assert!(called(&gate).contains(&"waits".to_owned()));
+}
+
+#[test]
 fn whose_client_was_throttled_is_called_when_another_of_it_is_answered() {
     let (gate, hand) = gate(8, 1000);
     let permits = ["a", "b"].map(|name| gate.admit(of("n", name)).unwrap());

@@ -185,7 +185,8 @@ impl World {
             Ok(grant) => (true, self.renewed(s, entry, grant, brought)),
             Err(refused) if refused.effect == Effect::Withheld => {
                 let until = self.now.plus(LATER);
-                renewal::withheld(&mut self.known, s, until, refused.reason, refused.message);
+                let why = (refused.reason, refused.message);
+                renewal::withheld(&mut self.known, s, until, why, self.now);
                 (false, ControlFlow::Break(()))
             }
             Err(refused) => match renewal::refused(&mut self.known, s, entry, refused, self.now) {
