@@ -16,7 +16,8 @@ sed 's/|/  /; s/ v/ /' "$texts/crates"
 
 while IFS='|' read -r crate _; do
     directory="${crate%% *}-${crate##* v}"
-    for text in "$CARGO_HOME"/registry/src/*/"$directory"/*; do
+    # In folders lies what is compiled in from elsewhere, as C code is.
+    for text in "$CARGO_HOME"/registry/src/*/"$directory"/* "$CARGO_HOME"/registry/src/*/"$directory"/*/*; do
         case "${text##*/}" in
             [Ll][Ii][Cc][Ee][Nn][CcSs][Ee]* | COPYING* | NOTICE* | COPYRIGHT*) ;;
             *) continue ;;
