@@ -16,7 +16,7 @@ const WINDOW: Duration = Duration::from_mins(1);
 const OPEN: Duration = Duration::from_secs(30);
 const OF_LIFE: u32 = 8;
 
-/// How long the others wait for the outcome of a probe; the probe's own deadline ends it by then at the latest.
+/// How long the others wait for the outcome of a probe: one that hangs says nothing about the next, which may go then.
 const PROBE: Duration = Duration::from_secs(5);
 
 /// Circuits by authority. Absent means closed and without failures.
@@ -28,7 +28,7 @@ struct Circuit {
     failures: u32,
     first: Duration,
     opened_at: Option<Duration>,
-    probing: bool,
+    probed_at: Option<Duration>,
     /// What happened the last time.
     last: String,
 }
@@ -39,10 +39,10 @@ impl Circuits {
         let Some(circuit) = self.0.get(&caller.circuit) else {
             return Ok(());
         };
-        let open = circuit.open_until(caller.life()).filter(|until| *until > now);
-        let probe = circuit.probing.then_some(PROBE);
-        match open.map(|until| until.saturating_sub(now)).or(probe) {
-            Some(wait) => Err((wait, &circuit.last)),
+        let open = circuit.open_until(caller.life());
+        let probed = circuit.probed_at.map(|at| at.saturating_add(PROBE));
+        match open.max(probed).filter(|until| *until > now) {
+            Some(until) => Err((until.saturating_sub(now), &circuit.last)),
             None => Ok(()),
         }
     }
@@ -50,9 +50,8 @@ impl Circuits {
     /// A request that [`Circuits::check`] let through begins: the first after an open time is the probe.
     pub(super) fn begin(&mut self, caller: &Caller, now: Duration) {
         if let Some(circuit) = self.0.get_mut(&caller.circuit) {
-            circuit.probing = circuit
-                .open_until(caller.life())
-                .is_some_and(|until| until <= now);
+            let open = circuit.open_until(caller.life());
+            circuit.probed_at = open.filter(|until| *until <= now).map(|_| now);
         }
     }
 
@@ -67,7 +66,7 @@ impl Circuits {
             failures: 0,
             first: now,
             opened_at: None,
-            probing: false,
+            probed_at: None,
             last: String::new(),
         };
         let circuit = self.0.entry(authority.to_owned()).or_insert(fresh);
@@ -78,7 +77,7 @@ impl Circuits {
     /// A request ended without saying anything about the authority.
     pub(super) fn abandoned(&mut self, authority: &str) {
         if let Some(circuit) = self.0.get_mut(authority) {
-            circuit.probing = false;
+            circuit.probed_at = None;
         }
     }
 }
@@ -97,9 +96,11 @@ impl Circuit {
             self.failures = 0;
         }
         self.failures = self.failures.saturating_add(1);
-        if self.probing || self.failures >= TRIPS {
+        // What began before it opened, and hangs longer, says nothing new.
+        let is_open = self.open_until(None).is_some_and(|until| until > now);
+        if self.probed_at.is_some() || self.failures >= TRIPS && !is_open {
             self.opened_at = Some(now);
         }
-        self.probing = false;
+        self.probed_at = None;
     }
 }

@@ -7,7 +7,8 @@
 //!   tenant.
 //! - After a 429, or a 5xx that asks to wait, nothing goes to that authority, tenant and client before its pause is over.
 //! - An authority that fails [`circuit::TRIPS`] times in a row within a minute is left alone for half a minute, by who renews
-//!   a token of a short life for an eighth of that life; then it is probed by one request.
+//!   a token of a short life for an eighth of that life; then it is probed by one request in five seconds, for one
+//!   that hangs says nothing about the next.
 //! - Whom an authority that failed several put off, or held back by its circuit, or the throttling of its tenant and client,
 //!   is called as soon as it answers anybody. Until then at most ten in a second come to ask whether it does, however many
 //!   wait.

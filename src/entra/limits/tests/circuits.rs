@@ -204,6 +204,30 @@ fn ten_in_a_second_come_again_however_many_an_open_circuit_holds_back() {
     assert_eq!(times.iter().max(), Some(&40));
 }
 
+#[test]
+fn a_probe_that_hangs_keeps_nobody_from_the_next() {
+    let (gate, hand) = gate(8, 1000);
+    for _ in 0..circuit::TRIPS {
+        gate.admit(one()).unwrap().finish(failing());
+    }
+    hand.forward(30_000);
+    let hangs: Vec<_> = (0..6)
+        .map(|_| {
+            let probe = gate.admit(one()).unwrap();
+            hand.forward(4_999);
+            assert!(gate.admit(one()).is_err(), "one probe in five seconds");
+            hand.forward(1);
+            probe
+        })
+        .collect();
+    for probe in hangs {
+        probe.finish(failing());
+        hand.forward(5_000);
+    }
+    gate.admit(one()).unwrap().finish(Experience::Answered);
+    assert!(gate.admit(one()).is_ok(), "half a minute after the first failed");
+}
+
 /// It would be given a slot only to be told that the authority fails, and the next one after it.
 #[test]
 fn who_waits_for_a_slot_is_not_called_by_a_circuit_that_opens() {
