@@ -148,8 +148,8 @@ fn restore_hex<'a>(short: &'a [u8], out: &mut Vec<u8>) -> Rest<'a> {
 /// What a lower-case hexadecimal digit stands for.
 const fn digit(c: u8) -> Option<u8> {
     match c {
-        b'0'..=b'9' => Some(c - b'0'),
         b'a'..=b'f' => Some(c - b'a' + 0xA),
+        _ if c.is_ascii_digit() => Some(c - b'0'),
         _ => None,
     }
 }
