@@ -1,5 +1,6 @@
 //! A namespace whose owner makes large Secrets that the operator must watch, and touches many credentials again and again.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use entra_operator::api::{EntraCredential, IS_TOKEN, LABEL_TOKEN, LOGIN_TYPE};
@@ -8,6 +9,7 @@ use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::Api;
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::eyes::{Arrival, Eyes, quantiles};
@@ -33,6 +35,9 @@ const LONG: Duration = Duration::from_mins(1);
 
 /// How long the operator is left alone before it is measured.
 const CALM: Duration = Duration::from_secs(10);
+
+/// Requests by which all of a kind are deleted.
+const REQUESTS: usize = 5;
 
 /// Objects that are created at a time.
 const AT_ONCE: usize = 16;
@@ -112,12 +117,25 @@ async fn touch(credentials: &Api<EntraCredential>) -> Result<f64, Error> {
 }
 
 async fn forget(credentials: &Api<EntraCredential>, secrets: &Api<Secret>) -> Result<(), Error> {
+    delete_all(credentials).await?;
+    delete_all(secrets).await
+}
+
+/// What the API server does not delete in the time that one request has, the next one deletes.
+async fn delete_all<K>(api: &Api<K>) -> Result<(), Error>
+where
+    K: Clone + Debug + DeserializeOwned,
+{
     let (how, which) = (DeleteParams::default(), ListParams::default());
-    let gone = credentials.delete_collection(&how, &which).await;
-    gone.map_err(|error| failed(&format!("cannot delete the credentials: {error}")))?;
-    let gone = secrets.delete_collection(&how, &which).await;
-    gone.map_err(|error| failed(&format!("cannot delete the Secrets: {error}")))?;
-    Ok(())
+    let mut gone = api.delete_collection(&how, &which).await;
+    for _ in 1..REQUESTS {
+        if gone.is_ok() {
+            break;
+        }
+        gone = api.delete_collection(&how, &which).await;
+    }
+    let gone = gone.map(drop);
+    gone.map_err(|error| failed(&format!("cannot delete what was made there: {error}")))
 }
 
 fn name(i: usize) -> String {
