@@ -194,13 +194,13 @@ impl SecretStore {
         entry.is_shown_by(selects).then(|| entry.meta())
     }
 
-    /// Token Secrets of a namespace that `uid` controls, in the order of their names; names that are to `skip` are left out.
+    /// Names and metadata of token Secrets of a namespace that `uid` controls, in the order of their names; names that are to `skip` are left out.
     pub fn controlled_by(
         &self,
         namespace: &str,
         uid: &Uid,
         skip: impl Fn(&str) -> bool,
-    ) -> Vec<(Key, SecretMeta)> {
+    ) -> Vec<(String, SecretMeta)> {
         self.read().entries.controlled_by(namespace, uid, skip)
     }
 
@@ -277,19 +277,15 @@ impl State {
         }
         self.tombstones.lift(&meta.uid, source);
         let now = self.next_moment();
-        let known = self.entries.meta(key);
-        let outdated = |before: &SecretMeta| {
-            let entry = self.entries.get(key);
-            entry.is_some_and(|entry| entry.outdates(before, meta, source))
-        };
-        match known {
-            Some(before) if before.uid == meta.uid => {
-                let latest = if outdated(&before) { &before } else { meta };
+        match self.entries.get(key).map(|entry| (entry.meta(), entry)) {
+            Some((before, entry)) if before.uid == meta.uid => {
+                let outdated = entry.outdates(&before, meta, source);
+                let latest = if outdated { &before } else { meta };
                 let update = |entry: &mut Entry| entry.update(&before, latest, selects, now);
                 let anew = self.entries.change(key, update)?;
                 anew.then(|| altered(key, latest))
             }
-            Some(before) if outdated(&before) => None,
+            Some((before, entry)) if entry.outdates(&before, meta, source) => None,
             _ => {
                 self.entries.put(key, Entry::new(meta, selects, now));
                 Some(altered(key, meta))

@@ -28,11 +28,7 @@ impl View for StoreView {
         owner: &Owner,
         skip: impl Fn(&str) -> bool,
     ) -> Vec<(String, SecretMeta)> {
-        let theirs = self.0.controlled_by(namespace, &owner.uid, skip);
-        theirs
-            .into_iter()
-            .map(|(key, meta)| (key.name.to_string(), meta))
-            .collect()
+        self.0.controlled_by(namespace, &owner.uid, skip)
     }
 
     fn wrote(&self, kind: Kind, key: &Key, meta: SecretMeta) {

@@ -588,11 +588,7 @@ impl View for Process {
         owner: &Owner,
         skip: impl Fn(&str) -> bool,
     ) -> Vec<(String, SecretMeta)> {
-        let theirs = self.store.controlled_by(namespace, &owner.uid, skip);
-        theirs
-            .into_iter()
-            .map(|(key, meta)| (key.name.to_string(), meta))
-            .collect()
+        self.store.controlled_by(namespace, &owner.uid, skip)
     }
 
     fn wrote(&self, kind: Kind, key: &Key, meta: SecretMeta) {

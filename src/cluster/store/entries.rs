@@ -117,7 +117,7 @@ impl Entries {
         namespace: &str,
         uid: &Uid,
         skip: impl Fn(&str) -> bool,
-    ) -> Vec<(Key, SecretMeta)> {
+    ) -> Vec<(String, SecretMeta)> {
         let (hash, first) = (hash(uid), Arc::from(""));
         let place = self.0.get(namespace).into_iter();
         let names = place.flat_map(|place| place.controlled.range((hash, Arc::clone(&first))..));
@@ -127,7 +127,7 @@ impl Entries {
         let all = keys.filter_map(|key| Some((self.meta(&key)?, key)));
         let is_theirs = |meta: &SecretMeta| meta.controller.as_ref().is_some_and(|c| c.uid == *uid);
         all.filter(|(meta, _)| is_theirs(meta))
-            .map(|(meta, key)| (key, meta))
+            .map(|(meta, key)| (key.name.to_string(), meta))
             .collect()
     }
 }

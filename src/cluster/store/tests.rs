@@ -432,7 +432,7 @@ fn what_a_credential_controls_is_found_in_its_namespace_only() {
     feed(&store, [applied("foreign", "4", "1")]);
     let names = |skip: fn(&str) -> bool| -> Vec<_> {
         let theirs = store.controlled_by("etl", &Uid("cr".to_owned()), skip);
-        theirs.into_iter().map(|(key, _)| key.name.to_string()).collect()
+        theirs.into_iter().map(|(name, _)| name).collect()
     };
     assert_eq!(names(|_| false), ["a", "b"]);
     assert_eq!(names(|name| name == "a"), ["b"]);
