@@ -40,6 +40,8 @@ pub enum Act {
     Login(bool),
     /// A login of another account, with the right password.
     OtherLogin,
+    /// The same, and the login allows it.
+    OtherLoginAllowed,
     Guesses,
     /// Somebody edits the data of the first token Secret.
     Edit,
@@ -136,7 +138,11 @@ impl Act {
             Self::Client(good) => world.change_client(key, good),
             Self::Revoke => world.idp.revoke(&format!("id-{user}")),
             Self::Login(right) => people.put_login(world, key, &user, right),
-            Self::OtherLogin => people.put_login_without_leave(world, key, &other),
+            Self::OtherLogin => People::put_login_anew(world, key, &other, false),
+            Self::OtherLoginAllowed => {
+                world.changes_answers(key);
+                People::put_login_anew(world, key, &other, true);
+            }
             Self::Whole if !whole(world, key) => {
                 let wanting = world.wanting(key);
                 world.broken(4, format!("{} is not whole: {wanting:?}", key.name));
@@ -391,6 +397,20 @@ fn a_login_that_came_after_etcd_was_set_back_unseen_is_used() {
         (1500, Act::SetBackUnseen),
         (1510, Act::Login(true)),
         (1530, Act::Whole),
+    ]);
+}
+
+/// The one that allowed another account is gone with the set-back, and an earlier one with the same content is there.
+#[test]
+fn a_login_of_the_same_content_that_came_back_unseen_is_looked_at_anew() {
+    plays(&[
+        (2, Act::Weather(Weather::Down)),
+        (3, Act::OtherLogin),
+        (19, Act::Snapshot),
+        (20, Act::OtherLoginAllowed),
+        (28, Act::SetBackUnseen),
+        (28, Act::Calm),
+        (60, Act::Says(Reason::IdentityChanged)),
     ]);
 }
 

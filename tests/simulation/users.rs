@@ -118,12 +118,16 @@ impl People {
         self.put_login_object(world, credential, object);
     }
 
-    /// A right login of that user, by which no other account is allowed.
-    pub fn put_login_without_leave(&mut self, world: &mut World, credential: &Key, user: &str) {
+    /// A right login of that user, which allows another account or not.
+    pub fn put_login_anew(world: &mut World, credential: &Key, user: &str, leave: bool) {
         let at = used_login(credential);
-        let object = login(user, &world.idp.users[user].password.clone());
+        let mut object = login(user, &world.idp.users[user].password.clone());
+        if leave {
+            allow(&mut object);
+        }
         world.api.remove(&at);
         world.api.put(&at, object);
+        world.note_leave(&at);
     }
 
     /// Every user gets another password.
@@ -149,8 +153,7 @@ impl People {
             world.api.remove(&at);
         }
         if world.rng.chance(100) {
-            let leave = ANNOTATION_ALLOW_IDENTITY_CHANGE.to_owned();
-            object.annotations.insert(leave, "true".to_owned());
+            allow(&mut object);
         }
         // One that allowed it may be gone since.
         if allows(&object) || world.book.leave.contains(&at) {
@@ -439,13 +442,7 @@ impl People {
     }
 
     fn log_in_one(world: &mut World, who: &Key) {
-        let (at, user) = (used_login(who), format!("user-{}", who.name));
-        let mut object = login(&user, &world.idp.users[&user].password.clone());
-        let leave = ANNOTATION_ALLOW_IDENTITY_CHANGE.to_owned();
-        object.annotations.insert(leave, "true".to_owned());
-        world.api.remove(&at);
-        world.api.put(&at, object);
-        world.note_leave(&at);
+        Self::put_login_anew(world, who, &format!("user-{}", who.name), true);
     }
 
     fn clear_the_way(&mut self, world: &mut World, who: &Key) {
@@ -477,6 +474,11 @@ impl People {
 /// Whether a Secret's name begins as its credential's does.
 fn is_of(credential: &Key, secret: &Key) -> bool {
     secret.namespace == credential.namespace && secret.name.starts_with(&*credential.name)
+}
+
+fn allow(login: &mut Object) {
+    let leave = ANNOTATION_ALLOW_IDENTITY_CHANGE.to_owned();
+    login.annotations.insert(leave, "true".to_owned());
 }
 
 fn allows(login: &Object) -> bool {

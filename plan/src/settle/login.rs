@@ -214,6 +214,9 @@ impl Record {
             self.attempt = None;
         }
         let e = self.entry_mut(&outcome.content);
+        if let (Some(inputs), Some(client)) = (&mut e.inputs, &outcome.client) {
+            inputs.client = client.clone();
+        }
         match &outcome.result {
             Ok(_) => e.answered(Verdict::Accepted),
             Err(refusal) => e.refused(refusal, &outcome.entry, others, now),

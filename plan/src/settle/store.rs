@@ -141,6 +141,7 @@ mod tests {
             content: content("first"),
             attempt: "1".to_owned(),
             entry: EntryName("graph".to_owned()),
+            client: None,
             user: "user".to_owned(),
             result: Ok(granted),
         };

@@ -5,7 +5,7 @@ use strum::{EnumString, IntoStaticStr};
 use crate::Time;
 use crate::answer::{Granted, Refusal};
 use crate::metadata::{EntryName, Uid, Version};
-use crate::record::{ContentMac, Inputs};
+use crate::record::{ClientInput, ContentMac, Inputs};
 use crate::schedule::hold_ends;
 use crate::word::Word;
 
@@ -118,6 +118,9 @@ pub struct LoginOutcome {
     pub attempt: String,
     /// Name of the token entry whose scopes were sent.
     pub entry: EntryName,
+    /// The client credential that was sent, if it was read from a Secret: that may be a newer one than the one that was
+    /// known when the attempt was recorded.
+    pub client: Option<ClientInput>,
     /// User name that was sent, in lower case.
     pub user: String,
     /// What came of it.

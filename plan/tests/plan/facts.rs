@@ -338,6 +338,7 @@ pub fn pocket(c: &mut Choice<'_>) -> Pocket {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry: name("graph"),
+        client: None,
         user: pin().user,
         result,
     };

@@ -43,6 +43,7 @@ fn unstored(s: &Snapshot) -> [Snapshot; 2] {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry: name("graph"),
+        client: None,
         user: pin().user,
         result: Ok(granted(NOW, LIFE)),
     };

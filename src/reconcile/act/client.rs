@@ -8,7 +8,7 @@ use crate::api::{
 };
 use crate::plan::answer::Refusal;
 use crate::plan::known::ClientSeen;
-use crate::plan::record::ClientVersion;
+use crate::plan::record::{ClientInput, ClientVersion};
 use crate::plan::settle::client::{
     no_certificate, no_client_secret, no_role, no_service_account, not_annotated, not_needed,
 };
@@ -80,6 +80,18 @@ impl<P: Ports> Pass<'_, P> {
             settle::reads::client(&mut self.memory.known, seen);
         }
         self.hand.client = Some(proof.client);
+    }
+
+    /// What was sent of it, as an input: known where it was read from a Secret.
+    pub(super) fn client_sent(&self) -> Option<ClientInput> {
+        let credential = self.credential.spec.client_credential.as_ref()?;
+        if matches!(credential, ClientCredential::WorkloadIdentity(_)) {
+            return None;
+        }
+        self.memory.known.client.as_ref().map(|seen| ClientInput {
+            version: seen.version.clone(),
+            content: Some(seen.content.clone()),
+        })
     }
 
     /// What belongs to another kind of credential, which the spec named before, is not kept.

@@ -217,6 +217,7 @@ impl<P: Ports> Pass<'_, P> {
             content,
             attempt: attempt.to_owned(),
             entry: entry.clone(),
+            client: self.client_sent(),
             user,
             result,
         };
@@ -258,10 +259,15 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    /// Reads the login Secret again if this pass has not read it, and checks that it still holds `content`.
+    /// Reads the login Secret again if this pass has not read it, and checks that it is the one that was decided on and
+    /// still holds `content`. Another one with the same content is looked at anew: its uid and its leave are not those
+    /// that would be recorded.
     async fn content_at_hand(&mut self, s: &Snapshot, content: &ContentMac) -> bool {
         if self.hand.login.is_none() {
             self.read_login(s).await;
+        }
+        if !self.is_as_decided_on(s) {
+            return false;
         }
         let (Some(binding), Some(login)) = (s.binding(), &self.hand.login) else {
             return false;
@@ -271,6 +277,13 @@ impl<P: Ports> Pass<'_, P> {
             .vault()
             .content_mac(login, binding, self.credential.realm());
         mac == *content
+    }
+
+    fn is_as_decided_on(&self, s: &Snapshot) -> bool {
+        let (Login::Present(decided), Some(read)) = (&s.login, &self.memory.known.login) else {
+            return false;
+        };
+        read.uid == decided.uid && read.version == decided.version
     }
 
     async fn send(

@@ -5,7 +5,7 @@ use entra_plan::answer::{Account, CheckedBy, Deed, Effect, Granted, Refusal};
 use entra_plan::known::{ClientSeen, Known};
 use entra_plan::mac::ClientMac;
 use entra_plan::reason::Reason;
-use entra_plan::record::{ClientVersion, Entry, Record, Verdict};
+use entra_plan::record::{ClientInput, ClientVersion, Entry, Inputs, Record, Verdict};
 use entra_plan::schedule::{AFTER_LOST, PROVEN_PAUSE, PROVEN_TRIES};
 use entra_plan::settle::{login as logins, reads, renewal};
 use entra_plan::snapshot::{Held, LoginOutcome, Opened, Snapshot};
@@ -17,6 +17,7 @@ fn outcome(result: Result<Granted, Refusal>) -> LoginOutcome {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry: name("graph"),
+        client: None,
         user: "sent@contoso.example".to_owned(),
         result,
     }
@@ -94,6 +95,41 @@ fn what_was_not_sent_gives_its_send_and_its_word_back() {
     );
     let still = refused(lifted, Effect::Unanswered, Reason::UnexpectedResponse);
     assert_eq!(still.lifts.len(), 1);
+}
+
+/// The client credential is read after the attempt was recorded: it may be another one than was known then.
+#[test]
+fn an_answer_is_kept_with_the_client_credential_that_was_sent() {
+    let client = |version: &str| ClientInput {
+        version: ClientVersion(version.to_owned()),
+        content: Some(ClientMac(version.to_owned())),
+    };
+    let recorded = Inputs {
+        client: client("known"),
+        ..inputs()
+    };
+    let kept = |client: Option<ClientInput>| {
+        let mut record = Record {
+            entries: vec![Entry {
+                inputs: Some(recorded.clone()),
+                ..sent()
+            }],
+            attempt: Some(attempt("A")),
+        };
+        let refused = Err(refusal(Effect::Person, Reason::AppMisconfigured));
+        let outcome = LoginOutcome {
+            client,
+            ..outcome(refused)
+        };
+        record.settle(&outcome, &names(&["graph"]), NOW);
+        record.entries.remove(0).inputs
+    };
+    let with_read = Inputs {
+        client: client("read"),
+        ..recorded.clone()
+    };
+    assert_eq!(kept(Some(client("read"))), Some(with_read));
+    assert_eq!(kept(None), Some(recorded.clone()));
 }
 
 #[test]

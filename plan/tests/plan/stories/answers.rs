@@ -132,6 +132,7 @@ fn a_bad_scope_makes_way_for_another_entry_s_scopes_after_half_a_minute() {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry: name("graph"),
+        client: None,
         user: pin().user,
         result: Err(refusal(Effect::Entry, Reason::ConsentMissing)),
     };
@@ -186,6 +187,7 @@ fn a_refusal_does_not_give_a_content_new_sends() {
             content: mac("A"),
             attempt: "attempt-1".to_owned(),
             entry,
+            client: None,
             user: pin().user,
             result,
         };
@@ -214,6 +216,7 @@ fn refused(refusal: Refusal) -> Entry {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry,
+        client: None,
         user: pin().user,
         result: Err(refusal),
     };

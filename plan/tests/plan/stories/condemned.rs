@@ -36,6 +36,7 @@ fn refused(mut record: Record, effect: Effect, reason: Reason) -> Record {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry: name("graph"),
+        client: None,
         user: pin().user,
         result: Err(refusal(effect, reason)),
     };

@@ -161,6 +161,7 @@ fn sent(entry: Entry, effect: Effect, reason: Reason, at: Time) -> Entry {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry: name("graph"),
+        client: None,
         user: pin().user,
         result: Err(refusal(effect, reason)),
     };

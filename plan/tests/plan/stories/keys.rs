@@ -219,6 +219,7 @@ fn an_outcome_waits_for_the_key_of_the_record_that_it_belongs_to() {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry: name("graph"),
+        client: None,
         user: "svc@contoso.example".to_owned(),
         result: Ok(granted(NOW, 3600)),
     };

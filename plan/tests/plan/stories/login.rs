@@ -146,6 +146,7 @@ fn an_outcome_is_stored_before_anything_else() {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry: name("graph"),
+        client: None,
         user: pin().user,
         result: Ok(granted(NOW, LIFE)),
     };
@@ -425,6 +426,7 @@ fn an_outcome_is_stored_with_the_record_that_is_there() {
         content: mac("A"),
         attempt: "attempt-1".to_owned(),
         entry: name("graph"),
+        client: None,
         user: pin().user,
         result: Err(refusal(Effect::Condemned, Reason::WrongPassword)),
     };

@@ -47,6 +47,7 @@ impl World {
             content,
             attempt: attempt.to_owned(),
             entry: entry.clone(),
+            client: None,
             user,
             result,
         };
