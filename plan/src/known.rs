@@ -8,7 +8,7 @@ use super::answer::{Account, CheckedBy};
 use super::hold::{Holds, Object};
 use super::keys::KeyName;
 use super::looks::Search;
-use super::mac::ClientMac;
+use super::mac::{ClientMac, TargetMac};
 use super::metadata::{EntryName, Uid, Version};
 use super::record::ClientVersion;
 use super::snapshot::{AttemptSeen, Binding, Claim, Content, Failure, Opened, Repairs, Withheld};
@@ -91,16 +91,7 @@ pub struct LoginSeen {
     /// When the claim was looked at.
     pub at: Time,
     /// What the content's hash was made for, besides the content.
-    pub made_for: MadeFor,
-}
-
-/// What belongs to a login's content without being in its Secret: its hash is made anew when it changes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MadeFor {
-    /// Authority, tenant and client.
-    pub binding: Option<Binding>,
-    /// `spec.login.realm`.
-    pub realm: String,
+    pub made_for: TargetMac,
 }
 
 /// A refresh-token Secret that was read.

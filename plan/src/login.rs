@@ -198,6 +198,7 @@ fn settled_without_reading(s: &Snapshot, login: &LoginSecret, now: Time) -> Opti
         .filter(|_| login.content == Content::Unread)?;
     let same = last.login_uid.as_ref() == Some(&login.uid)
         && last.login_version.as_ref() == Some(&login.version)
+        && last.made_for.as_ref() == Some(&login.made_for)
         && inputs(s, login).changed_since(last.inputs.as_ref()) == Changed::No
         && s.word(now)
             .is_none_or(|word| last.word.is_some_and(|before| word <= before));

@@ -14,6 +14,10 @@ pub struct ShapeMac(pub String);
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ScopesMac(pub String);
 
+/// Of what belongs to a login's content without being in its Secret: authority, tenant, client and realm.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TargetMac(pub String);
+
 /// Of what a client proves itself with; for a client that proves itself with nothing that is read, what stands for it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ClientMac(pub String);

@@ -11,7 +11,7 @@ use crate::plan::Time;
 use crate::plan::answer::Granted;
 use crate::plan::identity::AccountTag;
 use crate::plan::keys::KeyName;
-use crate::plan::mac::{ClientMac, RequestMac, ScopesMac, ShapeMac};
+use crate::plan::mac::{ClientMac, RequestMac, ScopesMac, ShapeMac, TargetMac};
 use crate::plan::metadata::{Uid, Version};
 use crate::plan::record::{ClientInput, ClientVersion, Inputs};
 use crate::plan::snapshot::{Binding, LastLogin, Published, StoredToken};
@@ -41,6 +41,8 @@ struct LastLoginText {
     next_attempt_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     word: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scopes: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -197,6 +199,7 @@ pub fn last_login(meta: &SecretMeta) -> Option<LastLogin> {
         word: time(&text.word).map(Word),
         verdict: text.verdict.parse().ok(),
         inputs: text.inputs(),
+        made_for: text.target.map(TargetMac),
         login_uid: noted(text.login_uid).map(Uid),
         login_version: noted(text.login_version).map(Version),
         sends: text.sends,
@@ -215,6 +218,7 @@ pub fn of_last_login(last: &LastLogin) -> Changes {
             .verdict
             .map_or_else(String::new, |v| <&str>::from(v).to_owned()),
         word: last.word.map(|w| stamp::to_text(w.0)),
+        target: last.made_for.as_ref().map(|target| target.0.clone()),
         scopes: inputs.map(|i| i.scopes.0.clone()),
         client_version: inputs.map(|i| i.client.version.0.clone()),
         client_content: inputs.and_then(|i| Some(i.client.content.as_ref()?.0.clone())),

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::credential::Credential;
 use super::material::{LoginContent, StoredSession};
 use super::ports::{Key, Ports, Purpose, Vault};
-use crate::api::TokenSpec;
+use crate::api::{Realm, TokenSpec};
 use crate::plan::answer::Account;
 use crate::plan::identity::{AccountTag, one_name};
-use crate::plan::mac::{RefreshTokenMac, RequestMac, ScopesMac, ShapeMac, UserMac};
+use crate::plan::mac::{RefreshTokenMac, RequestMac, ScopesMac, ShapeMac, TargetMac, UserMac};
 use crate::plan::snapshot::Binding;
 
 type Texts = BTreeMap<String, String>;
@@ -73,6 +73,14 @@ pub(super) fn scopes<P: Ports>(ports: &P, credential: &Credential) -> ScopesMac 
         .iter()
         .flat_map(|t| std::iter::once(t.secret_name.as_str()).chain(t.scopes.iter().map(String::as_str)));
     ScopesMac(ports.vault().mac(Purpose::Scopes, &texts.collect::<Vec<_>>()))
+}
+
+/// Where a login is sent, as far as that makes it another content.
+pub(super) fn target<P: Ports>(ports: &P, binding: Option<&Binding>, realm: Realm) -> TargetMac {
+    let of_binding = binding.map(|b| [b.authority.as_str(), &b.tenant, &b.client_id]);
+    let mut texts = vec![realm.name()];
+    texts.extend(of_binding.into_iter().flatten());
+    TargetMac(ports.vault().mac(Purpose::Target, &texts))
 }
 
 /// The refresh token of a session: kept in memory only.

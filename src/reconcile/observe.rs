@@ -12,7 +12,7 @@ use crate::api::{
 use crate::plan::Time;
 use crate::plan::client::{Client, Expiry};
 use crate::plan::identity::AccountTag;
-use crate::plan::known::{MadeFor, Note};
+use crate::plan::known::Note;
 use crate::plan::mac::{ClientMac, RequestMac, ShapeMac};
 use crate::plan::metadata::{EntryName, Version};
 use crate::plan::policy::Permissions;
@@ -38,7 +38,7 @@ pub(super) fn observe<P: Ports>(
     let known = &memory.known;
     let mut snapshot = Snapshot {
         object: object(ports, credential, look, memory, ahead),
-        login: login(credential, look, memory, &target, now),
+        login: login(ports, credential, look, memory, &target, now),
         target,
         permissions: Permissions::default(),
         client,
@@ -217,7 +217,14 @@ fn expiry(memory: &Memory, version: &ClientVersion) -> Expiry {
     }
 }
 
-fn login(credential: &Credential, look: &Look, memory: &Memory, target: &Target, now: Time) -> Login {
+fn login<P: Ports>(
+    ports: &P,
+    credential: &Credential,
+    look: &Look,
+    memory: &Memory,
+    target: &Target,
+    now: Time,
+) -> Login {
     let Some(meta) = &look.login else {
         return if memory.known.search.found() {
             Login::WrongType
@@ -230,8 +237,9 @@ fn login(credential: &Credential, look: &Look, memory: &Memory, target: &Target,
         .login
         .as_ref()
         .filter(|l| l.uid == meta.uid && l.version == meta.version);
+    let made_for = marks::target(ports, target.binding(), credential.realm());
     let content = seen
-        .filter(|l| l.made_for == made_for(credential, target))
+        .filter(|l| l.made_for == made_for)
         .map_or(Content::Unread, |l| l.content.clone());
     let claim = match annotations::claimant(meta) {
         None => Claim::Free,
@@ -250,15 +258,8 @@ fn login(credential: &Credential, look: &Look, memory: &Memory, target: &Target,
         deleting: meta.deleting,
         claim,
         content,
+        made_for,
     })
-}
-
-/// What belongs to a login's content without being in its Secret.
-pub(super) fn made_for(credential: &Credential, target: &Target) -> MadeFor {
-    MadeFor {
-        binding: target.binding().cloned(),
-        realm: credential.realm().name().to_owned(),
-    }
 }
 
 fn session<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &Memory) -> Session {

@@ -320,6 +320,8 @@ pub enum Purpose {
     User,
     /// The scopes of all entries.
     Scopes,
+    /// Where a login is sent.
+    Target,
     /// A client credential.
     Client,
     /// A refresh token.

@@ -43,6 +43,8 @@ pub enum Act {
     /// The same, and the login allows it.
     OtherLoginAllowed,
     Guesses,
+    /// The spec names another application.
+    Application,
     /// Somebody edits the data of the first token Secret.
     Edit,
     /// Etcd is set back, and no watch ends by it.
@@ -128,6 +130,11 @@ impl Act {
                 let spec = world.api.credentials[key].spec.clone();
                 world.api.remove_credential(key);
                 world.api.create_credential(key, spec);
+            }
+            Self::Application => {
+                world.changes_answers(key);
+                let other = "client-2".to_owned();
+                world.api.edit_credential(key, |r| r.spec.client_id = other);
             }
             Self::Suspend => world.api.edit_credential(key, |r| r.spec.suspend = true),
             Self::Lose => {
@@ -233,6 +240,34 @@ fn a_login_that_was_kept_for_it_is_sent_by_the_next_process() {
         (60, Act::Crash),
         (60, Act::Client(true)),
         (63, Act::Whole),
+    ]);
+}
+
+/// Another application makes it another content.
+#[test]
+fn a_login_that_was_kept_is_sent_for_another_application() {
+    plays(&[
+        (10, Act::NewPasswords),
+        (10, Act::Revoke),
+        (10, Act::Weather(Weather::Person(Reason::AppMisconfigured))),
+        (11, Act::Login(true)),
+        (50, Act::Calm),
+        (58, Act::Application),
+        (62, Act::Whole),
+    ]);
+}
+
+#[test]
+fn a_login_that_was_kept_is_sent_for_another_application_by_the_next_process() {
+    plays(&[
+        (10, Act::NewPasswords),
+        (10, Act::Revoke),
+        (10, Act::Weather(Weather::Person(Reason::AppMisconfigured))),
+        (11, Act::Login(true)),
+        (50, Act::Calm),
+        (58, Act::Crash),
+        (58, Act::Application),
+        (62, Act::Whole),
     ]);
 }
 

@@ -186,6 +186,7 @@ pub fn described(known: &Known, record: &Record) -> LastLogin {
         sends: last.map_or(0, |e| e.sends),
         last_sent_at: last.and_then(|e| e.last_sent_at),
         next_attempt_at: last.and_then(|e| e.next_attempt_at),
+        made_for: login.map(|l| l.made_for.clone()),
         inputs: last.and_then(|e| e.inputs.clone()),
         word: last.and_then(|e| e.word),
     }

@@ -4,6 +4,7 @@ use strum::{EnumString, IntoStaticStr};
 
 use crate::Time;
 use crate::answer::{Granted, Refusal};
+use crate::mac::TargetMac;
 use crate::metadata::{EntryName, Uid, Version};
 use crate::record::{ClientInput, ContentMac, Inputs};
 use crate::schedule::hold_ends;
@@ -36,6 +37,8 @@ pub struct LoginSecret {
     pub claim: Claim,
     /// What is in it.
     pub content: Content,
+    /// Where the spec sends it.
+    pub made_for: TargetMac,
 }
 
 /// Which credential claimed a login Secret.
@@ -82,6 +85,8 @@ pub struct LastLogin {
     pub last_sent_at: Option<Time>,
     /// When it may be sent again; `None`: not before something changes.
     pub next_attempt_at: Option<Time>,
+    /// Where it was sent, if that was noted: another target makes it another content.
+    pub made_for: Option<TargetMac>,
     /// [`crate::record::Entry::inputs`] of that attempt.
     pub inputs: Option<Inputs>,
     /// [`crate::record::Entry::word`] of that attempt.

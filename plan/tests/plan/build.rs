@@ -4,7 +4,7 @@ use entra_plan::answer::{Account, Deed, Effect, Granted, Refusal};
 use entra_plan::client::Client;
 use entra_plan::identity::{AccountTag, Pin};
 use entra_plan::keys::KeyName;
-use entra_plan::mac::{ClientMac, RefreshTokenMac, RequestMac, ScopesMac, ShapeMac};
+use entra_plan::mac::{ClientMac, RefreshTokenMac, RequestMac, ScopesMac, ShapeMac, TargetMac};
 use entra_plan::metadata::{EntryName, Uid, Version};
 use entra_plan::reason::Reason;
 use entra_plan::record::{Attempt, ClientInput, ClientVersion, ContentMac, Entry, Inputs, Record, Verdict};
@@ -117,7 +117,13 @@ pub fn login(content: &str) -> LoginSecret {
         allows_identity_change: false,
         claim: Claim::Ours,
         content: Content::Valid { mac: mac(content) },
+        made_for: sent_to(),
     }
+}
+
+/// Where the spec sends logins.
+pub fn sent_to() -> TargetMac {
+    TargetMac("target".to_owned())
 }
 
 /// A refresh-token Secret of ours with a living token of the spec's binding, read back.
@@ -350,6 +356,7 @@ pub fn noted(verdict: LastVerdict, login_uid: Option<&str>) -> LastLogin {
         sends: 1,
         last_sent_at: None,
         next_attempt_at: None,
+        made_for: None,
         inputs: None,
         word: None,
     }

@@ -24,7 +24,7 @@ use entra_plan::snapshot::{
 
 use super::build::{
     LIFE, NOW, attempt, binding, failure, first_sight, granted, held, inputs, login, mac, name, names, pin,
-    published, refusal, said, sealed, seen, session, stored, tag, token, token_mac, tried, word,
+    published, refusal, said, sealed, seen, sent_to, session, stored, tag, token, token_mac, tried, word,
 };
 use super::choice::Choice;
 use entra_plan::word::Word;
@@ -293,6 +293,7 @@ pub fn last_login(c: &mut Choice<'_>) -> Option<LastLogin> {
         sends: 1,
         last_sent_at: Some(NOW.plus(-45)),
         next_attempt_at: if c.flag() { Some(c.moment(&[30, -5])) } else { None },
+        made_for: Some(sent_to()),
         inputs,
         word,
     })

@@ -17,7 +17,7 @@ use crate::reconcile::ports::{
     Clock, Cluster, ClusterError, Kind, Outcome, Ports, Provider, SecretChange, SecretMeta, SecretObject,
     Tokens, Vault, View,
 };
-use crate::reconcile::{annotations, marks, observe};
+use crate::reconcile::{annotations, marks};
 
 impl<P: Ports> Pass<'_, P> {
     pub(super) async fn read_login(&mut self, s: &Snapshot) {
@@ -48,7 +48,7 @@ impl<P: Ports> Pass<'_, P> {
             content: self.read_content(s, &object),
             claim,
             at: self.now(),
-            made_for: observe::made_for(self.credential, &s.target),
+            made_for: marks::target(self.ports, s.binding(), self.credential.realm()),
         };
         settle::reads::login(&mut self.memory.known, seen);
         self.ports.view().wrote(Kind::Login, &key, object.meta);

@@ -3,7 +3,8 @@
 mod calls;
 mod session;
 
-use entra_plan::known::{LoginSeen, MadeFor};
+use entra_plan::known::LoginSeen;
+use entra_plan::mac::TargetMac;
 use entra_plan::metadata::EntryName;
 use entra_plan::settle::trouble::Trouble;
 use entra_plan::settle::{login, reads, tokens, trouble};
@@ -78,11 +79,8 @@ impl World {
         reads::login(&mut self.known, seen);
     }
 
-    pub(super) fn made_for(&self) -> MadeFor {
-        MadeFor {
-            binding: Some(self.binding()),
-            realm: String::new(),
-        }
+    pub(super) fn made_for(&self) -> TargetMac {
+        TargetMac(format!("{:?}", self.binding()))
     }
 
     fn look(&mut self, s: &Snapshot, object: &Object) {

@@ -99,6 +99,7 @@ impl World {
             allows_identity_change: login.leave,
             claim: if login.claimed { Claim::Ours } else { Claim::Free },
             content: seen.map_or(Content::Unread, |seen| seen.content.clone()),
+            made_for: self.made_for(),
         })
     }
 

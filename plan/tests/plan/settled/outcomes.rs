@@ -2,7 +2,7 @@
 
 use entra_plan::answer::{Deed, Effect, Refusal};
 use entra_plan::hold::Holds;
-use entra_plan::known::{Absence, ClientSeen, Known, LoginSeen, MadeFor, SessionSeen};
+use entra_plan::known::{Absence, ClientSeen, Known, LoginSeen, SessionSeen};
 use entra_plan::mac::ClientMac;
 use entra_plan::reason::Reason;
 use entra_plan::record::{ClientVersion, Entry, Record, Verdict};
@@ -27,7 +27,7 @@ fn all_read() -> Known {
             content: Content::Valid { mac: mac("A") },
             claim: Claim::Free,
             at: NOW,
-            made_for: MadeFor::default(),
+            made_for: sent_to(),
         }),
         session: Some(SessionSeen {
             version: version("7"),

@@ -105,6 +105,7 @@ fn after_a_restart_an_interrupted_attempt_is_looked_at_again() {
         sends: 1,
         last_sent_at: Some(NOW.plus(-5)),
         next_attempt_at: None,
+        made_for: Some(sent_to()),
         inputs: Some(inputs()),
         word: None,
     };
@@ -264,6 +265,7 @@ fn last(verdict: LastVerdict) -> LastLogin {
         sends: 1,
         last_sent_at: Some(NOW),
         next_attempt_at: None,
+        made_for: Some(sent_to()),
         inputs: Some(inputs()),
         word: None,
     }

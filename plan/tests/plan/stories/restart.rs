@@ -2,6 +2,7 @@
 
 use entra_plan::Step;
 use entra_plan::answer::Effect;
+use entra_plan::mac::TargetMac;
 use entra_plan::reason::Reason;
 use entra_plan::snapshot::{Content, LastLogin, LastVerdict, LoginSecret, Opened, Session, Snapshot};
 
@@ -18,6 +19,7 @@ fn restarted(change: impl Fn(&mut LastLogin)) -> Snapshot {
         sends: 1,
         last_sent_at: Some(NOW.plus(-5)),
         next_attempt_at: None,
+        made_for: Some(sent_to()),
         inputs: Some(inputs()),
         word: None,
     };
@@ -71,7 +73,9 @@ fn a_login_that_is_settled_for_now_is_not_read_again_after_a_restart() {
 
 #[test]
 fn a_login_that_is_not_settled_or_that_changed_is_read_again_after_a_restart() {
-    let changes: [fn(&mut LastLogin); 7] = [
+    let changes: [fn(&mut LastLogin); 9] = [
+        |last| last.made_for = Some(TargetMac("another".to_owned())),
+        |last| last.made_for = None,
         |last| last.verdict = Some(LastVerdict::Open),
         |last| last.verdict = Some(LastVerdict::Wrong),
         |last| last.verdict = None,
