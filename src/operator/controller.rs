@@ -22,7 +22,7 @@ use crate::reconcile::ports::{Clock, Key, Ports};
 use crate::reconcile::{Credential, Leave, Shared, ToldTime, pass, stamp};
 
 /// How often wake times are looked at.
-const TICK: Duration = Duration::from_millis(500);
+const TICK: Duration = Duration::from_millis(125);
 
 /// Longest that running passes are waited for at shutdown: a whole exchange takes 45 s at most, 30 of them with Entra.
 const DRAIN: Duration = Duration::from_secs(40);

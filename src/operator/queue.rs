@@ -1,8 +1,9 @@
 //! Which credential gets a pass next: one at a time each, turn by turn over the namespaces, inside one the soonest expiry
 //! first.
 //!
-//! Wake times are wall-clock times in an ordered map that is looked at twice a second, so there is no timer that a
-//! suspended node could sleep through, and a lost watch event delays nothing for longer than its wake time.
+//! Wake times are wall-clock times in an ordered map that is looked at eight times a second, so there is no timer that a
+//! suspended node could sleep through, and a lost watch event delays nothing for longer than its wake time. They are whole
+//! seconds: what is due in the present one is spread over it, so that it needs no connection for each at its beginning.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,9 @@ use tokio::sync::Notify;
 use crate::plan::Time;
 use crate::plan::turns::Turns;
 use crate::reconcile::ports::Key;
+
+/// Of what is due in the present second, a look moves one part of so many; a second later nothing of it waits any more.
+const PARTS: usize = 4;
 
 /// The queue of one process.
 #[derive(Debug, Default)]
@@ -127,14 +131,16 @@ impl State {
     }
 
     fn tick(&mut self, now: Time) -> bool {
-        let mut moved = false;
-        while self.wakes.first().is_some_and(|(at, _)| *at <= now) {
+        let due = |at: Time| move |(wake, _): &&(Time, Key)| *wake <= at;
+        let overdue = self.wakes.iter().take_while(due(now.plus(-1))).count();
+        let in_this_second = self.wakes.iter().skip(overdue).take_while(due(now)).count();
+        let moved = overdue.saturating_add(in_this_second.div_ceil(PARTS));
+        for _ in 0..moved {
             if let Some((_, key)) = self.wakes.pop_first() {
                 self.trigger(&key);
-                moved = true;
             }
         }
-        moved
+        moved > 0
     }
 
     fn take(&mut self) -> Option<Key> {
@@ -200,9 +206,27 @@ mod tests {
         }
         queue.tick(Time(9));
         assert!(queue.lock().take().is_none(), "nothing is due yet");
-        queue.tick(Time(10));
+        queue.tick(Time(11));
         let order = [queue.next().await, queue.next().await, queue.next().await];
         assert_eq!(order, [key("soon"), key("late"), key("later")]);
+    }
+
+    #[test]
+    fn what_is_due_in_one_second_is_spread_over_it_and_late_by_no_more_than_that() {
+        let queue = Queue::default();
+        for name in (0..20).map(|n| n.to_string()) {
+            queue.trigger(&key(&name));
+            queue.lock().take();
+            queue.done(&key(&name), Some(Time(10)), None);
+        }
+        let moved_at = |now| {
+            queue.tick(Time(now));
+            std::iter::from_fn(|| queue.lock().take()).count()
+        };
+        assert_eq!(moved_at(9), 0);
+        let within: Vec<_> = (0..8).map(|_| moved_at(10)).collect();
+        assert_eq!(within, [5, 4, 3, 2, 2, 1, 1, 1]);
+        assert_eq!(moved_at(11), 1, "the rest");
     }
 
     #[tokio::test]
