@@ -164,3 +164,29 @@ async fn a_login_belongs_to_one_credential() {
     assert_eq!(found().await, expected);
     assert_eq!(sends(&name).await, 1);
 }
+
+/// The remedy is to correct the spec: another application makes it another content.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_was_kept_for_a_mistyped_client_id_is_sent_once_it_is_corrected() {
+    let place = Place::new("mistyped").await;
+    let mut operator = place.operator(OperatorOptions::default()).await;
+    let account = user();
+    let mistyped = |name| {
+        let mut spec = spec(name);
+        spec["clientId"] = json!("99999999-0000-4000-8000-000000000009");
+        spec
+    };
+    for name in ["one", "two"] {
+        place.apply(name, mistyped(name)).await;
+        place
+            .login(&format!("{name}-login"), &account.0, &account.1)
+            .await;
+        place.expect(name, "LoggedIn", "False/AppMisconfigured").await;
+    }
+    place.apply("one", spec("one")).await;
+    place.expect("one", "Ready", "True/Fresh").await;
+    operator.kill();
+    place.apply("two", spec("two")).await;
+    let _operator = place.operator(OperatorOptions::default()).await;
+    place.expect("two", "Ready", "True/Fresh").await;
+}
