@@ -112,7 +112,11 @@ struct Scene {
 
 impl Scene {
     async fn set(args: &Args, credentials: usize) -> Result<Self, Error> {
-        let life = life(credentials, args.rate);
+        let population = Population {
+            credentials,
+            namespaces: args.namespaces,
+        };
+        let life = life(population, args.rate);
         tell(credentials, &format!("tokens live for {life} s"));
         let world = simulator::Options {
             keep_secrets: false,
@@ -121,10 +125,6 @@ impl Scene {
         let stage = Stage::start_with(&args.tree, world.clone(), controlplane::Options::default()).await?;
         let elsewhere = Elsewhere::start(&stage, world).await?;
         let eyes = Eyes::open(&stage.plane.client().await?);
-        let population = Population {
-            credentials,
-            namespaces: args.namespaces,
-        };
         population.prepare(&stage).await?;
         Ok(Self {
             stage,
@@ -240,16 +240,17 @@ fn renewed_within(life: u64) -> Duration {
     Duration::from_secs_f64(life as f64 * LATEST)
 }
 
-/// Seconds that tokens live, so that so many renewals are due in a second.
-fn life(credentials: usize, rate: u64) -> u64 {
+/// Seconds that tokens live, so that so many renewals are due in a second, and that the first renewal of each brings a token
+/// that outlives the one before: else it is put off.
+fn life(population: Population, rate: u64) -> u64 {
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "thousands"
     )]
-    let life = (credentials as f64 / rate.max(1) as f64 / RENEWED_AFTER) as u64;
-    life.max(SHORTEST)
+    let life = (population.credentials as f64 / rate.max(1) as f64 / RENEWED_AFTER) as u64;
+    life.max(population.shortest_life() + 1)
 }
 
 fn options(elsewhere: &Elsewhere, listed: Option<Population>) -> OperatorOptions {

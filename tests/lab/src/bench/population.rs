@@ -84,7 +84,7 @@ impl Population {
     }
 
     /// Nobody is to be renewed before all have signed in.
-    fn shortest_life(self) -> u64 {
+    pub(super) fn shortest_life(self) -> u64 {
         SHORTEST + self.credentials as u64 / SIGN_INS
     }
 
