@@ -194,7 +194,8 @@ impl SecretStore {
         entry.is_shown_by(selects).then(|| entry.meta())
     }
 
-    /// Names and metadata of token Secrets of a namespace that `uid` controls, in the order of their names; names that are to `skip` are left out.
+    /// Names and metadata of token Secrets of a namespace that `uid` controls, in the order of their names; names that are
+    /// to `skip` are left out.
     pub fn controlled_by(
         &self,
         namespace: &str,
