@@ -424,6 +424,12 @@ impl World {
         open_to_us && alive && !opened.dead && bound && spec.authority.as_deref() != Some("gone")
     }
 
+    fn is_session_writable(&self, credential: &Credential) -> bool {
+        let object = self.api.secrets.get(&session_key(&credential.key));
+        let ours = |o: &Object| o.controller.as_ref().is_some_and(|c| c.uid == credential.uid);
+        object.is_none_or(|o| ours(o) && !o.immutable)
+    }
+
     fn has_client_credential(&self, key: &Key) -> bool {
         let spec = self.api.credentials.get(key).map(|r| &r.spec);
         let (name, kind) = match spec.and_then(|spec| spec.client_credential.as_ref()) {
@@ -465,8 +471,9 @@ impl World {
                     && account.as_ref().is_none_or(|account| *account == a.account)
             });
             let shaped = t.labels.iter().all(|(k, v)| object.labels.get(k) == Some(v));
-            // No pod reads a label, and who is suspended gets no write.
-            let labelled = (object.managed() && shaped) || credential.spec.suspend;
+            // No pod reads a label: it waits for whoever unsets the suspension, or clears the refresh-token Secret's way.
+            let waits = credential.spec.suspend || !self.is_session_writable(&credential);
+            let labelled = (object.managed() && shaped) || waits;
             !(good && labelled && self.is_intact(&key, object))
         };
         let lacking = credential.spec.tokens.iter().filter(lacks);

@@ -48,6 +48,8 @@ pub fn published(known: &mut Known, token: &Token, version: Version, now: Time) 
     note.verified = Some(version);
     note.failure = None;
     note.deferred_until = None;
+    // Whether it is there was asked of another one.
+    note.absence = None;
     if repaired {
         note.repaired(now);
     }

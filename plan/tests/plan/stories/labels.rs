@@ -70,6 +70,19 @@ fn what_was_written_and_is_not_shown_is_looked_for_before_it_is_made_anew() {
     assert_eq!(known.entries[&name("a")].absence, None);
 }
 
+/// Its watch tells nothing new of what was written here, so that no pass need come in between.
+#[test]
+fn what_was_made_anew_is_looked_for_when_it_is_missed_again() {
+    let s = of(vec![token("a")]);
+    let mut known = Known::default();
+    known.note(&name("a")).verified = Some(version("3"));
+    pass::begins(&mut known, &s, false, false, NOW);
+    reads::looked(&mut known, &s, &Object::Token(name("a")), false, NOW);
+    tokens::published(&mut known, &s.tokens[0], version("4"), NOW);
+    pass::begins(&mut known, &s, false, false, NOW.plus(30));
+    assert_eq!(known.entries[&name("a")].absence, Some(Absence::LookedFor));
+}
+
 #[test]
 fn a_process_that_starts_looks_at_once_for_what_was_written_and_is_not_shown() {
     let s = of(vec![token("a")]);
