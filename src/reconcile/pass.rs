@@ -12,7 +12,7 @@ use super::report::{Rested, report};
 use super::shared::Shared;
 use crate::api::Reason;
 use crate::plan::settle::pass::{self as settle, Allowed};
-use crate::plan::snapshot::Token;
+use crate::plan::snapshot::{Snapshot, Token};
 use crate::plan::tokens::Need;
 use crate::plan::{Decision, Time, next_step, rest_of_pass};
 
@@ -39,7 +39,7 @@ pub async fn pass<P: Ports>(
 ) -> Passed {
     let start = ports.clock().monotonic();
     let look = Look::take(ports, credential);
-    begin(ports, credential, &look, memory);
+    let first = begin(ports, credential, &look, memory);
     let under_way = Pass {
         ports,
         shared,
@@ -50,7 +50,7 @@ pub async fn pass<P: Ports>(
         permit: None,
         leave,
     };
-    let rested = steps(under_way).await;
+    let rested = steps(under_way, first).await;
     settle::ends(&mut memory.known, &rested.facts, rested.now);
     drop_stale(memory, &rested);
     report(ports, shared, credential, memory, &rested).await;
@@ -59,7 +59,12 @@ pub async fn pass<P: Ports>(
     conclude(memory, &rested)
 }
 
-fn begin<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &mut Memory) {
+/// Facts, and when they were taken.
+type Facts = (Snapshot, Time);
+
+/// Begins a pass. The facts that it went by, if they are as they were: a pass that rests at once, as nearly all of a start do,
+/// takes them together once.
+fn begin<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &mut Memory) -> Option<Facts> {
     let first = !memory.restored;
     memory.restore(credential, || first_ahead(ports, credential));
     let before = memory.generation.replace(credential.generation);
@@ -67,13 +72,14 @@ fn begin<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &mut
     let new = first && credential.status.is_none();
     let now = ports.clock().now();
     let facts = observe(ports, credential, look, memory, now);
+    let known = memory.known.clone();
     settle::begins(&mut memory.known, &facts, new || edited, first && !new, now);
+    (memory.known == known).then_some((facts, now))
 }
 
-async fn steps<P: Ports>(mut pass: Pass<'_, P>) -> Rested {
+async fn steps<P: Ports>(mut pass: Pass<'_, P>, mut first: Option<Facts>) -> Rested {
     loop {
-        let now = pass.now();
-        let facts = observe(pass.ports, pass.credential, &pass.look, pass.memory, now);
+        let (facts, now) = first.take().unwrap_or_else(|| facts(&pass));
         let decision = next_step(&facts, now);
         tell(pass.credential, &decision);
         if decision.step.is_final() {
@@ -93,6 +99,12 @@ async fn steps<P: Ports>(mut pass: Pass<'_, P>) -> Rested {
         }
         pass.look = Look::take(pass.ports, pass.credential);
     }
+}
+
+fn facts<P: Ports>(pass: &Pass<'_, P>) -> Facts {
+    let now = pass.now();
+    let facts = observe(pass.ports, pass.credential, &pass.look, pass.memory, now);
+    (facts, now)
 }
 
 fn tell(credential: &Credential, decision: &Decision) {

@@ -4,6 +4,7 @@
 //! control characters, so that one of them can stand before what was shortened. Everything else stays as it is.
 
 use jiff::Timestamp;
+use memchr::memchr3;
 use uuid::Uuid;
 
 /// Before the number of bytes and the bytes, each of which is two hexadecimal digits.
@@ -57,14 +58,18 @@ pub(super) fn shorten(json: &[u8]) -> Vec<u8> {
 
 /// What stands before the next digits, and how many they are, if there are enough of them for anything.
 fn next_digits(text: &[u8]) -> Option<(usize, usize)> {
+    let is_digit = |c: &u8| digit(*c).is_some();
     let mut begin = 0;
-    for run in text.chunk_by(|a, b| digit(*a).is_some() && digit(*b).is_some()) {
-        if run.len() >= YEAR {
-            return Some((begin, run.len()));
+    loop {
+        let rest = text.get(begin..)?;
+        let before = rest.iter().position(is_digit)?;
+        let digits = rest.iter().skip(before).take_while(|c| is_digit(c)).count();
+        begin += before;
+        if digits >= YEAR {
+            return Some((begin, digits));
         }
-        begin += run.len();
+        begin += digits;
     }
-    None
 }
 
 /// The JSON that was shortened.
@@ -72,7 +77,7 @@ pub(super) fn restore(short: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(PAIR * short.len());
     let mut rest = short;
     loop {
-        let mark = rest.iter().position(|c| (HEX..=MOMENT).contains(c));
+        let mark = memchr3(HEX, UUID, MOMENT, rest);
         let (plain, marked) = rest.split_at(mark.unwrap_or(rest.len()));
         out.extend_from_slice(plain);
         let Some((mark, after)) = marked.split_first() else {
