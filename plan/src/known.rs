@@ -137,23 +137,15 @@ pub struct Note {
     pub unlabelled: Option<Version>,
     /// When a foreign Secret of that name was looked at last, or was told of by the status.
     pub looked_at: Option<Time>,
-    /// It was written, or somebody else's, and no watch shows it.
-    pub absence: Option<Absence>,
-}
-
-/// Whether a Secret that was written, and that no watch shows, is gone: it may have lost the label that the watch selects by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Absence {
-    /// It is to be looked for.
-    LookedFor,
-    /// A look has shown that it does not exist.
-    Certain,
+    /// A look, or our own deletion, has shown that it does not exist.
+    pub gone: bool,
 }
 
 impl Note {
-    /// Whether the Secret is to be looked for, before it counts as absent.
-    pub const fn unlooked(&self) -> bool {
-        matches!(self.absence, Some(Absence::LookedFor))
+    /// Whether the Secret is to be looked for where no watch shows it, before it counts as absent: it was written, or is
+    /// somebody else's, and may have lost the label that the watch selects by.
+    pub const fn is_missed(&self) -> bool {
+        (self.verified.is_some() || self.looked_at.is_some()) && !self.gone
     }
 }
 

@@ -175,9 +175,8 @@ impl World {
         sent.right = matches!(outcome, Outcome::Granted(_)) || answer == Answered::Proven;
         match answer {
             Answered::Doubtful => sent.doubtful += 1,
-            Answered::Proven => sent.proven += 1,
             Answered::Other if is_postponed(outcome) => sent.give_word_back(),
-            Answered::Other => {}
+            Answered::Proven | Answered::Other => {}
         }
         sent.answer = Some(answer);
     }
@@ -224,7 +223,8 @@ impl World {
         let known = Some((sender.uid.clone(), sender.generation));
         let changed = self.was_changed_since(whose, sent.at) || known != sent.known;
         let past = was.record.entries.iter().find(|e| e.content == is.content);
-        let broken = match past.map(|e| &e.verdict) {
+        let past = past.map(|e| &e.verdict);
+        let broken = match past {
             Some(Verdict::Wrong) => sent.lift(new_word, now),
             Some(Verdict::Kept(_)) if !new_word => {
                 sent.again(changed, &is.login_uid, now, self.clocks_are_exact())
@@ -237,6 +237,8 @@ impl World {
         }
         if new_word || changed {
             sent.proven = 0;
+        } else if matches!(past, Some(Verdict::Kept(_))) && sent.answer == Some(Answered::Proven) {
+            sent.proven += 1;
         }
         (sent.at, sent.word, sent.answer) = (now, said.max(sent.word), None);
         sent.uid.clone_from(&is.login_uid);
@@ -296,7 +298,7 @@ impl Sent {
         let allowed = match self.answer {
             Some(Answered::Doubtful) => since(30),
             _ if changed || (*uid != self.uid && since(30)) => true,
-            Some(Answered::Proven) => since(60) && self.proven <= PROVEN,
+            Some(Answered::Proven) => since(60) && self.proven < PROVEN,
             Some(Answered::Other) | None => false,
         };
         (!allowed).then(|| {

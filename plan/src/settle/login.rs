@@ -69,6 +69,16 @@ pub fn judged(s: &Snapshot, user: &str, granted: &Granted) -> Result<(), Refusal
     Ok(())
 }
 
+/// Judges an answer that is about to be stored by what is stored by then: another process may have bound the session to where
+/// this login was sent, and then it belongs to the account that it belonged to before.
+pub fn judge_again(s: &Snapshot, outcome: &mut LoginOutcome) {
+    if let Ok(granted) = &outcome.result
+        && let Err(refusal) = judged(s, &outcome.user, granted)
+    {
+        outcome.result = Err(refusal);
+    }
+}
+
 /// The pin of an accepted login of `user`; `tag` makes the tag of another account than the one before.
 ///
 /// Where the account may change and the answer names nobody, it may be another one: the first answer that names it
@@ -90,8 +100,13 @@ fn pinned<'s>(s: &'s Snapshot, answered: Option<&Account>) -> Option<&'s Pin> {
     s.session.pinned().filter(|_| bound)
 }
 
-const fn may_change(s: &Snapshot) -> bool {
-    matches!(&s.login, Login::Present(login) if login.allows_identity_change)
+/// By leave of the login Secret, or of the one that was there when the attempt was recorded: it may be gone by now.
+fn may_change(s: &Snapshot) -> bool {
+    let record = s.record();
+    let entry = record.and_then(|record| record.entry(&record.attempt.as_ref()?.content));
+    let inputs = entry.and_then(|entry| entry.inputs.as_ref());
+    inputs.is_some_and(|inputs| inputs.leave)
+        || matches!(&s.login, Login::Present(login) if login.allows_identity_change)
 }
 
 /// Whether a send with this result uses up a turn of its account and namespace: not one that was accepted, refused for a

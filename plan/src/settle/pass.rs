@@ -4,7 +4,7 @@
 use super::{failure, reseal, trouble};
 use crate::Time;
 use crate::answer::Account;
-use crate::known::{Absence, Known};
+use crate::known::Known;
 use crate::looks::Search;
 use crate::reason::Reason;
 use crate::schedule::{
@@ -44,7 +44,7 @@ pub fn begins(known: &mut Known, s: &Snapshot, young: bool, starting: bool, now:
     }
     known.search.session_looked_at = session_looked_at;
     see_others(known, s, now);
-    miss(known, s);
+    find(known, s);
     reseal::begins(known, s, now);
 }
 
@@ -104,19 +104,12 @@ fn see_others(known: &mut Known, s: &Snapshot, now: Time) {
     }
 }
 
-/// A token Secret that was written and is not shown may have lost the label that the watch selects by, or was written before
-/// there was one; one that was somebody else's is shown by no watch. It is looked for at once: as long as it is not known,
-/// nothing of it is renewed.
-fn miss(known: &mut Known, s: &Snapshot) {
-    for token in &s.tokens {
-        let Some(note) = known.entries.get_mut(&token.name) else {
-            continue;
-        };
-        note.absence = match note.absence {
-            _ if token.ownership != Ownership::Absent => None,
-            None if note.verified.is_some() || note.looked_at.is_some() => Some(Absence::LookedFor),
-            known => known,
-        };
+/// What is shown is there.
+fn find(known: &mut Known, s: &Snapshot) {
+    for token in s.tokens.iter().filter(|t| t.ownership != Ownership::Absent) {
+        if let Some(note) = known.entries.get_mut(&token.name) {
+            note.gone = false;
+        }
     }
 }
 

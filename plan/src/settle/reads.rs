@@ -4,7 +4,7 @@ use super::trouble;
 use crate::Time;
 use crate::answer::{Effect, Refusal};
 use crate::hold::Object;
-use crate::known::{Absence, ClientSeen, Known, LoginSeen, SessionSeen};
+use crate::known::{ClientSeen, Known, LoginSeen, SessionSeen};
 use crate::metadata::Version;
 use crate::schedule::retry_login;
 use crate::snapshot::{AttemptSeen, Claim, Opened, Snapshot};
@@ -96,9 +96,7 @@ pub fn looked(known: &mut Known, s: &Snapshot, object: &Object, exists: bool, no
         Object::Token(name) => {
             let note = known.note(name);
             note.looked_at = Some(now);
-            if !exists {
-                note.absence = Some(Absence::Certain);
-            }
+            note.gone = !exists;
         }
         Object::Session => known.search.session_looked_at = Some(now),
         Object::Login if s.lacks_login() => known.search = known.search.looked(exists, now),

@@ -48,11 +48,15 @@ pub fn published(known: &mut Known, token: &Token, version: Version, now: Time) 
     note.verified = Some(version);
     note.failure = None;
     note.deferred_until = None;
-    // Whether it is there was asked of another one.
-    note.absence = None;
+    note.gone = false;
     if repaired {
         note.repaired(now);
     }
+}
+
+/// It was deleted, so that another one can take its place.
+pub fn deleted(known: &mut Known, name: &EntryName) {
+    known.note(name).gone = true;
 }
 
 /// It was deleted, because the spec does not name it any more.

@@ -4,7 +4,7 @@ use entra_plan::Known;
 use entra_plan::Time;
 use entra_plan::answer::{Account, Effect, Granted};
 use entra_plan::identity::AccountTag;
-use entra_plan::known::{Absence, Note};
+use entra_plan::known::Note;
 use entra_plan::mac::{RequestMac, ScopesMac};
 use entra_plan::reason::Reason;
 use entra_plan::record::{Changed, Entry, Inputs, Record, Verdict};
@@ -324,10 +324,18 @@ fn what_another_process_may_have_changed_is_forgotten() {
 
 #[test]
 fn only_what_is_missed_is_looked_for() {
-    let note = |absence| Note {
-        absence,
-        ..Note::default()
+    let missed = |verified, looked_at, gone| {
+        let note = Note {
+            verified,
+            looked_at,
+            gone,
+            ..Note::default()
+        };
+        note.is_missed()
     };
-    assert!(note(Some(Absence::LookedFor)).unlooked());
-    assert!(!note(Some(Absence::Certain)).unlooked() && !note(None).unlooked());
+    let written = Some(version("3"));
+    assert!(missed(written.clone(), None, false));
+    assert!(missed(None, Some(NOW), false));
+    assert!(!missed(written, Some(NOW), true));
+    assert!(!missed(None, None, false));
 }

@@ -135,10 +135,14 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    async fn store_login(&mut self, s: &Snapshot, pending: Box<PendingLogin>) {
+    async fn store_login(&mut self, s: &Snapshot, mut pending: Box<PendingLogin>) {
         let mut record = s.record().cloned().unwrap_or_default();
         if !settle::store::login_fits(s, &record) {
             return;
+        }
+        settle::login::judge_again(s, &mut pending.outcome);
+        if pending.outcome.result.is_err() {
+            pending.tokens = None;
         }
         let names: Vec<_> = s.tokens.iter().map(|t| t.name.clone()).collect();
         let now = self.now();

@@ -128,7 +128,9 @@ impl<P: Ports> Pass<'_, P> {
     /// Deletes what cannot be written; its successor is at hand and is created in the next step.
     pub(super) async fn replace(&mut self, s: &Snapshot, names: &[EntryName]) {
         for name in names {
-            self.delete_token(s, name).await;
+            if self.delete_token(s, name).await {
+                settle::tokens::deleted(&mut self.memory.known, name);
+            }
         }
     }
 

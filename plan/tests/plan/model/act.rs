@@ -178,7 +178,9 @@ impl World {
     }
 
     fn replace(&mut self, s: &Snapshot, name: &EntryName) {
-        self.remove_token(s, name);
+        if self.remove_token(s, name) {
+            tokens::deleted(&mut self.known, name);
+        }
     }
 
     fn prune(&mut self, s: &Snapshot, name: &EntryName) {

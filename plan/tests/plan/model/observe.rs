@@ -167,7 +167,7 @@ impl World {
             }
         });
         Token {
-            unlooked: note.unlooked(),
+            unlooked: note.is_missed() && ownership == Ownership::Absent,
             name: name.to_owned(),
             ownership,
             wanted: self.wanted(name, account),

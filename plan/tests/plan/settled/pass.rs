@@ -1,11 +1,13 @@
 //! What begins and ends a pass: waits that are over, clocks that were set back, words, the search for a login.
 
 use entra_plan::answer::{Account, Effect, Refusal};
-use entra_plan::known::{Absence, Known, Note, Unsteady};
+use entra_plan::known::{Known, Note, Unsteady};
 use entra_plan::reason::Reason;
 use entra_plan::schedule::{DAY, RETRY_AFTER_CAP, SEARCH_FIRST, SEARCH_LAST, SEND_WINDOW, UNSTEADY};
 use entra_plan::settle::{client, pass, reads, renewal};
-use entra_plan::snapshot::{AttemptSeen, Failure, Login, Ownership, Repairs, Session, Snapshot, Withheld};
+use entra_plan::snapshot::{
+    AttemptSeen, Failure, Login, Ownership, Repairs, Session, Snapshot, Token, Withheld,
+};
 use entra_plan::{Object, Time};
 
 use super::super::build::*;
@@ -268,24 +270,20 @@ fn notes_are_kept_of_the_entries_that_the_spec_names() {
     assert_eq!(kept.into_keys().collect::<Vec<_>>(), names(&["graph"]));
 }
 
-/// A watch that selects by our label shows neither.
 #[test]
-fn what_was_somebody_else_s_and_is_not_shown_is_looked_for_at_once() {
-    let missed = |change: fn(&mut Note)| {
-        let mut s = healthy();
-        s.tokens = vec![token("graph")];
+fn what_is_shown_is_gone_no_longer() {
+    let gone = |token: Token| {
         let mut known = Known::default();
-        change(known.note(&name("graph")));
-        pass::begins(&mut known, &s, false, true, NOW);
-        known.entries[&name("graph")].absence
+        known.note(&token.name).gone = true;
+        let name = token.name.clone();
+        let s = Snapshot {
+            tokens: vec![token],
+            ..healthy()
+        };
+        begun(known, &s).entries[&name].gone
     };
-    let looked_at = |note: &mut Note| note.looked_at = Some(NOW);
-    assert_eq!(missed(looked_at), Some(Absence::LookedFor));
-    let written = |note: &mut Note| note.verified = Some(version("3"));
-    assert_eq!(missed(written), Some(Absence::LookedFor));
-    let certain = |note: &mut Note| note.absence = Some(Absence::Certain);
-    assert_eq!(missed(certain), Some(Absence::Certain));
-    assert_eq!(missed(|_| ()), None);
+    assert!(gone(token("graph")));
+    assert!(!gone(fresh_token("graph")));
 }
 
 /// What a host that failed for all put off is tried again once the host answers, at 20 s from the failure and what the

@@ -5,11 +5,12 @@ use entra_plan::Step;
 use entra_plan::answer::{Account, Deed, Effect, Granted};
 use entra_plan::identity::{AccountTag, Pin};
 use entra_plan::reason::Reason;
-use entra_plan::record::{ClientVersion, Record};
+use entra_plan::record::{ClientVersion, Inputs, Record};
 use entra_plan::settle::renewal::{self, Returned};
 use entra_plan::settle::{login as logins, pass, store};
 use entra_plan::snapshot::{
-    Binding, Held, LoginSecret, Opened, RefreshOutcome, Sealed, Session, Snapshot, StoredToken,
+    Binding, Held, Login, LoginOutcome, LoginSecret, Opened, RefreshOutcome, Sealed, Session, Snapshot,
+    StoredToken,
 };
 
 use super::super::build::*;
@@ -148,6 +149,35 @@ fn a_login_for_another_account_needs_the_leave_of_its_secret() {
         ..s
     };
     assert_eq!(logins::judged(&s, &pin().user, &answer(Some(other))), Ok(()));
+}
+
+/// While the password was under way another process bound the session to where it went, or the login Secret was taken away.
+#[test]
+fn an_answer_is_judged_by_the_session_that_it_is_stored_over_and_by_the_leave_it_was_sent_with() {
+    let stored = |leave| {
+        let mut record = in_flight(NOW);
+        record.entry_mut(&mac("A")).inputs = Some(Inputs { leave, ..inputs() });
+        let s = Snapshot {
+            session: Session {
+                opened: opened(record, Some(pin())),
+                ..session()
+            },
+            login: Login::Absent,
+            ..healthy()
+        };
+        let mut outcome = LoginOutcome {
+            content: mac("A"),
+            attempt: "attempt-1".to_owned(),
+            entry: name("graph"),
+            client: None,
+            user: "other@contoso.example".to_owned(),
+            result: Ok(answer(None)),
+        };
+        logins::judge_again(&s, &mut outcome);
+        outcome.result.map_err(|refusal| refusal.reason)
+    };
+    assert_eq!(stored(false), Err(Reason::IdentityChanged));
+    assert_eq!(stored(true), Ok(answer(None)));
 }
 
 #[test]

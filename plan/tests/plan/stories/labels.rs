@@ -1,8 +1,8 @@
 //! Labels and annotations that are not those that are asked for, and Secrets that lost the label by which they are watched.
 
-use entra_plan::known::{Absence, Known, Note};
-use entra_plan::settle::{pass, reads, tokens};
-use entra_plan::snapshot::{Ownership, Published, Repairs, Snapshot, Token};
+use entra_plan::known::Known;
+use entra_plan::settle::{reads, tokens};
+use entra_plan::snapshot::{Published, Repairs, Snapshot, Token};
 use entra_plan::{Object, Step};
 
 use super::step;
@@ -51,45 +51,27 @@ fn labels_that_keep_being_taken_away_are_put_back_more_and_more_slowly_and_renew
 fn what_was_written_and_is_not_shown_is_looked_for_before_it_is_made_anew() {
     let mut s = of(vec![token("a")]);
     let mut known = Known::default();
-    let note = Note {
-        verified: Some(version("3")),
-        ..Note::default()
-    };
-    known.entries.insert(name("a"), Box::new(note));
-    pass::begins(&mut known, &s, false, false, NOW);
-    assert_eq!(known.entries[&name("a")].absence, Some(Absence::LookedFor));
+    let looks_for = |known: &Known| known.entries[&name("a")].is_missed();
+    known.note(&name("a")).verified = Some(version("3"));
+    assert!(looks_for(&known));
     s.tokens[0].unlooked = true;
     assert_eq!(step(&s), Step::Look(vec![Object::Token(name("a"))]));
     reads::looked(&mut known, &s, &Object::Token(name("a")), false, NOW);
-    assert_eq!(known.entries[&name("a")].absence, Some(Absence::Certain));
+    assert!(!looks_for(&known));
     s.tokens[0].unlooked = false;
     assert_eq!(step(&s), Step::Redeem(names(&["a"])));
-    // It was found, or written again: the next time it is missed it is looked for again.
-    s.tokens[0].ownership = Ownership::Ours;
-    pass::begins(&mut known, &s, false, false, NOW);
-    assert_eq!(known.entries[&name("a")].absence, None);
-}
-
-/// Its watch tells nothing new of what was written here, so that no pass need come in between.
-#[test]
-fn what_was_made_anew_is_looked_for_when_it_is_missed_again() {
-    let s = of(vec![token("a")]);
-    let mut known = Known::default();
-    known.note(&name("a")).verified = Some(version("3"));
-    pass::begins(&mut known, &s, false, false, NOW);
-    reads::looked(&mut known, &s, &Object::Token(name("a")), false, NOW);
+    // It is written again, of which its watch tells nothing new: the next time that it is missed it is looked for again, even
+    // in the same pass.
     tokens::published(&mut known, &s.tokens[0], version("4"), NOW);
-    pass::begins(&mut known, &s, false, false, NOW.plus(30));
-    assert_eq!(known.entries[&name("a")].absence, Some(Absence::LookedFor));
+    assert!(looks_for(&known));
 }
 
 #[test]
-fn a_process_that_starts_looks_at_once_for_what_was_written_and_is_not_shown() {
-    let s = of(vec![token("a")]);
+fn what_was_deleted_here_is_not_looked_for() {
     let mut known = Known::default();
     known.note(&name("a")).verified = Some(version("3"));
-    pass::begins(&mut known, &s, false, true, NOW);
-    assert_eq!(known.entries[&name("a")].absence, Some(Absence::LookedFor));
+    tokens::deleted(&mut known, &name("a"));
+    assert!(!known.entries[&name("a")].is_missed());
 }
 
 #[test]
@@ -101,15 +83,6 @@ fn what_is_not_shown_of_a_suspended_credential_is_looked_for_and_nothing_else_is
     s.tokens[0] = unlabelled(fresh_token("a"));
     let decision = decide(&s, NOW);
     assert_eq!(decision.step, Step::Blocked, "{decision:?}");
-}
-
-#[test]
-fn what_nobody_wrote_is_not_looked_for() {
-    let s = of(vec![token("a")]);
-    let mut known = Known::default();
-    known.note(&name("a"));
-    pass::begins(&mut known, &s, false, true, NOW);
-    assert_eq!(known.entries[&name("a")].absence, None);
 }
 
 #[test]

@@ -64,7 +64,7 @@ impl World {
         match (self.pocket.login.take(), self.pocket.refresh.take()) {
             (Some((outcome, token)), refresh) => {
                 self.pocket.refresh = refresh;
-                self.store_login(s, &outcome, token);
+                self.store_login(s, outcome, token);
             }
             (None, Some((outcome, token))) if store::still_fits(&outcome, s) => {
                 self.store_refresh(s, &outcome, token);
@@ -73,11 +73,13 @@ impl World {
         }
     }
 
-    fn store_login(&mut self, s: &Snapshot, outcome: &LoginOutcome, token: Option<SealedToken>) {
+    fn store_login(&mut self, s: &Snapshot, mut outcome: LoginOutcome, token: Option<SealedToken>) {
         let mut record = s.record().cloned().unwrap_or_default();
         if !store::login_fits(s, &record) {
             return;
         }
+        login::judge_again(s, &mut outcome);
+        let (token, outcome) = (token.filter(|_| outcome.result.is_ok()), &outcome);
         let names: Vec<_> = s.tokens.iter().map(|t| t.name.clone()).collect();
         record.settle(outcome, &names, self.now);
         self.ledger.recorded(outcome);
