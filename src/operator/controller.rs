@@ -264,12 +264,9 @@ impl<P: Ports> Controller<P> {
         }
         let stands = || self.leadership.lasts() && self.still_asks(key, &entry);
         let leave = Leave(&stands);
-        entry.show_meanwhile(Some(Seen {
-            passing_since: Some(self.ports.clock().monotonic()),
-            ..Seen::remembered(key, memory, || credential.status.clone())
-        }));
+        entry.pass_begins(key, memory, self.ports.clock().monotonic());
         let passed = Box::pin(pass(&*self.ports, &self.shared, &credential, memory, leave)).await;
-        entry.show_meanwhile(None);
+        entry.pass_ends();
         let expires_at = memory.decided().expires_at.as_ref().map(stamp::from_kube);
         // The watch may have told the status that was written already.
         let tells = entry.told();

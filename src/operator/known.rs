@@ -33,7 +33,15 @@ pub(super) struct Entry {
     /// The gate in front of the provider has called it, and no pass has asked there since.
     pub(super) called: AtomicBool,
     /// What the metrics show while a pass holds the memory.
-    meanwhile: RwLock<Option<Box<Seen>>>,
+    meanwhile: RwLock<Option<Box<Meanwhile>>>,
+}
+
+/// A pass that is under way.
+#[derive(Debug)]
+struct Meanwhile {
+    since: Duration,
+    /// What was decided before it, if this process had decided anything.
+    decided: Option<Seen>,
 }
 
 /// A credential as its watch tells it.
@@ -96,22 +104,15 @@ impl Known {
 }
 
 impl Seen {
-    /// As this process decided it last; before its first pass as it is `told`.
-    pub(super) fn remembered(
-        key: &Key,
-        memory: &Memory,
-        told: impl FnOnce() -> Option<EntraCredentialStatus>,
-    ) -> Self {
-        if !memory.restored {
-            return Self::told(key, told());
-        }
-        Self {
+    /// As this process decided it last; none before its first pass.
+    fn decided(key: &Key, memory: &Memory) -> Option<Self> {
+        memory.restored.then(|| Self {
             key: key.clone(),
             status: memory.decided().clone(),
             login_waiting_since: memory.login_waiting_since,
             certificate_expires_at: memory.known.client.as_ref().and_then(|c| c.expires_at),
             passing_since: None,
-        }
+        })
     }
 
     fn told(key: &Key, status: Option<EntraCredentialStatus>) -> Self {
@@ -171,22 +172,38 @@ impl Entry {
         remembered.rest(ports, credential);
     }
 
-    /// As this process decided it last.
+    /// As this process decided it last; before its first pass as it is told.
     pub(super) fn decided(&self, key: &Key) -> Seen {
-        match self.remembered.try_lock().as_deref().map(Remembered::more) {
-            Ok(Some(memory)) => Seen::remembered(key, memory, || self.status_told()),
-            Ok(None) => self.shown_as_told(key),
-            Err(_) => self.shown_meanwhile().unwrap_or_else(|| self.shown_as_told(key)),
-        }
+        let decided = match self.remembered.try_lock().as_deref().map(Remembered::more) {
+            Ok(memory) => memory.and_then(|memory| Seen::decided(key, memory)),
+            Err(_) => self.shown_meanwhile(key),
+        };
+        decided.unwrap_or_else(|| self.shown_as_told(key))
     }
 
-    pub(super) fn show_meanwhile(&self, seen: Option<Seen>) {
-        *self.meanwhile.write().unwrap_or_else(PoisonError::into_inner) = seen.map(Box::new);
+    /// A pass begins, and holds the memory until it ends.
+    pub(super) fn pass_begins(&self, key: &Key, memory: &Memory, now: Duration) {
+        self.show_meanwhile(Some(Meanwhile {
+            since: now,
+            decided: Seen::decided(key, memory),
+        }));
     }
 
-    fn shown_meanwhile(&self) -> Option<Seen> {
+    pub(super) fn pass_ends(&self) {
+        self.show_meanwhile(None);
+    }
+
+    fn show_meanwhile(&self, pass: Option<Meanwhile>) {
+        *self.meanwhile.write().unwrap_or_else(PoisonError::into_inner) = pass.map(Box::new);
+    }
+
+    fn shown_meanwhile(&self, key: &Key) -> Option<Seen> {
         let meanwhile = self.meanwhile.read().unwrap_or_else(PoisonError::into_inner);
-        meanwhile.as_deref().cloned()
+        let Meanwhile { since, decided } = meanwhile.as_deref()?;
+        Some(Seen {
+            passing_since: Some(*since),
+            ..decided.clone().unwrap_or_else(|| self.shown_as_told(key))
+        })
     }
 
     /// As the watch tells it: what this process once decided is of no use while another one leads.

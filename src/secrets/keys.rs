@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
+use aws_lc_rs::hmac::{HMAC_SHA256, Key as HmacKey};
 use aws_lc_rs::rand::SecureRandom;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -68,16 +69,33 @@ impl RawKey {
 /// file `{"mac": "<base64>", "keys": {"<key id>": "<base64>"}}`. The form of an id is that of [`KeyId`].
 pub struct KeySet {
     sealing: BTreeMap<KeyId, RawKey>,
-    mac: RawKey,
+    mac: MacKey,
+}
+
+/// The MAC key, prepared once: some hashes are made of every credential at every look.
+pub(super) struct MacKey {
+    raw: RawKey,
+    hmac: HmacKey,
+}
+
+impl MacKey {
+    fn of(raw: RawKey) -> Self {
+        let hmac = HmacKey::new(HMAC_SHA256, raw.bytes());
+        Self { raw, hmac }
+    }
+
+    /// For signing.
+    pub(super) const fn hmac(&self) -> &HmacKey {
+        &self.hmac
+    }
 }
 
 impl KeySet {
     /// A new set with one sealing key, made at `now`.
     pub fn generate(rng: &dyn SecureRandom, now: Time) -> Result<Self, KeyError> {
-        let mac = RawKey::generate(rng)?;
         let mut keys = Self {
             sealing: BTreeMap::new(),
-            mac,
+            mac: MacKey::of(RawKey::generate(rng)?),
         };
         keys.add(rng, now)?;
         Ok(keys)
@@ -105,7 +123,7 @@ impl KeySet {
     /// Data of the key Secret.
     pub fn to_data(&self) -> SecretData {
         let mut data = SecretData::default();
-        data.insert(MAC_ENTRY, self.mac.bytes().to_vec());
+        data.insert(MAC_ENTRY, self.mac.raw.bytes().to_vec());
         for (id, key) in &self.sealing {
             data.insert(format!("{SEAL_PREFIX}{id}"), key.bytes().to_vec());
         }
@@ -137,6 +155,7 @@ impl KeySet {
         if sealing.is_empty() {
             return Err(KeyError::NoSealingKey);
         }
+        let mac = MacKey::of(mac);
         Ok(Self { sealing, mac })
     }
 
@@ -163,7 +182,7 @@ impl KeySet {
         let sealing = self.sealing.iter().map(|(id, key)| (id.clone(), key.duplicate()));
         Self {
             sealing: sealing.collect(),
-            mac: self.mac.duplicate(),
+            mac: MacKey::of(self.mac.raw.duplicate()),
         }
     }
 
@@ -178,7 +197,7 @@ impl KeySet {
     }
 
     /// The MAC key.
-    pub(super) fn mac(&self) -> &RawKey {
+    pub(super) const fn mac(&self) -> &MacKey {
         &self.mac
     }
 }
@@ -192,7 +211,7 @@ impl fmt::Debug for KeySet {
 /// Ids and keys are the same.
 impl PartialEq for KeySet {
     fn eq(&self, other: &Self) -> bool {
-        self.mac.bytes() == other.mac.bytes()
+        self.mac.raw.bytes() == other.mac.raw.bytes()
             && self.ids().eq(other.ids())
             && self
                 .sealing
@@ -261,8 +280,8 @@ mod tests {
     #[test]
     fn generated_keys_differ() {
         let (a, b) = (generated(1), generated(1));
-        assert_ne!(a.mac.bytes(), b.mac.bytes());
-        assert!(a.sealing.values().all(|k| k.bytes() != a.mac.bytes()));
+        assert_ne!(a.mac.raw.bytes(), b.mac.raw.bytes());
+        assert!(a.sealing.values().all(|k| k.bytes() != a.mac.raw.bytes()));
     }
 
     #[test]
@@ -346,7 +365,7 @@ mod tests {
         assert!(older.lacks_of(&newer) && newer.lacks_of(&older) && !older.lacks_of(&older));
         for (in_use, added) in [(&older, &newer), (&newer, &older)] {
             let merged = in_use.duplicate().merge(added.duplicate());
-            assert_eq!(merged.mac.bytes(), in_use.mac.bytes());
+            assert_eq!(merged.mac.raw.bytes(), in_use.mac.raw.bytes());
             assert!(
                 merged
                     .ids()

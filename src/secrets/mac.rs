@@ -4,10 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key as HmacKey, Tag};
+use aws_lc_rs::hmac::{Context, Tag};
 
 use super::framing::prefix;
-use super::keys::RawKey;
+use super::keys::MacKey;
 use crate::api::Realm;
 use crate::plan::record::ContentMac;
 use crate::plan::snapshot::Binding;
@@ -36,7 +36,7 @@ impl Domain {
 }
 
 /// Keyed hash of a login content for a binding and realm, in full.
-pub(super) fn content(key: &RawKey, content: &LoginContent, binding: &Binding, realm: Realm) -> ContentMac {
+pub(super) fn content(key: &MacKey, content: &LoginContent, binding: &Binding, realm: Realm) -> ContentMac {
     let Binding {
         authority,
         tenant,
@@ -48,7 +48,7 @@ pub(super) fn content(key: &RawKey, content: &LoginContent, binding: &Binding, r
 }
 
 /// Keyed hash of `parts` for `purpose`, 32 digits.
-pub(super) fn text(key: &RawKey, purpose: &str, parts: &[&str]) -> String {
+pub(super) fn text(key: &MacKey, purpose: &str, parts: &[&str]) -> String {
     let all = std::iter::once(purpose)
         .chain(parts.iter().copied())
         .map(str::as_bytes);
@@ -57,7 +57,7 @@ pub(super) fn text(key: &RawKey, purpose: &str, parts: &[&str]) -> String {
 
 /// Keyed hash of a token Secret's keys and values at its place and of what its metadata say, 32 digits. The names of what is
 /// said hold a character that no key of a Secret has.
-pub(super) fn data(key: &RawKey, place: &Key, data: &SecretData, said: &BTreeMap<String, String>) -> String {
+pub(super) fn data(key: &MacKey, place: &Key, data: &SecretData, said: &BTreeMap<String, String>) -> String {
     let place = [place.namespace.as_bytes(), place.name.as_bytes()];
     let entries = data.iter().flat_map(|(key, value)| [key.as_bytes(), value]);
     let said = said
@@ -70,8 +70,8 @@ pub(super) fn data(key: &RawKey, place: &Key, data: &SecretData, said: &BTreeMap
     ))
 }
 
-fn sign<'a>(key: &RawKey, domain: Domain, parts: impl IntoIterator<Item = &'a [u8]>) -> Tag {
-    let mut context = Context::with_key(&HmacKey::new(HMAC_SHA256, key.bytes()));
+fn sign<'a>(key: &MacKey, domain: Domain, parts: impl IntoIterator<Item = &'a [u8]>) -> Tag {
+    let mut context = Context::with_key(key.hmac());
     for part in std::iter::once(domain.label().as_bytes()).chain(parts) {
         context.update(&prefix(part));
         context.update(part);

@@ -69,8 +69,10 @@ pub fn judged(s: &Snapshot, user: &str, granted: &Granted) -> Result<(), Refusal
     Ok(())
 }
 
-/// Judges an answer that is about to be stored by what is stored by then: another process may have bound the session to where
-/// this login was sent, and then it belongs to the account that it belonged to before.
+/// Judges an answer that is about to be stored by what is stored by then.
+///
+/// Another process may have bound the session to where this login was sent, and then it belongs to the account that it
+/// belonged to before.
 pub fn judge_again(s: &Snapshot, outcome: &mut LoginOutcome) {
     if let Ok(granted) = &outcome.result
         && let Err(refusal) = judged(s, &outcome.user, granted)
