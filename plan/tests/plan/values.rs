@@ -323,6 +323,15 @@ fn what_another_process_may_have_changed_is_forgotten() {
 }
 
 #[test]
+fn a_note_that_says_nothing_is_no_memory() {
+    let mut known = Known::default();
+    known.note(&name("asked-about"));
+    known.note(&name("written")).verified = Some(version("3"));
+    known.forget_empty_notes();
+    assert_eq!(known.entries.into_keys().collect::<Vec<_>>(), names(&["written"]));
+}
+
+#[test]
 fn only_what_is_missed_is_looked_for() {
     let missed = |verified, looked_at, gone| {
         let note = Note {
