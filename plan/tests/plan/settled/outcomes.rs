@@ -3,6 +3,7 @@
 use entra_plan::answer::{Deed, Effect, Refusal};
 use entra_plan::hold::Holds;
 use entra_plan::known::{ClientSeen, Known, LoginSeen, SessionSeen};
+use entra_plan::looks::Search;
 use entra_plan::mac::ClientMac;
 use entra_plan::reason::Reason;
 use entra_plan::record::{ClientVersion, Entry, Record, Verdict};
@@ -174,6 +175,23 @@ fn an_attempt_is_known_since_it_was_first_seen() {
     another.attempt.as_mut().unwrap().id = "attempt-2".to_owned();
     assert_eq!(read(&mut known, another, later), Some((later, false)));
     assert_eq!(read(&mut known, Record::default(), later), None);
+}
+
+#[test]
+fn a_look_for_a_login_goes_on_with_the_search_where_one_is_lacking() {
+    let search = Search::begun(NOW, false, false, 7);
+    let looked = |s: &Snapshot| {
+        let mut known = Known {
+            search,
+            ..Known::default()
+        };
+        reads::looked(&mut known, s, &Object::Login, false, NOW.plus(60));
+        known.search
+    };
+    let next = search.looked(false, NOW.plus(60));
+    assert_ne!(next, search);
+    assert_eq!(looked(&first_sight()), next);
+    assert_eq!(looked(&healthy()), search);
 }
 
 #[test]
