@@ -39,8 +39,7 @@ pub async fn pass<P: Ports>(
 ) -> Passed {
     let start = ports.clock().monotonic();
     let look = Look::take(ports, credential);
-    let first = begin(ports, credential, &look, memory);
-    let under_way = Pass {
+    let mut under_way = Pass {
         ports,
         shared,
         credential,
@@ -50,6 +49,7 @@ pub async fn pass<P: Ports>(
         permit: None,
         leave,
     };
+    let first = begin(&mut under_way);
     let rested = steps(under_way, first).await;
     settle::ends(&mut memory.known, &rested.facts, rested.now);
     drop_stale(memory, &rested);
@@ -64,17 +64,17 @@ type Facts = (Snapshot, Time);
 
 /// Begins a pass. The facts that it went by, if they are as they were: a pass that rests at once, as nearly all of a start do,
 /// takes them together once.
-fn begin<P: Ports>(ports: &P, credential: &Credential, look: &Look, memory: &mut Memory) -> Option<Facts> {
+fn begin<P: Ports>(pass: &mut Pass<'_, P>) -> Option<Facts> {
+    let (ports, credential, memory) = (pass.ports, pass.credential, &mut *pass.memory);
     let first = !memory.restored;
     memory.restore(credential, || first_ahead(ports, credential));
     let before = memory.generation.replace(credential.generation);
     let edited = before.is_some_and(|generation| generation != credential.generation);
     let new = first && credential.status.is_none();
-    let now = ports.clock().now();
-    let facts = observe(ports, credential, look, memory, now);
-    let known = memory.known.clone();
-    settle::begins(&mut memory.known, &facts, new || edited, first && !new, now);
-    (memory.known == known).then_some((facts, now))
+    let (facts, now) = facts(pass);
+    let known = pass.memory.known.clone();
+    settle::begins(&mut pass.memory.known, &facts, new || edited, first && !new, now);
+    (pass.memory.known == known).then_some((facts, now))
 }
 
 async fn steps<P: Ports>(mut pass: Pass<'_, P>, mut first: Option<Facts>) -> Rested {

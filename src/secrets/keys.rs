@@ -73,7 +73,7 @@ pub struct KeySet {
 }
 
 /// The MAC key, prepared once: some hashes are made of every credential at every look.
-pub(super) struct MacKey {
+struct MacKey {
     raw: RawKey,
     hmac: HmacKey,
 }
@@ -82,11 +82,6 @@ impl MacKey {
     fn of(raw: RawKey) -> Self {
         let hmac = HmacKey::new(HMAC_SHA256, raw.bytes());
         Self { raw, hmac }
-    }
-
-    /// For signing.
-    pub(super) const fn hmac(&self) -> &HmacKey {
-        &self.hmac
     }
 }
 
@@ -196,9 +191,9 @@ impl KeySet {
         self.sealing.get(id)
     }
 
-    /// The MAC key.
-    pub(super) const fn mac(&self) -> &MacKey {
-        &self.mac
+    /// The MAC key, for signing.
+    pub(super) const fn mac(&self) -> &HmacKey {
+        &self.mac.hmac
     }
 }
 

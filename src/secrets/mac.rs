@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use aws_lc_rs::hmac::{Context, Tag};
+use aws_lc_rs::hmac::{Context, Key as HmacKey, Tag};
 
 use super::framing::prefix;
-use super::keys::MacKey;
 use crate::api::Realm;
 use crate::plan::record::ContentMac;
 use crate::plan::snapshot::Binding;
@@ -36,7 +35,7 @@ impl Domain {
 }
 
 /// Keyed hash of a login content for a binding and realm, in full.
-pub(super) fn content(key: &MacKey, content: &LoginContent, binding: &Binding, realm: Realm) -> ContentMac {
+pub(super) fn content(key: &HmacKey, content: &LoginContent, binding: &Binding, realm: Realm) -> ContentMac {
     let Binding {
         authority,
         tenant,
@@ -48,7 +47,7 @@ pub(super) fn content(key: &MacKey, content: &LoginContent, binding: &Binding, r
 }
 
 /// Keyed hash of `parts` for `purpose`, 32 digits.
-pub(super) fn text(key: &MacKey, purpose: &str, parts: &[&str]) -> String {
+pub(super) fn text(key: &HmacKey, purpose: &str, parts: &[&str]) -> String {
     let all = std::iter::once(purpose)
         .chain(parts.iter().copied())
         .map(str::as_bytes);
@@ -57,7 +56,7 @@ pub(super) fn text(key: &MacKey, purpose: &str, parts: &[&str]) -> String {
 
 /// Keyed hash of a token Secret's keys and values at its place and of what its metadata say, 32 digits. The names of what is
 /// said hold a character that no key of a Secret has.
-pub(super) fn data(key: &MacKey, place: &Key, data: &SecretData, said: &BTreeMap<String, String>) -> String {
+pub(super) fn data(key: &HmacKey, place: &Key, data: &SecretData, said: &BTreeMap<String, String>) -> String {
     let place = [place.namespace.as_bytes(), place.name.as_bytes()];
     let entries = data.iter().flat_map(|(key, value)| [key.as_bytes(), value]);
     let said = said
@@ -70,8 +69,8 @@ pub(super) fn data(key: &MacKey, place: &Key, data: &SecretData, said: &BTreeMap
     ))
 }
 
-fn sign<'a>(key: &MacKey, domain: Domain, parts: impl IntoIterator<Item = &'a [u8]>) -> Tag {
-    let mut context = Context::with_key(key.hmac());
+fn sign<'a>(key: &HmacKey, domain: Domain, parts: impl IntoIterator<Item = &'a [u8]>) -> Tag {
+    let mut context = Context::with_key(key);
     for part in std::iter::once(domain.label().as_bytes()).chain(parts) {
         context.update(&prefix(part));
         context.update(part);
