@@ -6,6 +6,8 @@
 //!   is asked at that moment.
 //! - The realm, the server's metadata, its assertion and the token: all of them end within one deadline.
 
+use std::sync::Arc;
+
 use super::authority::Authority;
 use super::client::always;
 use super::deadline::SignInDeadline;
@@ -13,7 +15,7 @@ use super::discovery::TokenEndpoint;
 use super::failure::{Attempt, Class};
 use super::grant::{Form, authorize};
 use super::headers::{Anchor, headers};
-use super::limits::{Caller, Permit};
+use super::limits::{Caller, Permit, Slot};
 use super::realm::{self, AccountRealm, Server};
 use super::send::{Departing, Sent, Stop};
 use super::wire::{Outgoing, Reply};
@@ -99,8 +101,9 @@ impl Client {
         let mut tokens = match &checker {
             Checker::Authority(known) => {
                 may_be_right(&sign_in)?;
+                let slot = permit.slot();
                 let sent = Box::pin(self.by_password(permit, &sign_in)).await?;
-                let certain = Box::pin(self.certain(&sign_in, *known, sent)).await;
+                let certain = Box::pin(self.certain(&sign_in, &slot, *known, sent)).await;
                 self.count(certain)?
             }
             Checker::Server(server) => {
@@ -136,14 +139,23 @@ impl Client {
 
     /// A password is condemned only where the realm service says that Entra ID itself checks it. Where the spec says so,
     /// the service is asked now, once, with a password that is refused anyhow.
-    async fn certain(&self, sign_in: &SignIn<'_>, known: Known, sent: Sent<Tokens>) -> Sent<Tokens> {
+    async fn certain(
+        &self,
+        sign_in: &SignIn<'_>,
+        slot: &Arc<Slot>,
+        known: Known,
+        sent: Sent<Tokens>,
+    ) -> Sent<Tokens> {
         if !matches!(&sent.outcome, Err(refusal) if refusal.effect == Effect::Condemned) {
             return sent;
         }
         let said = match known {
             Known::Said => true,
             Known::Assumed => false,
-            Known::Unasked => matches!(self.realm_of_refused(sign_in).await, Ok(AccountRealm::Managed)),
+            Known::Unasked => matches!(
+                self.realm_of_refused(sign_in, slot).await,
+                Ok(AccountRealm::Managed)
+            ),
         };
         let attempt = sign_in.attempt(Grant::Password);
         sent.judged(|refusal| {
@@ -155,8 +167,8 @@ impl Client {
         })
     }
 
-    async fn realm_of_refused(&self, sign_in: &SignIn<'_>) -> Result<AccountRealm, Stop> {
-        let permit = self.admit(Caller::of(sign_in.request))?;
+    async fn realm_of_refused(&self, sign_in: &SignIn<'_>, slot: &Arc<Slot>) -> Result<AccountRealm, Stop> {
+        let permit = slot.permit(Caller::of(sign_in.request))?;
         self.realm(permit, sign_in).await
     }
 

@@ -107,7 +107,7 @@ async fn slow_renewals(place: &Place) {
 /// An operator that serves this place and a namespace that does not exist, at a pace that lets requests wait.
 async fn serving(stage: &Stage, place: &Place) -> Operator {
     let config = format!(
-        "watch: {{namespaces: [{}, missing]}}\nlimits: {{requestsPerSecondPerTenant: 2}}",
+        "watch: {{namespaces: [{}, missing]}}\nlimits: {{requestsPerSecondPerTenant: 1}}",
         place.namespace
     );
     let options = OperatorOptions {

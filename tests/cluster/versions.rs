@@ -44,6 +44,11 @@ fn spec(name: &str) -> Value {
     })
 }
 
+/// Credentials, those too that this version does not understand.
+fn any(place: &Place) -> Api<Lean<EntraCredential>> {
+    Api::namespaced(place.client.clone(), &place.namespace)
+}
+
 /// What the gauge of those that are not understood shows.
 async fn not_understood(operator: &entra_lab::stage::Operator) -> Option<String> {
     let url = format!("{}/metrics", operator.metrics().unwrap());
@@ -70,12 +75,9 @@ async fn what_a_newer_version_wrote_is_told_and_stops_nothing() {
     let written = json!({"status": {"failure": failure}});
     place
         .until("the newer CRD takes a new reason", async || {
-            let credentials: Api<Lean<EntraCredential>> =
-                Api::namespaced(place.client.clone(), &place.namespace);
             let params = PatchParams::default();
-            let patched = credentials
-                .patch_status("one", &params, &Patch::Merge(&written))
-                .await;
+            let patch = Patch::Merge(&written);
+            let patched = any(&place).patch_status("one", &params, &patch).await;
             patched.is_ok()
         })
         .await;
@@ -87,7 +89,13 @@ async fn what_a_newer_version_wrote_is_told_and_stops_nothing() {
         })
         .await;
     renewed(&place).await;
-    assert_eq!(place.condition("one", "Ready").await, "True/Fresh");
+    place
+        .until("its status is this version's again", async || {
+            let one = any(&place).get("one").await.unwrap();
+            one.get().is_ok()
+        })
+        .await;
+    place.expect("one", "Ready", "True/Fresh").await;
 
     let mut newer = of_a_newer_version("one");
     newer["login"]["secretName"] = json!("another-login");

@@ -139,7 +139,25 @@ impl Setup {
         Self::wanting(Authorities::default(), (Some(cloud), None), Some(TENANT))
     }
 
+    /// Reaches an authority of this kind at the slowest pace: one call a second.
+    pub(crate) fn slow(kind: Kind, url: &str, ca_pem: &str) -> Self {
+        let authorities = lab(kind, url, Some(CA.into()));
+        let tenant = (kind == Kind::Entra).then_some(TENANT);
+        let setup = Self::paced(1, authorities, (None, Some("lab")), tenant);
+        setup.client.trust(&authority(), ca_pem.as_bytes()).unwrap();
+        setup
+    }
+
     fn wanting(
+        authorities: Authorities,
+        whom: (Option<Cloud>, Option<&'static str>),
+        tenant: Option<&str>,
+    ) -> Self {
+        Self::paced(10_000, authorities, whom, tenant)
+    }
+
+    fn paced(
+        per_second_per_tenant: u32,
         authorities: Authorities,
         (cloud, authority): (Option<Cloud>, Option<&'static str>),
         tenant: Option<&str>,
@@ -148,7 +166,7 @@ impl Setup {
         let port: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
         let limits = Limits {
             in_flight: 32,
-            per_second_per_tenant: 10_000,
+            per_second_per_tenant,
         };
         let client = Client::new(authorities, limits, port).unwrap();
         let wanted = Wanted {

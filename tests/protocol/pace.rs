@@ -2,14 +2,16 @@
 
 use std::sync::{Arc, Mutex};
 
-use entra_operator::api::Reason;
-use entra_operator::entra::Grant;
+use entra_operator::api::{Realm, Reason};
+use entra_operator::entra::{Grant, Kind};
 use entra_operator::plan::answer::Effect;
 use entra_operator::reconcile::ports::Outcome;
 use futures::future::join_all;
 use tokio::net::TcpListener;
 
 use crate::client::{CLIENT_ID, Observed, Setup, TENANT, granted, refused, tokens};
+use crate::federation::{Scene, Version, issued, metadata};
+use crate::realm::realm_at;
 use crate::server::{Act, Server, certificate, say};
 
 #[tokio::test]
@@ -182,4 +184,67 @@ async fn every_request_is_observed_once_as_it_was_decided() {
             (Grant::Password, Err(Effect::Unanswered)),
         ]
     );
+}
+
+/// The next call waits for what this one has asked besides, and not longer.
+async fn paid_within(seconds: i64, setup: &Setup, cloud: &Server) {
+    assert!(matches!(setup.redeem().await, Outcome::Later(_)));
+    setup.clock.forward(seconds);
+    cloud.then(say(200, &[], &tokens()));
+    granted(setup.redeem().await);
+}
+
+fn at_its_slowest(server: &Server) -> Setup {
+    Setup::slow(Kind::Entra, &format!("https://{}", server.host()), &server.ca_pem)
+}
+
+fn managed() -> Act {
+    realm_at("Managed", "contoso.example", "microsoftonline.com")
+}
+
+#[tokio::test]
+async fn one_call_a_second_lets_a_sign_in_through_that_has_questions() {
+    let server = Server::start([managed(), say(200, &[], &tokens())]).await;
+    let mut setup = at_its_slowest(&server);
+    setup.realm = Realm::Auto;
+    granted(setup.login().await);
+    paid_within(3, &setup, &server).await;
+
+    let server = Server::start([]).await;
+    let issuer = format!("https://{}", server.host());
+    let document = serde_json::json!({"issuer": issuer, "token_endpoint": format!("{issuer}/token")});
+    server.then(say(200, &[], &document.to_string()));
+    server.then(say(200, &[], &tokens()));
+    let setup = Setup::slow(Kind::Oidc, &issuer, &server.ca_pem);
+    granted(setup.login().await);
+    paid_within(3, &setup, &server).await;
+}
+
+/// Whether the password is condemned does not depend on the operator's own pace.
+#[tokio::test]
+async fn one_call_a_second_lets_a_refused_password_be_judged() {
+    let wrong = r#"{"error":"invalid_grant","error_codes":[50126]}"#;
+    let server = Server::start([say(400, &[], wrong), managed()]).await;
+    let setup = at_its_slowest(&server);
+    assert_eq!(refused(setup.login().await).effect, Effect::Condemned);
+    paid_within(3, &setup, &server).await;
+}
+
+#[tokio::test]
+async fn one_call_a_second_lets_a_federated_account_sign_in() {
+    for readable in [true, false] {
+        let mut scene = Scene::without_metadata([]).await;
+        let offered = metadata(&scene.sts.host(), &[Version::V2005]);
+        let (status, body) = if readable {
+            (200, offered.as_str())
+        } else {
+            (500, "")
+        };
+        scene.sts.then(say(status, &[], body));
+        scene.sts.then(say(200, &[], &issued(Version::V2005)));
+        scene.cloud.then(say(200, &[], &tokens()));
+        scene.setup = at_its_slowest(&scene.cloud).federated(&scene.sts);
+        granted(scene.setup.login().await);
+        paid_within(4, &scene.setup, &scene.cloud).await;
+    }
 }

@@ -3,8 +3,8 @@
 //!
 //! # Guarantees
 //!
-//! - At most [`Limits::in_flight`] requests run, and at most [`Limits::per_second_per_tenant`] start per second and
-//!   tenant.
+//! - At most [`Limits::in_flight`] requests run, and [`Limits::per_second_per_tenant`] start per second and tenant. Who
+//!   was let through is not held back by it again: what it asks besides is made up for before the next one.
 //! - After a 429, or a 5xx that asks to wait, nothing goes to that authority, tenant and client before its pause is over.
 //! - An authority that fails [`circuit::TRIPS`] times in a row within a minute is left alone for half a minute, by who renews
 //!   a token of a short life for an eighth of that life; then it is probed by one request in five seconds, for one
@@ -107,7 +107,7 @@ impl Gate {
     pub(super) fn new(limits: Limits, clock: Arc<dyn Clock>) -> Arc<Self> {
         let state = State {
             slots: Slots::new(limits.in_flight),
-            tenants: Tenants::new(limits.per_second_per_tenant, Arc::clone(&clock)),
+            tenants: Tenants::new(limits.per_second_per_tenant),
             pauses: Pauses::default(),
             circuits: Circuits::default(),
             outages: Outages::default(),
@@ -214,7 +214,7 @@ impl State {
     /// The same for one who has a slot.
     fn admit_next(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
         self.answers(caller, now)?;
-        self.tenants.check(caller, now).map_err(Held::by_limits)?;
+        self.tenants.take(caller, now);
         self.circuits.begin(caller, now);
         Ok(())
     }
@@ -222,7 +222,8 @@ impl State {
     /// The same for one who has leave for another request: its circuit let that through, perhaps as its probe.
     fn admit_one_more(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
         self.was_not_asked_to_wait(caller, now)?;
-        self.tenants.check(caller, now).map_err(Held::by_limits)
+        self.tenants.take(caller, now);
+        Ok(())
     }
 
     fn was_not_asked_to_wait(&mut self, caller: &Caller, now: Duration) -> Result<(), Held> {
@@ -305,32 +306,15 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// A second permit, for a request that follows this one's in the same slot: what the first brings is not lost for
-    /// want of leave to use it.
-    pub(super) fn followed_by(&self, caller: Caller) -> Result<Self, Later> {
-        self.in_its_slot(caller, State::admit_next)
+    /// Its slot, for what follows from this one's request.
+    pub(super) fn slot(&self) -> Arc<Slot> {
+        Arc::clone(&self.slot)
     }
 
     /// A second permit for the same caller, in the same slot: for what has to be asked before the request that this one
     /// is for.
     pub(super) fn for_one_more(&self) -> Result<Self, Later> {
-        self.in_its_slot(self.caller.clone(), State::admit_one_more)
-    }
-
-    fn in_its_slot(
-        &self,
-        caller: Caller,
-        admit: impl FnOnce(&mut State, &Caller, Duration) -> Result<(), Held>,
-    ) -> Result<Self, Later> {
-        let gate = &self.slot.gate;
-        let now = gate.clock.monotonic();
-        admit(&mut gate.lock(), &caller, now).map_err(|held| gate.later(held))?;
-        Ok(Self {
-            slot: Arc::clone(&self.slot),
-            began: now,
-            caller,
-            experience: Experience::Nothing,
-        })
+        self.slot.admit(self.caller.clone(), State::admit_one_more)
     }
 
     /// Says what came of the request, and gives the permit back.
@@ -351,9 +335,31 @@ impl Drop for Permit {
 
 /// A place among the requests in flight, given back with the last permit that shares it.
 #[derive(Debug)]
-struct Slot {
+pub(super) struct Slot {
     gate: Arc<Gate>,
     caller: Caller,
+}
+
+impl Slot {
+    /// Another permit in it: what came of the first is not lost for want of leave to use it.
+    pub(super) fn permit(self: &Arc<Self>, caller: Caller) -> Result<Permit, Later> {
+        self.admit(caller, State::admit_next)
+    }
+
+    fn admit(
+        self: &Arc<Self>,
+        caller: Caller,
+        admit: impl FnOnce(&mut State, &Caller, Duration) -> Result<(), Held>,
+    ) -> Result<Permit, Later> {
+        let now = self.gate.clock.monotonic();
+        admit(&mut self.gate.lock(), &caller, now).map_err(|held| self.gate.later(held))?;
+        Ok(Permit {
+            slot: Arc::clone(self),
+            began: now,
+            caller,
+            experience: Experience::Nothing,
+        })
+    }
 }
 
 impl Drop for Slot {

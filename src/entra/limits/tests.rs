@@ -100,7 +100,7 @@ fn slots_are_counted_and_given_back() {
 fn two_permits_in_a_row_share_one_slot() {
     let (gate, _hand) = gate(1, 1000);
     let first = gate.admit(caller("n", "sts", "")).unwrap();
-    let second = first.followed_by(one()).unwrap();
+    let second = first.slot().permit(one()).unwrap();
     first.finish(Experience::Answered);
     let other = one();
     assert!(gate.admit(other.clone()).is_err(), "the second still holds it");
@@ -110,26 +110,15 @@ fn two_permits_in_a_row_share_one_slot() {
 
 #[test]
 fn a_second_permit_is_subject_to_its_own_hosts_limits() {
-    let (gate, hand) = gate(32, 1);
+    let (gate, hand) = gate(32, 1000);
     gate.admit(one()).unwrap().finish(Experience::Throttled(17));
-    let first = gate.admit(caller("n", "sts", "")).unwrap();
-    assert_eq!(first.followed_by(one()).unwrap_err().until, Time(17), "a pause");
+    let slot = gate.admit(caller("n", "sts", "")).unwrap().slot();
+    assert_eq!(slot.permit(one()).unwrap_err().until, Time(17), "a pause");
     hand.forward(17_000);
-    assert!(first.followed_by(one()).is_ok());
-    assert_eq!(
-        first.followed_by(one()).unwrap_err().until,
-        Time(18),
-        "the tenant's rate"
-    );
     for _ in 0..circuit::TRIPS {
-        hand.forward(1000);
-        first.followed_by(one()).unwrap().finish(failing());
+        slot.permit(one()).unwrap().finish(failing());
     }
-    assert_eq!(
-        first.followed_by(one()).unwrap_err().until,
-        Time(52),
-        "the circuit"
-    );
+    assert_eq!(slot.permit(one()).unwrap_err().until, Time(47), "the circuit");
     assert!(
         gate.admit(caller("n", "sts", "other")).is_ok(),
         "that of another host is closed"
@@ -158,6 +147,45 @@ fn the_time_to_come_back_is_at_most_a_minute() {
         .max()
         .unwrap();
     assert_eq!(last, Time(60));
+}
+
+#[test]
+fn who_was_let_through_asks_the_rest_at_once_and_the_next_waits_for_it() {
+    let (gate, hand) = gate(32, 1);
+    let permit = gate.admit(one()).unwrap();
+    drop(permit.for_one_more().unwrap());
+    drop(permit.slot().permit(one()).unwrap());
+    assert_eq!(gate.admit(one()).unwrap_err().until, Time(3));
+    hand.forward(2999);
+    assert!(gate.admit(one()).is_err());
+    hand.forward(1);
+    assert!(gate.admit(one()).is_ok());
+    assert!(gate.admit(one()).is_err(), "one a second again");
+}
+
+#[test]
+fn what_is_left_of_the_allowance_is_taken_before_anything_is_owed() {
+    let (gate, hand) = gate(32, 3);
+    let permit = gate.admit(one()).unwrap();
+    drop(permit.for_one_more().unwrap());
+    assert!(gate.admit(one()).is_ok(), "two of three were taken");
+    assert!(gate.admit(one()).is_err());
+    hand.forward(334);
+    assert!(gate.admit(one()).is_ok(), "and nothing is owed");
+}
+
+#[test]
+fn nothing_is_owed_when_the_allowance_has_come_together_since() {
+    let (gate, hand) = gate(32, 1);
+    let permit = gate.admit(one()).unwrap();
+    for _ in 0..4 {
+        drop(permit.for_one_more().unwrap());
+    }
+    hand.forward(5000);
+    assert!(
+        gate.admit(one()).is_ok(),
+        "at once, and not after paying for what time has paid"
+    );
 }
 
 #[test]
@@ -301,6 +329,29 @@ fn zero_limits_count_as_one() {
 }
 
 proptest! {
+    #[test]
+    fn what_is_asked_besides_is_made_up_for(
+        rate in 1_u32..8,
+        moves in prop::collection::vec((0_usize..4, 0_u64..700), 1..200),
+    ) {
+        let (gate, hand) = gate(1000, rate);
+        let (mut started, mut ahead) = (0, 0);
+        for (besides, milliseconds) in moves {
+            hand.forward(milliseconds);
+            if let Ok(permit) = gate.admit(one()) {
+                let due = u64::from(rate) * (1000 + hand.0.load(Ordering::SeqCst)) / 1000;
+                started += 1;
+                prop_assert!(started <= due, "{started} of {due} when the next is let through");
+                for _ in 0..besides {
+                    drop(permit.for_one_more().unwrap());
+                }
+                started += u64::try_from(besides).unwrap();
+                ahead = ahead.max(started.saturating_sub(due));
+            }
+        }
+        prop_assert!(ahead <= 3);
+    }
+
     #[test]
     fn never_more_than_the_capacity_and_always_a_later_time(
         capacity in 1_usize..6,
