@@ -125,13 +125,16 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
-    /// A login Secret of another type is none for the view.
+    /// Metadata does not tell the type: whether another object is a login, only the watch knows.
     fn found(&self, object: &Object, kind: Kind, key: &Key, found: Option<SecretMeta>) -> bool {
         let Some(meta) = found else {
             self.gone(object);
             return false;
         };
-        if *object != Object::Login || self.look.login.is_some() {
+        let is_known = self.look.of(object).is_some_and(|known| known.uid == meta.uid);
+        if *object == Object::Login && !is_known {
+            self.gone(object);
+        } else {
             self.ports.view().wrote(kind, key, meta);
         }
         true

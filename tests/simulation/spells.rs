@@ -1,7 +1,10 @@
 //! Spells: one thing goes wrong for hours, and nothing else does.
 
+use entra_operator::api::LOGIN_TYPE;
+use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::ports::{ClusterError, Key};
 
+use super::api::Object;
 use super::book::credential_of;
 use super::idp::Weather;
 use super::world::World;
@@ -132,6 +135,13 @@ impl World {
             let nonce = self.nonce();
             self.api
                 .edit(call.key, |o| drop(o.labels.insert("meddled".to_owned(), nonce)));
+        }
+        let login = self.api.secrets.get(call.key).filter(|o| o.kind == LOGIN_TYPE);
+        if let (true, Verb::Write, Some(login)) = (self.replaced_as_claimed, call.verb, login.cloned()) {
+            self.replaced_as_claimed = false;
+            self.api.remove(call.key);
+            let (uid, kind) = (Uid::default(), "Opaque".to_owned());
+            self.api.put(call.key, Object { uid, kind, ..login });
         }
     }
 

@@ -47,6 +47,8 @@ pub enum Act {
     Application,
     /// Somebody edits the data of the first token Secret.
     Edit,
+    /// The next login is replaced by a Secret of another type as it is claimed.
+    ReplaceAsClaimed,
     /// Etcd is set back, and no watch ends by it.
     SetBackUnseen,
     /// The credential is deleted and created anew.
@@ -86,6 +88,7 @@ impl Act {
             Self::Calm => world.calm(),
             Self::Snapshot => people.snapshot = Some(world.snapshot()),
             Self::SetBack => people.set_back(world),
+            Self::ReplaceAsClaimed => world.replaced_as_claimed = true,
             Self::SetBackUnseen => {
                 world.silent = 1000;
                 people.set_back(world);
@@ -432,6 +435,18 @@ fn a_login_that_came_after_etcd_was_set_back_unseen_is_used() {
         (1500, Act::SetBackUnseen),
         (1510, Act::Login(true)),
         (1530, Act::Whole),
+    ]);
+}
+
+/// Only a watch tells the type.
+#[test]
+fn what_takes_the_place_of_a_login_is_not_read_before_it_is_known_to_be_one() {
+    plays(&[
+        (20, Act::ReplaceAsClaimed),
+        (21, Act::Revoke),
+        (22, Act::Login(true)),
+        (62, Act::Login(true)),
+        (75, Act::Whole),
     ]);
 }
 

@@ -68,6 +68,8 @@ pub struct World {
     pub wide: bool,
     /// Of a thousand watches so many go on when etcd is set back.
     pub silent: u32,
+    /// A login is replaced by a Secret of another type as soon as the operator claims it, once.
+    pub replaced_as_claimed: bool,
     /// Until when the API server is away, milliseconds.
     pub away_until: i64,
     nonces: u64,
@@ -148,6 +150,7 @@ impl World {
             alone: true,
             wide: false,
             silent: 50,
+            replaced_as_claimed: false,
             away_until: 0,
             nonces: 0,
         }
