@@ -18,6 +18,8 @@ pub enum Object {
     Client,
     /// The token Secret of this name.
     Token(EntryName),
+    /// What is in it: it is read to know whether somebody edited it, also while it cannot be written.
+    Contents(EntryName),
 }
 
 /// Objects that are held, each with its failure and back-off.
@@ -30,7 +32,7 @@ impl Object {
             Self::Login => "the login Secret".to_owned(),
             Self::Session => "the refresh-token Secret".to_owned(),
             Self::Client => "the client credential".to_owned(),
-            Self::Token(name) => format!("the Secret {name}"),
+            Self::Token(name) | Self::Contents(name) => format!("the Secret {name}"),
         }
     }
 }
@@ -47,9 +49,8 @@ impl Step {
             Self::ReadSession | Self::ReadToRenew(_) | Self::Store | Self::Reseal => vec![Object::Session],
             Self::ReadClient => vec![Object::Client],
             Self::Redeem(_) => vec![Object::Session, Object::Client],
-            Self::Verify(names) | Self::Publish(names) | Self::Replace(names) | Self::Prune(names) => {
-                tokens(names)
-            }
+            Self::Verify(names) => names.iter().cloned().map(Object::Contents).collect(),
+            Self::Publish(names) | Self::Replace(names) | Self::Prune(names) => tokens(names),
             Self::Adopt(objects) | Self::Look(objects) | Self::Label(objects) => objects.clone(),
             Self::Resolve | Self::Idle | Self::Wait | Self::Blocked => Vec::new(),
         }
@@ -64,9 +65,10 @@ impl Snapshot {
             .filter(|f| f.next_attempt_at.is_none_or(|at| at > now))
     }
 
-    /// Whether the token Secret of this name is held at `now`.
+    /// Whether the token Secret of this name is held at `now`, or what is in it.
     pub fn token_held(&self, name: &EntryName, now: Time) -> Option<&Failure> {
         self.held(&Object::Token(name.clone()), now)
+            .or_else(|| self.held(&Object::Contents(name.clone()), now))
     }
 
     /// Whether nothing that the step needs is held.

@@ -204,7 +204,7 @@ fn untouchable(s: &Snapshot, decision: &Decision, now: Time, must: &mut Must<'_>
             || !s
                 .tokens
                 .iter()
-                .any(|t| t.is_unseen() && released(s, &Object::Token(t.name.clone()), now)),
+                .any(|t| t.is_unseen() && released(s, &Object::Contents(t.name.clone()), now)),
         Rule::LookedAtBeforeSaid,
     );
 }
@@ -453,7 +453,7 @@ fn waking(s: &Snapshot, decision: &Decision, now: Time, must: &mut Must<'_>) {
 fn ownership(s: &Snapshot, object: &Object) -> Option<Ownership> {
     match object {
         Object::Session => Some(s.session.ownership),
-        Object::Token(name) => owned(s, name),
+        Object::Token(name) | Object::Contents(name) => owned(s, name),
         Object::Login | Object::Client => None,
     }
 }

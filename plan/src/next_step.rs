@@ -246,7 +246,7 @@ fn tend_tokens(s: &Snapshot, now: Time) -> Option<Decision> {
 
 /// A token Secret that was touched is looked at whatever else stands in the way: Ready must be true of it.
 fn verify(s: &Snapshot, now: Time) -> Option<Decision> {
-    let free = |name: &EntryName| s.token_held(name, now).is_none();
+    let free = |name: &EntryName| s.held(&Object::Contents(name.clone()), now).is_none();
     let unseen = s.tokens.iter().filter(|t| t.is_unseen() && free(&t.name));
     let names: Vec<_> = unseen.map(|t| t.name.clone()).collect();
     (!names.is_empty()).then(|| act(Step::Verify(names)))

@@ -1,6 +1,7 @@
 //! What one token entry needs next.
 
 use super::Time;
+use super::hold::Object;
 use super::metadata::EntryName;
 use super::schedule::{self, Life};
 use super::snapshot::{Failure, Held, Ownership, Published, Snapshot, Token, Wanted};
@@ -157,12 +158,9 @@ impl Token {
         }
     }
 
-    /// While the API server refuses the Secret, nothing is written to it and no token is asked for that would be.
+    /// While the API server refuses writes of the Secret, no token is asked for that would be written.
     fn unless_held(&self, s: &Snapshot, now: Time, need: Need) -> Need {
-        match s.token_held(&self.name, now) {
-            Some(f) => Need::Held(f.next_attempt_at),
-            None => need,
-        }
+        held_else(s.held(&Object::Token(self.name.clone()), now), need)
     }
 
     fn need_of_ours(&self, s: &Snapshot, now: Time) -> Need {
@@ -176,7 +174,7 @@ impl Token {
             return Need::Label;
         }
         if self.is_unseen() {
-            return Need::Verify;
+            return held_else(s.held(&Object::Contents(self.name.clone()), now), Need::Verify);
         }
         self.need_to_redeem(s, now)
     }
@@ -215,6 +213,10 @@ impl Token {
                 .map_or(Need::Redeem(due), |w| Need::RedeemAt(Some(w.until))),
         }
     }
+}
+
+fn held_else(hold: Option<&Failure>, need: Need) -> Need {
+    hold.map_or(need, |f| Need::Held(f.next_attempt_at))
 }
 
 impl Snapshot {

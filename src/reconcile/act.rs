@@ -102,7 +102,9 @@ impl<P: Ports> Pass<'_, P> {
         match object {
             Object::Login => Some((Kind::Login, self.credential.login_key())),
             Object::Session => Some((Kind::Session, self.credential.session_key())),
-            Object::Token(name) => Some((Kind::Token, self.credential.sibling(&name.0))),
+            Object::Token(name) | Object::Contents(name) => {
+                Some((Kind::Token, self.credential.sibling(&name.0)))
+            }
             Object::Client => None,
         }
     }

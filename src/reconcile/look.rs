@@ -51,7 +51,7 @@ impl Look {
             Object::Login => self.login.as_ref(),
             Object::Session => self.session.as_ref(),
             Object::Client => self.client.as_ref(),
-            Object::Token(name) => self.tokens.get(name),
+            Object::Token(name) | Object::Contents(name) => self.tokens.get(name),
         }
     }
 }

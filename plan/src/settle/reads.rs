@@ -100,6 +100,6 @@ pub fn looked(known: &mut Known, s: &Snapshot, object: &Object, exists: bool, no
         }
         Object::Session => known.search.session_looked_at = Some(now),
         Object::Login if s.lacks_login() => known.search = known.search.looked(exists, now),
-        Object::Login | Object::Client => {}
+        Object::Login | Object::Client | Object::Contents(_) => {}
     }
 }

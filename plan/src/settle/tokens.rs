@@ -8,9 +8,9 @@ use crate::metadata::{EntryName, Version};
 use crate::schedule::REPAIRS_END;
 use crate::snapshot::{Ownership, Repairs, Token};
 
-/// Its data was compared with its keyed hash, in this version.
+/// Its data was compared with its keyed hash, in this version. What holds its writes is not over by that.
 pub fn verified(known: &mut Known, name: &EntryName, version: Version, intact: bool, immutable: bool) {
-    trouble::over(known, &Object::Token(name.clone()));
+    trouble::over(known, &Object::Contents(name.clone()));
     let note = known.note(name);
     if immutable {
         note.unwritable = Some(version.clone());
@@ -24,7 +24,7 @@ pub fn verified(known: &mut Known, name: &EntryName, version: Version, intact: b
 
 /// It holds what was written, in this version, under other labels or annotations.
 pub fn unlabelled(known: &mut Known, name: &EntryName, version: Version) {
-    trouble::over(known, &Object::Token(name.clone()));
+    trouble::over(known, &Object::Contents(name.clone()));
     let note = known.note(name);
     note.verified = Some(version.clone());
     note.unlabelled = Some(version);

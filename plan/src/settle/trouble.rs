@@ -81,7 +81,7 @@ fn gone(known: &mut Known, object: &Object) {
         Object::Login => known.login = None,
         Object::Session => known.session = None,
         Object::Client => known.client = None,
-        Object::Token(_) => {}
+        Object::Token(_) | Object::Contents(_) => {}
     }
 }
 
@@ -95,7 +95,7 @@ fn immutable(known: &mut Known, s: &Snapshot, object: &Object, now: Time) {
                 .map(|p| p.version.clone());
             known.note(name).unwritable = version;
         }
-        Object::Login | Object::Client => {
+        Object::Login | Object::Client | Object::Contents(_) => {
             hold(known, s, object, write_refused("the Secret is immutable"), now);
         }
     }
@@ -142,7 +142,7 @@ fn hold(known: &mut Known, s: &Snapshot, object: &Object, refusal: Refusal, now:
 fn held_together(object: &Object) -> Vec<Object> {
     match object {
         Object::Session | Object::Client => vec![Object::Session, Object::Client],
-        Object::Login | Object::Token(_) => vec![object.clone()],
+        Object::Login | Object::Token(_) | Object::Contents(_) => vec![object.clone()],
     }
 }
 

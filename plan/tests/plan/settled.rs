@@ -12,3 +12,7 @@ use super::build::name;
 fn token_object() -> Object {
     Object::Token(name("graph"))
 }
+
+fn contents() -> Object {
+    Object::Contents(name("graph"))
+}

@@ -33,7 +33,12 @@ fn all() -> Vec<(Step, &'static str, &'static str, Vec<Object>)> {
             "CB",
             vec![Object::Session, Object::Client],
         ),
-        (Step::Verify(graph()), "Verify", "", token()),
+        (
+            Step::Verify(graph()),
+            "Verify",
+            "",
+            vec![Object::Contents(name("graph"))],
+        ),
         (Step::Publish(graph()), "Publish", "", token()),
         (Step::Replace(graph()), "Replace", "", token()),
         (Step::Prune(graph()), "Prune", "", token()),

@@ -38,7 +38,7 @@ impl<P: Ports> Pass<'_, P> {
             match object {
                 Object::Token(name) => self.label_token(s, name).await,
                 Object::Session => self.label_session(s).await,
-                Object::Login | Object::Client => {}
+                Object::Login | Object::Client | Object::Contents(_) => {}
             }
         }
     }

@@ -20,7 +20,7 @@ impl<P: Ports> Pass<'_, P> {
     /// Compares what is there with the keyed hash: an object that only moved is taken as it is, an edited one is renewed.
     pub(super) async fn verify(&mut self, s: &Snapshot, names: &[EntryName]) {
         for name in names {
-            let object = Object::Token(name.clone());
+            let object = Object::Contents(name.clone());
             match self.ports.cluster().read(&self.credential.sibling(&name.0)).await {
                 Ok(Some(read)) => self.verified(name, read),
                 Ok(None) => self.gone(&object),

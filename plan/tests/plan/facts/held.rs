@@ -32,11 +32,12 @@ pub fn withheld(c: &mut Choice<'_>) -> Option<Withheld> {
 
 /// What the API server refuses: nothing, or one object, put off or due again.
 pub fn holds(c: &mut Choice<'_>) -> Holds {
-    let one = match c.index(5) {
+    let one = match c.index(6) {
         0 => return Holds::new(),
         1 => Object::Login,
         2 => Object::Session,
         3 => Object::Client,
+        4 => Object::Contents(name("graph")),
         _ => Object::Token(name("graph")),
     };
     let refused = failure(Effect::Transient, Reason::WriteRefused, Some(c.moment(&[40, -5])));

@@ -90,7 +90,7 @@ impl World {
         let exists = match object {
             Object::Login => self.cluster.login.is_some(),
             Object::Session => self.cluster.session.is_some(),
-            Object::Token(name) => self.cluster.tokens.contains_key(name),
+            Object::Token(name) | Object::Contents(name) => self.cluster.tokens.contains_key(name),
             Object::Client => false,
         };
         reads::looked(&mut self.known, s, object, exists, self.now);
@@ -118,7 +118,7 @@ impl World {
     }
 
     fn verify(&mut self, s: &Snapshot, name: &EntryName) {
-        if self.refused(s, &Object::Token(name.clone()), Asked::Read) {
+        if self.refused(s, &Object::Contents(name.clone()), Asked::Read) {
             return;
         }
         let token = &self.cluster.tokens[name];
@@ -202,7 +202,9 @@ impl World {
                 &mut session.ownership
             }
             Object::Token(name) => &mut self.cluster.tokens.get_mut(name).unwrap().ownership,
-            Object::Login | Object::Client => unreachable!("only what was made by us is adopted"),
+            Object::Login | Object::Client | Object::Contents(_) => {
+                unreachable!("only what was made by us is adopted")
+            }
         };
         let before = std::mem::replace(owner, Ownership::Ours);
         assert_eq!(

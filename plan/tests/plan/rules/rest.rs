@@ -98,18 +98,18 @@ fn nothing_is_said_of_a_secret_that_was_touched_before_it_is_looked_at() {
     touched.tokens[0].published.as_mut().unwrap().verified = false;
     assert_eq!(broken_by_rest(&touched, Some(EXPIRY)), [Rule::LookedAtBeforeSaid]);
     assert_eq!(broken(&touched, &Step::ReadLogin), [], "no rest");
-    let hold = |next| {
+    let contents = || Object::Contents(name("graph"));
+    let hold = |object, next| {
         let refused = failure(Effect::Transient, Reason::ClusterUnavailable, Some(next));
         Snapshot {
-            holds: [(token_object(), refused)].into(),
+            holds: [(object, refused)].into(),
             ..touched.clone()
         }
     };
-    assert_eq!(broken_by_rest(&hold(NOW.plus(1)), Some(EXPIRY)), []);
-    assert_eq!(
-        broken_by_rest(&hold(NOW), Some(EXPIRY)),
-        [Rule::LookedAtBeforeSaid]
-    );
+    assert_eq!(broken_by_rest(&hold(contents(), NOW.plus(1)), Some(EXPIRY)), []);
+    for unread in [hold(contents(), NOW), hold(token_object(), NOW.plus(1))] {
+        assert_eq!(broken_by_rest(&unread, Some(EXPIRY)), [Rule::LookedAtBeforeSaid]);
+    }
     touched.object.deleting = true;
     assert_eq!(broken_by_rest(&touched, None), []);
 }

@@ -86,9 +86,9 @@ fn answers_in_the_pocket() {
 }
 
 /// Everything that can be held.
-fn objects() -> [Object; 4] {
-    let token = Object::Token(name("graph"));
-    [Object::Login, Object::Session, Object::Client, token]
+fn objects() -> [Object; 5] {
+    let (token, contents) = (Object::Token(name("graph")), Object::Contents(name("graph")));
+    [Object::Login, Object::Session, Object::Client, token, contents]
 }
 
 /// Whether the step can be taken while `object` is held.
