@@ -185,6 +185,14 @@ impl Client {
         admitted.inspect_err(|later| self.observer.on_held_back(later.reason))
     }
 
+    /// A conversation that began may have to wait in its midst.
+    fn noting_delay<T>(&self, done: Result<T, Stop>) -> Result<T, Stop> {
+        if let Err(Stop::Later(later)) = &done {
+            self.observer.on_held_back(later.reason);
+        }
+        done
+    }
+
     pub(super) fn held_back(&self, later: Later) -> Refusal {
         let seconds = later.until.since(self.clock.now()).max(1);
         failure::held_back(later, seconds)
@@ -237,11 +245,13 @@ impl Provider for Client {
         content: &LoginContent,
         still_valid: &(dyn Fn() -> bool + Send + Sync),
     ) -> Outcome {
-        outcome(Box::pin(self.sign_in(permit, &request, realm, content, still_valid)).await)
+        let done = Box::pin(self.sign_in(permit, &request, realm, content, still_valid)).await;
+        outcome(self.noting_delay(done))
     }
 
     async fn redeem(&self, permit: Permit, request: Request<'_>, session: &StoredSession) -> Outcome {
-        outcome(Box::pin(self.refresh(permit, &request, session)).await)
+        let done = Box::pin(self.refresh(permit, &request, session)).await;
+        outcome(self.noting_delay(done))
     }
 
     async fn resolve(&self, request: Request<'_>) -> Result<String, Refusal> {

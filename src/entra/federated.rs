@@ -4,8 +4,8 @@
 //! # Guarantees
 //!
 //! - Nothing is sent to an address, and no address is believed, before the administrator's list was asked.
-//! - The server is asked in one slot, by one leave: the operator's own limits do not come between its metadata and the
-//!   password. Leave to redeem the assertion is there before the password leaves: they lose no assertion.
+//! - All of it happens in one slot, by one leave: the operator's own limits come neither between the metadata and the
+//!   password nor between the assertion and the token.
 //! - A lost answer uses up a send, that of the token endpoint too: the password had left, and the next try sends it
 //!   again. Where the token endpoint cannot be reached or says "later", no send is used up, as for managed accounts: the
 //!   assertion has proven the password, so that sending it again locks nothing.
@@ -44,15 +44,16 @@ struct Found {
 
 impl Client {
     /// Signs in at the account's federation server, and with its assertion at the authority.
-    pub(super) async fn by_federation(&self, sign_in: &SignIn<'_>, server: &Server) -> Result<Tokens, Stop> {
-        let (found, slot) = Box::pin(self.find(sign_in, server)).await?;
+    pub(super) async fn by_federation(
+        &self,
+        sign_in: &SignIn<'_>,
+        slot: &Arc<Slot>,
+        server: &Server,
+    ) -> Result<Tokens, Stop> {
+        let found = Box::pin(self.find(sign_in, slot, server)).await?;
         let (version, url) = self.usable(sign_in, &found.endpoints)?;
-        let caller = Caller::of_host(sign_in.request, &host(&url));
-        let at_server = match slot {
-            Some(slot) => slot.permit(caller)?,
-            None => self.admit(caller)?,
-        };
-        let at_authority = at_server.slot().permit(Caller::of(sign_in.request))?;
+        let at_server = slot.permit_there(Caller::of_host(sign_in.request, &host(&url)))?;
+        let at_authority = slot.permit(Caller::of(sign_in.request))?;
         let assertion =
             Box::pin(self.assertion(sign_in, server, (version, found.skew), url, at_server)).await?;
         let traits = sign_in.authority.traits();
@@ -63,24 +64,21 @@ impl Client {
         self.tokens(&attempt, departing, sign_in.request).await
     }
 
-    /// The endpoints that the metadata names, and the slot in which it was asked for. Without metadata it is the one that
-    /// the realm service named, if its path tells the version: a message in the wrong one is refused in words that may
-    /// mean the password.
-    async fn find(&self, sign_in: &SignIn<'_>, server: &Server) -> Result<(Found, Option<Arc<Slot>>), Stop> {
-        let attempt = sign_in.attempt(Grant::Discovery);
-        let Some(address) = &server.metadata else {
-            return Ok((named(server).ok_or_else(|| no_endpoint(&attempt))?, None));
+    /// The endpoints that the metadata names. Without metadata it is the one that the realm service named, if its path
+    /// tells the version: a message in the wrong one is refused in words that may mean the password.
+    async fn find(&self, sign_in: &SignIn<'_>, slot: &Arc<Slot>, server: &Server) -> Result<Found, Stop> {
+        let without = match &server.metadata {
+            None => Stop::from(no_endpoint(&sign_in.attempt(Grant::Discovery))),
+            Some(address) => match self.metadata(sign_in, slot, address).await {
+                Err(Stop::Refused(refusal)) if refusal.effect == Effect::Transient => Stop::Refused(refusal),
+                decided => return decided,
+            },
         };
-        let url = self.checked(sign_in, address)?;
-        let permit = self.admit(Caller::of_host(sign_in.request, &host(&url)))?;
-        let slot = permit.slot();
-        let found = match self.metadata(sign_in, url, permit).await {
-            Err(Stop::Refused(refusal)) if refusal.effect == Effect::Transient => {
-                named(server).ok_or(Stop::Refused(refusal))?
-            }
-            decided => decided?,
-        };
-        Ok((found, Some(slot)))
+        let active = server.active.as_deref().and_then(Endpoint::at);
+        Ok(Found {
+            endpoints: vec![active.ok_or(without)?],
+            skew: 0,
+        })
     }
 
     /// The first endpoint that may be talked to; else why the best of them may not: being forbidden can be mended by a
@@ -100,11 +98,12 @@ impl Client {
     }
 
     /// Asks for the metadata. A refusal is transient if the document did not come or cannot be read.
-    async fn metadata(&self, sign_in: &SignIn<'_>, url: Url, permit: Permit) -> Result<Found, Stop> {
+    async fn metadata(&self, sign_in: &SignIn<'_>, slot: &Arc<Slot>, address: &str) -> Result<Found, Stop> {
+        let url = self.checked(sign_in, address)?;
         let attempt = sign_in.attempt(Grant::Discovery).at(host(&url));
         let departing = Departing {
             http: self.connections.federation()?,
-            permit,
+            permit: slot.permit_there(Caller::of_host(sign_in.request, &attempt.host))?,
             outgoing: Outgoing {
                 url,
                 headers: HeaderMap::new(),
@@ -166,15 +165,6 @@ impl Client {
             .check(address)
             .map_err(|barred| not_used(&attempt, &barred).into())
     }
-}
-
-/// The endpoint that the realm service named.
-fn named(server: &Server) -> Option<Found> {
-    let active = Endpoint::at(server.active.as_deref()?)?;
-    Some(Found {
-        endpoints: vec![active],
-        skew: 0,
-    })
 }
 
 fn action(version: Version) -> HeaderMap {

@@ -107,9 +107,9 @@ impl Client {
                 self.count(certain)?
             }
             Checker::Server(server) => {
-                // The server has places of its own.
+                let slot = permit.slot();
                 drop(permit);
-                Box::pin(self.by_federation(&sign_in, server)).await?
+                Box::pin(self.by_federation(&sign_in, &slot, server)).await?
             }
         };
         tokens.granted.checked_by = checker.as_the_realm_service_said();

@@ -30,7 +30,7 @@ use std::time::Duration;
 pub(super) use caller::Caller;
 use circuit::Circuits;
 use pauses::Pauses;
-use slots::Slots;
+use slots::{Place, Slots};
 use tenants::Tenants;
 
 use crate::api::Reason;
@@ -126,17 +126,12 @@ impl Gate {
         let admitted = self.lock().admit(&caller, deadline, now);
         // Whatever was not taken may have been kept for others.
         self.called.notify_one();
-        admitted.map_err(|held| self.later(held))?;
+        let place = admitted.map_err(|held| self.later(held))?;
         let slot = Slot {
             gate: Arc::clone(self),
-            caller: caller.clone(),
+            place: Mutex::new(place),
         };
-        Ok(Permit {
-            slot: Arc::new(slot),
-            began: self.clock.monotonic(),
-            caller,
-            experience: Experience::Nothing,
-        })
+        Ok(Permit::new(Arc::new(slot), caller, now))
     }
 
     /// The next one for whom a slot is kept now, for two seconds, after it was turned away for want of one; or who was put
@@ -197,16 +192,34 @@ impl Held {
 
 impl State {
     /// Pauses and circuits first, for they cost nothing; the tenant's rate last, for it is used up by asking.
-    fn admit(&mut self, caller: &Caller, deadline: Time, now: Duration) -> Result<(), Held> {
+    fn admit(&mut self, caller: &Caller, deadline: Time, now: Duration) -> Result<Place, Held> {
         if let Err(held) = self.answers(caller, now) {
             self.slots.declined(caller, now);
             return Err(held);
         }
-        self.slots.take(caller, deadline, now).map_err(Held::by_limits)?;
+        let place = self.slots.take(caller, deadline, now).map_err(Held::by_limits)?;
         if let Err(wait) = self.tenants.check(caller, now) {
-            self.slots.returned(caller, now);
+            self.slots.returned(&place, now);
             return Err(Held::by_limits(wait));
         }
+        self.circuits.begin(caller, now);
+        Ok(place)
+    }
+
+    /// The same for one who has a slot, which is counted at the caller's host from then on.
+    fn admit_there(
+        &mut self,
+        place: &mut Place,
+        caller: &Caller,
+        deadline: Time,
+        now: Duration,
+    ) -> Result<(), Held> {
+        self.answers(caller, now)?;
+        *place = self
+            .slots
+            .exchange(place, caller, deadline, now)
+            .map_err(Held::by_limits)?;
+        self.tenants.take(caller, now);
         self.circuits.begin(caller, now);
         Ok(())
     }
@@ -306,6 +319,15 @@ pub struct Permit {
 }
 
 impl Permit {
+    const fn new(slot: Arc<Slot>, caller: Caller, began: Duration) -> Self {
+        Self {
+            slot,
+            began,
+            caller,
+            experience: Experience::Nothing,
+        }
+    }
+
     /// Its slot, for what follows from this one's request.
     pub(super) fn slot(&self) -> Arc<Slot> {
         Arc::clone(&self.slot)
@@ -333,17 +355,27 @@ impl Drop for Permit {
     }
 }
 
-/// A place among the requests in flight, given back with the last permit that shares it.
+/// One of the requests in flight, given back with the last permit that shares it.
 #[derive(Debug)]
 pub(super) struct Slot {
     gate: Arc<Gate>,
-    caller: Caller,
+    /// Where it is counted.
+    place: Mutex<Place>,
 }
 
 impl Slot {
     /// Another permit in it: what came of the first is not lost for want of leave to use it.
     pub(super) fn permit(self: &Arc<Self>, caller: Caller) -> Result<Permit, Later> {
         self.admit(caller, State::admit_next)
+    }
+
+    /// The same at another host, which may be slow: the slot is counted there from now on.
+    pub(super) fn permit_there(self: &Arc<Self>, caller: Caller) -> Result<Permit, Later> {
+        let deadline = self.gate.deadline(&caller);
+        self.admit(caller, |state, caller, now| {
+            let mut place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+            state.admit_there(&mut place, caller, deadline, now)
+        })
     }
 
     fn admit(
@@ -353,19 +385,15 @@ impl Slot {
     ) -> Result<Permit, Later> {
         let now = self.gate.clock.monotonic();
         admit(&mut self.gate.lock(), &caller, now).map_err(|held| self.gate.later(held))?;
-        Ok(Permit {
-            slot: Arc::clone(self),
-            began: now,
-            caller,
-            experience: Experience::Nothing,
-        })
+        Ok(Permit::new(Arc::clone(self), caller, now))
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
         let now = self.gate.clock.monotonic();
-        self.gate.lock().slots.returned(&self.caller, now);
+        let place = self.place.get_mut().unwrap_or_else(PoisonError::into_inner);
+        self.gate.lock().slots.returned(place, now);
         self.gate.called.notify_one();
     }
 }

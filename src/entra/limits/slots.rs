@@ -48,9 +48,9 @@ struct Held {
     hosts: HashMap<Arc<str>, Duration>,
 }
 
-/// Namespace and host of a caller.
+/// Namespace and host of a caller: where its slot is counted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
+pub(super) struct Place {
     namespace: Arc<str>,
     host: Arc<str>,
 }
@@ -92,28 +92,49 @@ impl Slots {
         }
     }
 
-    /// Takes a slot, or says how long to wait if no call comes before.
-    pub(super) fn take(&mut self, caller: &Caller, deadline: Time, now: Duration) -> Result<(), Duration> {
+    /// Takes a slot, or says how long to wait if no call comes before. One that was kept is taken wherever it is counted:
+    /// a sign-in that found no room at its federation server asks its authority first when it is called for there.
+    pub(super) fn take(&mut self, caller: &Caller, deadline: Time, now: Duration) -> Result<Place, Duration> {
         self.lapse(now);
         let (who, place) = (&caller.credential, Place::of(caller));
         self.held.asked(&place, now);
-        match self.called.remove(who) {
-            Some(call) if call.place == place => return Ok(()),
-            Some(call) => self.give_back(&call.place, now),
-            None => {}
+        if let Some(call) = self.called.remove(who) {
+            return Ok(call.place);
         }
         let before = self.leave(who);
         if self.held.has_room(&place, &Rivals::of(&self.turns)) {
-            self.held.add(place);
-            return Ok(());
+            self.held.add(place.clone());
+            return Ok(place);
         }
         let deadline = before.map_or(deadline, |before| before.deadline.min(deadline));
         Err(self.turn_away(caller, place, deadline, now))
     }
 
-    /// Gives a caller's slot back.
-    pub(super) fn returned(&mut self, caller: &Caller, now: Duration) {
-        self.give_back(&Place::of(caller), now);
+    /// Counts a slot at the caller's host from now on. It is not given up for that, so that no crowd comes in between; but
+    /// the host must have room.
+    pub(super) fn exchange(
+        &mut self,
+        from: &Place,
+        caller: &Caller,
+        deadline: Time,
+        now: Duration,
+    ) -> Result<Place, Duration> {
+        let place = Place::of(caller);
+        self.held.asked(&place, now);
+        if *from == place {
+            return Ok(place);
+        }
+        if !self.held.has_room_at_host(&place, &Rivals::of(&self.turns)) {
+            return Err(self.turn_away(caller, place, deadline, now));
+        }
+        self.held.remove(from);
+        self.held.add(place.clone());
+        Ok(place)
+    }
+
+    /// Gives a slot back.
+    pub(super) fn returned(&mut self, place: &Place, now: Duration) {
+        self.give_back(place, now);
     }
 
     /// Who was called may not send now: the slot goes to the next one.
@@ -220,11 +241,15 @@ impl Held {
     }
 
     fn has_room(&self, place: &Place, rivals: &Rivals) -> bool {
-        let of_host = self.count(|other| other.host == place.host);
         let of_namespace = self.count(|other| other.namespace == place.namespace);
         self.count(|_| true) < self.capacity
-            && of_host < self.share_of_host(place, rivals)
+            && self.has_room_at_host(place, rivals)
             && of_namespace < self.share_of_namespace(place, rivals)
+    }
+
+    fn has_room_at_host(&self, place: &Place, rivals: &Rivals) -> bool {
+        let of_host = self.count(|other| other.host == place.host);
+        of_host < self.share_of_host(place, rivals)
     }
 
     fn share_of_host(&self, place: &Place, rivals: &Rivals) -> usize {

@@ -108,6 +108,63 @@ fn two_permits_in_a_row_share_one_slot() {
     assert!(gate.admit(other).is_ok());
 }
 
+/// A call of a sign-in at its federation server.
+fn at_server(of: &Caller) -> Caller {
+    Caller {
+        authority: "sts".to_owned(),
+        circuit: "sts".to_owned(),
+        tenant: String::new(),
+        ..of.clone()
+    }
+}
+
+/// Who asks its authority first, and then has to wait for its federation server, does not wait for both again and again.
+#[test]
+fn a_crowd_of_federated_accounts_gets_through() {
+    for capacity in [1, 2, 4, 32] {
+        let (gate, hand) = gate(capacity, 1000);
+        let mut crowd: Vec<_> = (0..100).map(|n| of("n", &n.to_string())).collect();
+        for _ in 0..400 {
+            let mut passes = Vec::new();
+            for who in &crowd {
+                if let Ok(permit) = gate.admit(who.clone()) {
+                    passes.push((who.clone(), permit.slot()));
+                }
+            }
+            // All have asked their authority by then.
+            for (who, slot) in &passes {
+                if slot.permit_there(at_server(who)).is_ok() && slot.permit(who.clone()).is_ok() {
+                    crowd.retain(|other| other != who);
+                }
+            }
+            drop(passes);
+            hand.forward(1000);
+        }
+        assert_eq!(crowd.len(), 0, "{capacity} at a time");
+    }
+}
+
+#[test]
+fn a_slot_is_counted_where_its_call_is() {
+    let (gate, _hand) = gate(8, 1000);
+    let busy: Vec<_> = (0..6).map(|_| gate.admit(one()).unwrap()).collect();
+    let slots: Vec<_> = busy.iter().map(Permit::slot).collect();
+    let there = |slot: &Arc<Slot>| slot.permit_there(at_server(&one()));
+    let hanging: Vec<_> = slots.iter().map(|slot| there(slot).unwrap()).collect();
+    drop((busy, slots));
+    let others = [gate.admit(one()).unwrap(), gate.admit(one()).unwrap()];
+    assert!(gate.admit(one()).is_err(), "eight are in flight");
+    assert!(
+        there(&others[0].slot()).is_err(),
+        "six are there, and a quarter stays free"
+    );
+    let full = hanging[0].slot();
+    assert!(there(&full).is_ok(), "it is counted there already");
+    drop(hanging);
+    drop(full);
+    assert!(gate.admit(one()).is_ok());
+}
+
 #[test]
 fn a_second_permit_is_subject_to_its_own_hosts_limits() {
     let (gate, hand) = gate(32, 1000);
