@@ -128,3 +128,31 @@ async fn a_client_with_a_certificate_signs_in_and_is_renewed() {
     assert_eq!(asserted.len(), calls(&account.0).await, "every request has one");
     assert_eq!(sends(&account.0).await, 1);
 }
+
+/// One call at a time, one a second and one pass: everybody gets through, and is renewed.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_smallest_limits_serve_accounts_of_both_kinds() {
+    let place = Place::new("smallest").await;
+    let limits = "limits: {requestsInFlight: 1, requestsPerSecondPerTenant: 1, reconcilesInFlight: 1}";
+    let options = OperatorOptions {
+        config: limits.to_owned(),
+        ..OperatorOptions::default()
+    };
+    let _operator = place.operator(options).await;
+    let accounts = [federated_user().await, user(), federated_user().await, user()];
+    let names = ["one", "two", "three", "four"];
+    for (name, (user, password)) in names.iter().zip(&accounts) {
+        place.apply(name, spec(name)).await;
+        place.login(&format!("{name}-login"), user, password).await;
+    }
+    for name in names {
+        place.expect_within(60, name, "Ready", "True/Fresh").await;
+    }
+    let before = calls(&accounts[0].0).await;
+    place
+        .until("it is renewed", || async { calls(&accounts[0].0).await > before })
+        .await;
+    for ((user, _), name) in accounts.iter().zip(names) {
+        assert_eq!(sends(user).await, 1, "{name}");
+    }
+}
