@@ -11,7 +11,7 @@ use super::looks::Search;
 use super::mac::{ClientMac, TargetMac};
 use super::metadata::{EntryName, Uid, Version};
 use super::record::ClientVersion;
-use super::snapshot::{AttemptSeen, Binding, Claim, Content, Failure, Opened, Repairs, Withheld};
+use super::snapshot::{AttemptSeen, Binding, Claim, Content, Failure, Opened, Ownership, Repairs, Withheld};
 use super::step::Step;
 use super::word::Word;
 
@@ -142,10 +142,10 @@ pub struct Note {
 }
 
 impl Note {
-    /// Whether the Secret is to be looked for where no watch shows it, before it counts as absent: it was written, or is
-    /// somebody else's, and may have lost the label that the watch selects by.
-    pub const fn is_missed(&self) -> bool {
-        (self.verified.is_some() || self.looked_at.is_some()) && !self.gone
+    /// Whether a Secret that no watch shows is to be looked for before it counts as absent: it was written, or is somebody
+    /// else's, and may have lost the label that the watch selects by.
+    pub fn is_missed(&self, ownership: Ownership) -> bool {
+        ownership == Ownership::Absent && (self.verified.is_some() || self.looked_at.is_some()) && !self.gone
     }
 }
 

@@ -135,8 +135,14 @@ pub(super) fn wake(s: &Snapshot, now: Time) -> Option<Time> {
         return None;
     }
     let search = s.search.next.filter(|_| s.lacks_login());
-    let pause = pause(s, now);
-    let again = |at: Option<Time>| at.unwrap_or(now).plus(pause);
+    let asked = s.requested_from(now);
+    let again = |at: Option<Time>| {
+        let at = at.unwrap_or(now);
+        let by_itself = at.plus(LOOK_AGAIN);
+        asked.map_or(by_itself, |from| {
+            by_itself.min(at.plus(REQUEST_SPACING).max(from))
+        })
+    };
     let tokens = s
         .tokens
         .iter()

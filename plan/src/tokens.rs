@@ -232,6 +232,22 @@ impl Snapshot {
         self.redeemable() && self.tokens.iter().any(|t| ours(t) && due(t))
     }
 
+    /// From when on that is so if nothing changes.
+    pub fn requested_from(&self, now: Time) -> Option<Time> {
+        let counts = self.word_counts_at().map_or(now, |at| at.max(now));
+        self.word_for_renewal(counts)?;
+        let at = |t: &Token| match t.scheduled(self, now) {
+            Need::Redeem(_) => Some(now),
+            Need::RedeemAt(at) => at,
+            _ => None,
+        };
+        let ours = |t: &&Token| matches!(t.ownership, Ownership::Absent | Ownership::Ours);
+        let anyway = self.tokens.iter().filter(ours).filter_map(at).min();
+        let anyway = anyway.filter(|_| self.redeemable());
+        let ready = self.request_ready_at();
+        Some(anyway.map_or(ready, |at| at.min(ready)).max(counts))
+    }
+
     /// When a requested renewal may be tried: 20 s after the last redemption.
     pub fn request_ready_at(&self) -> Time {
         self.last_redeemed_at

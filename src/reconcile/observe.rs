@@ -338,7 +338,7 @@ fn token<P: Ports>(
     let held = memory.pocket.tokens.get(&name);
     let held = held.map(|h| h.held.clone().earlier(ahead));
     Token {
-        unlooked: note.is_missed() && ownership == Ownership::Absent,
+        unlooked: note.is_missed(ownership),
         name,
         ownership,
         wanted,

@@ -333,16 +333,15 @@ fn a_note_that_says_nothing_is_no_memory() {
 
 #[test]
 fn only_what_is_missed_is_looked_for() {
-    let missed = |verified, looked_at, gone| {
-        let note = Note {
-            verified,
-            looked_at,
-            gone,
-            ..Note::default()
-        };
-        note.is_missed()
+    let note = |verified, looked_at, gone| Note {
+        verified,
+        looked_at,
+        gone,
+        ..Note::default()
     };
+    let missed = |verified, looked_at, gone| note(verified, looked_at, gone).is_missed(Ownership::Absent);
     let written = Some(version("3"));
+    assert!(!note(written.clone(), None, false).is_missed(Ownership::Foreign));
     assert!(missed(written.clone(), None, false));
     assert!(missed(None, Some(NOW), false));
     assert!(!missed(written, Some(NOW), true));

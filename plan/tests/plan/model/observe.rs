@@ -167,7 +167,7 @@ impl World {
             }
         });
         Token {
-            unlooked: note.is_missed() && ownership == Ownership::Absent,
+            unlooked: note.is_missed(ownership),
             name: name.to_owned(),
             ownership,
             wanted: self.wanted(name, account),

@@ -2,7 +2,7 @@
 
 use entra_plan::known::Known;
 use entra_plan::settle::{reads, tokens};
-use entra_plan::snapshot::{Published, Repairs, Snapshot, Token};
+use entra_plan::snapshot::{Ownership, Published, Repairs, Snapshot, Token};
 use entra_plan::{Object, Step};
 
 use super::step;
@@ -51,7 +51,7 @@ fn labels_that_keep_being_taken_away_are_put_back_more_and_more_slowly_and_renew
 fn what_was_written_and_is_not_shown_is_looked_for_before_it_is_made_anew() {
     let mut s = of(vec![token("a")]);
     let mut known = Known::default();
-    let looks_for = |known: &Known| known.entries[&name("a")].is_missed();
+    let looks_for = |known: &Known| known.entries[&name("a")].is_missed(Ownership::Absent);
     known.note(&name("a")).verified = Some(version("3"));
     assert!(looks_for(&known));
     s.tokens[0].unlooked = true;
@@ -71,7 +71,7 @@ fn what_was_deleted_here_is_not_looked_for() {
     let mut known = Known::default();
     known.note(&name("a")).verified = Some(version("3"));
     tokens::deleted(&mut known, &name("a"));
-    assert!(!known.entries[&name("a")].is_missed());
+    assert!(!known.entries[&name("a")].is_missed(Ownership::Absent));
 }
 
 #[test]

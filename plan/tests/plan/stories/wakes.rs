@@ -115,6 +115,26 @@ fn a_refused_secret_wakes_when_it_may_be_written() {
     assert_eq!(rests(&held(graph(), None, with_token(token("graph")))).2, None);
 }
 
+/// Whatever else stands in the way meanwhile: who asks for a renewal may have removed it.
+#[test]
+fn a_word_that_counts_later_looks_again_for_what_others_must_remove() {
+    let foreign = |looked_at| Token {
+        ownership: Ownership::Foreign,
+        looked_at: Some(NOW.plus(looked_at)),
+        ..token("graph")
+    };
+    let of = |looked_at, word: i64, redeemed| {
+        let mut s = session_of(Ownership::Adoptable, vec![foreign(looked_at)]);
+        s.object.said = said(word);
+        s.last_redeemed_at = Some(NOW.plus(redeemed));
+        rests(&held(Object::Session, Some(1000), s)).2
+    };
+    assert_eq!(of(-10, 0, -3), Some(17), "20 s after the last renewal");
+    assert_eq!(of(-2, 0, -15), Some(18), "20 s after the last look");
+    assert_eq!(of(-10, 320, -3), Some(20), "when the word counts");
+    assert_eq!(of(-10, 0, 3000), Some(290), "five minutes after the last look");
+}
+
 #[test]
 fn labels_are_written_to_sessions_of_ours_that_are_not_held() {
     let unlabelled = |ownership| {
