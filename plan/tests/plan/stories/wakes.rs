@@ -135,6 +135,26 @@ fn a_word_that_counts_later_looks_again_for_what_others_must_remove() {
     assert_eq!(of(-10, 0, 3000), Some(290), "five minutes after the last look");
 }
 
+/// A renewal that happens anyway takes the word along, also where its own Secret cannot be written.
+#[test]
+fn a_word_counts_as_soon_as_a_renewal_is_due_anyway() {
+    let of = |due: i64| {
+        let foreign = Token {
+            ownership: Ownership::Foreign,
+            looked_at: Some(NOW.plus(-10)),
+            ..token("graph")
+        };
+        let mail = published_token("mail", due - 2160);
+        let mut s = session_of(Ownership::Ours, vec![foreign, mail]);
+        s.object.said = said(0);
+        s.last_redeemed_at = Some(NOW.plus(-3));
+        rests(&held(Object::Token(name("mail")), Some(1000), s)).2
+    };
+    assert_eq!(of(14), Some(14));
+    assert_eq!(of(-1), Some(10), "20 s after the last look");
+    assert_eq!(of(100), Some(17), "20 s after the last renewal");
+}
+
 #[test]
 fn labels_are_written_to_sessions_of_ours_that_are_not_held() {
     let unlabelled = |ownership| {
