@@ -236,10 +236,12 @@ impl Snapshot {
     pub fn requested_from(&self, now: Time) -> Option<Time> {
         let counts = self.word_counts_at().map_or(now, |at| at.max(now));
         self.word_for_renewal(counts)?;
-        let at = |t: &Token| match t.scheduled(self, now) {
-            Need::Redeem(_) => Some(now),
-            Need::RedeemAt(at) => at,
-            _ => None,
+        let at = |t: &Token| {
+            if let Need::RedeemAt(at) = t.scheduled(self, now) {
+                at
+            } else {
+                Some(now)
+            }
         };
         let ours = |t: &&Token| matches!(t.ownership, Ownership::Absent | Ownership::Ours);
         let anyway = self.tokens.iter().filter(ours).filter_map(at).min();

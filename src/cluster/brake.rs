@@ -1,5 +1,6 @@
 //! When the API server fails for everybody, it is not asked by everybody: after some failures in a row few calls go through
-//! as probes, and the others are told so without a call.
+//! as probes, and the others are told so without a call. It may also be one object that fails, and is asked for first each
+//! time: a few wait a moment for their turn, so that it does not stand for all.
 //!
 //! # Guarantees
 //!
@@ -15,6 +16,9 @@ const TRIPS: u32 = 5;
 
 /// Time between two probes.
 const PROBE: Duration = Duration::from_millis(250);
+
+/// Longest time that a call waits for its turn as a probe.
+const LINE: Duration = Duration::from_secs(1);
 
 /// What fails together: Secrets may fail alone, for want of the key that encrypts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,14 +54,17 @@ struct Failures {
 }
 
 impl Brake {
-    /// Whether a call may go at `now`.
-    pub fn admits(&self, class: Class, now: Instant) -> bool {
+    /// How long a call waits at `now` before it may go; `None`: others wait already, and it may not.
+    pub fn turn(&self, class: Class, now: Instant) -> Option<Duration> {
         let mut failures = self.of(class);
-        let free = failures.in_a_row < TRIPS || failures.next_probe.is_none_or(|at| at <= now);
-        if free {
-            failures.next_probe = Some(now + PROBE);
+        let probe = failures.next_probe.filter(|_| failures.in_a_row >= TRIPS);
+        let at = probe.map_or(now, |at| at.max(now));
+        let wait = at.saturating_duration_since(now);
+        if wait > LINE {
+            return None;
         }
-        free
+        failures.next_probe = Some(at + PROBE);
+        Some(wait)
     }
 
     /// What came of a call that went.
@@ -88,7 +95,7 @@ mod tests {
         let (mut sent, mut now) = (0, start());
         for _ in 0..calls {
             now += apart;
-            if brake.admits(Class::Secrets, now) {
+            if brake.turn(Class::Secrets, now).is_some() {
                 brake.came(Class::Secrets, false);
                 sent += 1;
             }
@@ -105,18 +112,37 @@ mod tests {
     fn a_server_that_fails_gets_few_calls() {
         let brake = Brake::default();
         let (sent, now) = sent(&brake, 5000, Duration::from_millis(2));
-        assert!((30..=50).contains(&sent), "{sent}");
-        assert!(brake.admits(Class::Others, now), "the rest goes on");
+        assert!((30..=55).contains(&sent), "{sent}");
+        assert_eq!(
+            brake.turn(Class::Others, now),
+            Some(Duration::ZERO),
+            "the rest goes on"
+        );
     }
 
     #[test]
     fn the_first_answer_opens_the_way() {
         let brake = Brake::default();
         let (_, now) = sent(&brake, 100, Duration::from_millis(1));
-        assert!(!brake.admits(Class::Secrets, now));
-        let later = now + PROBE;
-        assert!(brake.admits(Class::Secrets, later));
+        assert_eq!(brake.turn(Class::Secrets, now), None);
+        let later = now + LINE + PROBE;
+        assert_eq!(brake.turn(Class::Secrets, later), Some(Duration::ZERO));
         brake.came(Class::Secrets, true);
-        assert!((0..100).all(|_| brake.admits(Class::Secrets, later)));
+        assert!((0..100).all(|_| brake.turn(Class::Secrets, later) == Some(Duration::ZERO)));
+    }
+
+    /// One object that fails is asked for first whenever both are due.
+    #[test]
+    fn who_comes_second_has_the_next_turn() {
+        let brake = Brake::default();
+        let (_, now) = sent(&brake, 100, Duration::from_secs(10));
+        for round in 1..=3 {
+            let due = now + Duration::from_secs(90) * round;
+            assert_eq!(brake.turn(Class::Secrets, due), Some(Duration::ZERO));
+            brake.came(Class::Secrets, false);
+            assert_eq!(brake.turn(Class::Secrets, due), Some(PROBE));
+            let line = (0..9).map_while(|_| brake.turn(Class::Secrets, due)).count();
+            assert_eq!(line, 3, "a second's worth of them waits");
+        }
     }
 }

@@ -240,10 +240,14 @@ impl Calls {
     async fn send(&self, verb: Verb, request: http::Request<Vec<u8>>) -> Result<Answer, ClusterError> {
         let path = request.uri().path();
         let (write, class) = (written(verb, path), Class::of(path));
-        if !self.brake.admits(class, Instant::now()) {
-            return Err(unavailable(
-                "it did not answer the last calls, and few go out until it does",
-            ));
+        match self.brake.turn(class, Instant::now()) {
+            None => {
+                return Err(unavailable(
+                    "it did not answer the last calls, and few go out until it does",
+                ));
+            }
+            Some(Duration::ZERO) => {}
+            Some(wait) => tokio::time::sleep(wait).await,
         }
         let outcome = self.call(verb, request).await;
         let answered = !matches!(outcome, Err(ClusterError::Unavailable { .. }));

@@ -112,8 +112,11 @@ impl Process {
             Verb::Read | Verb::Write | Verb::Delete => Class::Secrets,
             Verb::Ask | Verb::Status => Class::Others,
         };
-        if !self.brake.admits(class, self.instant()) {
+        let Some(wait) = self.brake.turn(class, self.instant()) else {
             return Err(away("it did not answer the last calls"));
+        };
+        if !wait.is_zero() {
+            self.gate(i64::try_from(wait.as_millis()).unwrap()).await;
         }
         let (call, fate) = (Call { verb, key }, self.lock().fate_of(verb));
         self.gate(fate.before).await;
