@@ -1,6 +1,6 @@
 //! When the API server fails for everybody, it is not asked by everybody: after some failures in a row few calls go through
 //! as probes, and the others are told so without a call. It may also be one object that fails, and is asked for first each
-//! time: a few wait a moment for their turn, so that it does not stand for all.
+//! time: now and then the next one waits a moment for its turn, so that it does not stand for all.
 //!
 //! # Guarantees
 //!
@@ -17,8 +17,9 @@ const TRIPS: u32 = 5;
 /// Time between two probes.
 const PROBE: Duration = Duration::from_millis(250);
 
-/// Longest time that a call waits for its turn as a probe.
-const LINE: Duration = Duration::from_secs(1);
+/// Time between two calls that wait for their turn as a probe, so that no more of them bring nothing than the contract
+/// allows for one credential.
+const WAITS: Duration = Duration::from_secs(5);
 
 /// What fails together: Secrets may fail alone, for want of the key that encrypts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,17 +52,22 @@ pub struct Brake {
 struct Failures {
     in_a_row: u32,
     next_probe: Option<Instant>,
+    /// When the last one waited for its turn.
+    waited: Option<Instant>,
 }
 
 impl Brake {
-    /// How long a call waits at `now` before it may go; `None`: others wait already, and it may not.
+    /// How long a call waits at `now` before it may go; `None`: another one waited lately, and it may not.
     pub fn turn(&self, class: Class, now: Instant) -> Option<Duration> {
         let mut failures = self.of(class);
         let probe = failures.next_probe.filter(|_| failures.in_a_row >= TRIPS);
         let at = probe.map_or(now, |at| at.max(now));
         let wait = at.saturating_duration_since(now);
-        if wait > LINE {
-            return None;
+        if !wait.is_zero() {
+            if failures.waited.is_some_and(|before| now < before + WAITS) {
+                return None;
+            }
+            failures.waited = Some(now);
         }
         failures.next_probe = Some(at + PROBE);
         Some(wait)
@@ -125,7 +131,7 @@ mod tests {
         let brake = Brake::default();
         let (_, now) = sent(&brake, 100, Duration::from_millis(1));
         assert_eq!(brake.turn(Class::Secrets, now), None);
-        let later = now + LINE + PROBE;
+        let later = now + PROBE + PROBE;
         assert_eq!(brake.turn(Class::Secrets, later), Some(Duration::ZERO));
         brake.came(Class::Secrets, true);
         assert!((0..100).all(|_| brake.turn(Class::Secrets, later) == Some(Duration::ZERO)));
@@ -141,8 +147,7 @@ mod tests {
             assert_eq!(brake.turn(Class::Secrets, due), Some(Duration::ZERO));
             brake.came(Class::Secrets, false);
             assert_eq!(brake.turn(Class::Secrets, due), Some(PROBE));
-            let line = (0..9).map_while(|_| brake.turn(Class::Secrets, due)).count();
-            assert_eq!(line, 3, "a second's worth of them waits");
+            assert_eq!(brake.turn(Class::Secrets, due), None, "one waits");
         }
     }
 }
