@@ -98,8 +98,8 @@ fn login(s: &Snapshot, now: Time) -> Option<Object> {
 /// A Secret that somebody else must remove may be outside of the watches, if a look has shown it, or lost the label that they
 /// select by: its removal is found by looking, and when a person asks.
 fn others(s: &Snapshot, now: Time) -> Vec<Object> {
-    let pause = pause(s, now);
-    let due = |at: Option<Time>| at.is_some_and(|at| now.since(at) >= pause);
+    let again = again(s, now);
+    let due = |at: Option<Time>| at.is_some_and(|at| again(at) <= now);
     let tokens = s
         .tokens
         .iter()
@@ -120,12 +120,14 @@ fn unlooked(s: &Snapshot) -> impl Iterator<Item = Object> {
     unlooked.map(|t| Object::Token(t.name.clone()))
 }
 
-/// Who asks for a renewal may have removed what was in the way.
-fn pause(s: &Snapshot, now: Time) -> i64 {
-    if s.requested(now) {
-        REQUEST_SPACING
-    } else {
-        LOOK_AGAIN
+/// When what was looked at is looked at again. Who asks for a renewal may have removed what was in the way.
+fn again(s: &Snapshot, now: Time) -> impl Fn(Time) -> Time {
+    let asked = s.requested_from(now);
+    move |looked| {
+        let by_itself = looked.plus(LOOK_AGAIN);
+        asked.map_or(by_itself, |from| {
+            by_itself.min(looked.plus(REQUEST_SPACING).max(from))
+        })
     }
 }
 
@@ -135,19 +137,13 @@ pub(super) fn wake(s: &Snapshot, now: Time) -> Option<Time> {
         return None;
     }
     let search = s.search.next.filter(|_| s.lacks_login());
-    let asked = s.requested_from(now);
-    let again = |at: Option<Time>| {
-        let at = at.unwrap_or(now);
-        let by_itself = at.plus(LOOK_AGAIN);
-        asked.map_or(by_itself, |from| {
-            by_itself.min(at.plus(REQUEST_SPACING).max(from))
-        })
-    };
+    let again = again(s, now);
     let tokens = s
         .tokens
         .iter()
         .filter(|t| t.waits_for_others())
-        .map(|t| again(t.looked_at));
-    let session = (s.session.ownership.waits_for_others()).then(|| again(s.search.session_looked_at));
+        .map(|t| again(t.looked_at.unwrap_or(now)));
+    let session = s.session.ownership.waits_for_others();
+    let session = session.then(|| again(s.search.session_looked_at.unwrap_or(now)));
     tokens.chain(session).chain(search).filter(|at| *at > now).min()
 }

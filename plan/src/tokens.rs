@@ -223,19 +223,20 @@ impl Snapshot {
     /// Whether a person asked for a renewal that is not handled yet and may be tried now. It is spaced from the last
     /// one, but goes along with one that happens anyway: where lives are short, each of those would put it off again.
     pub fn requested(&self, now: Time) -> bool {
-        self.word_for_renewal(now).is_some() && (self.request_ready_at() <= now || self.renews_anyway(now))
-    }
-
-    fn renews_anyway(&self, now: Time) -> bool {
-        let ours = |t: &Token| matches!(t.ownership, Ownership::Absent | Ownership::Ours);
-        let due = |t: &Token| matches!(t.scheduled(self, now), Need::Redeem(_));
-        self.redeemable() && self.tokens.iter().any(|t| ours(t) && due(t))
+        self.requested_from(now).is_some_and(|from| from <= now)
     }
 
     /// From when on that is so if nothing changes.
     pub fn requested_from(&self, now: Time) -> Option<Time> {
         let counts = self.word_counts_at().map_or(now, |at| at.max(now));
         self.word_for_renewal(counts)?;
+        let ready = self.request_ready_at();
+        let anyway = self.renews_anyway_at(now);
+        Some(anyway.map_or(ready, |at| at.min(ready)).max(counts))
+    }
+
+    fn renews_anyway_at(&self, now: Time) -> Option<Time> {
+        let ours = |t: &&Token| matches!(t.ownership, Ownership::Absent | Ownership::Ours);
         let at = |t: &Token| {
             if let Need::RedeemAt(at) = t.scheduled(self, now) {
                 at
@@ -243,11 +244,8 @@ impl Snapshot {
                 Some(now)
             }
         };
-        let ours = |t: &&Token| matches!(t.ownership, Ownership::Absent | Ownership::Ours);
-        let anyway = self.tokens.iter().filter(ours).filter_map(at).min();
-        let anyway = anyway.filter(|_| self.redeemable());
-        let ready = self.request_ready_at();
-        Some(anyway.map_or(ready, |at| at.min(ready)).max(counts))
+        let first = self.tokens.iter().filter(ours).filter_map(at).min();
+        first.filter(|_| self.redeemable())
     }
 
     /// When a requested renewal may be tried: 20 s after the last redemption.

@@ -98,16 +98,15 @@ impl Client {
             deadline,
         };
         let checker = Box::pin(self.checker(&permit, &sign_in, realm)).await?;
+        let slot = permit.slot();
         let mut tokens = match &checker {
             Checker::Authority(known) => {
                 may_be_right(&sign_in)?;
-                let slot = permit.slot();
                 let sent = Box::pin(self.by_password(permit, &sign_in)).await?;
                 let certain = Box::pin(self.certain(&sign_in, &slot, *known, sent)).await;
                 self.count(certain)?
             }
             Checker::Server(server) => {
-                let slot = permit.slot();
                 drop(permit);
                 Box::pin(self.by_federation(&sign_in, &slot, server)).await?
             }
