@@ -44,6 +44,11 @@ pub const ANNOTATION_ALLOW_IDENTITY_CHANGE: &str = "entra-operator.dev/allow-ide
 
 /// Annotations that the operator writes on its Secrets.
 pub mod annotation {
+    use std::borrow::Borrow;
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, de};
+
     /// Token and refresh-token Secrets: keyed MAC of (namespace, Secret name, CR name); proof of ownership after a restore.
     pub const OWNER: &str = "entra-operator.dev/owner";
     /// Login Secret: `<CR name>/<CR uid>` of the credential that claimed it.
@@ -108,6 +113,36 @@ pub mod annotation {
         ACCOUNT,
         LAST_LOGIN,
     ];
+
+    /// One of [`READ`]: there are many Secrets, and the names are few.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+    pub struct Read(&'static str);
+
+    impl Read {
+        /// The annotation of this name, if it is one that is read.
+        pub fn of(name: &str) -> Option<Self> {
+            READ.into_iter().find(|read| *read == name).map(Self)
+        }
+    }
+
+    /// Those of `all` that are read.
+    pub fn read(all: &BTreeMap<String, String>) -> BTreeMap<Read, String> {
+        let read = |(name, value): (&String, &String)| Some((Read::of(name)?, value.clone()));
+        all.iter().filter_map(read).collect()
+    }
+
+    impl Borrow<str> for Read {
+        fn borrow(&self) -> &str {
+            self.0
+        }
+    }
+
+    impl<'de> Deserialize<'de> for Read {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let name = String::deserialize(deserializer)?;
+            Self::of(&name).ok_or_else(|| de::Error::custom("no annotation that is read"))
+        }
+    }
 }
 
 /// Name of the refresh-token Secret of a credential.

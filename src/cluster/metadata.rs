@@ -12,10 +12,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Secret;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use super::pruned::Pruned;
+use super::taken::{Begin, IsSaid, Take, Taken, structure, taken};
 use crate::api::{EntraCredential, GROUP, IS_TOKEN, LABEL_TOKEN, annotation};
 use crate::plan::metadata::{Uid, Version};
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
@@ -31,8 +32,7 @@ pub struct SeenSecret {
 impl SeenSecret {
     /// Namespace and name.
     pub fn key(&self) -> Key {
-        let text = |t: &Option<String>| t.clone().unwrap_or_default();
-        Key::new(text(&self.identity.namespace), text(&self.identity.name))
+        key_of(&self.identity)
     }
 
     /// What is kept of it.
@@ -81,42 +81,103 @@ impl Resource for SeenSecret {
 
 impl<'de> Deserialize<'de> for SeenSecret {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Pruned(object) = Pruned::deserialize(deserializer)?;
-        let metadata = object.get("metadata").unwrap_or(&Value::Null);
+        let Object { mut metadata } = taken(deserializer)?;
+        let said = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+        let identity = ObjectMeta {
+            name: metadata.name.take(),
+            namespace: metadata.namespace.take(),
+            uid: said(&metadata.uid),
+            resource_version: said(&metadata.resource_version),
+            ..ObjectMeta::default()
+        };
         Ok(Self {
-            identity: identity(metadata),
-            meta: secret_meta(metadata),
+            identity,
+            meta: metadata.into(),
         })
     }
 }
 
-fn identity(metadata: &Value) -> ObjectMeta {
-    let field = |key| text(metadata, key).map(str::to_owned);
-    ObjectMeta {
-        name: field("name"),
-        namespace: field("namespace"),
-        uid: field("uid"),
-        resource_version: field("resourceVersion"),
-        ..ObjectMeta::default()
-    }
+/// A Secret, as far as it is read.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Object {
+    #[serde(deserialize_with = "taken")]
+    metadata: Metadata,
+}
+
+/// Its metadata.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Metadata {
+    #[serde(deserialize_with = "taken")]
+    name: Option<String>,
+    #[serde(deserialize_with = "taken")]
+    namespace: Option<String>,
+    #[serde(deserialize_with = "taken")]
+    uid: String,
+    #[serde(deserialize_with = "taken")]
+    resource_version: String,
+    #[serde(deserialize_with = "taken")]
+    deletion_timestamp: IsSaid,
+    #[serde(deserialize_with = "taken")]
+    labels: Labels,
+    #[serde(deserialize_with = "taken")]
+    annotations: Annotations,
+    #[serde(deserialize_with = "taken")]
+    owner_references: Owners,
+}
+
+#[derive(Default)]
+struct Labels {
+    managed: bool,
+    any: bool,
+}
+
+#[derive(Default)]
+struct Annotations {
+    read: BTreeMap<annotation::Read, String>,
+    any: bool,
+}
+
+#[derive(Default)]
+struct Owners {
+    controller: Option<Controller>,
+    any: bool,
+}
+
+/// One of `ownerReferences`.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Reference {
+    #[serde(deserialize_with = "taken")]
+    api_version: String,
+    #[serde(deserialize_with = "taken")]
+    kind: String,
+    #[serde(deserialize_with = "taken")]
+    name: String,
+    #[serde(deserialize_with = "taken")]
+    uid: String,
+    #[serde(deserialize_with = "taken")]
+    controller: bool,
+}
+
+/// Whether a label's key is that of the label that is read.
+#[derive(Default)]
+struct IsToken(bool);
+
+/// Key of an annotation, if it is read.
+#[derive(Default)]
+struct IsRead(Option<annotation::Read>);
+
+/// Namespace and name.
+pub(super) fn key_of(identity: &ObjectMeta) -> Key {
+    let text = |t: &Option<String>| t.clone().unwrap_or_default();
+    Key::new(text(&identity.namespace), text(&identity.name))
 }
 
 /// What is kept of `metadata`. What is missing or of another type counts as absent.
 pub(super) fn secret_meta(metadata: &Value) -> SecretMeta {
-    let field = |key| text(metadata, key).unwrap_or_default().to_owned();
-    let labels = metadata.get("labels").unwrap_or(&Value::Null);
-    let annotations = metadata.get("annotations").unwrap_or(&Value::Null);
-    SecretMeta {
-        uid: Uid(field("uid")),
-        version: Version(field("resourceVersion")),
-        deleting: metadata.get("deletionTimestamp").is_some_and(|t| !t.is_null()),
-        controller: controller(metadata),
-        managed: text(labels, LABEL_TOKEN) == Some(IS_TOKEN),
-        annotations: read_of(annotations),
-        has_annotations: has_entries(annotations),
-        has_labels: has_entries(labels),
-        has_owners: !owners(metadata).is_empty(),
-    }
+    taken::<Metadata, _>(metadata).unwrap_or_default().into()
 }
 
 /// All labels or annotations of `metadata`.
@@ -130,56 +191,130 @@ pub(super) fn texts(metadata: &Value, which: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn read_of(annotations: &Value) -> BTreeMap<String, String> {
-    let begin = |value: &str| {
-        value
-            .get(..value.floor_char_boundary(annotation::MOST))
-            .map(str::to_owned)
-    };
-    let read = annotation::READ.iter().filter_map(|name| {
-        let value = text(annotations, name).and_then(begin)?;
-        Some(((*name).to_owned(), value))
-    });
-    read.collect()
-}
-
 /// ownerReferences of `metadata`, as they are.
 pub(super) fn owners(metadata: &Value) -> &[Value] {
     let owners = metadata.get("ownerReferences").and_then(Value::as_array);
     owners.map_or(&[], Vec::as_slice)
 }
 
-/// Whether an ownerReference names an EntraCredential.
-pub(super) fn is_credential(owner: &Value) -> bool {
-    let group = text(owner, "apiVersion").and_then(|version| version.split('/').next());
-    group == Some(GROUP) && text(owner, "kind") == Some(&EntraCredential::kind(&()))
+impl From<Metadata> for SecretMeta {
+    fn from(metadata: Metadata) -> Self {
+        Self {
+            uid: Uid(metadata.uid),
+            version: Version(metadata.resource_version),
+            deleting: metadata.deletion_timestamp.0,
+            controller: metadata.owner_references.controller,
+            managed: metadata.labels.managed,
+            annotations: metadata.annotations.read,
+            has_annotations: metadata.annotations.any,
+            has_labels: metadata.labels.any,
+            has_owners: metadata.owner_references.any,
+        }
+    }
 }
 
-/// Whether an ownerReference is the controller's.
-pub(super) fn controls(owner: &Value) -> bool {
-    owner.get("controller") == Some(&Value::Bool(true))
+impl Reference {
+    /// Reads one.
+    pub(super) fn of(owner: &Value) -> Self {
+        taken(owner).unwrap_or_default()
+    }
+
+    /// Whether it names an `EntraCredential`.
+    pub(super) fn is_credential(&self) -> bool {
+        self.api_version.split('/').next() == Some(GROUP) && self.kind == EntraCredential::kind(&())
+    }
+
+    /// Whether it is the controller's.
+    pub(super) const fn controls(&self) -> bool {
+        self.controller
+    }
 }
 
-fn controller(metadata: &Value) -> Option<Controller> {
-    let owner = owners(metadata).iter().find(|owner| controls(owner))?;
-    let field = |key| text(owner, key).unwrap_or_default();
-    Some(Controller {
-        ours: is_credential(owner),
-        name: field("name").to_owned(),
-        uid: Uid(field("uid").to_owned()),
-    })
+impl From<Reference> for Controller {
+    fn from(owner: Reference) -> Self {
+        Self {
+            ours: owner.is_credential(),
+            name: owner.name,
+            uid: Uid(owner.uid),
+        }
+    }
 }
 
-fn has_entries(map: &Value) -> bool {
-    map.as_object().is_some_and(|m| !m.is_empty())
+impl Take for Object {
+    fn fields<'de, A: MapAccess<'de>>(fields: A) -> Result<Self, A::Error> {
+        structure(fields)
+    }
 }
 
-fn text<'a>(value: &'a Value, key: &str) -> Option<&'a str> {
-    value.get(key).and_then(Value::as_str)
+impl Take for Metadata {
+    fn fields<'de, A: MapAccess<'de>>(fields: A) -> Result<Self, A::Error> {
+        structure(fields)
+    }
+}
+
+impl Take for Reference {
+    fn fields<'de, A: MapAccess<'de>>(fields: A) -> Result<Self, A::Error> {
+        structure(fields)
+    }
+}
+
+impl Take for Labels {
+    fn fields<'de, A: MapAccess<'de>>(mut labels: A) -> Result<Self, A::Error> {
+        let mut kept = Self::default();
+        while let Some((Taken(IsToken(is)), Taken::<String>(value))) = labels.next_entry()? {
+            kept.any = true;
+            kept.managed |= is && value == IS_TOKEN;
+        }
+        Ok(kept)
+    }
+}
+
+impl Take for Annotations {
+    fn fields<'de, A: MapAccess<'de>>(mut annotations: A) -> Result<Self, A::Error> {
+        let mut kept = Self::default();
+        while let Some(Taken(IsRead(key))) = annotations.next_key()? {
+            kept.any = true;
+            let Some(key) = key else {
+                annotations.next_value::<IgnoredAny>()?;
+                continue;
+            };
+            if let Taken(Begin(Some(value))) = annotations.next_value()? {
+                kept.read.insert(key, value);
+            }
+        }
+        Ok(kept)
+    }
+}
+
+impl Take for Owners {
+    fn elements<'de, A: SeqAccess<'de>>(mut owners: A) -> Result<Self, A::Error> {
+        let mut kept = Self::default();
+        while let Some(Taken::<Reference>(owner)) = owners.next_element()? {
+            kept.any = true;
+            if owner.controls() && kept.controller.is_none() {
+                kept.controller = Some(owner.into());
+            }
+        }
+        Ok(kept)
+    }
+}
+
+impl Take for IsToken {
+    fn text(text: &str) -> Self {
+        Self(text == LABEL_TOKEN)
+    }
+}
+
+impl Take for IsRead {
+    fn text(text: &str) -> Self {
+        Self(annotation::Read::of(text))
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Borrow;
+
     use serde_json::json;
 
     use super::*;
@@ -209,7 +344,7 @@ mod tests {
     fn only_annotations_that_are_read_are_kept_and_no_more_of_each_than_we_write() {
         let secret = seen(token_secret());
         let kept = &secret.meta().annotations;
-        let keys: Vec<_> = kept.keys().map(String::as_str).collect();
+        let keys: Vec<&str> = kept.keys().map(Borrow::borrow).collect();
         assert_eq!(keys, ["entra-operator.dev/owner", "entra-operator.dev/scopes"]);
         assert_eq!(kept["entra-operator.dev/scopes"].len(), annotation::MOST);
         assert!(!format!("{secret:?}").contains("hunter2"));

@@ -10,19 +10,19 @@
 //!
 //! # Map
 //!
-//! `client` deadlines and requests · `brake` what goes out while nothing answers · `failure` what an error means · `inspect` rights and definition · `lean` custom resources as they are kept · `lease` the Lease of the election ·
-//! `knock` when a watch asks again · `metadata` Secrets as they are kept · `observe` what is told of writes · `patch` JSON patch operations · `secrets`, `status`, `events` the writes ·
+//! `client` deadlines and requests · `brake` what goes out while nothing answers · `failure` what an error means · `credential` custom resources as they are read · `inspect` rights and definition · `lease` the Lease of the election ·
+//! `knock` when a watch asks again · `metadata` Secrets as they are kept · `taken` and `pruned` how little is decoded · `observe` what is told of writes · `patch` JSON patch operations · `secrets`, `status`, `events` the writes ·
 //! `service_accounts` tokens of others · `watch` the streams · `store` what the streams and writes add up to · `adapter` the port
 
 mod adapter;
 mod brake;
 mod client;
 mod connections;
+mod credential;
 mod events;
 mod failure;
 mod inspect;
 mod knock;
-mod lean;
 mod lease;
 mod metadata;
 mod observe;
@@ -35,15 +35,16 @@ mod secrets;
 mod service_accounts;
 mod status;
 mod store;
+mod taken;
 mod watch;
 mod watch_clients;
 
 pub use adapter::KubeCluster;
 pub use brake::{Brake, Class};
 pub use client::{ConnectError, DEADLINE, configure, connect};
+pub use credential::SeenCredential;
 pub use events::Reporter;
 pub use inspect::{Right, Source};
-pub use lean::{Lean, Undecodable};
 pub use lease::{LeaseClient, LeaseRecord, lease_time};
 pub use metadata::SeenSecret;
 pub use observe::{Observer, Resource, Write};

@@ -1,91 +1,56 @@
 //! An object from the API server as JSON, without its bulk: `managedFields` are most of it and are skipped while they are read.
 
-use std::fmt;
-
-use serde::Deserialize;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess};
 use serde_json::{Map, Value};
+
+use super::taken::{Take, Taken, taken};
 
 /// An object without `metadata.managedFields`. What is no object is `null`.
 #[derive(Debug, Default)]
 pub(super) struct Pruned(pub(super) Value);
 
+/// `metadata` without `managedFields`.
+#[derive(Default)]
+struct Metadata(Value);
+
 impl<'de> Deserialize<'de> for Pruned {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Part::Object.deserialize(deserializer).map(Self)
+        taken(deserializer)
     }
 }
 
 /// The same of `metadata` alone, for a field of another type.
 pub(super) fn metadata<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Value, D::Error> {
-    Part::Metadata.deserialize(deserializer)
+    taken(deserializer).map(|Metadata(metadata)| metadata)
 }
 
-/// Part of an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
-    Object,
-    Metadata,
-}
-
-impl<'de> DeserializeSeed<'de> for Part {
-    type Value = Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Part {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+impl Take for Pruned {
+    fn fields<'de, A: MapAccess<'de>>(mut fields: A) -> Result<Self, A::Error> {
         let mut kept = Map::new();
-        while let Some(key) = map.next_key::<String>()? {
-            let value = match (self, key.as_str()) {
-                (Self::Metadata, "managedFields") => {
-                    map.next_value::<IgnoredAny>()?;
-                    continue;
-                }
-                (Self::Object, "metadata") => map.next_value_seed(Self::Metadata)?,
-                _ => map.next_value()?,
+        while let Some(key) = fields.next_key::<String>()? {
+            let value = if key == "metadata" {
+                let Taken(Metadata(metadata)) = fields.next_value()?;
+                metadata
+            } else {
+                fields.next_value()?
             };
             kept.insert(key, value);
         }
-        Ok(Value::Object(kept))
+        Ok(Self(Value::Object(kept)))
     }
+}
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Value::Null)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+impl Take for Metadata {
+    fn fields<'de, A: MapAccess<'de>>(mut fields: A) -> Result<Self, A::Error> {
+        let mut kept = Map::new();
+        while let Some(key) = fields.next_key::<String>()? {
+            if key == "managedFields" {
+                fields.next_value::<IgnoredAny>()?;
+            } else {
+                kept.insert(key, fields.next_value()?);
+            }
+        }
+        Ok(Self(Value::Object(kept)))
     }
 }
 

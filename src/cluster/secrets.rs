@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::client::Calls;
 use super::failure::{if_exists, unavailable};
-use super::metadata::{controls, is_credential, owners, secret_meta, texts};
+use super::metadata::{Reference, owners, secret_meta, texts};
 use super::patch::{Encoded, Op, edit, pin, replace_data, set_keys};
 use super::pruned::{self, Pruned};
 use crate::api::EntraCredential;
@@ -156,8 +156,11 @@ impl Secrets {
         let mut all = Vec::new();
         if seen.has_owners {
             let metadata = self.metadata(key).await?.ok_or(ClusterError::NotFound)?;
-            let others = owners(&metadata).iter();
-            all.extend(others.filter(|o| controls(o) || !is_credential(o)).cloned());
+            let stays = |owner: &&Value| {
+                let owner = Reference::of(owner);
+                owner.controls() || !owner.is_credential()
+            };
+            all.extend(owners(&metadata).iter().filter(stays).cloned());
         }
         all.push(owner_reference(owner, false));
         Ok(own(all))

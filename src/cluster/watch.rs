@@ -24,15 +24,13 @@ use kube::runtime::watcher;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
 
+use super::credential::SeenCredential;
 use super::failure::{Verb, classify, unavailable};
 use super::knock::{Door, Knock};
-use super::lean::Lean;
 use super::metadata::SeenSecret;
 use super::scope::Scope;
 use super::watch_clients::{SCOPES, STREAMS, WatchClients};
-use crate::api::{
-    CLIENT_SECRET_TYPE, EntraCredential, IS_TOKEN, LABEL_TOKEN, LOGIN_TYPE, REFRESH_TOKEN_TYPE, TLS_TYPE,
-};
+use crate::api::{CLIENT_SECRET_TYPE, IS_TOKEN, LABEL_TOKEN, LOGIN_TYPE, REFRESH_TOKEN_TYPE, TLS_TYPE};
 use crate::reconcile::ports::ClusterError;
 
 /// Objects per page of a list: bounds the memory of a relist.
@@ -140,7 +138,7 @@ pub type Rewound = tokio::sync::watch::Receiver<()>;
 pub type SecretChanges = SelectAll<BoxStream<'static, (Watch, Change<SeenSecret>)>>;
 
 /// Changes of credentials, each with the scope of the watch that reports it.
-pub type CredentialChanges = SelectAll<BoxStream<'static, (Scope, Change<Lean<EntraCredential>>)>>;
+pub type CredentialChanges = SelectAll<BoxStream<'static, (Scope, Change<SeenCredential>)>>;
 
 /// The watches on Secrets that the scopes need.
 pub fn secret_watches(scopes: &[Scope]) -> Vec<Watch> {
@@ -178,7 +176,7 @@ pub fn watch_credentials(
     clients: &WatchClients,
     scope: Scope,
     rewound: Rewound,
-) -> BoxStream<'static, (Scope, Change<Lean<EntraCredential>>)> {
+) -> BoxStream<'static, (Scope, Change<SeenCredential>)> {
     let changes = changes(api(clients, &scope), config(), rewound, Door::default());
     changes.map(move |change| (scope.clone(), change)).boxed()
 }

@@ -22,6 +22,10 @@ use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::process::ExitCode;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize;
+use serde_json::Value;
+
 use self::configured::{Configured, Unconfigured};
 use self::explain::Explained;
 use self::finding::Finding;
@@ -30,8 +34,8 @@ use self::objects::{Is, Object};
 use self::report::{FileReport, ObjectReport, Report};
 use self::schema::Schema;
 use super::cli::{CheckArgs, Output};
-use crate::api::{EntraCredential, EntraCredentialSpec};
-use crate::cluster::Lean;
+use crate::api::EntraCredentialSpec;
+use crate::cluster::SeenCredential;
 use crate::plan::policy::Place;
 
 /// Something is wrong in a file.
@@ -215,13 +219,12 @@ impl<'c> Checker<'c> {
 
 /// As the operator takes it in.
 fn decoded(object: &Object) -> Result<EntraCredentialSpec, Finding> {
-    let lean: Lean<EntraCredential> = serde_json::from_value(object.value.clone())
-        .map_err(|_| Finding::at("", "is no object of Kubernetes"))?;
-    match lean.into_inner() {
-        Ok(credential) => Ok(credential.spec),
-        Err(broken) => Err(Finding::at(
-            "",
-            format!("cannot be read by the operator: {}", broken.problem),
-        )),
-    }
+    let no_object = |_| Finding::at("", "is no object of Kubernetes");
+    let metadata = object.value.get("metadata").unwrap_or(&Value::Null);
+    ObjectMeta::deserialize(metadata).map_err(no_object)?;
+    let seen = SeenCredential::deserialize(&object.value).map_err(no_object)?;
+    let cannot_be_read = |problem| Finding::at("", format!("cannot be read by the operator: {problem}"));
+    seen.into_credential()
+        .map(|credential| credential.spec)
+        .map_err(cannot_be_read)
 }

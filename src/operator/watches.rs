@@ -5,14 +5,11 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::{BoxStream, once};
-use kube::Resource;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::controller::Controller;
 use super::lists::{Lists, Watched};
-use crate::api::{ANNOTATION_REFRESH_REQUESTED, EntraCredential};
-use crate::cluster::{Altered, Change, CredentialChanges, Lean, Scope, SecretChanges, SecretStore};
-use crate::plan::metadata::Uid;
+use crate::cluster::{Altered, Change, CredentialChanges, Scope, SecretChanges, SecretStore, SeenCredential};
 use crate::reconcile::Credential;
 use crate::reconcile::ports::{Key, Ports};
 
@@ -43,19 +40,15 @@ pub(super) async fn follow_credentials<P: Ports>(
                 listing.extend(controller.keys().into_iter().filter(in_scope));
             }
             Change::Applied(object) => {
-                let Some(key) = key(&object) else { continue };
+                let key = object.key();
                 let known = listing.remove(&key);
-                match decode(object) {
+                match understood(object) {
                     Some(credential) if known => controller.listed_again(&credential),
                     Some(credential) => controller.applied(&credential),
                     None => controller.not_understood(key),
                 }
             }
-            Change::Deleted(object) => {
-                if let Some(key) = key(&object) {
-                    controller.removed(&key);
-                }
-            }
+            Change::Deleted(object) => controller.removed(&object.key()),
             Change::Listed => {
                 let in_scope = |key: &Key| scope.as_ref().is_none_or(|ns| **ns == *key.namespace);
                 for key in listing.iter().filter(|key| in_scope(key)) {
@@ -100,38 +93,17 @@ pub(super) async fn follow_secrets<P: Ports>(
     }
 }
 
-fn key(object: &Lean<EntraCredential>) -> Option<Key> {
-    let meta = object.meta();
-    Some(Key::new(meta.namespace.as_deref()?, meta.name.as_deref()?))
-}
-
 /// An object that this version does not understand stops no other one.
-fn decode(object: Lean<EntraCredential>) -> Option<Credential> {
-    match object.into_inner() {
-        Ok(object) => credential(*object),
-        Err(undecodable) => {
-            tracing::warn!(
-                namespace = undecodable.meta.namespace,
-                name = undecodable.meta.name,
-                problem = undecodable.problem,
-                "this version does not understand an EntraCredential: it goes on with what it understood last, if it did"
-            );
-            None
-        }
-    }
-}
-
-fn credential(object: EntraCredential) -> Option<Credential> {
-    let meta = object.metadata;
-    Some(Credential {
-        key: Key::new(meta.namespace?, meta.name?),
-        uid: Uid(meta.uid?),
-        generation: meta.generation.unwrap_or_default(),
-        deleting: meta.deletion_timestamp.is_some(),
-        request: meta
-            .annotations
-            .and_then(|mut a| a.remove(ANNOTATION_REFRESH_REQUESTED)),
-        spec: object.spec,
-        status: object.status,
-    })
+fn understood(object: SeenCredential) -> Option<Box<Credential>> {
+    let key = object.key();
+    let credential = object.into_credential();
+    let warn = |problem: &String| {
+        tracing::warn!(
+            namespace = &*key.namespace,
+            name = &*key.name,
+            problem,
+            "this version does not understand an EntraCredential: it goes on with what it understood last, if it did"
+        );
+    };
+    credential.inspect_err(warn).ok()
 }

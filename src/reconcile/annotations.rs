@@ -1,5 +1,6 @@
 //! The facts that our Secrets carry in clear: written and read in this one place.
 
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -76,7 +77,7 @@ pub struct Template {
 }
 
 /// What the spec asked for when a Secret was written last; empty if that is not known.
-pub fn template(annotations: &BTreeMap<String, String>) -> Template {
+pub fn template<K: Borrow<str> + Ord>(annotations: &BTreeMap<K, String>) -> Template {
     let text = annotations.get(name::TEMPLATE);
     let noted = text.and_then(|text| serde_json::from_str(text).ok());
     let mut template: Template = noted.unwrap_or_default();

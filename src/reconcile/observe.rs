@@ -423,7 +423,7 @@ fn leftovers(credential: &Credential, look: &Look) -> Vec<Leftover> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::api::{EntraCredentialStatus, Reason};
+    use crate::api::{EntraCredentialStatus, Reason, annotation};
     use crate::plan::Known;
     use crate::plan::answer::Granted;
     use crate::plan::known::ClientSeen;
@@ -436,13 +436,10 @@ mod tests {
             expires_at,
             ..Granted::default()
         };
+        let (request, shape) = (RequestMac::default(), ShapeMac::default());
+        let annotations = annotations::of_token(&granted, &request, &shape, refresh_at);
         let meta = SecretMeta {
-            annotations: annotations::of_token(
-                &granted,
-                &RequestMac::default(),
-                &ShapeMac::default(),
-                refresh_at,
-            ),
+            annotations: annotation::read(&annotations),
             ..SecretMeta::default()
         };
         let counts = |at| due_before(Some(&meta), Time(at));

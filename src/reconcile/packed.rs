@@ -57,11 +57,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::api::annotation::{READ, read};
     use crate::plan::metadata::{Uid, Version};
     use crate::reconcile::ports::Controller;
 
     fn meta() -> impl Strategy<Value = SecretMeta> {
-        let annotations = prop::collection::btree_map(".{0,40}", ".{0,200}", 0..12);
+        let names = prop::sample::select(READ.to_vec()).prop_map(str::to_owned);
+        let annotations = prop::collection::btree_map(names, ".{0,200}", 0..12);
         let controller =
             prop::option::of(
                 (any::<bool>(), ".*", ".*").prop_map(|(ours, name, uid)| Controller {
@@ -82,7 +84,7 @@ mod tests {
                     deleting,
                     controller,
                     managed,
-                    annotations,
+                    annotations: read(&annotations),
                     has_annotations,
                     has_labels,
                     has_owners,
@@ -121,6 +123,7 @@ mod tests {
             ("scopes", "https://graph.microsoft.com/.default".to_owned()),
             ("shape", hash(4)),
         ];
+        let annotations = texts.map(|(name, text)| (format!("entra-operator.dev/{name}"), text));
         let meta = SecretMeta {
             uid: Uid("5d2b7c1e-93c4-4c0e-9d2b-2f6d1c9a7e10".to_owned()),
             version: Version("8834127".to_owned()),
@@ -130,9 +133,7 @@ mod tests {
                 uid: Uid("0a1b2c3d-1111-4222-8333-444455556666".to_owned()),
             }),
             managed: true,
-            annotations: texts
-                .map(|(name, text)| (format!("entra-operator.dev/{name}"), text))
-                .into(),
+            annotations: read(&annotations.into()),
             has_annotations: true,
             has_labels: true,
             ..SecretMeta::default()

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 pub use provider::{AuthorityRefused, Later, Outcome, Provider, Request, Tokens, Wanted};
 
 use super::material::{ClientAuthentication, LoginContent, Secret, SecretData, StoredSession};
-use crate::api::{EntraCredentialStatus, Realm, Reason, TokenKey};
+use crate::api::{EntraCredentialStatus, Realm, Reason, TokenKey, annotation};
 use crate::plan::Time;
 use crate::plan::answer::Granted;
 use crate::plan::keys::{KeyName, Keys};
@@ -97,8 +97,8 @@ pub struct SecretMeta {
     pub controller: Option<Controller>,
     /// It carries the label by which the operator watches its token Secrets.
     pub managed: bool,
-    /// Annotations of our domain.
-    pub annotations: BTreeMap<String, String>,
+    /// Annotations that are read.
+    pub annotations: BTreeMap<annotation::Read, String>,
     /// Whether the object has any annotation at all (a JSON patch must know).
     pub has_annotations: bool,
     /// Whether the object has any label at all.

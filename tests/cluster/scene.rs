@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use entra_lab::simulator::world::{API, GRAPH, PUBLIC_CLIENT, TENANT, User};
 use entra_lab::stage::{AUTHORITY, Operator, OperatorOptions, Stage};
 use entra_operator::api::EntraCredential;
-use entra_operator::cluster::Lean;
+use entra_operator::cluster::SeenCredential;
 use k8s_openapi::api::core::v1::{Namespace, Secret};
 use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
 use kube::{Client, ResourceExt};
@@ -165,7 +165,7 @@ impl Place {
         });
         let params = PatchParams::apply("test").force();
         // Also one that this version does not understand.
-        let any: Api<Lean<EntraCredential>> = Api::namespaced(self.client.clone(), &self.namespace);
+        let any: Api<SeenCredential> = Api::namespaced(self.client.clone(), &self.namespace);
         any.patch(name, &params, &Patch::Apply(&object)).await.unwrap();
     }
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use entra_lab::simulator::world::{PUBLIC_CLIENT, TENANT, password, user_name};
 use entra_lab::stage::{AUTHORITY, OperatorOptions, Stage};
-use entra_operator::api::EntraCredential;
-use entra_operator::cluster::Lean;
+use entra_operator::cluster::SeenCredential;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, DeleteParams, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -45,7 +44,7 @@ fn spec(name: &str) -> Value {
 }
 
 /// Credentials, those too that this version does not understand.
-fn any(place: &Place) -> Api<Lean<EntraCredential>> {
+fn any(place: &Place) -> Api<SeenCredential> {
     Api::namespaced(place.client.clone(), &place.namespace)
 }
 
@@ -91,8 +90,7 @@ async fn what_a_newer_version_wrote_is_told_and_stops_nothing() {
     renewed(&place).await;
     place
         .until("its status is this version's again", async || {
-            let one = any(&place).get("one").await.unwrap();
-            one.get().is_ok()
+            place.credentials().get("one").await.is_ok()
         })
         .await;
     place.expect("one", "Ready", "True/Fresh").await;

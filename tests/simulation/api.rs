@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 
 use entra_operator::api::{
-    EntraCredentialSpec, EntraCredentialStatus, GROUP, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY,
-    REFRESH_TOKEN_TYPE,
+    EntraCredentialSpec, EntraCredentialStatus, LABEL_MANAGED_BY, LOGIN_TYPE, MANAGED_BY, REFRESH_TOKEN_TYPE,
+    annotation,
 };
 use entra_operator::cluster::{SeenSecret, Selects};
 use entra_operator::plan::metadata::{Uid, Version};
@@ -80,19 +80,13 @@ pub struct Api {
 impl Object {
     /// What the operator keeps of it.
     pub fn meta(&self) -> SecretMeta {
-        let ours = |key: &str| key.split_once('/').is_some_and(|(domain, _)| domain == GROUP);
         SecretMeta {
             uid: self.uid.clone(),
             version: Version(self.version.to_string()),
             deleting: self.deleting,
             controller: self.controller.clone(),
             managed: self.managed(),
-            annotations: self
-                .annotations
-                .iter()
-                .filter(|(k, _)| ours(k))
-                .map(|(k, v)| (k.clone(), v.clone()))
-                .collect(),
+            annotations: annotation::read(&self.annotations),
             has_annotations: !self.annotations.is_empty(),
             has_labels: !self.labels.is_empty(),
             has_owners: self.controller.is_some() || self.goes_with.is_some(),

@@ -59,16 +59,17 @@ pub(super) fn shorten(json: &[u8]) -> Vec<u8> {
 /// What stands before the next digits, and how many they are, if there are enough of them for anything.
 fn next_digits(text: &[u8]) -> Option<(usize, usize)> {
     let is_digit = |c: &u8| digit(*c).is_some();
-    let mut begin = 0;
+    let mut before: usize = 0;
     loop {
-        let rest = text.get(begin..)?;
-        let before = rest.iter().position(is_digit)?;
-        let digits = rest.iter().skip(before).take_while(|c| is_digit(c)).count();
-        begin += before;
-        if digits >= YEAR {
-            return Some((begin, digits));
+        let (first, more) = text.get(before..)?.split_first_chunk::<YEAR>()?;
+        // From the end: what is no digit there spares a look at the others.
+        match first.iter().rposition(|c| !is_digit(c)) {
+            Some(other) => before = before.saturating_add(other).saturating_add(1),
+            None => {
+                let more = more.iter().take_while(|c| is_digit(c)).count();
+                return Some((before, YEAR.saturating_add(more)));
+            }
         }
-        begin += digits;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use entra_operator::api::{FIELD_MANAGER, IS_TOKEN, LABEL_TOKEN};
+use entra_operator::api::{FIELD_MANAGER, IS_TOKEN, LABEL_TOKEN, annotation};
 use entra_operator::cluster::Selects;
 use entra_operator::plan::metadata::Uid;
 use entra_operator::reconcile::material::SecretData;
@@ -85,7 +85,10 @@ async fn a_change_touches_only_what_it_names() {
         .change(&world.key("t"), &seen, change)
         .await
         .unwrap();
-    assert_eq!(meta.annotations, texts(&[("entra-operator.dev/request", "r")]));
+    assert_eq!(
+        meta.annotations,
+        annotation::read(&texts(&[("entra-operator.dev/request", "r")]))
+    );
     let secret = world.secrets().get("t").await.unwrap();
     assert_eq!(
         secret.labels(),
@@ -129,7 +132,7 @@ async fn a_secret_without_labels_annotations_and_data_can_be_changed() {
         .unwrap();
     assert_eq!(
         meta.annotations,
-        texts(&[("entra-operator.dev/claimed-by", "c/u")])
+        annotation::read(&texts(&[("entra-operator.dev/claimed-by", "c/u")]))
     );
     let last = SecretChange {
         annotations: edits(&[("entra-operator.dev/claimed-by", None)]),

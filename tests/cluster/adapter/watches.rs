@@ -93,7 +93,7 @@ async fn until(condition: impl Fn() -> bool) {
 }
 
 #[tokio::test]
-async fn credentials_are_watched_lean() {
+async fn credentials_are_watched() {
     let world = World::new().await;
     let scope = Some(Arc::from(world.namespace.as_str()));
     let mut changes = watch_credentials(&world.client.clone().into(), scope, world.store.rewound());
@@ -101,8 +101,8 @@ async fn credentials_are_watched_lean() {
     let Some((_, Change::Applied(credential))) = changes.next().await else {
         panic!("no credential");
     };
-    let credential = credential.get().unwrap();
     assert_eq!(credential.name_any(), "keeper");
-    assert!(credential.managed_fields().is_empty());
+    let credential = credential.into_credential().unwrap();
+    assert_eq!(credential.key, world.key("keeper"));
     assert!(matches!(changes.next().await, Some((_, Change::Listed))));
 }
