@@ -250,7 +250,8 @@ mod tests {
             other @ (ClusterError::Conflict
             | ClusterError::NotFound
             | ClusterError::Immutable
-            | ClusterError::Unavailable { .. }) => panic!("{other:?}"),
+            | ClusterError::Unavailable { .. }
+            | ClusterError::Rationed { .. }) => panic!("{other:?}"),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Exactly one step through the ports. What comes of it is settled by the plan; expected failures are facts, not errors.
 
+mod ask;
 mod client;
 mod labels;
 mod login;
@@ -115,7 +116,7 @@ impl<P: Ports> Pass<'_, P> {
             let Some((kind, key)) = self.place(object) else {
                 continue;
             };
-            let exists = match self.ports.cluster().peek(&key).await {
+            let exists = match self.peek(&key).await {
                 Ok(found) => self.found(object, kind, &key, found),
                 Err(error) => {
                     self.trouble(s, object, Asked::Read, error);
@@ -155,7 +156,7 @@ impl<P: Ports> Pass<'_, P> {
     /// Creates a Secret, unless its namespace is on its way out.
     async fn create(&mut self, secret: NewSecret) -> Result<SecretMeta, ClusterError> {
         self.namespace_takes_more().await?;
-        self.ports.cluster().create(secret).await
+        self.ask(Asked::Write, self.ports.cluster().create(secret)).await
     }
 
     /// Whether the namespace can take new objects: asked at most once a pass, before something is created, and before
@@ -164,7 +165,10 @@ impl<P: Ports> Pass<'_, P> {
         let namespace = &self.credential.key.namespace;
         let active = match self.hand.active {
             Some(active) => active,
-            None => self.ports.cluster().namespace_active(namespace).await?,
+            None => {
+                let active = self.ports.cluster().namespace_active(namespace);
+                self.ask(Asked::Read, active).await?
+            }
         };
         self.hand.active = Some(active);
         if active {
@@ -208,6 +212,7 @@ fn trouble_of(object: &Object, asked: Asked, error: ClusterError) -> Trouble {
         (ClusterError::Conflict, _) => Trouble::Moved,
         (ClusterError::NotFound, _) => Trouble::Gone,
         (ClusterError::Immutable, _) => Trouble::Immutable,
+        (ClusterError::Rationed { wait }, _) => Trouble::Rationed(wait),
         (ClusterError::Refused(text) | ClusterError::Unavailable { text, .. }, Asked::Delete)
             if *object == Object::Login =>
         {

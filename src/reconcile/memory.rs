@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::material::{ClientAuthentication, LoginContent, Secret, StoredSession};
 use super::pocket::Pocket;
+use super::ration::Ration;
 use crate::api::EntraCredentialStatus;
 use crate::plan::allowance::Ticket;
 use crate::plan::metadata::Uid;
@@ -23,6 +24,8 @@ pub struct Memory {
     pub ticket: Option<Ticket>,
     /// The ServiceAccount token by which the application proves who it is.
     pub account_token: Option<AccountToken>,
+    /// What it used of the calls to the API server that may bring nothing.
+    pub ration: Ration,
     /// Status as it was written last.
     pub written: EntraCredentialStatus,
     /// The status that did not get through, and when it is written again.

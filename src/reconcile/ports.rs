@@ -192,6 +192,12 @@ pub enum ClusterError {
         /// Seconds that it asked us to wait (`Retry-After`).
         retry_after: Option<i64>,
     },
+    /// Not asked: too many calls of this credential brought nothing lately.
+    #[error("other calls of this credential failed lately, and it waits its turn")]
+    Rationed {
+        /// Seconds until it may be asked.
+        wait: i64,
+    },
 }
 
 /// A ServiceAccount, as far as workload identity needs it.

@@ -5,7 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition as KubeCondition,
 use super::audit::Audited;
 use super::credential::Credential;
 use super::memory::{Memory, Unwritten};
-use super::ports::{Cluster, ClusterError, Event, Ports};
+use super::ports::{Clock, Cluster, ClusterError, Event, Ports};
 use super::shared::Shared;
 use super::stamp::{to_kube, to_text};
 use crate::api::{
@@ -80,8 +80,10 @@ async fn write<P: Ports>(
             ClusterError::NotFound
             | ClusterError::Conflict
             | ClusterError::Refused(_)
-            | ClusterError::Immutable => None,
+            | ClusterError::Immutable
+            | ClusterError::Rationed { .. } => None,
         };
+        memory.ration.spend(1, ports.clock().monotonic());
         memory.unwritten = Some(Box::new(Unwritten {
             status,
             tries,

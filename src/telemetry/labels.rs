@@ -160,7 +160,7 @@ impl From<Result<(), &ClusterError>> for Written {
             Ok(()) => Self::Done,
             Err(ClusterError::Conflict | ClusterError::NotFound) => Self::Conflict,
             Err(ClusterError::Refused(_) | ClusterError::Immutable) => Self::Refused,
-            Err(ClusterError::Unavailable { .. }) => Self::Unavailable,
+            Err(ClusterError::Unavailable { .. } | ClusterError::Rationed { .. }) => Self::Unavailable,
         }
     }
 }

@@ -21,6 +21,8 @@ pub struct Spell {
 pub enum Target {
     /// Token Secrets of this letter.
     Token(char),
+    /// All of them.
+    Tokens,
     Session,
     Login,
     Status,
@@ -82,7 +84,7 @@ impl Spell {
         Self::new(Target::All, Trouble::Busy(Some(3))),
     ];
 
-    const fn new(on: Target, how: Trouble) -> Self {
+    pub const fn new(on: Target, how: Trouble) -> Self {
         Self { on, how }
     }
 
@@ -90,6 +92,9 @@ impl Spell {
         let of_secret = !matches!(call.verb, Verb::Ask | Verb::Status);
         match self.on {
             Target::Token(letter) => of_secret && call.key.name.ends_with(&format!("-{letter}")),
+            Target::Tokens => {
+                of_secret && call.key.name.rfind('-') == call.key.name.len().checked_sub("-a".len())
+            }
             Target::Session => of_secret && credential_of(call.key).is_some(),
             Target::Login => of_secret && call.key.name.ends_with("-login"),
             Target::Status => call.verb == Verb::Status,
@@ -124,7 +129,7 @@ impl Spell {
 
     /// Whether it keeps a whole credential from its tokens.
     const fn is_general(self) -> bool {
-        matches!(self.on, Target::Session | Target::All)
+        matches!(self.on, Target::Tokens | Target::Session | Target::All)
     }
 }
 

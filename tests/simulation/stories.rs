@@ -6,7 +6,8 @@ use entra_operator::reconcile::ports::Key;
 use super::history::{History, Plan};
 use super::idp::{Issuer, Weather};
 use super::rules_passes::whole;
-use super::users::People;
+use super::spells::{Spell, Target, Trouble};
+use super::users::{People, entry};
 use super::wide::app;
 use super::world::World;
 
@@ -53,7 +54,10 @@ pub enum Act {
     SetBackUnseen,
     /// The credential is deleted and created anew.
     Recreate,
+    /// The spec names sixteen token Secrets.
+    Sixteen,
     Suspend,
+    Spell(Spell),
     /// The namespaces are being deleted, and take nothing new.
     Terminate,
     /// Token Secrets go.
@@ -85,6 +89,7 @@ impl Act {
                 world.idp.paused_until = world.seconds() + minutes * 60;
             }
             Self::Weather(weather) => world.idp.weather = weather,
+            Self::Spell(spell) => world.spell = Some(spell),
             Self::Calm => world.calm(),
             Self::Snapshot => people.snapshot = Some(world.snapshot()),
             Self::SetBack => people.set_back(world),
@@ -139,6 +144,12 @@ impl Act {
                 let other = "client-2".to_owned();
                 world.api.edit_credential(key, |r| r.spec.client_id = other);
             }
+            Self::Sixteen => {
+                world.changes_answers(key);
+                let all =
+                    ('a'..='p').map(|letter| entry(&key.name, letter, &[&format!("api-{letter}/.default")]));
+                world.api.edit_credential(key, |r| r.spec.tokens = all.collect());
+            }
             Self::Suspend => world.api.edit_credential(key, |r| r.spec.suspend = true),
             Self::Lose => {
                 for letter in ["a", "b", "c"] {
@@ -171,6 +182,12 @@ impl Act {
         }
     }
 }
+
+/// All writes of token Secrets are refused.
+const REFUSED: Spell = Spell::new(Target::Tokens, Trouble::Refused);
+
+/// Nothing that concerns token Secrets is answered.
+const BUSY: Spell = Spell::new(Target::Tokens, Trouble::Busy(Some(1)));
 
 /// Plays a story with some seeds, which have all lives of tokens among them.
 fn plays(script: &'static [(i64, Act)]) {
@@ -271,6 +288,28 @@ fn a_login_that_was_kept_is_sent_for_another_application_by_the_next_process() {
         (58, Act::Crash),
         (58, Act::Application),
         (62, Act::Whole),
+    ]);
+}
+
+/// They fail together, and each has a back-off of its own.
+#[test]
+fn sixteen_secrets_that_are_refused_spin_no_more_than_one() {
+    plays(&[
+        (10, Act::Spell(REFUSED)),
+        (11, Act::Sixteen),
+        (25, Act::Calm),
+        (37, Act::Whole),
+    ]);
+}
+
+#[test]
+fn sixteen_secrets_that_nobody_answers_for_spin_no_more_than_one() {
+    plays(&[
+        (5, Act::Sixteen),
+        (10, Act::Spell(BUSY)),
+        (10, Act::Application),
+        (25, Act::Calm),
+        (37, Act::Whole),
     ]);
 }
 

@@ -47,7 +47,7 @@ fn put_anew(world: &mut World, at: &Key, kind: &str, keys: &[&str]) {
     world.api.put(at, object);
 }
 
-fn entry(credential: &str, letter: char, scopes: &[&str]) -> TokenSpec {
+pub fn entry(credential: &str, letter: char, scopes: &[&str]) -> TokenSpec {
     TokenSpec {
         secret_name: format!("{credential}-{letter}"),
         scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),

@@ -7,7 +7,7 @@ use crate::hold::Object;
 use crate::known::{Known, Unsteady};
 use crate::reason::Reason;
 use crate::schedule::UNSTEADY;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{Failure, Snapshot};
 
 /// What the API server did instead. Texts are bounded and hold no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub enum Trouble {
     ReadRefused(String),
     /// No answer, or none that is one; and the seconds that it asked us to wait.
     Away(String, Option<i64>),
+    /// It was not asked: too many calls of this credential brought nothing; and the seconds until it may be.
+    Rationed(i64),
 }
 
 /// Settles trouble with `object`.
@@ -38,6 +40,7 @@ pub fn with(known: &mut Known, s: &Snapshot, object: &Object, trouble: &Trouble,
         Trouble::DeleteRefused(text) => hold(known, s, object, not_deleted(text), now),
         Trouble::ReadRefused(text) => hold(known, s, object, read_refused(text), now),
         Trouble::Away(text, retry_after) => hold(known, s, object, away(text, *retry_after), now),
+        Trouble::Rationed(wait) => hold_on(known, s, object, *wait, now),
     }
 }
 
@@ -138,6 +141,20 @@ fn hold(known: &mut Known, s: &Snapshot, object: &Object, refusal: Refusal, now:
     known.holds.insert(object.clone(), next);
 }
 
+/// Nothing was tried: what is told of the object stays, and so does its back-off.
+fn hold_on(known: &mut Known, s: &Snapshot, object: &Object, wait: i64, now: Time) {
+    let told = s.holds.get(object).cloned();
+    let held = told.unwrap_or_else(|| failure::nth(0, rationed(), now, s.object.spread, None));
+    let next_attempt_at = Some(now.plus(wait));
+    known.holds.insert(
+        object.clone(),
+        Failure {
+            next_attempt_at,
+            ..held
+        },
+    );
+}
+
 /// What a renewal reads fails together: it is begun anew for want of the one or of the other, and reads both each time.
 fn held_together(object: &Object) -> Vec<Object> {
     match object {
@@ -179,6 +196,14 @@ fn away(text: &str, retry_after: Option<i64>) -> Refusal {
             "it is tried again by itself; look at the API server and its webhooks",
         )
     }
+}
+
+fn rationed() -> Refusal {
+    refusal(
+        Reason::ClusterUnavailable,
+        "other calls to the API server for this credential failed lately, and it waits its turn".to_owned(),
+        "it is tried by itself; see what is told of the others",
+    )
 }
 
 /// A refusal that did not come from the identity provider.

@@ -139,7 +139,7 @@ impl<P: Ports> Pass<'_, P> {
     }
 
     async fn read_of_type(&self, name: &str, kind: &str) -> Result<Option<SecretObject>, ClusterError> {
-        let object = self.ports.cluster().read(&self.credential.sibling(name)).await?;
+        let object = self.read(&self.credential.sibling(name)).await?;
         Ok(object.filter(|o| o.kind == kind))
     }
 
@@ -147,7 +147,8 @@ impl<P: Ports> Pass<'_, P> {
     async fn workload_identity(&mut self, reference: &WorkloadIdentityRef) -> Read<Proof> {
         let (name, client_id) = (&reference.service_account_name, &self.credential.spec.client_id);
         let key = self.credential.sibling(name);
-        let account = match permitted(name, self.ports.cluster().service_account(&key).await)? {
+        let account = self.ports.cluster().service_account(&key);
+        let account = match permitted(name, self.ask(Asked::Read, account).await)? {
             Ok(Some(account)) => account,
             Ok(None) => return Ok(Err(no_service_account(name))),
             Err(refusal) => return Ok(Err(refusal)),
@@ -172,11 +173,12 @@ impl<P: Ports> Pass<'_, P> {
         if let Some(kept) = kept.filter(fits) {
             return Ok(Ok(kept.token.duplicate()));
         }
+        let seconds = schedule::SERVICE_ACCOUNT_TOKEN;
         let issued = self
             .ports
             .cluster()
-            .service_account_token(key, &audience, schedule::SERVICE_ACCOUNT_TOKEN)
-            .await;
+            .service_account_token(key, &audience, seconds);
+        let issued = self.ask(Asked::Write, issued).await;
         Ok(permitted(&key.name, issued)?.map(|issued| {
             let token = issued.token.duplicate();
             self.memory.account_token = Some(AccountToken {
@@ -197,7 +199,10 @@ fn permitted<T>(name: &str, answer: Result<T, ClusterError>) -> Read<T> {
         Err(ClusterError::Refused(text)) => Ok(Err(no_role(name, &text))),
         Err(ClusterError::NotFound) => Ok(Err(no_service_account(name))),
         Err(
-            error @ (ClusterError::Conflict | ClusterError::Immutable | ClusterError::Unavailable { .. }),
+            error @ (ClusterError::Conflict
+            | ClusterError::Immutable
+            | ClusterError::Unavailable { .. }
+            | ClusterError::Rationed { .. }),
         ) => Err(error),
     }
 }

@@ -11,7 +11,7 @@ use crate::plan::settle;
 use crate::plan::snapshot::Snapshot;
 use crate::reconcile::annotations::{self, Changes};
 use crate::reconcile::marks;
-use crate::reconcile::ports::{Cluster, Kind, Ports, SecretChange, SecretMeta, SecretObject, Vault, View};
+use crate::reconcile::ports::{Kind, Ports, SecretChange, SecretMeta, SecretObject, Vault, View};
 
 /// Labels and annotations that a Secret is to have.
 #[derive(Debug, Default)]
@@ -97,7 +97,7 @@ impl<P: Ports> Pass<'_, P> {
         let Some(spec) = self.credential.entry(name) else {
             return;
         };
-        let read = match self.ports.cluster().read(&key).await {
+        let read = match self.read(&key).await {
             Ok(Some(read)) => read,
             Ok(None) => return self.gone(&object),
             Err(error) => return self.trouble(s, &object, Asked::Read, error),
@@ -109,7 +109,7 @@ impl<P: Ports> Pass<'_, P> {
         let repaired =
             read.meta.annotations.get(annotation::METADATA) == asked.annotations.get(annotation::METADATA);
         let change = self.labelling(name, &read, asked);
-        match self.ports.cluster().change(&key, &read.meta, change).await {
+        match self.change(&key, &read.meta, change).await {
             Ok(meta) => {
                 let (version, now) = (meta.version.clone(), self.now());
                 settle::tokens::labelled(&mut self.memory.known, name, version, repaired, now);
@@ -149,7 +149,7 @@ impl<P: Ports> Pass<'_, P> {
             labels,
             ..SecretChange::default()
         };
-        match self.ports.cluster().change(&key, seen, change).await {
+        match self.change(&key, seen, change).await {
             Ok(meta) => {
                 settle::store::labelled(&mut self.memory.known, meta.version.clone());
                 self.ports.view().wrote(Kind::Session, &key, meta);

@@ -29,7 +29,7 @@ impl<P: Ports> Pass<'_, P> {
 
     async fn login_read(&mut self, s: &Snapshot) -> Result<(), ClusterError> {
         let key = self.credential.login_key();
-        let Some(object) = self.ports.cluster().read(&key).await? else {
+        let Some(object) = self.read(&key).await? else {
             self.gone(&Object::Login);
             settle::reads::no_login(&mut self.memory.known);
             return Ok(());
@@ -62,8 +62,8 @@ impl<P: Ports> Pass<'_, P> {
             Some(owner) if owner == self.credential.owner() => Ok(Claim::Ours),
             Some(owner) => {
                 let key = self.credential.login_key();
-                let cluster = self.ports.cluster();
-                let held = cluster.claims(&key.namespace, &owner, &key.name).await?;
+                let held = self.ports.cluster().claims(&key.namespace, &owner, &key.name);
+                let held = self.ask(Asked::Read, held).await?;
                 Ok(if held { Claim::Held } else { Claim::Free })
             }
         }
@@ -99,7 +99,7 @@ impl<P: Ports> Pass<'_, P> {
             goes_with: Some(owner),
             ..SecretChange::default()
         };
-        match self.ports.cluster().change(&key, seen, change).await {
+        match self.change(&key, seen, change).await {
             Ok(meta) => {
                 settle::reads::claimed(&mut self.memory.known, meta.version.clone());
                 self.ports.view().wrote(Kind::Login, &key, meta);
@@ -154,7 +154,9 @@ impl<P: Ports> Pass<'_, P> {
     fn record_failed(&mut self, s: &Snapshot, error: ClusterError) {
         let object = match error {
             ClusterError::Conflict | ClusterError::NotFound | ClusterError::Immutable => Object::Session,
-            ClusterError::Refused(_) | ClusterError::Unavailable { .. } => Object::Login,
+            ClusterError::Refused(_) | ClusterError::Unavailable { .. } | ClusterError::Rationed { .. } => {
+                Object::Login
+            }
         };
         self.trouble(s, &object, Asked::Write, error);
     }
@@ -337,7 +339,7 @@ impl<P: Ports> Pass<'_, P> {
     /// restored password is all that is left of it, and watches may tell of that one by one.
     async fn session_stands(&mut self, s: &Snapshot) -> bool {
         let version = |meta: &SecretMeta| meta.version.clone();
-        match self.ports.cluster().peek(&self.credential.session_key()).await {
+        match self.peek(&self.credential.session_key()).await {
             Ok(live) if live.as_ref().map(version) == self.look.session.as_ref().map(version) => true,
             Ok(_) => {
                 self.trouble(s, &Object::Session, Asked::Read, ClusterError::Conflict);
@@ -358,7 +360,7 @@ impl<P: Ports> Pass<'_, P> {
         let Some(seen) = &self.look.login else {
             return;
         };
-        match self.ports.cluster().delete(&key, seen).await {
+        match self.delete(&key, seen).await {
             Ok(()) => {
                 self.gone(&Object::Login);
                 let now = self.now();

@@ -12,9 +12,7 @@ use crate::reconcile::annotations;
 use crate::reconcile::annotations::Changes;
 use crate::reconcile::audit::Audited;
 use crate::reconcile::material::{SecretData, StoredSession};
-use crate::reconcile::ports::{
-    Cluster, ClusterError, Kind, Ports, Sealed, SecretChange, SecretMeta, Vault, View,
-};
+use crate::reconcile::ports::{ClusterError, Kind, Ports, Sealed, SecretChange, SecretMeta, Vault, View};
 
 pub(super) const RECORD: &str = "record";
 pub(super) const TOKEN: &str = "token";
@@ -100,7 +98,7 @@ impl<P: Ports> Pass<'_, P> {
             keys,
             ..SecretChange::default()
         };
-        self.ports.cluster().change(&key, seen, change).await
+        self.change_session(&key, seen, change).await
     }
 
     /// What is not written anyway is sealed anew as it is. What does not open stays.

@@ -16,14 +16,13 @@ use crate::reconcile::audit::Audited;
 use crate::reconcile::material::StoredSession;
 use crate::reconcile::pocket::{HeldToken, PendingLogin, PendingRefresh};
 use crate::reconcile::ports::{
-    Cluster, ClusterError, KeyStore, Kind, NewSecret, OpenError, Ports, SecretMeta, SecretObject, Tokens,
-    Vault, View,
+    ClusterError, KeyStore, Kind, NewSecret, OpenError, Ports, SecretMeta, SecretObject, Tokens, Vault, View,
 };
 use crate::reconcile::{annotations, marks, stamp};
 
 impl<P: Ports> Pass<'_, P> {
     pub(super) async fn read_session(&mut self, s: &Snapshot) {
-        match self.ports.cluster().read(&self.credential.session_key()).await {
+        match self.read(&self.credential.session_key()).await {
             Ok(Some(object)) => self.session_read(s, object).await,
             Ok(None) => {
                 self.gone(&Object::Session);

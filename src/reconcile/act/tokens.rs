@@ -21,7 +21,7 @@ impl<P: Ports> Pass<'_, P> {
     pub(super) async fn verify(&mut self, s: &Snapshot, names: &[EntryName]) {
         for name in names {
             let object = Object::Contents(name.clone());
-            match self.ports.cluster().read(&self.credential.sibling(&name.0)).await {
+            match self.read(&self.credential.sibling(&name.0)).await {
                 Ok(Some(read)) => self.verified(name, read),
                 Ok(None) => self.gone(&object),
                 Err(error) => self.trouble(s, &object, Asked::Read, error),
@@ -81,7 +81,7 @@ impl<P: Ports> Pass<'_, P> {
             data: Some(secret.data),
             ..SecretChange::default()
         };
-        self.ports.cluster().change(&key, seen, change).await
+        self.change(&key, seen, change).await
     }
 
     fn render(&self, s: &Snapshot, token: &Token, spec: &TokenSpec, held: &HeldToken) -> NewSecret {
@@ -154,7 +154,7 @@ impl<P: Ports> Pass<'_, P> {
         let Some(seen) = self.look.tokens.get(name) else {
             return true;
         };
-        match self.ports.cluster().delete(&key, seen).await {
+        match self.delete(&key, seen).await {
             Ok(()) | Err(ClusterError::NotFound) => {
                 self.gone(&object);
                 true
@@ -183,7 +183,8 @@ impl<P: Ports> Pass<'_, P> {
     /// Whether the credential lives, and with the spec that this pass goes by; asked live. If not, `objects` wait.
     async fn is_as_seen(&mut self, s: &Snapshot, objects: &[Object]) -> bool {
         let credential = self.credential;
-        let lives = self.ports.cluster().lives(&credential.key, &credential.uid).await;
+        let lives = self.ports.cluster().lives(&credential.key, &credential.uid);
+        let lives = self.ask(Asked::Read, lives).await;
         match lives {
             Ok(Some(generation)) if generation == credential.generation => return true,
             Ok(Some(_)) => self.outdated(s, objects),
@@ -222,7 +223,7 @@ impl<P: Ports> Pass<'_, P> {
             adopt: Some(self.credential.owner()),
             ..SecretChange::default()
         };
-        match self.ports.cluster().change(&key, seen, change).await {
+        match self.change(&key, seen, change).await {
             Ok(meta) => {
                 self.audit(Audited::Adopted { secret: &key.name });
                 settle::tokens::adopted(&mut self.memory.known, object);

@@ -1,0 +1,81 @@
+//! The calls of a pass to the API server: none while too many of its credential brought nothing.
+
+use super::{Asked, Pass};
+use crate::reconcile::ports::{
+    Clock, Cluster, ClusterError, Key, Ports, SecretChange, SecretMeta, SecretObject,
+};
+
+impl Asked {
+    /// Calls that brought nothing new when it fails: a write follows what was read for it.
+    const fn calls(self) -> u32 {
+        match self {
+            Self::Read => 1,
+            Self::Write | Self::Delete => 2,
+        }
+    }
+}
+
+impl<P: Ports> Pass<'_, P> {
+    pub(super) async fn read(&self, key: &Key) -> Result<Option<SecretObject>, ClusterError> {
+        self.ask(Asked::Read, self.ports.cluster().read(key)).await
+    }
+
+    pub(super) async fn peek(&self, key: &Key) -> Result<Option<SecretMeta>, ClusterError> {
+        self.ask(Asked::Read, self.ports.cluster().peek(key)).await
+    }
+
+    pub(super) async fn change(
+        &self,
+        key: &Key,
+        seen: &SecretMeta,
+        change: SecretChange,
+    ) -> Result<SecretMeta, ClusterError> {
+        let changed = self.ports.cluster().change(key, seen, change);
+        self.ask(Asked::Write, changed).await
+    }
+
+    pub(super) async fn delete(&self, key: &Key, seen: &SecretMeta) -> Result<(), ClusterError> {
+        self.ask(Asked::Delete, self.ports.cluster().delete(key, seen))
+            .await
+    }
+
+    /// Changes the refresh-token Secret whatever is left: what was obtained is stored at once.
+    pub(super) async fn change_session(
+        &self,
+        key: &Key,
+        seen: &SecretMeta,
+        change: SecretChange,
+    ) -> Result<SecretMeta, ClusterError> {
+        let changed = self.ports.cluster().change(key, seen, change);
+        self.insist(Asked::Write, changed).await
+    }
+
+    /// Makes a call, if one is left.
+    pub(super) async fn ask<T>(
+        &self,
+        asked: Asked,
+        call: impl Future<Output = Result<T, ClusterError>>,
+    ) -> Result<T, ClusterError> {
+        let now = self.ports.clock().monotonic();
+        if let Some(wait) = self.memory.ration.wait(now) {
+            let wait = i64::try_from(wait.as_secs())
+                .unwrap_or(i64::MAX)
+                .saturating_add(1);
+            return Err(ClusterError::Rationed { wait });
+        }
+        self.insist(asked, call).await
+    }
+
+    async fn insist<T>(
+        &self,
+        asked: Asked,
+        call: impl Future<Output = Result<T, ClusterError>>,
+    ) -> Result<T, ClusterError> {
+        let answer = call.await;
+        if answer.is_err() {
+            let now = self.ports.clock().monotonic();
+            self.memory.ration.spend(asked.calls(), now);
+        }
+        answer
+    }
+}
