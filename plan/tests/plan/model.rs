@@ -65,6 +65,8 @@ pub struct World {
 pub enum Api {
     Well,
     RefusesWrites,
+    /// It is not asked: too much failed lately.
+    Rationed,
     Away,
 }
 

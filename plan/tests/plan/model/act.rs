@@ -53,6 +53,7 @@ impl World {
         let text = String::new();
         let what = match (self.api, asked) {
             (Api::Well, _) | (Api::RefusesWrites, Asked::Read) => return false,
+            (Api::Rationed, _) => Trouble::Rationed(7),
             (_, Asked::Delete) if *object == Object::Login => Trouble::DeleteRefused(text),
             (Api::RefusesWrites, _) => Trouble::WriteRefused(text),
             (Api::Away, _) => Trouble::Away(text, None),

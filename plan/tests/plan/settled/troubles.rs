@@ -95,6 +95,39 @@ fn only_what_the_api_server_did_not_answer_leaves_it_unsteady() {
     assert_eq!(known.unsteady, None);
 }
 
+/// Nothing was tried: it counts as no failure, and says nothing else than before.
+#[test]
+fn what_was_turned_away_waits_with_the_back_off_and_the_message_that_it_had() {
+    let mut known = Known::default();
+    let refused = Trouble::WriteRefused("a quota".to_owned());
+    trouble::with(&mut known, &healthy(), &token_object(), &refused, NOW);
+    let before = known.holds[&token_object()].clone();
+    let now = before.next_attempt_at.unwrap();
+    let s = Snapshot {
+        holds: known.holds.clone(),
+        ..healthy()
+    };
+    trouble::with(&mut known, &s, &token_object(), &Trouble::Rationed(7), now);
+    let held = &known.holds[&token_object()];
+    assert_eq!(held.next_attempt_at, Some(now.plus(7)));
+    assert_eq!(
+        (&held.refusal, held.consecutive),
+        (&before.refusal, before.consecutive)
+    );
+
+    let mut first = Known::default();
+    trouble::with(
+        &mut first,
+        &healthy(),
+        &token_object(),
+        &Trouble::Rationed(7),
+        NOW,
+    );
+    let held = &first.holds[&token_object()];
+    assert_eq!((held.next_attempt_at, held.consecutive), (Some(NOW.plus(7)), 0));
+    assert_eq!(held.refusal.reason, Reason::ClusterUnavailable);
+}
+
 #[test]
 fn what_an_outdated_spec_asks_for_waits_and_is_said_once() {
     let mut known = Known::default();
