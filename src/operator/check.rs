@@ -219,9 +219,10 @@ impl<'c> Checker<'c> {
 
 /// As the operator takes it in.
 fn decoded(object: &Object) -> Result<EntraCredentialSpec, Finding> {
-    let no_object = |_| Finding::at("", "is no object of Kubernetes");
     let metadata = object.value.get("metadata").unwrap_or(&Value::Null);
-    ObjectMeta::deserialize(metadata).map_err(no_object)?;
+    let told = "is not as Kubernetes takes it: the values of labels and annotations must be texts, say";
+    ObjectMeta::deserialize(metadata).map_err(|_| Finding::at("metadata", told))?;
+    let no_object = |_| Finding::at("", "is no object of Kubernetes");
     let seen = SeenCredential::deserialize(&object.value).map_err(no_object)?;
     let cannot_be_read = |problem| Finding::at("", format!("cannot be read by the operator: {problem}"));
     seen.into_credential()
