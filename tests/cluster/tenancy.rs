@@ -70,16 +70,29 @@ async fn attack(hostile: &Place, victim: &Place) {
             .login(&format!("{name}-login"), &nobody, "pw-guessed")
             .await;
     }
+    let (read, other) = (noise(180_000), noise(20_000));
+    let annotations = json!({"entra-operator.dev/claimed-by": read, "entra-operator.dev/anything": other});
     for n in 0..HEAVY {
-        let annotations = json!({
-            "entra-operator.dev/claimed-by": "x".repeat(100_000), "entra-operator.dev/anything": "x".repeat(100_000),
-        });
         let secret = json!({
             "apiVersion": "v1", "kind": "Secret", "type": "entra-operator.dev/login",
             "metadata": {"name": format!("heavy-{n}"), "annotations": annotations},
         });
         hostile.create_secret(secret).await;
     }
+}
+
+/// Text of which nothing can be made shorter.
+fn noise(length: usize) -> String {
+    let digits = std::iter::repeat_with(|| uuid::Uuid::new_v4().simple().to_string());
+    let letter = |digit: u8| {
+        char::from(if digit.is_ascii_digit() {
+            digit + (b'p' - b'0')
+        } else {
+            digit
+        })
+    };
+    let letters = digits.flat_map(|text| text.into_bytes().into_iter().map(letter).collect::<Vec<_>>());
+    letters.take(length).collect()
 }
 
 async fn connections(operator: &Operator) -> Vec<TcpStream> {
