@@ -36,7 +36,7 @@ fn trouble(s: &Snapshot, login: Option<(Reason, &str)>, now: Time) -> Option<(Re
     let of_tokens = s.tokens.iter().find_map(|t| trouble_of_token(s, t, now));
     let needs_login = !s.redeemable();
     if needs_login {
-        let of_hold = s.held(&Object::Session, now).map(told);
+        let of_hold = s.failed(&Object::Session, now).map(told);
         of_hold.or(of_login).or(of_session).or(of_tokens)
     } else {
         of_session.or(of_tokens).or(of_login)
@@ -73,20 +73,27 @@ pub(super) fn withheld_told(s: &Snapshot, now: Time) -> impl Iterator<Item = Tim
 impl Snapshot {
     /// What keeps the renewal of all tokens up: the refresh-token Secret, the client credential, or what was refused.
     pub fn failure_of_renewal(&self, now: Time) -> Option<&Failure> {
-        self.held(&Object::Session, now)
+        self.failed(&Object::Session, now)
             .or(self.failure.as_ref())
-            .or_else(|| self.held(&Object::Client, now))
+            .or_else(|| self.failed(&Object::Client, now))
             .or_else(|| self.common_failure())
     }
 
     /// What keeps one entry up: its Secret, or what was refused.
     pub fn failure_of_token<'s>(&'s self, t: &'s Token, now: Time) -> Option<&'s Failure> {
-        self.token_held(&t.name, now).or(t.failure.as_ref())
+        self.failed(&Object::Token(t.name.clone()), now)
+            .or_else(|| self.failed(&Object::Contents(t.name.clone()), now))
+            .or(t.failure.as_ref())
     }
 
     /// What keeps the login up.
     pub fn failure_of_login(&self, now: Time) -> Option<&Failure> {
-        self.held(&Object::Login, now).or(self.login_failure.as_ref())
+        self.failed(&Object::Login, now).or(self.login_failure.as_ref())
+    }
+
+    /// Why an object is held. Who only waits its turn has not failed, and soon has it: the others are told of.
+    fn failed(&self, object: &Object, now: Time) -> Option<&Failure> {
+        self.held(object, now).filter(|f| f.consecutive > 0)
     }
 }
 

@@ -20,6 +20,7 @@
 //! | [`mac`] | what is the same, without knowing what it is? |
 //! | [`metadata`] | which object, and which state of it? |
 //! | [`hold`] | what does the API server refuse? |
+//! | [`ration`] | how many calls to the API server may bring nothing? |
 //! | [`keys`] | which key seals, and what did another one seal? |
 //! | [`allowance`] | may a password be sent now, whoever asks? |
 //! | [`turns`], [`outages`] | whose turn is it, and who need not wait any longer? |
@@ -47,6 +48,7 @@ pub mod metadata;
 mod next_step;
 pub mod outages;
 pub mod policy;
+pub mod ration;
 pub mod reason;
 pub mod record;
 pub mod schedule;

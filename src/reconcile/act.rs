@@ -162,13 +162,9 @@ impl<P: Ports> Pass<'_, P> {
     /// Whether the namespace can take new objects: asked at most once a pass, before something is created, and before
     /// anything is sent that would bring what is created.
     async fn namespace_takes_more(&mut self) -> Result<(), ClusterError> {
-        let namespace = &self.credential.key.namespace;
         let active = match self.hand.active {
             Some(active) => active,
-            None => {
-                let active = self.ports.cluster().namespace_active(namespace);
-                self.ask(Asked::Read, active).await?
-            }
+            None => self.namespace_active().await?,
         };
         self.hand.active = Some(active);
         if active {

@@ -1,14 +1,15 @@
 //! What a process keeps of one credential between passes: what the plan knows, the pocket with answers that are not stored
 //! yet, and what was written last.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::material::{ClientAuthentication, LoginContent, Secret, StoredSession};
 use super::pocket::Pocket;
-use super::ration::Ration;
 use crate::api::EntraCredentialStatus;
 use crate::plan::allowance::Ticket;
 use crate::plan::metadata::Uid;
+use crate::plan::ration::Ration;
 use crate::plan::{Known, Time};
 
 /// Memory of one credential.
@@ -25,7 +26,7 @@ pub struct Memory {
     /// The ServiceAccount token by which the application proves who it is.
     pub account_token: Option<AccountToken>,
     /// What it used of the calls to the API server that may bring nothing.
-    pub ration: Ration,
+    pub ration: Mutex<Ration>,
     /// Status as it was written last.
     pub written: EntraCredentialStatus,
     /// The status that did not get through, and when it is written again.
@@ -50,10 +51,28 @@ pub struct Unwritten {
 }
 
 impl Memory {
+    /// How long to wait for the next call to the API server, if none is left.
+    pub fn rationed(&self, now: Duration) -> Option<Duration> {
+        self.ration().wait(millis(now)).map(Duration::from_millis)
+    }
+
+    /// So many calls brought nothing new.
+    pub fn spend(&self, calls: u64, now: Duration) {
+        self.ration().spend(calls, millis(now));
+    }
+
+    fn ration(&self) -> MutexGuard<'_, Ration> {
+        self.ration.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What was decided last, whether or not it could be written.
     pub fn decided(&self) -> &EntraCredentialStatus {
         self.unwritten.as_ref().map_or(&self.written, |u| &u.status)
     }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A token of a ServiceAccount.

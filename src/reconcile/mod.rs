@@ -15,7 +15,6 @@
 //! | `observe` | resource, look and memory → facts |
 //! | `act` | one step through the ports; the plan settles what comes of it |
 //! | `report` | status and Events |
-//! | `ration` | how many of its calls may fail |
 //! | [`audit`] | what auditors are told |
 //! | `leave` | whether a pass may still begin something |
 //! | `shared` | what the credentials of a process have in common |
@@ -44,7 +43,6 @@ pub mod packed;
 pub mod pass;
 pub mod pocket;
 pub mod ports;
-mod ration;
 mod report;
 pub mod rest;
 mod restore;

@@ -14,11 +14,11 @@ use crate::api::{
 };
 use crate::plan::answer::told;
 use crate::plan::conditions::{Condition, conditions};
-use crate::plan::schedule;
 use crate::plan::settle::{pass, trouble};
 use crate::plan::snapshot::{Failure, Login, Snapshot, Token};
 use crate::plan::word::Said;
 use crate::plan::{Decision, Time};
+use crate::plan::{ration, schedule};
 
 /// Longest message in a condition or failure, bytes.
 const MESSAGE: usize = 1024;
@@ -83,7 +83,7 @@ async fn write<P: Ports>(
             | ClusterError::Immutable
             | ClusterError::Rationed { .. } => None,
         };
-        memory.ration.spend(1, ports.clock().monotonic());
+        memory.spend(ration::READ, ports.clock().monotonic());
         memory.unwritten = Some(Box::new(Unwritten {
             status,
             tries,

@@ -7,7 +7,7 @@ use super::history::{History, Plan};
 use super::idp::{Issuer, Weather};
 use super::rules_passes::whole;
 use super::spells::{Spell, Target, Trouble};
-use super::users::{People, entry};
+use super::users::People;
 use super::wide::app;
 use super::world::World;
 
@@ -144,12 +144,7 @@ impl Act {
                 let other = "client-2".to_owned();
                 world.api.edit_credential(key, |r| r.spec.client_id = other);
             }
-            Self::Sixteen => {
-                world.changes_answers(key);
-                let all =
-                    ('a'..='p').map(|letter| entry(&key.name, letter, &[&format!("api-{letter}/.default")]));
-                world.api.edit_credential(key, |r| r.spec.tokens = all.collect());
-            }
+            Self::Sixteen => People::name_sixteen(world, key),
             Self::Suspend => world.api.edit_credential(key, |r| r.spec.suspend = true),
             Self::Lose => {
                 for letter in ["a", "b", "c"] {

@@ -47,7 +47,7 @@ fn put_anew(world: &mut World, at: &Key, kind: &str, keys: &[&str]) {
     world.api.put(at, object);
 }
 
-pub fn entry(credential: &str, letter: char, scopes: &[&str]) -> TokenSpec {
+fn entry(credential: &str, letter: char, scopes: &[&str]) -> TokenSpec {
     TokenSpec {
         secret_name: format!("{credential}-{letter}"),
         scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),
@@ -359,6 +359,14 @@ impl People {
         }
         world.book.reset(who, now);
         world.api.create_credential(who, resource.spec);
+    }
+
+    /// The spec names sixteen token Secrets.
+    pub fn name_sixteen(world: &mut World, who: &Key) {
+        world.changes_answers(who);
+        let scope = |letter| format!("api-{letter}/.default");
+        let all = ('a'..='p').map(|letter| entry(&who.name, letter, &[&scope(letter)]));
+        world.api.edit_credential(who, |r| r.spec.tokens = all.collect());
     }
 
     /// A new Secret with a client secret that is good.

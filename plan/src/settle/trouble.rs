@@ -202,7 +202,7 @@ fn rationed() -> Refusal {
     refusal(
         Reason::ClusterUnavailable,
         "other calls to the API server for this credential failed lately, and it waits its turn".to_owned(),
-        "it is tried by itself; see what is told of the others",
+        "it is tried by itself",
     )
 }
 

@@ -1,16 +1,16 @@
 //! The calls of a pass to the API server: none while too many of its credential brought nothing.
 
 use super::{Asked, Pass};
+use crate::plan::ration;
 use crate::reconcile::ports::{
     Clock, Cluster, ClusterError, Key, Ports, SecretChange, SecretMeta, SecretObject,
 };
 
 impl Asked {
-    /// Calls that brought nothing new when it fails: a write follows what was read for it.
-    const fn calls(self) -> u32 {
+    const fn calls(self) -> u64 {
         match self {
-            Self::Read => 1,
-            Self::Write | Self::Delete => 2,
+            Self::Read => ration::READ,
+            Self::Write | Self::Delete => ration::WRITE,
         }
     }
 }
@@ -50,6 +50,14 @@ impl<P: Ports> Pass<'_, P> {
         self.insist(Asked::Write, changed).await
     }
 
+    pub(super) async fn namespace_active(&self) -> Result<bool, ClusterError> {
+        let active = self
+            .ports
+            .cluster()
+            .namespace_active(&self.credential.key.namespace);
+        self.ask(Asked::Read, active).await
+    }
+
     /// Makes a call, if one is left.
     pub(super) async fn ask<T>(
         &self,
@@ -57,7 +65,7 @@ impl<P: Ports> Pass<'_, P> {
         call: impl Future<Output = Result<T, ClusterError>>,
     ) -> Result<T, ClusterError> {
         let now = self.ports.clock().monotonic();
-        if let Some(wait) = self.memory.ration.wait(now) {
+        if let Some(wait) = self.memory.rationed(now) {
             let wait = i64::try_from(wait.as_secs())
                 .unwrap_or(i64::MAX)
                 .saturating_add(1);
@@ -74,7 +82,7 @@ impl<P: Ports> Pass<'_, P> {
         let answer = call.await;
         if answer.is_err() {
             let now = self.ports.clock().monotonic();
-            self.memory.ration.spend(asked.calls(), now);
+            self.memory.spend(asked.calls(), now);
         }
         answer
     }

@@ -63,13 +63,11 @@ fn next_digits(text: &[u8]) -> Option<(usize, usize)> {
     loop {
         let (first, more) = text.get(before..)?.split_first_chunk::<YEAR>()?;
         // From the end: what is no digit there spares a look at the others.
-        match first.iter().rposition(|c| !is_digit(c)) {
-            Some(other) => before = before.saturating_add(other).saturating_add(1),
-            None => {
-                let more = more.iter().take_while(|c| is_digit(c)).count();
-                return Some((before, YEAR.saturating_add(more)));
-            }
-        }
+        let Some(other) = first.iter().rposition(|c| !is_digit(c)) else {
+            let more = more.iter().take_while(|c| is_digit(c)).count();
+            return Some((before, YEAR.saturating_add(more)));
+        };
+        before = before.saturating_add(other).saturating_add(1);
     }
 }
 

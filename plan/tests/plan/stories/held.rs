@@ -7,7 +7,7 @@ use entra_plan::reason::Reason;
 use entra_plan::settle::pass::{self, Allowed};
 use entra_plan::settle::store;
 use entra_plan::settle::trouble::{self, Trouble};
-use entra_plan::snapshot::{Claim, Content, LoginSecret, Pocket, Published, Snapshot, Token};
+use entra_plan::snapshot::{Claim, Content, Failure, LoginSecret, Pocket, Published, Snapshot, Token};
 use entra_plan::{Known, Object, Step};
 
 use super::super::build::*;
@@ -261,6 +261,29 @@ fn a_hold_has_its_own_back_off_and_ends_when_the_object_is_written() {
     assert!(known.failure.is_none() && known.holds.len() == 1);
     entra_plan::settle::tokens::published(&mut known, &s.tokens[0], version("9"), NOW);
     assert!(known.holds.is_empty());
+}
+
+/// The others are told of, and it is asked for in some seconds.
+#[test]
+fn who_was_never_asked_for_waits_and_has_not_failed() {
+    let waits = |object: Object| {
+        let unavailable = failure(Effect::Transient, Reason::ClusterUnavailable, Some(NOW.plus(7)));
+        let turned_away = Failure {
+            consecutive: 0,
+            ..unavailable
+        };
+        Snapshot {
+            holds: [(object, turned_away)].into(),
+            tokens: vec![pocketed("graph"), pocketed("mail")],
+            ..healthy()
+        }
+    };
+    let s = waits(token_of("graph"));
+    assert_eq!(step(&s), Step::Publish(names(&["mail"])));
+    assert_eq!(s.failure_of_token(&s.tokens[0], NOW), None);
+    assert_eq!(waits(Object::Session).failure_of_renewal(NOW), None);
+    assert_eq!(waits(Object::Client).failure_of_renewal(NOW), None);
+    assert_eq!(waits(Object::Login).failure_of_login(NOW), None);
 }
 
 #[test]
