@@ -38,11 +38,12 @@ async fn a_claimed_login_goes_with_its_credential() {
     let place = Place::new("along").await;
     let _operator = place.operator(OperatorOptions::default()).await;
     let (name, password) = user();
-    let refused = Rule::new(Fault::code(50126)).grant("password").user(&name);
+    let refused = Rule::new(Fault::code(700_016)).grant("password").user(&name);
     stage().await.simulator.script(refused.forever());
     place.credential("one", &[("one-api", &api_scope())]).await;
     place.login("one-login", &name, &password).await;
-    place.expect("one", "Ready", "False/WrongPassword").await;
+    place.expect("one", "Ready", "False/AppMisconfigured").await;
+    assert!(place.secret("one-login").await.is_some(), "it is kept");
     let credentials = place.credentials();
     credentials.delete("one", &DeleteParams::default()).await.unwrap();
     place
