@@ -61,13 +61,19 @@ async fn sends(user: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_sigterm_no_attempt_is_recorded_and_no_password_sent() {
-    let held = Held::at("sigterm", "GET", "/secrets/one-login").await;
-    let (place, user) = held.stopped().await;
-    assert_eq!(sends(&user).await, 0);
-    assert_eq!(place.secret_names().await, ["one-login"], "nothing was recorded");
-    let _next = place.operator(OperatorOptions::default()).await;
-    place.expect("one", "Ready", "True/Fresh").await;
-    assert_eq!(sends(&user).await, 1);
+    for (name, method) in [("sigterm-read", "GET"), ("sigterm-claimed", "PATCH")] {
+        let held = Held::at(name, method, "/secrets/one-login").await;
+        let (place, user) = held.stopped().await;
+        assert_eq!(sends(&user).await, 0, "{name}");
+        assert_eq!(
+            place.secret_names().await,
+            ["one-login"],
+            "{name}: nothing was recorded"
+        );
+        let _next = place.operator(OperatorOptions::default()).await;
+        place.expect("one", "Ready", "True/Fresh").await;
+        assert_eq!(sends(&user).await, 1, "{name}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
