@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use entra_lab::proxy::{Action, Canned, Rule, Trigger};
-use entra_lab::simulator::Gate;
+use entra_lab::simulator::{self, Fault, Gate};
 use entra_lab::stage::{OPERATOR, Operator, OperatorOptions};
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use crate::evidence::steps;
 use crate::relay::Relay;
-use crate::scene::{Place, api_scope, program, stage, user};
+use crate::scene::{Place, api_scope, graph_scope, program, stage, user};
 
 /// Name of the Lease.
 const NAME: &str = "entra-operator";
@@ -111,12 +111,29 @@ async fn a_leader_that_ends_is_followed_within_two_seconds() {
     assert!(longest <= HANDOVER, "{longest:?}");
 }
 
+/// A credential with a good token of which a leader remembers more than its status tells.
+async fn one_entry_is_blocked(place: &Place, credential: &str) {
+    let (name, password) = user();
+    let blocks = simulator::Rule::new(Fault::code(53003)).user(&name);
+    let blocks = blocks.grant("refresh_token").scope(&graph_scope());
+    stage().await.simulator.script(blocks.forever());
+    let (good, blocked) = (format!("{credential}-api"), format!("{credential}-graph"));
+    place
+        .credential(credential, &[(&good, &api_scope()), (&blocked, &graph_scope())])
+        .await;
+    place
+        .login(&format!("{credential}-login"), &name, &password)
+        .await;
+    place.expect(credential, "Ready", "False/BlockedByPolicy").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_leader_that_lost_the_lease_stands_by_and_can_lead_again() {
     let (place, _turn) = in_turn("demoted").await;
     let first = replica(&place, "replica-0").await;
     led_by(&place, "replica-0").await;
     let mut second = replica(&place, "replica-1").await;
+    one_entry_is_blocked(&place, "also").await;
     let (name, password) = user();
     place.credential("one", &[("one-api", &api_scope())]).await;
     place.login("one-login", &name, &password).await;
