@@ -172,7 +172,7 @@ pub struct Failure {
     pub refusal: Refusal,
     /// When, last.
     pub at: Time,
-    /// How often in a row.
+    /// How often in a row; 0: it only waits its turn, and was not tried.
     pub consecutive: u32,
     /// When to try again; `None`: not before something changes.
     pub next_attempt_at: Option<Time>,

@@ -46,6 +46,7 @@ pub const ANNOTATION_ALLOW_IDENTITY_CHANGE: &str = "entra-operator.dev/allow-ide
 pub mod annotation {
     use std::borrow::Borrow;
     use std::collections::BTreeMap;
+    use std::fmt;
 
     use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -139,8 +140,22 @@ pub mod annotation {
 
     impl<'de> Deserialize<'de> for Read {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            let name = String::deserialize(deserializer)?;
-            Self::of(&name).ok_or_else(|| de::Error::custom("no annotation that is read"))
+            deserializer.deserialize_str(Known)
+        }
+    }
+
+    /// Looks a name up where it stands, without a copy of it.
+    struct Known;
+
+    impl de::Visitor<'_> for Known {
+        type Value = Read;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an annotation that is read")
+        }
+
+        fn visit_str<E: de::Error>(self, name: &str) -> Result<Read, E> {
+            Read::of(name).ok_or_else(|| E::custom("no annotation that is read"))
         }
     }
 }
