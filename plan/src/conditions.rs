@@ -138,8 +138,17 @@ fn while_ready(s: &Snapshot, trouble: Option<(Reason, String)>, now: Time) -> (R
     }
 }
 
-/// Ready, with the three things that are worth saying all the same.
+/// What holds the look at a Secret that was touched: while nobody knows what is in it, not all is well.
+fn waits_to_be_seen<'s>(s: &'s Snapshot, t: &Token, now: Time) -> Option<&'s Failure> {
+    let contents = Object::Contents(t.name.clone());
+    t.is_unseen().then(|| s.held(&contents, now)).flatten()
+}
+
+/// Ready, with the four things that are worth saying all the same.
 fn all_well(s: &Snapshot, now: Time) -> (Reason, String) {
+    if let Some(waits) = s.tokens.iter().find_map(|t| waits_to_be_seen(s, t, now)) {
+        return (waits.refusal.reason, waits.refusal.told());
+    }
     if let Some(days) = s.client.ends_within(now) {
         let message = format!(
             "the client certificate expires within {days} days; upload a new one to the app registration, then replace the Secret"

@@ -3,7 +3,7 @@
 use entra_plan::answer::Effect;
 use entra_plan::hold::Holds;
 use entra_plan::reason::Reason;
-use entra_plan::snapshot::Withheld;
+use entra_plan::snapshot::{Failure, Withheld};
 use entra_plan::{Object, Time};
 
 use super::super::build::{NOW, failure, name};
@@ -30,7 +30,7 @@ pub fn withheld(c: &mut Choice<'_>) -> Option<Withheld> {
     }
 }
 
-/// What the API server refuses: nothing, or one object, put off or due again.
+/// What the API server refuses, or was not asked for: nothing, or one object, put off or due again.
 pub fn holds(c: &mut Choice<'_>) -> Holds {
     let one = match c.index(6) {
         0 => return Holds::new(),
@@ -41,5 +41,13 @@ pub fn holds(c: &mut Choice<'_>) -> Holds {
         _ => Object::Token(name("graph")),
     };
     let refused = failure(Effect::Transient, Reason::WriteRefused, Some(c.moment(&[40, -5])));
-    [(one, refused)].into()
+    let waits_its_turn = Failure {
+        consecutive: 0,
+        ..failure(
+            Effect::Transient,
+            Reason::ClusterUnavailable,
+            Some(c.moment(&[6, -5])),
+        )
+    };
+    [(one, if c.index(3) == 0 { waits_its_turn } else { refused })].into()
 }

@@ -23,6 +23,15 @@ fn refused(object: Object) -> Holds {
     [(object, refused)].into()
 }
 
+/// It was never asked for, and waits its turn.
+fn turned_away(object: Object) -> Holds {
+    let waits = Failure {
+        consecutive: 0,
+        ..failure(Effect::Transient, Reason::ClusterUnavailable, Some(NOW.plus(7)))
+    };
+    [(object, waits)].into()
+}
+
 fn held_back(object: Object, s: &Snapshot) -> Snapshot {
     Snapshot {
         holds: refused(object),
@@ -266,17 +275,10 @@ fn a_hold_has_its_own_back_off_and_ends_when_the_object_is_written() {
 /// The others are told of, and it is asked for in some seconds.
 #[test]
 fn who_was_never_asked_for_waits_and_has_not_failed() {
-    let waits = |object: Object| {
-        let unavailable = failure(Effect::Transient, Reason::ClusterUnavailable, Some(NOW.plus(7)));
-        let turned_away = Failure {
-            consecutive: 0,
-            ..unavailable
-        };
-        Snapshot {
-            holds: [(object, turned_away)].into(),
-            tokens: vec![pocketed("graph"), pocketed("mail")],
-            ..healthy()
-        }
+    let waits = |object: Object| Snapshot {
+        holds: turned_away(object),
+        tokens: vec![pocketed("graph"), pocketed("mail")],
+        ..healthy()
     };
     let s = waits(token_of("graph"));
     assert_eq!(step(&s), Step::Publish(names(&["mail"])));
@@ -284,6 +286,23 @@ fn who_was_never_asked_for_waits_and_has_not_failed() {
     assert_eq!(waits(Object::Session).failure_of_renewal(NOW), None);
     assert_eq!(waits(Object::Client).failure_of_renewal(NOW), None);
     assert_eq!(waits(Object::Login).failure_of_login(NOW), None);
+}
+
+/// What is in it may be wrong: "Fresh" would be a promise.
+#[test]
+fn a_touched_secret_that_was_not_looked_at_yet_is_not_called_fresh() {
+    let waits = |token: Token| {
+        rests(&Snapshot {
+            holds: turned_away(Object::Contents(name("graph"))),
+            tokens: vec![token],
+            ..healthy()
+        })
+    };
+    assert_eq!(
+        waits(untouched("graph")),
+        (Step::Idle, Reason::ClusterUnavailable, Some(7))
+    );
+    assert_eq!(waits(fresh_token("graph")).1, Reason::Fresh);
 }
 
 #[test]
