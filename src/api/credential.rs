@@ -266,17 +266,6 @@ pub enum ClientCredential {
     WorkloadIdentity(WorkloadIdentityRef),
 }
 
-impl ClientCredential {
-    /// The Secret that it names, if it names one.
-    pub fn secret_name(&self) -> Option<&str> {
-        match self {
-            Self::Secret(secret) => Some(&secret.secret_name),
-            Self::Certificate(certificate) => Some(&certificate.secret_name),
-            Self::WorkloadIdentity(_) => None,
-        }
-    }
-}
-
 /// Where a client secret is.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

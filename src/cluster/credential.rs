@@ -40,6 +40,11 @@ impl SeenCredential {
         key_of(&self.identity)
     }
 
+    /// What is read of it, if it fits the schema of this version.
+    pub fn credential(&self) -> Option<&Credential> {
+        self.credential.as_deref().ok()
+    }
+
     /// What is read of it; otherwise what does not fit the schema of this version, without any value.
     pub fn into_credential(self) -> Result<Box<Credential>, String> {
         self.credential

@@ -7,6 +7,7 @@
 //!   on, from where it was or with a new list. Only what it brings ends the doubling, not that it was asked for.
 //! - Where the right is missing, one watch of a scope asks for all that want the same right, every 10 s at the latest: they
 //!   are many, and all go on at once when it comes.
+//! - Client secrets and certificates are watched once something names one: [`Selects::is_named_first`].
 //! - It begins anew with a list where the version that it would go on from may be of another history, as after a restore
 //!   of etcd: when versions are seen to have gone back, and when it could not be resumed for a while, or for want of a
 //!   right. An API server that is asked to go on from a version that it has not reached yet is silent until then.
@@ -18,7 +19,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 
-use futures::stream::{BoxStream, SelectAll, Stream, StreamExt, select_all, unfold};
+use futures::stream::{BoxStream, SelectAll, Stream, StreamExt, once, select_all, unfold};
 use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::watcher;
 use kube::{Api, Resource};
@@ -77,6 +78,12 @@ impl Selects {
             TLS_TYPE => Some(Self::Certificates),
             _ => None,
         }
+    }
+
+    /// Whether a credential must name such a Secret before it is of any use. Most clusters hold many certificates, and
+    /// no client that signs in with one.
+    pub const fn is_named_first(self) -> bool {
+        matches!(self, Self::ClientSecrets | Self::Certificates)
     }
 
     fn config(self) -> watcher::Config {
@@ -151,23 +158,37 @@ pub fn secret_watches(scopes: &[Scope]) -> Vec<Watch> {
     all.collect()
 }
 
-/// Watches Secrets.
-pub fn watch_secrets(clients: &WatchClients, watches: &[Watch], rewound: &Rewound) -> SecretChanges {
+/// Watches Secrets, each watch from when it is `wanted`.
+pub fn watch_secrets<W>(
+    clients: &WatchClients,
+    watches: &[Watch],
+    rewound: &Rewound,
+    wanted: impl Fn(&Watch) -> W,
+) -> SecretChanges
+where
+    W: Future<Output = ()> + Send + 'static,
+{
     let mut doors: BTreeMap<Scope, Door> = BTreeMap::new();
     let each = |watch: &Watch| {
         let door = doors.entry(watch.scope.clone()).or_default().clone();
-        watch_selected(clients, watch.clone(), rewound.clone(), door)
+        let (api, wanted) = (api(clients, &watch.scope), wanted(watch));
+        let (watch, rewound) = (watch.clone(), rewound.clone());
+        let begun = async move {
+            wanted.await;
+            watch_selected(api, watch, rewound, door)
+        };
+        once(begun).flatten().boxed()
     };
     select_all(watches.iter().map(each))
 }
 
 fn watch_selected(
-    clients: &WatchClients,
+    api: Api<SeenSecret>,
     watch: Watch,
     rewound: Rewound,
     door: Door,
 ) -> BoxStream<'static, (Watch, Change<SeenSecret>)> {
-    let changes = changes(api(clients, &watch.scope), watch.selects.config(), rewound, door);
+    let changes = changes(api, watch.selects.config(), rewound, door);
     changes.map(move |change| (watch.clone(), change)).boxed()
 }
 

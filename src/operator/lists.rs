@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use kube::CustomResourceExt as _;
 use tokio::sync::watch;
@@ -19,6 +20,9 @@ pub(super) const WATCHES: &str = "watches";
 /// What is said where the API server knows no credentials.
 pub(super) const NOT_INSTALLED: &str =
     "the CustomResourceDefinition is not installed; apply the manifests in crds/";
+
+/// How long a credential waits for the first list of a watch that begins for it.
+const NAMED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Obstacles that are named at once: more would say no more.
 const NAMED: usize = 3;
@@ -55,6 +59,9 @@ enum Standing {
     Waits(Option<String>),
     /// It was listed.
     Listed,
+    /// It began late, because a credential names what it shows. Nobody is unready for that, and its first list is waited for
+    /// by that credential alone.
+    Named,
     /// The right to it, or its kind, is missing.
     Refused(String),
 }
@@ -115,6 +122,24 @@ impl Lists {
             tracing::warn!(namespace = %namespace, "a namespace to serve does not exist, or is being deleted; it is served when it comes");
         }
         self.tell(&state);
+    }
+
+    /// Something names a Secret that this watch shows: it begins, if it has not. Waits until it was listed, or cannot be,
+    /// but not for long: before that, that a Secret is absent means nothing.
+    pub(super) async fn know(&self, watch: &Watch) {
+        let watched = Watched::Secrets(watch.clone());
+        let is_new = !self.state().watched.contains_key(&watched);
+        if is_new {
+            self.stands(&watched, Standing::Named);
+        }
+        let known = self.until(|state| state.watched.get(&watched) != Some(&Standing::Named));
+        let _late = tokio::time::timeout(NAMED_WITHIN, known).await;
+    }
+
+    /// Waits until something names a Secret that this watch shows.
+    pub(super) async fn is_named(&self, watch: &Watch) {
+        let watched = Watched::Secrets(watch.clone());
+        self.until(|state| state.watched.contains_key(&watched)).await;
     }
 
     /// Whether all of a scope was listed.
@@ -205,7 +230,8 @@ impl State {
     }
 
     fn has_all_of(&self, scope: &Scope) -> bool {
-        self.of(scope).all(|(_, is)| *is == Standing::Listed)
+        self.of(scope)
+            .all(|(_, is)| matches!(is, Standing::Listed | Standing::Named))
     }
 
     fn serves_something(&self) -> bool {
@@ -227,7 +253,7 @@ impl State {
         let told = self.watched.values().filter_map(|is| match is {
             Standing::Waits(why) => why.clone(),
             Standing::Refused(why) => Some(why.clone()),
-            Standing::Listed => None,
+            Standing::Listed | Standing::Named => None,
         });
         told.chain(self.missing.iter().map(|ns| missing(ns))).collect()
     }
@@ -283,188 +309,4 @@ impl Watched {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use futures::FutureExt as _;
-
-    use super::*;
-    use crate::cluster::{scopes, secret_watches};
-
-    fn lists(namespaces: &[&str]) -> (Lists, Vec<Watched>) {
-        let namespaces: Vec<_> = namespaces.iter().map(|ns| (*ns).to_owned()).collect();
-        let scopes = scopes(&namespaces);
-        let secrets = secret_watches(&scopes).into_iter().map(Watched::Secrets);
-        let all: Vec<_> = scopes
-            .into_iter()
-            .map(Watched::Credentials)
-            .chain(secrets)
-            .collect();
-        let health = Arc::new(Health::new(&[(WATCHES, "-")], Arc::new(|| Duration::ZERO)));
-        (
-            Lists::new(health, Arc::new(Metrics::new(false)), all.clone()),
-            all,
-        )
-    }
-
-    fn failed(verb: &'static str, error: ClusterError) -> Interruption {
-        Interruption::Failed { verb, error }
-    }
-
-    fn forbidden() -> ClusterError {
-        ClusterError::Refused("the operator lacks the permission (RBAC)".to_owned())
-    }
-
-    fn is_in(watched: &Watched, namespace: &str) -> bool {
-        watched.scope().as_deref() == Some(namespace)
-    }
-
-    fn unserved(lists: &Lists) -> String {
-        let text = lists.metrics.encode().unwrap();
-        let line = text.lines().find(|l| l.starts_with("entra_namespaces_unserved "));
-        line.unwrap().rsplit(' ').next().unwrap().to_owned()
-    }
-
-    #[test]
-    fn ready_once_every_scope_was_listed() {
-        let (lists, all) = lists(&["a", "b"]);
-        for watched in &all {
-            assert!(!lists.health.ready().ok, "before the list of {watched:?}");
-            lists.listed(watched);
-        }
-        assert!(lists.health.ready().ok);
-        assert!(lists.health.ready().text.contains("[+] watches: ok"));
-    }
-
-    #[test]
-    fn a_namespace_that_may_not_be_read_is_named_by_its_rights_and_holds_up_no_other() {
-        let (lists, all) = lists(&["a", "b"]);
-        for watched in &all {
-            if is_in(watched, "b") {
-                lists.interrupted(watched, &failed("list", forbidden()));
-            } else {
-                lists.listed(watched);
-            }
-        }
-        let detail = lists.health.ready();
-        assert!(detail.ok, "{}", detail.text);
-        for right in ["entracredentials.entra-operator.dev", "secrets"] {
-            let named = format!(
-                "cannot list {right} in the namespace b: the API server refused the call: the operator lacks the permission (RBAC)"
-            );
-            assert_eq!(detail.text.matches(&named).count(), 1, "{}", detail.text);
-        }
-        assert_eq!(unserved(&lists), "1");
-        for watched in &all {
-            lists.listed(watched);
-        }
-        assert!(lists.health.ready().text.contains("[+] watches: ok"));
-        assert_eq!(unserved(&lists), "0");
-    }
-
-    #[test]
-    fn what_waits_for_a_missing_right_holds_nobody_up() {
-        let (lists, all) = lists(&["a", "b"]);
-        for watched in all {
-            match &watched {
-                Watched::Secrets(_) if is_in(&watched, "b") => {
-                    lists.interrupted(&watched, &failed("list", forbidden()));
-                }
-                // Credentials are listed once the Secrets are known.
-                Watched::Credentials(_) if is_in(&watched, "b") => {}
-                Watched::Credentials(_) | Watched::Secrets(_) => lists.listed(&watched),
-            }
-        }
-        assert!(lists.health.ready().ok, "{}", lists.health.ready().text);
-    }
-
-    #[test]
-    fn who_may_read_nothing_is_not_ready() {
-        let (lists, all) = lists(&[]);
-        for watched in all {
-            lists.interrupted(&watched, &failed("list", forbidden()));
-        }
-        assert!(!lists.health.ready().ok);
-        assert!(
-            lists
-                .health
-                .ready()
-                .text
-                .contains("cannot list secrets in all namespaces")
-        );
-        assert!(lists.secrets_known().now_or_never().is_none());
-    }
-
-    #[test]
-    fn secrets_are_known_once_what_can_be_read_was_listed() {
-        let (lists, all) = lists(&["a", "b"]);
-        let secrets = |watched: &&Watched| matches!(watched, Watched::Secrets(_));
-        for watched in all.iter().filter(secrets).filter(|w| is_in(w, "b")) {
-            lists.interrupted(watched, &failed("list", forbidden()));
-        }
-        for watched in all.iter().filter(secrets).filter(|w| is_in(w, "a")) {
-            assert!(lists.secrets_known().now_or_never().is_none(), "{watched:?}");
-            lists.listed(watched);
-        }
-        assert!(lists.secrets_known().now_or_never().is_some());
-        let of = |namespace: &str| Some(Arc::from(namespace));
-        assert!(lists.secrets_of(&of("a")).now_or_never().is_some());
-        assert!(lists.secrets_of(&of("b")).now_or_never().is_none());
-    }
-
-    #[test]
-    fn a_namespace_that_does_not_exist_is_told_and_holds_nobody_up() {
-        let (lists, all) = lists(&["a", "b"]);
-        for watched in &all {
-            lists.listed(watched);
-        }
-        lists.looked_for(&Arc::from("b"), false);
-        let detail = lists.health.ready();
-        assert!(
-            detail.ok && detail.text.contains("the namespace b does not exist"),
-            "{}",
-            detail.text
-        );
-        assert_eq!(unserved(&lists), "1");
-        lists.looked_for(&Arc::from("b"), true);
-        assert!(lists.health.ready().text.contains("[+] watches: ok"));
-    }
-
-    #[test]
-    fn a_missing_crd_is_told() {
-        let (lists, all) = lists(&[]);
-        for watched in &all {
-            lists.listed(watched);
-        }
-        lists.interrupted(
-            &Watched::Credentials(None),
-            &failed("list", ClusterError::NotFound),
-        );
-        let text = lists.health.ready().text;
-        assert!(
-            !lists.health.ready().ok
-                && text.contains("the CustomResourceDefinition is not installed")
-                && text.contains("in all namespaces"),
-            "{text}"
-        );
-    }
-
-    #[test]
-    fn a_right_that_is_taken_away_ends_readiness_and_an_outage_does_not() {
-        let (lists, all) = lists(&["a"]);
-        for watched in &all {
-            lists.listed(watched);
-        }
-        let away = ClusterError::Unavailable {
-            text: "gone".to_owned(),
-            retry_after: None,
-        };
-        lists.interrupted(&all[0], &failed("watch", away));
-        assert!(lists.health.ready().ok, "an outage");
-        lists.interrupted(&all[0], &failed("watch", forbidden()));
-        assert!(!lists.health.ready().ok);
-        assert!(lists.health.ready().text.contains("cannot watch"));
-        lists.listed(&all[0]);
-        assert!(lists.health.ready().ok);
-    }
-}
+mod tests;

@@ -24,7 +24,7 @@ use super::namespaces;
 use super::proxies;
 use super::roots::Roots;
 use super::view::StoreView;
-use super::watches::{credentials_of, follow_credentials, follow_secrets};
+use super::watches::{after_what_they_name, credentials_of, follow_credentials, follow_secrets};
 use crate::cluster::{self, ConnectError, KubeCluster, Reporter, SecretStore, WatchClients};
 use crate::entra::{self, Authorities, BuildError, DeclarationError, Peer};
 use crate::plan::policy::Policy;
@@ -218,10 +218,19 @@ impl Base {
 
     async fn work(self, authorities: Authorities) -> Result<(), RunError> {
         let lists = Arc::new(self.lists());
+        let named = |watch: &cluster::Watch| {
+            let (watch, lists) = (watch.clone(), Arc::clone(&lists));
+            async move {
+                if watch.selects.is_named_first() {
+                    lists.is_named(&watch).await;
+                }
+            }
+        };
         let secrets = cluster::watch_secrets(
             &self.watching,
             &cluster::secret_watches(&self.scopes),
             &self.store.rewound(),
+            named,
         );
         let (relay, changes) = tokio::sync::mpsc::unbounded_channel();
         let feeding = {
@@ -303,9 +312,10 @@ impl Base {
     }
 
     fn lists(&self) -> Lists {
-        let secrets = cluster::secret_watches(&self.scopes);
+        let at_once = |watch: &cluster::Watch| !watch.selects.is_named_first();
+        let secrets = cluster::secret_watches(&self.scopes).into_iter().filter(at_once);
         let credentials = self.scopes.iter().cloned().map(Watched::Credentials);
-        let all = credentials.chain(secrets.into_iter().map(Watched::Secrets));
+        let all = credentials.chain(secrets.map(Watched::Secrets));
         Lists::new(Arc::clone(&self.health), Arc::clone(&self.metrics), all)
     }
 
@@ -329,6 +339,7 @@ impl Base {
         self.measure(&controller, keys.ring().clone());
         let each = |scope: &cluster::Scope| {
             let credentials = cluster::watch_credentials(&self.watching, scope.clone(), self.store.rewound());
+            let credentials = after_what_they_name(credentials, Arc::clone(&lists));
             credentials_of(scope.clone(), credentials, Arc::clone(&lists))
         };
         let credentials = select_all(self.scopes.iter().map(each));

@@ -42,7 +42,8 @@ impl View for StoreView {
     }
 }
 
-const fn selects(kind: Kind) -> Selects {
+/// The watch that shows Secrets of this kind.
+pub(super) const fn selects(kind: Kind) -> Selects {
     match kind {
         Kind::Login => Selects::Logins,
         Kind::Session => Selects::RefreshTokens,

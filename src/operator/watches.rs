@@ -9,7 +9,10 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::controller::Controller;
 use super::lists::{Lists, Watched};
-use crate::cluster::{Altered, Change, CredentialChanges, Scope, SecretChanges, SecretStore, SeenCredential};
+use super::view::selects;
+use crate::cluster::{
+    Altered, Change, CredentialChanges, Scope, SecretChanges, SecretStore, SeenCredential, Selects, Watch,
+};
 use crate::reconcile::Credential;
 use crate::reconcile::ports::{Key, Ports};
 
@@ -24,6 +27,33 @@ pub(super) fn credentials_of<T: Send + 'static>(
         changes
     };
     once(known).flatten().boxed()
+}
+
+/// Credentials, each after what its client's Secret names is watched.
+pub(super) fn after_what_they_name(
+    changes: BoxStream<'static, (Scope, Change<SeenCredential>)>,
+    lists: Arc<Lists>,
+) -> BoxStream<'static, (Scope, Change<SeenCredential>)> {
+    let known = move |(scope, change): (Scope, Change<SeenCredential>)| {
+        let lists = Arc::clone(&lists);
+        async move {
+            if let Some(selects) = selected(&change) {
+                let scope = scope.clone();
+                lists.know(&Watch { selects, scope }).await;
+            }
+            (scope, change)
+        }
+    };
+    changes.then(known).boxed()
+}
+
+/// The watch that shows its client's Secret.
+fn selected(change: &Change<SeenCredential>) -> Option<Selects> {
+    let Change::Applied(object) = change else {
+        return None;
+    };
+    let (kind, _) = object.credential()?.client_secret()?;
+    Some(selects(kind))
 }
 
 /// Takes in what happens to credentials, until the stream ends. `lists` hears what was listed, and what could not be.

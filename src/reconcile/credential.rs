@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::ports::{Key, Owner};
+use super::ports::{Key, Kind, Owner};
 use super::stamp;
 use crate::api::{ClientCredential, EntraCredentialSpec, EntraCredentialStatus, Realm, TokenSpec};
 use crate::plan::metadata::{EntryName, Uid};
@@ -62,10 +62,18 @@ impl Credential {
         self.sibling(&crate::api::refresh_token_secret(&self.key.name))
     }
 
+    /// Kind and name of the Secret that holds its client credential, if a Secret does.
+    pub fn client_secret(&self) -> Option<(Kind, &str)> {
+        match self.spec.client_credential.as_ref()? {
+            ClientCredential::Secret(s) => Some((Kind::ClientSecret, &s.secret_name)),
+            ClientCredential::Certificate(c) => Some((Kind::Certificate, &c.secret_name)),
+            ClientCredential::WorkloadIdentity(_) => None,
+        }
+    }
+
     /// Keys of the Secrets that its spec names, and of its refresh token's.
     pub fn secrets(&self) -> BTreeSet<Key> {
-        let client = self.spec.client_credential.as_ref();
-        let client = client.and_then(ClientCredential::secret_name);
+        let client = self.client_secret().map(|(_, name)| name);
         let tokens = self.spec.tokens.iter().map(|t| t.secret_name.as_str());
         let named = tokens.chain(client).map(|name| self.sibling(name));
         named.chain([self.login_key(), self.session_key()]).collect()

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use super::credential::Credential;
 use super::ports::{Kind, Ports, SecretMeta, View};
-use crate::api::ClientCredential;
 use crate::plan::Object;
 use crate::plan::metadata::EntryName;
 
@@ -29,7 +28,7 @@ impl Look {
     pub(super) fn take<P: Ports>(ports: &P, credential: &Credential) -> Self {
         let view = ports.view();
         let spec = &credential.spec;
-        let client = spec.client_credential.as_ref().and_then(client_secret);
+        let client = credential.client_secret();
         let named = spec.tokens.iter().filter_map(|entry| {
             let meta = view.secret(Kind::Token, &credential.sibling(&entry.secret_name))?;
             Some((EntryName(entry.secret_name.clone()), meta))
@@ -53,14 +52,5 @@ impl Look {
             Object::Client => self.client.as_ref(),
             Object::Token(name) | Object::Contents(name) => self.tokens.get(name),
         }
-    }
-}
-
-/// Kind and name of the Secret that holds a client credential, if a Secret does.
-fn client_secret(client: &ClientCredential) -> Option<(Kind, &str)> {
-    match client {
-        ClientCredential::Secret(s) => Some((Kind::ClientSecret, &s.secret_name)),
-        ClientCredential::Certificate(c) => Some((Kind::Certificate, &c.secret_name)),
-        ClientCredential::WorkloadIdentity(_) => None,
     }
 }

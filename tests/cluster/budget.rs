@@ -86,18 +86,37 @@ fn assert_lean(request: &proxy::Entry) {
     }
 }
 
+/// Most clusters hold many certificates, and no client that signs in with one.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_token_costs_two_writes_and_one_read_and_a_client_secret_one_read_more() {
-    let place = Place::new("budget").await;
-    let _operator = place.operator(OperatorOptions::default()).await;
+async fn certificates_are_watched_once_a_credential_names_one() {
+    let place = Place::new("named").await;
+    let proxy = api_proxy().await;
+    let _operator = place.operator(through(&proxy, OperatorOptions::default())).await;
+    let watched = |kind: &str| {
+        let asked = proxy.journal().requests();
+        asked.iter().any(|request| request.path.contains(kind))
+    };
     let (public, confidential) = (user(), user());
+    place.credential("public", &[("public-api", &api_scope())]).await;
+    place.login("public-login", &public.0, &public.1).await;
+    place.expect("public", "Ready", "True/Fresh").await;
+    assert!(watched("refresh-token") && !watched("client-secret") && !watched("tls"));
+    confidential_client(&place).await;
+    place
+        .login("secret-login", &confidential.0, &confidential.1)
+        .await;
+    place.expect("secret", "Ready", "True/Fresh").await;
+    assert!(watched("client-secret") && !watched("tls"));
+}
+
+/// A credential `secret` whose client has a secret.
+async fn confidential_client(place: &Place) {
     place
         .put_secret(json!({
             "metadata": {"name": "client"}, "type": "entra-operator.dev/client-secret",
             "stringData": {"secret": CLIENT_SECRET},
         }))
         .await;
-    place.credential("public", &[("public-api", &api_scope())]).await;
     place
         .apply(
             "secret",
@@ -109,6 +128,15 @@ async fn one_token_costs_two_writes_and_one_read_and_a_client_secret_one_read_mo
             }),
         )
         .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_token_costs_two_writes_and_one_read_and_a_client_secret_one_read_more() {
+    let place = Place::new("budget").await;
+    let _operator = place.operator(OperatorOptions::default()).await;
+    let (public, confidential) = (user(), user());
+    place.credential("public", &[("public-api", &api_scope())]).await;
+    confidential_client(&place).await;
     place.login("public-login", &public.0, &public.1).await;
     place
         .login("secret-login", &confidential.0, &confidential.1)

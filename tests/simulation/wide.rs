@@ -136,14 +136,9 @@ impl People {
 
     /// The content of a client credential, where there is one.
     fn change_content(world: &mut World, who: &Key) {
-        let named = world
-            .api
-            .credential(who)
-            .and_then(|c| c.spec.client_credential)
-            .as_ref()
-            .and_then(ClientCredential::secret_name)
-            .map(str::to_owned);
-        if let Some(object) = named.and_then(|_| world.api.secrets.get(&app(who))) {
+        let client = world.api.credential(who).and_then(|c| c.spec.client_credential);
+        let in_secret = client.filter(|client| !matches!(client, ClientCredential::WorkloadIdentity(_)));
+        if let Some(object) = in_secret.and_then(|_| world.api.secrets.get(&app(who))) {
             let good = is_refused(object);
             world.change_client(who, good);
         } else {

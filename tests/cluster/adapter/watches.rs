@@ -7,6 +7,7 @@ use entra_operator::api::{CLIENT_SECRET_TYPE, IS_TOKEN, LABEL_TOKEN, LOGIN_TYPE,
 use entra_operator::cluster::{Change, Selects, scopes, secret_watches, watch_credentials, watch_secrets};
 use entra_operator::plan::metadata::Version;
 use futures::StreamExt;
+use futures::future::ready;
 use kube::ResourceExt;
 use kube::api::DeleteParams;
 use serde_json::json;
@@ -73,7 +74,8 @@ async fn a_list_tells_whether_etcd_was_set_back() {
 /// Feeds the store from the watches.
 fn follow(world: &World) -> tokio::task::JoinHandle<()> {
     let watches = secret_watches(&scopes(std::slice::from_ref(&world.namespace)));
-    let mut changes = watch_secrets(&world.client.clone().into(), &watches, &world.store.rewound());
+    let clients = world.client.clone().into();
+    let mut changes = watch_secrets(&clients, &watches, &world.store.rewound(), |_| ready(()));
     let store = Arc::clone(&world.store);
     tokio::spawn(async move {
         while let Some((watch, change)) = changes.next().await {
