@@ -42,9 +42,11 @@ impl Step {
     pub fn objects(&self) -> Vec<Object> {
         let tokens = |names: &[EntryName]| names.iter().cloned().map(Object::Token).collect();
         match self {
-            Self::ReadLogin | Self::ClaimLogin | Self::DeleteLogin | Self::RecordAttempt { .. } => {
-                vec![Object::Login]
-            }
+            Self::ReadLogin
+            | Self::ReadToSignIn
+            | Self::ClaimLogin
+            | Self::DeleteLogin
+            | Self::RecordAttempt { .. } => vec![Object::Login],
             Self::Exchange { .. } => vec![Object::Login, Object::Client],
             Self::ReadSession | Self::ReadToRenew(_) | Self::Store | Self::Reseal => vec![Object::Session],
             Self::ReadClient => vec![Object::Client],

@@ -161,7 +161,10 @@ pub fn violations(s: &Snapshot, decision: &Decision, now: Time) -> Vec<Rule> {
         Rule::HeldWaits,
     );
     must(
-        !matches!(decision.step, Step::RecordAttempt { .. } | Step::Redeem(_)) || s.withheld(now).is_none(),
+        !matches!(
+            decision.step,
+            Step::ReadToSignIn | Step::RecordAttempt { .. } | Step::Redeem(_)
+        ) || s.withheld(now).is_none(),
         Rule::PermitAwaited,
     );
     must(allowed(s, &decision.step), Rule::PolicyKept);
@@ -254,6 +257,7 @@ fn of_step(s: &Snapshot, step: &Step, now: Time, must: &mut Must<'_>) {
             Rule::LockedIsNotEmpty,
         ),
         Step::ReadLogin
+        | Step::ReadToSignIn
         | Step::ReadSession
         | Step::ReadToRenew(_)
         | Step::ReadClient

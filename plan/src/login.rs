@@ -1,10 +1,12 @@
 //! What the login Secret asks for: read, claim, record, exchange, delete, or hold with a reason.
 
+mod attempt;
+
 use super::client::Client;
 use super::hold::Object;
 use super::metadata::EntryName;
 use super::policy::Permission;
-use super::record::{Attempt, Changed, ContentMac, Entry, FirstForm, Inputs, Record, Verdict};
+use super::record::{Changed, ContentMac, Entry, Inputs, Record, Verdict};
 use super::schedule;
 use super::snapshot::{
     Claim, Content, LastLogin, LastVerdict, Login, LoginSecret, Opened, Ownership, Snapshot,
@@ -62,7 +64,9 @@ pub(super) fn flow(s: &Snapshot, now: Time) -> Flow {
 fn permitted(s: &Snapshot, flow: Flow, now: Time) -> Flow {
     let begins = matches!(
         &flow,
-        Flow::Start(Step::ClaimLogin | Step::RecordAttempt { .. } | Step::Exchange { .. })
+        Flow::Start(
+            Step::ReadToSignIn | Step::ClaimLogin | Step::RecordAttempt { .. } | Step::Exchange { .. }
+        )
     );
     if begins && s.permissions.target == Permission::Unresolved {
         resolve_first(s, now)
@@ -176,7 +180,8 @@ fn present(s: &Snapshot, login: &LoginSecret, now: Time) -> Flow {
         return hold;
     }
     match (&login.content, login.claim) {
-        (Content::Unread, _) | (_, Claim::Unchecked) => Flow::Start(Step::ReadLogin),
+        (Content::Unread, _) => read(s, now),
+        (_, Claim::Unchecked) => Flow::Start(Step::ReadLogin),
         (Content::Invalid(problem), _) => Flow::hold(Reason::InvalidLoginSecret, problem, None),
         (Content::Forbidden(problem), _) => Flow::hold(Reason::NotAllowed, problem, None),
         (Content::Valid { .. }, Claim::Held) => Flow::hold(
@@ -187,6 +192,22 @@ fn present(s: &Snapshot, login: &LoginSecret, now: Time) -> Flow {
         (Content::Valid { .. }, Claim::Free) => Flow::Start(Step::ClaimLogin),
         (Content::Valid { mac }, Claim::Ours) => claimed(s, login, mac, now),
     }
+}
+
+/// A crowd of first sign-ins waits unread for leave to send: nothing is kept of it, and no call is made for it. What an earlier
+/// sign-in left may say that the login is to be deleted, or not to be sent again: then it is read at once.
+fn read(s: &Snapshot, now: Time) -> Flow {
+    if s.session.ownership != Ownership::Absent {
+        return Flow::Start(Step::ReadLogin);
+    }
+    waits_for_leave(s, now).unwrap_or(Flow::Start(Step::ReadToSignIn))
+}
+
+fn waits_for_leave(s: &Snapshot, now: Time) -> Option<Flow> {
+    let w = s.withheld(now)?;
+    let reason = if w.long { w.reason } else { Reason::LoggingIn };
+    let message = format!("the sign-in waits: {}", w.message);
+    Some(Flow::hold(reason, message, Some(w.until)))
 }
 
 /// A login that the clear annotations show to be settled: nothing is read for it, not even after a restart.
@@ -410,9 +431,8 @@ fn open(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
 
 /// Records an attempt, unless it must wait for its turn or for a permit.
 fn send(s: &Snapshot, login: &LoginSecret, entry: &Entry, now: Time) -> Flow {
-    if let Some(w) = s.withheld(now) {
-        let reason = if w.long { w.reason } else { Reason::LoggingIn };
-        return Flow::hold(reason, format!("the sign-in waits: {}", w.message), Some(w.until));
+    if let Some(waits) = waits_for_leave(s, now) {
+        return waits;
     }
     let paused = entry
         .spaced(schedule::AFTER_LOST, now)
@@ -450,40 +470,4 @@ fn next_entry(s: &Snapshot, login: &LoginSecret, entry: &Entry) -> Option<EntryN
 
 fn last_verdict(s: &Snapshot) -> Option<LastVerdict> {
     s.session.last_login.as_ref().and_then(|l| l.verdict)
-}
-
-impl Record {
-    /// Writes down that `attempt` is about to be sent from `login`.
-    pub fn begin(&mut self, attempt: Attempt, s: &Snapshot, login: &LoginSecret, now: Time) {
-        let inputs = inputs(s, login);
-        let e = self.entry_mut(&attempt.content);
-        let changed = inputs.changed_since(e.inputs.as_ref()) != Changed::No;
-        let word = s.word_for(e, now);
-        if changed || word.is_some() {
-            e.refused_entries.clear();
-            e.proven = 0;
-        }
-        match e.verdict {
-            // It stays condemned: an interrupted send is not repeated without another word.
-            Verdict::Wrong => {
-                e.lifts.retain(|at| now.since(*at) < schedule::DAY);
-                e.lifts.push(now);
-            }
-            Verdict::Accepted => {}
-            Verdict::Open | Verdict::Kept(_) => e.verdict = Verdict::Open,
-        }
-        e.unanswered += 1;
-        e.sends += 1;
-        e.login_uid = Some(login.uid.clone());
-        e.last_sent_at = Some(now);
-        e.next_attempt_at = None;
-        e.inputs = Some(inputs);
-        e.first_form = FirstForm(format!(
-            "{};leave={}",
-            s.object.first_form.0, login.allows_identity_change
-        ));
-        e.word_before = e.word;
-        e.word = s.word(now).or(e.word);
-        self.attempt = Some(attempt);
-    }
 }

@@ -11,6 +11,8 @@ use crate::reason::Reason;
 pub enum Step {
     /// Read the login Secret, and whether the credential that claimed it still lives.
     ReadLogin,
+    /// The same, to sign in for the first time: not without leave to send.
+    ReadToSignIn,
     /// Read and open the refresh-token Secret.
     ReadSession,
     /// The same, to redeem for this entry: not without leave to send.
@@ -70,6 +72,7 @@ impl Step {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::ReadLogin => "ReadLogin",
+            Self::ReadToSignIn => "ReadToSignIn",
             Self::ReadSession => "ReadSession",
             Self::ReadToRenew(_) => "ReadToRenew",
             Self::ReadClient => "ReadClient",
@@ -104,7 +107,8 @@ impl Step {
     pub const fn begins(&self) -> bool {
         matches!(
             self,
-            Self::ClaimLogin
+            Self::ReadToSignIn
+                | Self::ClaimLogin
                 | Self::RecordAttempt { .. }
                 | Self::ReadToRenew(_)
                 | Self::Redeem(_)

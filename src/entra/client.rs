@@ -27,7 +27,7 @@ use crate::plan::schedule::Life;
 use crate::plan::snapshot::Binding;
 use crate::reconcile::material::{ClientAuthentication, ClientCertificate, LoginContent, StoredSession};
 use crate::reconcile::ports::{
-    AuthorityRefused, Clock, Key, Later, Outcome, Provider, Request, Tokens, Wanted,
+    AuthorityRefused, Called, Clock, Later, Outcome, Provider, Request, Tokens, Wanted,
 };
 
 /// Sends sign-ins and redemptions to Entra ID.
@@ -174,8 +174,8 @@ impl Client {
         self.tokens(&attempt, departing, request).await
     }
 
-    /// The next credential that the gate calls: a slot is kept for it, or a provider that put it off answers again.
-    pub async fn turn(&self) -> Key {
+    /// The next credential that the gate calls.
+    pub async fn turn(&self) -> Called {
         self.gate.turn().await
     }
 

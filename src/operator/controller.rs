@@ -18,7 +18,7 @@ use super::passes::Passes;
 use super::queue::Queue;
 use crate::api::refresh_token_secret;
 use crate::plan::settle;
-use crate::reconcile::ports::{Clock, Key, Ports};
+use crate::reconcile::ports::{Called, Clock, Key, Ports};
 use crate::reconcile::{Credential, Leave, Shared, ToldTime, pass, stamp};
 
 /// How often wake times are looked at.
@@ -72,10 +72,13 @@ impl<P: Ports> Controller<P> {
     }
 
     /// It waits to call the provider, and its turn has come, or a provider that put it off answers again.
-    pub(super) fn called(&self, key: &Key) {
-        if let Some(entry) = self.entry(key) {
-            entry.called.store(true, Ordering::Release);
-            self.queue.trigger(key);
+    pub(super) fn called(&self, called: &Called) {
+        let (Called::Place(key) | Called::Answers(key)) = called;
+        let Some(entry) = self.entry(key) else { return };
+        entry.called.store(true, Ordering::Release);
+        match called {
+            Called::Place(_) => self.queue.call(key),
+            Called::Answers(_) => self.queue.trigger(key),
         }
     }
 

@@ -174,11 +174,16 @@ impl Entry {
 
     /// As this process decided it last; before its first pass as it is told.
     pub(super) fn decided(&self, key: &Key) -> Seen {
-        let decided = match self.remembered.try_lock().as_deref().map(Remembered::more) {
-            Ok(memory) => memory.and_then(|memory| Seen::decided(key, memory)),
-            Err(_) => self.shown_meanwhile(key),
+        let Ok(remembered) = self.remembered.try_lock() else {
+            return self
+                .shown_meanwhile(key)
+                .unwrap_or_else(|| self.shown_as_told(key));
         };
-        decided.unwrap_or_else(|| self.shown_as_told(key))
+        let decided = remembered.more().and_then(|memory| Seen::decided(key, memory));
+        decided.unwrap_or_else(|| Seen {
+            login_waiting_since: remembered.login_waiting_since(),
+            ..self.shown_as_told(key)
+        })
     }
 
     /// A pass begins, and holds the memory until it ends.

@@ -1,11 +1,12 @@
 //! Which credential gets a pass next: one at a time each, turn by turn over the namespaces, inside one the soonest expiry
-//! first.
+//! first. Before them all goes who was called because a slot for its call is kept: it had its turn already, and the slot
+//! serves nobody until it comes.
 //!
 //! Wake times are wall-clock times in an ordered map that is looked at eight times a second, so there is no timer that a
 //! suspended node could sleep through, and a lost watch event delays nothing for longer than its wake time. They are whole
 //! seconds: what is due in the present one is spread over it, so that it needs no connection for each at its beginning.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -26,6 +27,8 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
+    /// A slot is kept for them: no more than there are slots.
+    called: VecDeque<Key>,
     /// Waiting for a pass, by namespace.
     ready: Turns<Arc<str>, Key>,
     /// To be looked at later.
@@ -37,10 +40,17 @@ struct State {
 struct Slot {
     urgency: Time,
     wake: Option<Time>,
-    ready: bool,
     running: bool,
-    /// Something changed while it was running.
-    again: bool,
+    /// Where it waits for a pass; while one is running, where it will wait for another.
+    waits: Option<Line>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Line {
+    /// For its turn.
+    Turn,
+    /// Before all others: a slot for its call is kept.
+    Called,
 }
 
 impl Default for Slot {
@@ -49,9 +59,8 @@ impl Default for Slot {
         Self {
             urgency: Time(0),
             wake: None,
-            ready: false,
             running: false,
-            again: false,
+            waits: None,
         }
     }
 }
@@ -60,6 +69,12 @@ impl Queue {
     /// Something about this credential changed.
     pub(super) fn trigger(&self, key: &Key) {
         self.lock().trigger(key);
+        self.filled.notify_one();
+    }
+
+    /// A slot for the call of this credential is kept: it goes first.
+    pub(super) fn call(&self, key: &Key) {
+        self.lock().call(key);
         self.filled.notify_one();
     }
 
@@ -93,6 +108,7 @@ impl Queue {
         let mut state = self.lock();
         if let Some(slot) = state.slots.remove(key) {
             state.ready.leave(&key.namespace, slot.urgency, key.clone());
+            state.called.retain(|called| called != key);
             state.unwake(key, slot);
         }
     }
@@ -102,8 +118,9 @@ impl Queue {
         let state = self.lock();
         let asleep = state.wakes.first().map(|(at, _)| *at);
         let waiting = state
-            .ready
+            .called
             .iter()
+            .chain(state.ready.iter())
             .filter_map(|key| state.slots.get(key)?.wake)
             .min();
         asleep
@@ -121,13 +138,26 @@ impl Queue {
 impl State {
     fn trigger(&mut self, key: &Key) {
         let slot = self.slots.entry(key.clone()).or_default();
-        if slot.running {
-            slot.again = true;
-        } else if !slot.ready {
-            slot.ready = true;
+        if slot.waits.is_some() {
+            return;
+        }
+        slot.waits = Some(Line::Turn);
+        if !slot.running {
             let namespace = Arc::clone(&key.namespace);
             self.ready.wait(namespace, slot.urgency, key.clone());
         }
+    }
+
+    fn call(&mut self, key: &Key) {
+        let slot = self.slots.entry(key.clone()).or_default();
+        let before = slot.waits.replace(Line::Called);
+        if slot.running || before == Some(Line::Called) {
+            return;
+        }
+        if before == Some(Line::Turn) {
+            self.ready.leave(&key.namespace, slot.urgency, key.clone());
+        }
+        self.called.push_back(key.clone());
     }
 
     fn tick(&mut self, now: Time) -> bool {
@@ -144,9 +174,9 @@ impl State {
     }
 
     fn take(&mut self) -> Option<Key> {
-        let key = self.ready.next(|_| true)?;
+        let key = self.called.pop_front().or_else(|| self.ready.next(|_| true))?;
         let slot = self.slots.entry(key.clone()).or_default();
-        (slot.ready, slot.running, slot.again) = (false, true, false);
+        (slot.running, slot.waits) = (true, None);
         let slot = *slot;
         self.unwake(&key, slot);
         Some(key)
@@ -158,12 +188,14 @@ impl State {
         };
         (slot.running, slot.wake) = (false, wake);
         slot.urgency = expires_at.unwrap_or_default();
-        let again = slot.again;
+        let again = slot.waits.take();
         if let Some(at) = wake {
             self.wakes.insert((at, key.clone()));
         }
-        if again {
-            self.trigger(key);
+        match again {
+            Some(Line::Turn) => self.trigger(key),
+            Some(Line::Called) => self.call(key),
+            None => {}
         }
     }
 
@@ -238,6 +270,40 @@ mod tests {
         queue.trigger(&quiet);
         let next = [queue.next().await, queue.next().await];
         assert!(next.contains(&quiet), "{next:?}");
+    }
+
+    /// Its slot serves nobody until it comes, and is kept for two seconds.
+    #[test]
+    fn who_was_called_goes_before_a_thousand_namespaces() {
+        let queue = Queue::default();
+        let in_namespace = |n: usize| Key::new(format!("ns-{n}").as_str(), "c");
+        (0..1000).for_each(|n| queue.trigger(&in_namespace(n)));
+        let called = [in_namespace(999), in_namespace(500), key("new")];
+        for who in &called {
+            queue.call(who);
+        }
+        queue.call(&key("new"));
+        let mut order: Vec<_> = std::iter::from_fn(|| queue.lock().take()).collect();
+        assert_eq!(order[..3], called);
+        order.sort();
+        order.dedup();
+        assert_eq!(order.len(), 1001, "each has one pass");
+    }
+
+    #[test]
+    fn who_is_called_while_it_is_passed_over_has_another_pass_first() {
+        let queue = Queue::default();
+        queue.trigger(&key("z"));
+        queue.lock().take();
+        queue.call(&key("z"));
+        queue.trigger(&key("a"));
+        queue.done(&key("z"), None, None);
+        let take = || queue.lock().take();
+        assert_eq!([take(), take(), take()], [Some(key("z")), Some(key("a")), None]);
+        queue.done(&key("z"), None, None);
+        queue.call(&key("z"));
+        queue.forget(&key("z"));
+        assert_eq!(take(), None);
     }
 
     #[tokio::test]

@@ -36,7 +36,7 @@ pub(super) struct Pass<'a, P: Ports> {
     /// What the step was decided on.
     pub(super) look: Look,
     pub(super) hand: Hand,
-    /// Leave to send the sign-in that was recorded.
+    /// Leave to send what was read or recorded for it.
     pub(super) permit: Option<PermitOf<P>>,
     /// Whether anything may still be begun.
     pub(super) leave: Leave<'a>,
@@ -55,6 +55,7 @@ impl<P: Ports> Pass<'_, P> {
     pub(super) async fn act(&mut self, step: &Step, s: &Snapshot) {
         match step {
             Step::ReadLogin => self.read_login(s).await,
+            Step::ReadToSignIn => self.read_to_sign_in(s).await,
             Step::ReadSession => self.read_session(s).await,
             Step::ReadToRenew(name) => self.read_to_renew(s, name).await,
             Step::ReadClient => {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-pub use provider::{AuthorityRefused, Later, Outcome, Provider, Request, Tokens, Wanted};
+pub use provider::{AuthorityRefused, Called, Later, Outcome, Provider, Request, Tokens, Wanted};
 
 use super::material::{ClientAuthentication, LoginContent, Secret, SecretData, StoredSession};
 use crate::api::{EntraCredentialStatus, Realm, Reason, TokenKey, annotation};

@@ -26,6 +26,7 @@ pub struct Remembered {
 struct Kept {
     deleted_login_at: Option<Time>,
     search: Search,
+    login_waiting_since: Option<Time>,
 }
 
 impl Remembered {
@@ -39,7 +40,7 @@ impl Remembered {
             } else {
                 Memory::default()
             };
-            kept.take().unwrap_or_default().back_into(&mut memory.known);
+            kept.take().unwrap_or_default().back_into(&mut memory);
             Box::new(memory)
         })
     }
@@ -48,7 +49,7 @@ impl Remembered {
     pub fn rest<P: Ports>(&mut self, ports: &P, credential: &Credential) {
         let rests = |memory: &Memory| rests(memory, credential, first_ahead(ports, credential));
         if let Some(memory) = self.memory.take_if(|memory| rests(memory)) {
-            self.kept = Kept::of(&memory.known);
+            self.kept = Kept::of(&memory);
             self.as_told = true;
         }
     }
@@ -81,6 +82,13 @@ impl Remembered {
         }
     }
 
+    /// Since when this process has seen a login Secret wait.
+    pub fn login_waiting_since(&self) -> Option<Time> {
+        let kept = || self.kept.as_ref().and_then(|kept| kept.login_waiting_since);
+        let memory = self.memory.as_ref();
+        memory.map_or_else(kept, |memory| memory.login_waiting_since)
+    }
+
     /// What it holds beyond the status, if it holds more.
     pub fn more(&self) -> Option<&Memory> {
         self.memory.as_deref()
@@ -88,17 +96,19 @@ impl Remembered {
 }
 
 impl Kept {
-    fn of(known: &Known) -> Option<Box<Self>> {
+    fn of(memory: &Memory) -> Option<Box<Self>> {
         let kept = Self {
-            deleted_login_at: known.deleted_login_at,
-            search: known.search,
+            deleted_login_at: memory.known.deleted_login_at,
+            search: memory.known.search,
+            login_waiting_since: memory.login_waiting_since,
         };
         (kept != Self::default()).then(|| Box::new(kept))
     }
 
-    fn back_into(self, known: &mut Known) {
-        known.deleted_login_at = self.deleted_login_at;
-        known.search = self.search;
+    fn back_into(self, memory: &mut Memory) {
+        memory.known.deleted_login_at = self.deleted_login_at;
+        memory.known.search = self.search;
+        memory.login_waiting_since = self.login_waiting_since;
     }
 }
 
@@ -128,7 +138,6 @@ fn holds_more(memory: &Memory) -> bool {
         || memory.unwritten.is_some()
         || memory.account_token.is_some()
         || memory.ticket.is_some()
-        || memory.login_waiting_since.is_some()
         || has_failed(&memory.written)
 }
 
@@ -144,11 +153,14 @@ fn like(again: &Known, mut known: Known) -> Known {
     known.client = known.client.filter(|client| client.expires_at.is_some());
     // Who rests asks for nothing soon.
     known.unsteady = None;
+    // Who waits for leave to call asks again when it wakes, or is called.
+    known.withheld = None;
     // Of one pass.
     known.taken.clear();
     known.stored = 0;
     // It is kept.
-    Kept::default().back_into(&mut known);
+    known.deleted_login_at = None;
+    known.search = Search::default();
     // The rest of it is in the seal.
     if let (Some(known), Some(told)) = (&mut known.account, &again.account) {
         known.subject.clone_from(&told.subject);
@@ -214,21 +226,22 @@ mod tests {
     #[test]
     fn what_is_kept_of_what_rests_is_known_again() {
         let search = Search::begun(NOW, false, false, 7);
-        let knows = |known: &mut Known| {
-            known.search = search;
-            known.deleted_login_at = Some(NOW);
+        let knows = |memory: &mut Memory| {
+            memory.known.search = search;
+            memory.known.deleted_login_at = Some(NOW);
+            memory.login_waiting_since = Some(NOW);
         };
-        assert!(rests_with(|m| knows(&mut m.known)));
-        let (mut before, mut after) = (Known::default(), Known::default());
+        assert!(rests_with(knows));
+        let (mut before, mut after) = (Memory::default(), Memory::default());
         assert_eq!(Kept::of(&before), None, "nothing is no memory");
         knows(&mut before);
         Kept::of(&before).unwrap().back_into(&mut after);
-        assert_eq!(after, before);
+        assert_eq!(after.known, before.known);
+        assert_eq!(after.login_waiting_since, before.login_waiting_since);
     }
 
     #[test]
     fn what_no_status_tells_is_remembered() {
-        assert!(!rests_with(|m| m.login_waiting_since = Some(NOW)));
         assert!(!rests_with(|m| m.known.turn_at = Some(NOW.plus(60))));
         assert!(!rests_with(|m| m.known.deleting = true));
         assert!(!rests_with(|m| m.generation = Some(1)));

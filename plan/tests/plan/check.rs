@@ -58,7 +58,7 @@ pub fn valid(t: &Token, now: Time) -> bool {
 fn useful(s: &Snapshot, decision: &Decision, wrong: &mut Vec<String>) {
     let useful = match &decision.step {
         Step::ReadSession | Step::ReadToRenew(_) => s.session.opened == Opened::Unread,
-        Step::ReadLogin => match &s.login {
+        Step::ReadLogin | Step::ReadToSignIn => match &s.login {
             Login::Present(l) => l.content == Content::Unread || l.claim == Claim::Unchecked,
             Login::Absent | Login::WrongType => false,
         },

@@ -16,6 +16,7 @@ fn all() -> Vec<(Step, &'static str, &'static str, Vec<Object>)> {
     let session = || vec![Object::Session];
     vec![
         (Step::ReadLogin, "ReadLogin", "", login()),
+        (Step::ReadToSignIn, "ReadToSignIn", "B", login()),
         (Step::ReadSession, "ReadSession", "", session()),
         (Step::ReadToRenew(name("graph")), "ReadToRenew", "B", session()),
         (Step::ReadClient, "ReadClient", "", vec![Object::Client]),

@@ -38,7 +38,7 @@ use tokio::sync::Notify;
 
 use crate::plan::Time;
 use crate::plan::outages::Outages;
-use crate::reconcile::ports::{Clock, Key, Later};
+use crate::reconcile::ports::{Called, Clock, Key, Later};
 
 /// A first sign-in, for which a person may be waiting, goes before what expires later than this. Seconds.
 const SIGN_IN: i64 = 60;
@@ -134,9 +134,8 @@ impl Gate {
         Ok(Permit::new(Arc::new(slot), caller, now))
     }
 
-    /// The next one for whom a slot is kept now, for two seconds, after it was turned away for want of one; or who was put
-    /// off by an authority that answers again.
-    pub(super) async fn turn(&self) -> Key {
+    /// The next one of those who were turned away and need not wait any longer.
+    pub(super) async fn turn(&self) -> Called {
         loop {
             let called = self.called.notified();
             let next = self.lock().tell();
@@ -276,8 +275,9 @@ impl State {
         }
     }
 
-    fn tell(&mut self) -> Option<Key> {
-        self.outages.tell().or_else(|| self.slots.tell())
+    fn tell(&mut self) -> Option<Called> {
+        let slot = self.slots.tell().map(Called::Place);
+        slot.or_else(|| self.outages.tell().map(Called::Answers))
     }
 
     /// What came of a request that began at `began`.

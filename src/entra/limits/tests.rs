@@ -275,7 +275,7 @@ fn of(namespace: &str, name: &str) -> Caller {
 /// Who is called as soon as somebody gives a slot back.
 fn called(gate: &Gate) -> Vec<String> {
     std::iter::from_fn(|| gate.lock().tell())
-        .map(|key| key.name.to_string())
+        .map(|(Called::Place(key) | Called::Answers(key))| key.name.to_string())
         .collect()
 }
 
@@ -374,7 +374,7 @@ async fn a_turn_is_told_as_soon_as_it_comes() {
     tokio::task::yield_now().await;
     assert!(!turn.is_finished());
     drop(busy);
-    assert_eq!(turn.await.unwrap(), Key::new("n", "waits"));
+    assert_eq!(turn.await.unwrap(), Called::Place(Key::new("n", "waits")));
 }
 
 #[test]

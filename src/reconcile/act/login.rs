@@ -27,6 +27,19 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
+    /// With leave to send: it is kept for the attempt.
+    pub(super) async fn read_to_sign_in(&mut self, s: &Snapshot) {
+        self.permit = self.leave_to_sign_in(s);
+        if self.permit.is_some() {
+            self.read_login(s).await;
+        }
+    }
+
+    /// The permit that was kept, or one for a sign-in.
+    fn leave_to_sign_in(&mut self, s: &Snapshot) -> Option<PermitOf<P>> {
+        self.permit.take().or_else(|| self.permit(s, s.binding()?, None))
+    }
+
     async fn login_read(&mut self, s: &Snapshot) -> Result<(), ClusterError> {
         let key = self.credential.login_key();
         let Some(object) = self.read(&key).await? else {
@@ -113,7 +126,7 @@ impl<P: Ports> Pass<'_, P> {
         let Login::Present(login) = &s.login else {
             return;
         };
-        let Some(permit) = s.binding().cloned().and_then(|b| self.permit(s, &b, None)) else {
+        let Some(permit) = self.leave_to_sign_in(s) else {
             return;
         };
         if !self.content_at_hand(s, content).await || !self.take_turn(s) {

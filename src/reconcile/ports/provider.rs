@@ -76,6 +76,15 @@ pub struct Later {
     pub message: String,
 }
 
+/// Somebody to whom "later" was said, and who need not wait any longer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Called {
+    /// A place is kept for its request, for two seconds.
+    Place(Key),
+    /// The provider answers again.
+    Answers(Key),
+}
+
 /// The identity provider, as a pass sees it.
 pub trait Provider: Send + Sync {
     /// Leave to send one request. Dropped, it gives its place back.

@@ -26,7 +26,7 @@ impl World {
     /// Performs `step`.
     pub fn act(&mut self, step: &Step, s: &Snapshot) {
         match step {
-            Step::ReadLogin => self.read_login(s),
+            Step::ReadLogin | Step::ReadToSignIn => self.read_login(s),
             Step::ReadSession | Step::ReadToRenew(_) => self.read_session(s),
             Step::ReadClient => unreachable!("a public client has nothing to read"),
             Step::Look(objects) => objects.iter().for_each(|o| self.look(s, o)),

@@ -147,7 +147,7 @@ fn no_call_is_made_while_none_is_permitted() {
         login: present(login("A")),
         ..due()
     };
-    for step in [redeem(), record_a()] {
+    for step in [redeem(), record_a(), Step::ReadToSignIn] {
         assert_eq!(broken(&until(1), &step), [Rule::PermitAwaited]);
         assert_eq!(broken(&until(0), &step), []);
     }

@@ -39,7 +39,7 @@ fn a_login_is_read_claimed_recorded_and_sent() {
             login: present(unread),
             ..first_sight()
         }),
-        Step::ReadLogin
+        Step::ReadToSignIn
     );
     let unclaimed = LoginSecret {
         claim: Claim::Free,

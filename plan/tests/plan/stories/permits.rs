@@ -3,7 +3,7 @@
 use entra_plan::Step;
 use entra_plan::mac::RequestMac;
 use entra_plan::reason::Reason;
-use entra_plan::snapshot::{Binding, Login, Session, Snapshot, Withheld};
+use entra_plan::snapshot::{Binding, Content, Login, LoginSecret, Session, Snapshot, Withheld};
 
 use super::super::build::*;
 use super::super::check;
@@ -133,4 +133,28 @@ fn a_long_wait_is_told_when_the_token_falls_due_whether_or_not_it_can_be_renewed
     assert!(due > 0);
     let (_, _, wake) = rests(&s);
     assert!(wake.is_some_and(|at| at <= due), "{wake:?} is after {due}");
+}
+
+/// What an earlier sign-in left may say that the login is to be deleted.
+#[test]
+fn a_first_sign_in_is_not_even_read_without_a_permit() {
+    let unread = |s: Snapshot| Snapshot {
+        login: Login::Present(LoginSecret {
+            content: Content::Unread,
+            ..login("A")
+        }),
+        ..s
+    };
+    let first = unread(first_sight());
+    assert_eq!(step(&first), Step::ReadToSignIn);
+    assert_eq!(
+        rests(&withheld(5, &first)),
+        (Step::Idle, Reason::LoggingIn, Some(5))
+    );
+    assert_eq!(
+        rests(&withheld(3600, &first)),
+        (Step::Idle, Reason::ServiceUnavailable, Some(3600))
+    );
+    let another = unread(healthy());
+    assert_eq!(step(&withheld(3600, &another)), Step::ReadLogin);
 }

@@ -185,7 +185,7 @@ async fn who_waits_for_a_failing_authority_is_called_when_it_answers() {
     assert_eq!(called(&gate), Vec::<String>::new());
     probe.finish(Experience::Answered);
     let next = tokio::time::timeout(Duration::from_secs(9), gate.turn()).await;
-    assert_eq!(next.unwrap(), Key::new("n", "a"));
+    assert_eq!(next.unwrap(), Called::Answers(Key::new("n", "a")));
     assert_eq!(called(&gate), ["b", "c", "d", "e", "held back"]);
 }
 
