@@ -124,14 +124,15 @@ impl Lists {
         self.tell(&state);
     }
 
-    /// Something names a Secret that this watch shows: it begins, if it has not. Waits until it was listed, or cannot be,
-    /// but not for long: before that, that a Secret is absent means nothing.
+    /// Something names a Secret that this watch shows: it begins, if it has not. Then waits until it was listed, or cannot be:
+    /// before that, that a Secret is absent means nothing. Not for long, and once: others wait behind who names it first.
     pub(super) async fn know(&self, watch: &Watch) {
         let watched = Watched::Secrets(watch.clone());
-        let is_new = !self.state().watched.contains_key(&watched);
-        if is_new {
-            self.stands(&watched, Standing::Named);
+        let begun = self.state().watched.contains_key(&watched);
+        if begun {
+            return;
         }
+        self.stands(&watched, Standing::Named);
         let known = self.until(|state| state.watched.get(&watched) != Some(&Standing::Named));
         let _late = tokio::time::timeout(NAMED_WITHIN, known).await;
     }
