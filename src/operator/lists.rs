@@ -9,7 +9,7 @@ use kube::CustomResourceExt as _;
 use tokio::sync::watch;
 
 use crate::api::EntraCredential;
-use crate::cluster::{Interruption, Scope, Watch, place};
+use crate::cluster::{Interruption, Scope, Watch, place, secret_watches};
 use crate::reconcile::ports::ClusterError;
 use crate::telemetry::health::Health;
 use crate::telemetry::metrics::Metrics;
@@ -67,15 +67,13 @@ enum Standing {
 }
 
 impl Lists {
-    /// Nothing of `watched` has been listed yet.
-    pub(super) fn new(
-        health: Arc<Health>,
-        metrics: Arc<Metrics>,
-        watched: impl IntoIterator<Item = Watched>,
-    ) -> Self {
-        let watched = watched
-            .into_iter()
-            .map(|watched| (watched, Standing::Waits(None)));
+    /// Nothing of `scopes` has been listed yet.
+    pub(super) fn new(health: Arc<Health>, metrics: Arc<Metrics>, scopes: &[Scope]) -> Self {
+        let secrets = secret_watches(scopes).into_iter();
+        let at_once = secrets.filter(|watch| !watch.selects.is_named_first());
+        let credentials = scopes.iter().cloned().map(Watched::Credentials);
+        let watched = credentials.chain(at_once.map(Watched::Secrets));
+        let watched = watched.map(|watched| (watched, Standing::Waits(None)));
         let state = State {
             watched: watched.collect(),
             missing: BTreeSet::new(),
@@ -137,8 +135,8 @@ impl Lists {
         let _late = tokio::time::timeout(NAMED_WITHIN, known).await;
     }
 
-    /// Waits until something names a Secret that this watch shows.
-    pub(super) async fn is_named(&self, watch: &Watch) {
+    /// Waits until this watch is to begin: at once, or when something names a Secret that it shows.
+    pub(super) async fn begins(&self, watch: &Watch) {
         let watched = Watched::Secrets(watch.clone());
         self.until(|state| state.watched.contains_key(&watched)).await;
     }

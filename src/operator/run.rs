@@ -18,7 +18,7 @@ use super::controller::Controller;
 use super::dumps;
 use super::election::{Election, Standing};
 use super::keys::{Keys, Place, chain};
-use super::lists::{Lists, WATCHES, Watched};
+use super::lists::{Lists, WATCHES};
 use super::measure::{Measure, observed};
 use super::namespaces;
 use super::proxies;
@@ -218,19 +218,15 @@ impl Base {
 
     async fn work(self, authorities: Authorities) -> Result<(), RunError> {
         let lists = Arc::new(self.lists());
-        let named = |watch: &cluster::Watch| {
+        let begins = |watch: &cluster::Watch| {
             let (watch, lists) = (watch.clone(), Arc::clone(&lists));
-            async move {
-                if watch.selects.is_named_first() {
-                    lists.is_named(&watch).await;
-                }
-            }
+            async move { lists.begins(&watch).await }
         };
         let secrets = cluster::watch_secrets(
             &self.watching,
             &cluster::secret_watches(&self.scopes),
             &self.store.rewound(),
-            named,
+            begins,
         );
         let (relay, changes) = tokio::sync::mpsc::unbounded_channel();
         let feeding = {
@@ -312,11 +308,7 @@ impl Base {
     }
 
     fn lists(&self) -> Lists {
-        let at_once = |watch: &cluster::Watch| !watch.selects.is_named_first();
-        let secrets = cluster::secret_watches(&self.scopes).into_iter().filter(at_once);
-        let credentials = self.scopes.iter().cloned().map(Watched::Credentials);
-        let all = credentials.chain(secrets.map(Watched::Secrets));
-        Lists::new(Arc::clone(&self.health), Arc::clone(&self.metrics), all)
+        Lists::new(Arc::clone(&self.health), Arc::clone(&self.metrics), &self.scopes)
     }
 
     fn key_place(&self) -> Place {

@@ -191,6 +191,11 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
+    /// The permit that was kept from a read for the same call, or another one.
+    fn leave_to_send(&mut self, s: &Snapshot, life: Option<Life>) -> Option<PermitOf<P>> {
+        self.permit.take().or_else(|| self.permit(s, s.binding()?, life))
+    }
+
     fn request<'r>(&'r self, binding: &'r Binding, scopes: &'r [String], life: Option<Life>) -> Request<'r> {
         Request {
             credential: &self.credential.key,

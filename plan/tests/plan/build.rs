@@ -327,6 +327,14 @@ pub fn failure(effect: Effect, reason: Reason, next: Option<Time>) -> Failure {
     }
 }
 
+/// It was never asked for, because others failed, and has its turn at `next`.
+pub fn rationed(next: Time) -> Failure {
+    Failure {
+        consecutive: 0,
+        ..failure(Effect::Transient, Reason::ClusterUnavailable, Some(next))
+    }
+}
+
 /// History of content A, which was sent once, an hour ago.
 pub fn tried(verdict: Verdict) -> Entry {
     Entry {

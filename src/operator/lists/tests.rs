@@ -3,24 +3,23 @@
 use futures::FutureExt as _;
 
 use super::*;
-use crate::cluster::{Selects, scopes, secret_watches};
+use crate::cluster::{Selects, scopes};
 
 fn lists(namespaces: &[&str]) -> (Lists, Vec<Watched>) {
     let namespaces: Vec<_> = namespaces.iter().map(|ns| (*ns).to_owned()).collect();
-    let scopes = scopes(&namespaces);
-    let at_once = secret_watches(&scopes).into_iter();
-    let at_once = at_once.filter(|watch| !watch.selects.is_named_first());
-    let secrets = at_once.map(Watched::Secrets);
-    let all: Vec<_> = scopes
-        .into_iter()
-        .map(Watched::Credentials)
-        .chain(secrets)
-        .collect();
     let health = Arc::new(Health::new(&[(WATCHES, "-")], Arc::new(|| Duration::ZERO)));
-    (
-        Lists::new(health, Arc::new(Metrics::new(false)), all.clone()),
-        all,
-    )
+    let lists = Lists::new(health, Arc::new(Metrics::new(false)), &scopes(&namespaces));
+    let all = lists.state().watched.keys().cloned().collect();
+    (lists, all)
+}
+
+/// The same, and all of it was listed.
+fn listed(namespaces: &[&str]) -> Lists {
+    let (lists, all) = lists(namespaces);
+    for watched in &all {
+        lists.listed(watched);
+    }
+    lists
 }
 
 fn failed(verb: &'static str, error: ClusterError) -> Interruption {
@@ -59,16 +58,13 @@ fn certificates() -> Watch {
 
 #[tokio::test(start_paused = true)]
 async fn who_names_what_nobody_watched_waits_for_its_first_list() {
-    let (lists, all) = lists(&[]);
-    for watched in &all {
-        lists.listed(watched);
-    }
+    let lists = listed(&[]);
     let certificates = certificates();
-    assert!(lists.is_named(&certificates).now_or_never().is_none());
+    assert!(lists.begins(&certificates).now_or_never().is_none());
     let knows = lists.know(&certificates);
     tokio::pin!(knows);
     assert!(futures::poll!(&mut knows).is_pending());
-    assert!(lists.is_named(&certificates).now_or_never().is_some());
+    assert!(lists.begins(&certificates).now_or_never().is_some());
     assert!(lists.health.ready().ok, "{}", lists.health.ready().text);
     lists.listed(&Watched::Secrets(certificates.clone()));
     assert!(futures::poll!(&mut knows).is_ready());
@@ -77,10 +73,7 @@ async fn who_names_what_nobody_watched_waits_for_its_first_list() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_listed_late_is_told_and_not_waited_for_long() {
-    let (lists, all) = lists(&[]);
-    for watched in &all {
-        lists.listed(watched);
-    }
+    let lists = listed(&[]);
     let certificates = certificates();
     let knows = lists.know(&certificates);
     tokio::pin!(knows);
@@ -177,10 +170,7 @@ fn secrets_are_known_once_what_can_be_read_was_listed() {
 
 #[test]
 fn a_namespace_that_does_not_exist_is_told_and_holds_nobody_up() {
-    let (lists, all) = lists(&["a", "b"]);
-    for watched in &all {
-        lists.listed(watched);
-    }
+    let lists = listed(&["a", "b"]);
     lists.looked_for(&Arc::from("b"), false);
     let detail = lists.health.ready();
     assert!(
@@ -195,10 +185,7 @@ fn a_namespace_that_does_not_exist_is_told_and_holds_nobody_up() {
 
 #[test]
 fn a_missing_crd_is_told() {
-    let (lists, all) = lists(&[]);
-    for watched in &all {
-        lists.listed(watched);
-    }
+    let lists = listed(&[]);
     lists.interrupted(
         &Watched::Credentials(None),
         &failed("list", ClusterError::NotFound),
@@ -214,19 +201,17 @@ fn a_missing_crd_is_told() {
 
 #[test]
 fn a_right_that_is_taken_away_ends_readiness_and_an_outage_does_not() {
-    let (lists, all) = lists(&["a"]);
-    for watched in &all {
-        lists.listed(watched);
-    }
+    let lists = listed(&["a"]);
+    let credentials = Watched::Credentials(Some(Arc::from("a")));
     let away = ClusterError::Unavailable {
         text: "gone".to_owned(),
         retry_after: None,
     };
-    lists.interrupted(&all[0], &failed("watch", away));
+    lists.interrupted(&credentials, &failed("watch", away));
     assert!(lists.health.ready().ok, "an outage");
-    lists.interrupted(&all[0], &failed("watch", forbidden()));
+    lists.interrupted(&credentials, &failed("watch", forbidden()));
     assert!(!lists.health.ready().ok);
     assert!(lists.health.ready().text.contains("cannot watch"));
-    lists.listed(&all[0]);
+    lists.listed(&credentials);
     assert!(lists.health.ready().ok);
 }

@@ -29,15 +29,10 @@ impl<P: Ports> Pass<'_, P> {
 
     /// With leave to send: it is kept for the attempt.
     pub(super) async fn read_to_sign_in(&mut self, s: &Snapshot) {
-        self.permit = self.leave_to_sign_in(s);
+        self.permit = self.leave_to_send(s, None);
         if self.permit.is_some() {
             self.read_login(s).await;
         }
-    }
-
-    /// The permit that was kept, or one for a sign-in.
-    fn leave_to_sign_in(&mut self, s: &Snapshot) -> Option<PermitOf<P>> {
-        self.permit.take().or_else(|| self.permit(s, s.binding()?, None))
     }
 
     async fn login_read(&mut self, s: &Snapshot) -> Result<(), ClusterError> {
@@ -126,7 +121,7 @@ impl<P: Ports> Pass<'_, P> {
         let Login::Present(login) = &s.login else {
             return;
         };
-        let Some(permit) = self.leave_to_sign_in(s) else {
+        let Some(permit) = self.leave_to_send(s, None) else {
             return;
         };
         if !self.content_at_hand(s, content).await || !self.take_turn(s) {

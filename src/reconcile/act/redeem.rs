@@ -39,10 +39,8 @@ impl<P: Ports> Pass<'_, P> {
 
     /// The permit that was kept, or one for the entry.
     fn leave_to_redeem(&mut self, s: &Snapshot, name: &EntryName) -> Option<PermitOf<P>> {
-        self.permit.take().or_else(|| {
-            let life = s.tokens.iter().find(|t| t.name == *name).and_then(Token::life);
-            self.permit(s, s.binding()?, life)
-        })
+        let life = s.tokens.iter().find(|t| t.name == *name).and_then(Token::life);
+        self.leave_to_send(s, life)
     }
 
     pub(super) async fn redeem(&mut self, s: &Snapshot, names: &[EntryName]) {

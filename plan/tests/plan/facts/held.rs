@@ -3,10 +3,10 @@
 use entra_plan::answer::Effect;
 use entra_plan::hold::Holds;
 use entra_plan::reason::Reason;
-use entra_plan::snapshot::{Failure, Withheld};
+use entra_plan::snapshot::Withheld;
 use entra_plan::{Object, Time};
 
-use super::super::build::{NOW, failure, name};
+use super::super::build::{NOW, failure, name, rationed};
 use super::super::choice::Choice;
 use super::other_client;
 
@@ -41,13 +41,6 @@ pub fn holds(c: &mut Choice<'_>) -> Holds {
         _ => Object::Token(name("graph")),
     };
     let refused = failure(Effect::Transient, Reason::WriteRefused, Some(c.moment(&[40, -5])));
-    let waits_its_turn = Failure {
-        consecutive: 0,
-        ..failure(
-            Effect::Transient,
-            Reason::ClusterUnavailable,
-            Some(c.moment(&[6, -5])),
-        )
-    };
-    [(one, if c.index(3) == 0 { waits_its_turn } else { refused })].into()
+    let turned_away = rationed(c.moment(&[6, -5]));
+    [(one, if c.index(3) == 0 { turned_away } else { refused })].into()
 }

@@ -7,7 +7,7 @@ use entra_plan::reason::Reason;
 use entra_plan::settle::pass::{self, Allowed};
 use entra_plan::settle::store;
 use entra_plan::settle::trouble::{self, Trouble};
-use entra_plan::snapshot::{Claim, Content, Failure, LoginSecret, Pocket, Published, Snapshot, Token};
+use entra_plan::snapshot::{Claim, Content, LoginSecret, Pocket, Published, Snapshot, Token};
 use entra_plan::{Known, Object, Step};
 
 use super::super::build::*;
@@ -25,11 +25,7 @@ fn refused(object: Object) -> Holds {
 
 /// It was never asked for, and waits its turn.
 fn turned_away(object: Object) -> Holds {
-    let waits = Failure {
-        consecutive: 0,
-        ..failure(Effect::Transient, Reason::ClusterUnavailable, Some(NOW.plus(7)))
-    };
-    [(object, waits)].into()
+    [(object, rationed(NOW.plus(7)))].into()
 }
 
 fn held_back(object: Object, s: &Snapshot) -> Snapshot {
