@@ -3,6 +3,8 @@
 //! # Guarantees
 //!
 //! - Pauses grow from 0.8 s to 30 s, jittered; to 10 s where a right is missing, so that it is noticed soon when it comes.
+//! - A first refusal is asked about again after a second at most: an API server that has just started refuses for a moment
+//!   what it grants as soon as it has read its roles.
 //! - Of the watches at one door that were refused one asks, and the others wait until it was let in.
 
 use std::pin::Pin;
@@ -16,6 +18,9 @@ use tokio::time::{Sleep, sleep};
 
 /// Longest until a right that came is noticed.
 const NOTICED: Duration = Duration::from_secs(10);
+
+/// Longest until it is asked once more after a first refusal.
+const ONCE_MORE: Duration = Duration::from_secs(1);
 
 /// What opens for all watches that want the same right.
 #[derive(Clone, Debug, Default)]
@@ -61,10 +66,11 @@ impl Knock {
         self.turn = None;
     }
 
-    /// The right is missing.
+    /// The right is missing, or the API server does not know of it yet.
     pub(super) fn refused(&mut self) {
+        let again = self.refused;
         self.refused = true;
-        self.pause(NOTICED);
+        self.pause(if again { NOTICED } else { ONCE_MORE });
     }
 
     /// No answer came: whether the right is there is not known.
@@ -114,6 +120,23 @@ mod tests {
             "{:?}",
             before.elapsed()
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_refusal_after_an_outage_is_asked_about_soon() {
+        let mut knock = Knock::at(Door::default());
+        for _ in 0..20 {
+            knock.unanswered();
+            knock.turn().await;
+        }
+        knock.refused();
+        let before = Instant::now();
+        knock.turn().await;
+        assert!(before.elapsed() <= ONCE_MORE, "{:?}", before.elapsed());
+        knock.refused();
+        let before = Instant::now();
+        knock.turn().await;
+        assert!(before.elapsed() > ONCE_MORE, "{:?}", before.elapsed());
     }
 
     #[tokio::test(start_paused = true)]

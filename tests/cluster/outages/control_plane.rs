@@ -51,7 +51,9 @@ async fn an_outage_of_the_control_plane_costs_no_password_and_no_token() {
         old.check(1).await;
         old.witness.never_expired_since(over);
         new.check(1).await;
-        assert!(old.operator.is_ready().await, "{outage:?}");
+        old.place
+            .until("the operator is ready", || old.operator.is_ready())
+            .await;
     }
 }
 
