@@ -76,6 +76,9 @@ pub struct Args {
     /// Measure sign-ins and renewals only, as to compare with an earlier version
     #[arg(long)]
     renewals_only: bool,
+    /// Measure renewals as soon as the first are due, and not only once all were renewed
+    #[arg(long)]
+    first_renewals: bool,
     /// Write the figures as JSON to this file, too
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -197,13 +200,17 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
     let scene = Scene::set(args, credentials).await?;
     let stage = &scene.stage;
     let alone = alone(stage).await;
-    scene.tell("makes the calls of all logins in a loop");
-    let bare_logins = bare_logins::measure(stage, credentials).await?;
+    let bare_logins = if args.renewals_only {
+        None
+    } else {
+        scene.tell("makes the calls of all logins in a loop");
+        Some(bare_logins::measure(stage, credentials).await?)
+    };
     let operator = stage.operator(&args.program, scene.options(args)).await?;
     tokio::time::sleep(SETTLE / 4).await;
     let idle = footprint(stage, &operator);
     let (sign_in, logins) = scene.sign_in(&operator).await?;
-    let renewals = renewals::measure(&scene, &operator, &sign_in, args.window).await?;
+    let renewals = renewals::measure(&scene, &operator, &sign_in, args).await?;
     let loaded = footprint(stage, &operator);
     let more = if args.renewals_only {
         None
