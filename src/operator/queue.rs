@@ -4,7 +4,8 @@
 //!
 //! Wake times are wall-clock times in an ordered map that is looked at eight times a second, so there is no timer that a
 //! suspended node could sleep through, and a lost watch event delays nothing for longer than its wake time. They are whole
-//! seconds: what is due in the present one is spread over it, so that it needs no connection for each at its beginning.
+//! seconds, and what is due in the present one begins some at a time: passes side by side cost a quarter less than the same ones
+//! apart, and each of them needs a connection.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,8 +16,8 @@ use crate::plan::Time;
 use crate::plan::turns::Turns;
 use crate::reconcile::ports::Key;
 
-/// Of what is due in the present second, a look moves one part of so many; a second later nothing of it waits any more.
-const PARTS: usize = 4;
+/// So many that are due in the present second begin together, at each look; a second later nothing of it waits any more.
+const TOGETHER: usize = 8;
 
 /// The queue of one process.
 #[derive(Debug, Default)]
@@ -163,8 +164,8 @@ impl State {
     fn tick(&mut self, now: Time) -> bool {
         let due = |at: Time| move |(wake, _): &&(Time, Key)| *wake <= at;
         let overdue = self.wakes.iter().take_while(due(now.plus(-1))).count();
-        let in_this_second = self.wakes.iter().skip(overdue).take_while(due(now)).count();
-        let moved = overdue.saturating_add(in_this_second.div_ceil(PARTS));
+        let present = self.wakes.iter().skip(overdue).take_while(due(now));
+        let moved = overdue.saturating_add(present.take(TOGETHER).count());
         for _ in 0..moved {
             if let Some((_, key)) = self.wakes.pop_first() {
                 self.trigger(&key);
@@ -244,9 +245,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_due_in_one_second_is_spread_over_it_and_late_by_no_more_than_that() {
+    fn what_is_due_in_one_second_begins_some_at_a_time_and_late_by_no_more_than_that() {
         let queue = Queue::default();
-        for name in (0..20).map(|n| n.to_string()) {
+        for name in (0..70).map(|n| n.to_string()) {
             queue.trigger(&key(&name));
             queue.lock().take();
             queue.done(&key(&name), Some(Time(10)), None);
@@ -257,8 +258,8 @@ mod tests {
         };
         assert_eq!(moved_at(9), 0);
         let within: Vec<_> = (0..8).map(|_| moved_at(10)).collect();
-        assert_eq!(within, [5, 4, 3, 2, 2, 1, 1, 1]);
-        assert_eq!(moved_at(11), 1, "the rest");
+        assert_eq!(within, [8; 8]);
+        assert_eq!(moved_at(11), 6, "the rest");
     }
 
     #[tokio::test]
