@@ -30,6 +30,11 @@ fn forbidden() -> ClusterError {
     ClusterError::Refused("the operator lacks the permission (RBAC)".to_owned())
 }
 
+/// Whether `/readyz` says so.
+fn says(lists: &Lists, what: &str) -> bool {
+    lists.health.ready().text.contains(what)
+}
+
 fn is_in(watched: &Watched, namespace: &str) -> bool {
     watched.scope().as_deref() == Some(namespace)
 }
@@ -48,7 +53,7 @@ fn ready_once_every_scope_was_listed() {
         lists.listed(watched);
     }
     assert!(lists.health.ready().ok);
-    assert!(lists.health.ready().text.contains("[+] watches: ok"));
+    assert!(says(&lists, "[+] watches: ok"));
 }
 
 fn certificates() -> Watch {
@@ -83,13 +88,7 @@ async fn what_cannot_be_listed_late_is_told_and_not_waited_for_long() {
     assert!(lists.health.ready().ok, "{}", lists.health.ready().text);
     let watched = Watched::Secrets(certificates.clone());
     lists.interrupted(&watched, &failed("list", forbidden()));
-    assert!(
-        lists
-            .health
-            .ready()
-            .text
-            .contains("cannot list secrets in all namespaces")
-    );
+    assert!(says(&lists, "cannot list secrets in all namespaces"));
 }
 
 #[test]
@@ -114,7 +113,7 @@ fn a_namespace_that_may_not_be_read_is_named_by_its_rights_and_holds_up_no_other
     for watched in &all {
         lists.listed(watched);
     }
-    assert!(lists.health.ready().text.contains("[+] watches: ok"));
+    assert!(says(&lists, "[+] watches: ok"));
     assert_eq!(unserved(&lists), "0");
 }
 
@@ -141,13 +140,7 @@ fn who_may_read_nothing_is_not_ready() {
         lists.interrupted(&watched, &failed("list", forbidden()));
     }
     assert!(!lists.health.ready().ok);
-    assert!(
-        lists
-            .health
-            .ready()
-            .text
-            .contains("cannot list secrets in all namespaces")
-    );
+    assert!(says(&lists, "cannot list secrets in all namespaces"));
     assert!(lists.secrets_known().now_or_never().is_none());
 }
 
@@ -180,7 +173,7 @@ fn a_namespace_that_does_not_exist_is_told_and_holds_nobody_up() {
     );
     assert_eq!(unserved(&lists), "1");
     lists.looked_for(&Arc::from("b"), true);
-    assert!(lists.health.ready().text.contains("[+] watches: ok"));
+    assert!(says(&lists, "[+] watches: ok"));
 }
 
 #[test]
@@ -211,7 +204,7 @@ fn a_right_that_is_taken_away_ends_readiness_and_an_outage_does_not() {
     assert!(lists.health.ready().ok, "an outage");
     lists.interrupted(&credentials, &failed("watch", forbidden()));
     assert!(!lists.health.ready().ok);
-    assert!(lists.health.ready().text.contains("cannot watch"));
+    assert!(says(&lists, "cannot watch"));
     lists.listed(&credentials);
     assert!(lists.health.ready().ok);
 }

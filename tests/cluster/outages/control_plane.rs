@@ -52,7 +52,9 @@ async fn an_outage_of_the_control_plane_costs_no_password_and_no_token() {
         old.witness.never_expired_since(over);
         new.check(1).await;
         old.place
-            .until("the operator is ready", || old.operator.is_ready())
+            .until(&format!("ready again after {outage:?}"), || {
+                old.operator.is_ready()
+            })
             .await;
     }
 }
