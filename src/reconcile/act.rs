@@ -175,6 +175,36 @@ impl<P: Ports> Pass<'_, P> {
         }
     }
 
+    /// Whether the credential lives, and with the spec that this pass goes by; asked live. If not, `objects` wait.
+    async fn is_as_seen(&mut self, s: &Snapshot, objects: &[Object]) -> bool {
+        let credential = self.credential;
+        let lives = self.ports.cluster().lives(&credential.key, &credential.uid);
+        let lives = self.ask(Asked::Read, lives).await;
+        match lives {
+            Ok(Some(generation)) if generation == credential.generation => return true,
+            Ok(Some(_)) => self.outdated(s, objects),
+            Ok(None) => self.memory.known.deleting = true,
+            Err(error) => {
+                for object in objects {
+                    self.trouble(s, object, Asked::Read, error.clone());
+                }
+            }
+        }
+        false
+    }
+
+    /// The watch is behind. One that stays behind has missed something.
+    fn outdated(&mut self, s: &Snapshot, objects: &[Object]) {
+        let now = self.now();
+        let known = &mut self.memory.known;
+        let again = objects
+            .iter()
+            .filter(|object| settle::trouble::outdated(known, s, object, now));
+        if again.count() > 0 {
+            self.ports.cluster().mistold();
+        }
+    }
+
     fn withheld(&mut self, s: &Snapshot, later: Later) {
         let (now, why) = (self.now(), (later.reason, later.message));
         settle::renewal::withheld(&mut self.memory.known, s, later.until, why, now);

@@ -185,6 +185,9 @@ impl Running {
                     feed.set_back(world, *version);
                 }
             }
+            Notice::Credential(_) if world.now() < world.credentials_late_until => {
+                self.resources.begin_anew(world.credentials_late_until);
+            }
             Notice::Credential(key) => {
                 let told = match world.api.credential(key) {
                     Some(credential) => Told::Applied(Box::new(credential)),

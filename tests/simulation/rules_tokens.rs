@@ -107,13 +107,7 @@ impl World {
             return;
         };
         let owner = new.controller.as_ref().filter(|_| old.controller.is_none());
-        let lives = |uid: &Uid| {
-            self.api
-                .credentials
-                .values()
-                .any(|r| r.uid == *uid && !r.deleting)
-        };
-        if owner.is_some_and(|owner| !lives(&owner.uid)) {
+        if owner.is_some_and(|owner| !self.lives(&owner.uid)) {
             self.broken(
                 3,
                 format!("{} was adopted for a credential that is being deleted", key.name),
@@ -121,7 +115,22 @@ impl World {
         }
     }
 
+    fn lives(&self, uid: &Uid) -> bool {
+        self.api
+            .credentials
+            .values()
+            .any(|r| r.uid == *uid && !r.deleting)
+    }
+
+    /// What is claimed for a credential that is gone is collected with it, and has served nobody.
     fn judge_claim(&mut self, key: &Key, old: &Object, new: &Object) {
+        let claimant = new.goes_with.as_ref().filter(|_| new.goes_with != old.goes_with);
+        if claimant.is_some_and(|uid| !self.lives(uid)) {
+            self.broken(
+                2,
+                format!("{} was claimed for a credential that is gone", key.name),
+            );
+        }
         let mut claimed = old.clone();
         claimed.version = new.version;
         claimed.goes_with = self.turn.as_ref().map(|turn| turn.credential.uid.clone());

@@ -54,6 +54,8 @@ pub enum Act {
     SetBackUnseen,
     /// The credential is deleted and created anew.
     Recreate,
+    /// What becomes of credentials is told 20 s late.
+    TellCredentialsLate,
     /// The spec names sixteen token Secrets.
     Sixteen,
     Suspend,
@@ -94,6 +96,7 @@ impl Act {
             Self::Snapshot => people.snapshot = Some(world.snapshot()),
             Self::SetBack => people.set_back(world),
             Self::ReplaceAsClaimed => world.replaced_as_claimed = true,
+            Self::TellCredentialsLate => world.credentials_late_until = world.now() + 20_000,
             Self::SetBackUnseen => {
                 world.silent = 1000;
                 people.set_back(world);
@@ -458,6 +461,17 @@ fn a_credential_that_was_replaced_unseen_is_listed_anew() {
         (61, Act::Suspend),
         (70, Act::SetBackUnseen),
         (1700, Act::Whole),
+    ]);
+}
+
+/// The watch of the logins may be ahead of the one of the credentials.
+#[test]
+fn a_login_is_not_claimed_for_a_credential_that_is_gone() {
+    plays(&[
+        (30, Act::TellCredentialsLate),
+        (30, Act::Recreate),
+        (30, Act::Login(true)),
+        (60, Act::Whole),
     ]);
 }
 

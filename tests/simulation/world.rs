@@ -70,6 +70,8 @@ pub struct World {
     pub silent: u32,
     /// A login is replaced by a Secret of another type as soon as the operator claims it, once.
     pub replaced_as_claimed: bool,
+    /// Until when no watch tells what becomes of credentials, milliseconds.
+    pub credentials_late_until: i64,
     /// Until when the API server is away, milliseconds.
     pub away_until: i64,
     nonces: u64,
@@ -151,6 +153,7 @@ impl World {
             wide: false,
             silent: 50,
             replaced_as_claimed: false,
+            credentials_late_until: 0,
             away_until: 0,
             nonces: 0,
         }

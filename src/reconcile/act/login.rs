@@ -95,7 +95,12 @@ impl<P: Ports> Pass<'_, P> {
         Content::Valid { mac }
     }
 
+    /// What goes with a credential that is gone is collected, unused: the watch that tells so may be behind the one that told of
+    /// the login.
     pub(super) async fn claim_login(&mut self, s: &Snapshot) {
+        if !self.is_as_seen(s, &[Object::Login]).await {
+            return;
+        }
         let key = self.credential.login_key();
         let Some(seen) = &self.look.login else {
             return;

@@ -13,7 +13,7 @@ use crate::reconcile::audit::Audited;
 use crate::reconcile::marks;
 use crate::reconcile::pocket::HeldToken;
 use crate::reconcile::ports::{
-    Cluster, ClusterError, Kind, NewSecret, Ports, SecretChange, SecretMeta, SecretObject, Vault, View,
+    ClusterError, Kind, NewSecret, Ports, SecretChange, SecretMeta, SecretObject, Vault, View,
 };
 
 impl<P: Ports> Pass<'_, P> {
@@ -177,36 +177,6 @@ impl<P: Ports> Pass<'_, P> {
         }
         for object in objects {
             self.adopt_one(s, object).await;
-        }
-    }
-
-    /// Whether the credential lives, and with the spec that this pass goes by; asked live. If not, `objects` wait.
-    async fn is_as_seen(&mut self, s: &Snapshot, objects: &[Object]) -> bool {
-        let credential = self.credential;
-        let lives = self.ports.cluster().lives(&credential.key, &credential.uid);
-        let lives = self.ask(Asked::Read, lives).await;
-        match lives {
-            Ok(Some(generation)) if generation == credential.generation => return true,
-            Ok(Some(_)) => self.outdated(s, objects),
-            Ok(None) => self.memory.known.deleting = true,
-            Err(error) => {
-                for object in objects {
-                    self.trouble(s, object, Asked::Read, error.clone());
-                }
-            }
-        }
-        false
-    }
-
-    /// The watch is behind. One that stays behind has missed something.
-    fn outdated(&mut self, s: &Snapshot, objects: &[Object]) {
-        let now = self.now();
-        let known = &mut self.memory.known;
-        let again = objects
-            .iter()
-            .filter(|object| settle::trouble::outdated(known, s, object, now));
-        if again.count() > 0 {
-            self.ports.cluster().mistold();
         }
     }
 

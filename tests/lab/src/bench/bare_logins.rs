@@ -31,7 +31,7 @@ const KIND: &str = "Opaque";
 const SEALED: usize = 1800;
 
 /// Calls to the API server for one login.
-pub(super) const CALLS: usize = 10;
+pub(super) const CALLS: usize = 11;
 
 /// Calls the API server and the provider.
 #[derive(Clone, Debug)]
@@ -86,7 +86,7 @@ impl Caller {
         })
     }
 
-    /// Read and claim the login, look at the namespace, record the attempt, send, store, read back, look whether it is still there,
+    /// Read the login, look whether the credential is still there, claim the login, look at the namespace, record the attempt, send, store, read back, look whether it is still there,
     /// delete the login, publish, and a status.
     async fn login(&self, i: usize) -> Result<(), Error> {
         let (login, session, token) = (
@@ -95,6 +95,7 @@ impl Caller {
             format!("bare-{i:05}-token"),
         );
         called(self.secrets.get(&login).await)?;
+        called(self.credentials.get_metadata(&credential_name(i)).await)?;
         self.annotate(&login).await?;
         called(self.namespaces.get(NAMESPACE).await)?;
         create(&self.secrets, &secret(&session, KIND, SEALED)).await?;
