@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::Reason;
 
 /// What the operator last saw and did. Written by the operator only; every field is optional.
+// One writer writes it whole. So `managedFields` name it and none of its fields, which would be most of the object, and be taken
+// apart and put together by the API server with every write.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("x-kubernetes-map-type" = "atomic"))]
 pub struct EntraCredentialStatus {
     /// `metadata.generation` that this status answers. Example: `3`.
     #[serde(skip_serializing_if = "Option::is_none")]

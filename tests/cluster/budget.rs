@@ -8,6 +8,7 @@ use entra_lab::simulator::world::{
     API, CLIENT_SECRET, CONFIDENTIAL_CLIENT, PUBLIC_CLIENT, TENANT, password, user_name,
 };
 use entra_lab::stage::{AUTHORITY, OIDC, OperatorOptions};
+use kube::ResourceExt as _;
 use serde_json::json;
 
 use crate::evidence::{LONG_LIFE, api_proxy, asking, own_simulator, passed, steps, through};
@@ -107,6 +108,23 @@ async fn certificates_are_watched_once_a_credential_names_one() {
         .await;
     place.expect("secret", "Ready", "True/Fresh").await;
     assert!(watched("client-secret") && !watched("tls"));
+}
+
+/// What it names field by field, the API server takes apart and puts together with every write.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_manages_a_status_manages_it_whole() {
+    let place = Place::new("budget").await;
+    let _operator = place.operator(OperatorOptions::default()).await;
+    place.credential("whole", &[("whole-api", &api_scope())]).await;
+    place.expect("whole", "Ready", "False/AwaitingLogin").await;
+    let credential = place.credentials().get("whole").await.unwrap();
+    let status = credential
+        .managed_fields()
+        .iter()
+        .filter(|managed| managed.subresource.as_deref() == Some("status"));
+    let status: Vec<_> = status.filter_map(|managed| managed.fields_v1.as_ref()).collect();
+    assert_eq!(status.len(), 1);
+    assert_eq!(status[0].0, json!({"f:status": {}}));
 }
 
 /// A credential `secret` whose client has a secret.
