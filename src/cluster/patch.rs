@@ -16,6 +16,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use crate::api::EntraCredentialStatus;
 use crate::reconcile::material::SecretData;
 use crate::reconcile::ports::{ClusterError, SecretMeta};
 
@@ -29,6 +30,12 @@ pub(super) enum Op<'a> {
     Replace { path: String, value: Value },
     /// Adds or replaces.
     Add { path: String, value: Value },
+    /// Adds or replaces a status.
+    #[serde(rename = "add")]
+    AddStatus {
+        path: String,
+        value: &'a EntraCredentialStatus,
+    },
     /// Adds or replaces a Secret's whole data.
     #[serde(rename = "add")]
     AddData { path: String, value: Encoded<'a> },
@@ -44,7 +51,10 @@ impl fmt::Debug for Op<'_> {
         match self {
             Self::Test { path, .. } => write!(f, "test {path}"),
             Self::Replace { path, .. } => write!(f, "replace {path}"),
-            Self::Add { path, .. } | Self::AddData { path, .. } | Self::AddKey { path, .. } => {
+            Self::Add { path, .. }
+            | Self::AddStatus { path, .. }
+            | Self::AddData { path, .. }
+            | Self::AddKey { path, .. } => {
                 write!(f, "add {path}")
             }
             Self::Remove { path } => write!(f, "remove {path}"),

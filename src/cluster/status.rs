@@ -25,23 +25,23 @@ pub(super) async fn write(
 ) -> Result<(), ClusterError> {
     let collection = EntraCredential::url_path(&(), Some(&key.namespace));
     let object = format!("{collection}/{}", key.name);
-    let ops = operations(uid, status)?;
-    calls.json_patch(&object, "status", &ops).await.map(drop)
+    calls
+        .json_patch(&object, "status", &operations(uid, status))
+        .await
+        .map(drop)
 }
 
-fn operations<'a>(uid: &Uid, status: &EntraCredentialStatus) -> Result<[Op<'a>; 2], ClusterError> {
-    let value = serde_json::to_value(status)
-        .map_err(|_| ClusterError::Refused("the status cannot be written as JSON".to_owned()))?;
-    Ok([
+fn operations<'a>(uid: &Uid, status: &'a EntraCredentialStatus) -> [Op<'a>; 2] {
+    [
         Op::Test {
             path: "/metadata/uid".to_owned(),
             value: uid.0.as_str().into(),
         },
-        Op::Add {
+        Op::AddStatus {
             path: "/status".to_owned(),
-            value,
+            value: status,
         },
-    ])
+    ]
 }
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ mod tests {
             ..EntraCredentialStatus::default()
         };
         assert_eq!(
-            serde_json::to_value(operations(&Uid("u".to_owned()), &status).unwrap()).unwrap(),
+            serde_json::to_value(operations(&Uid("u".to_owned()), &status)).unwrap(),
             json!([
                 {"op": "test", "path": "/metadata/uid", "value": "u"},
                 {"op": "add", "path": "/status", "value": {"observedGeneration": 3}},

@@ -189,8 +189,8 @@ impl SecretStore {
 
     /// What is known of a Secret, if that watch shows it.
     pub fn get_as(&self, key: &Key, selects: Selects) -> Option<SecretMeta> {
-        let state = self.read();
-        let entry = state.entries.get(key)?;
+        let mut state = self.write();
+        let entry = state.entries.open(key)?;
         entry.is_shown_by(selects).then(|| entry.meta())
     }
 

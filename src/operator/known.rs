@@ -1,6 +1,6 @@
 //! What is known of the credentials: what their watches tell, and what passes remember.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use super::concerned::Concerned;
 use crate::api::EntraCredentialStatus;
 use crate::plan::Time;
+use crate::reconcile::dense::DenseMap;
 use crate::reconcile::packed::Packed;
 use crate::reconcile::ports::{Key, Ports};
 use crate::reconcile::{Credential, Memory, Remembered};
@@ -17,7 +18,7 @@ use crate::reconcile::{Credential, Memory, Remembered};
 /// The credentials that exist.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    pub(super) credentials: BTreeMap<Key, Arc<Entry>>,
+    pub(super) credentials: DenseMap<Key, Arc<Entry>>,
     pub(super) concerned: Concerned,
     /// What exists and this version does not understand. What it understood of it before is served on.
     pub(super) not_understood: BTreeSet<Key>,
