@@ -12,13 +12,14 @@
 //!
 //! `client` deadlines and requests · `brake` what goes out while nothing answers · `failure` what an error means · `credential` custom resources as they are read · `inspect` rights and definition · `lease` the Lease of the election ·
 //! `knock` when a watch asks again · `metadata` Secrets as they are kept · `taken` and `pruned` how little is decoded · `observe` what is told of writes · `patch` JSON patch operations · `secrets`, `status`, `events` the writes ·
-//! `service_accounts` tokens of others · `watch` the streams · `store` what the streams and writes add up to · `adapter` the port
+//! `service_accounts` tokens of others · `watch` the streams · `store` what the streams and writes add up to, in maps that stay `dense` · `adapter` the port
 
 mod adapter;
 mod brake;
 mod client;
 mod connections;
 mod credential;
+mod dense;
 mod events;
 mod failure;
 mod inspect;
@@ -43,6 +44,7 @@ pub use adapter::KubeCluster;
 pub use brake::{Brake, Class};
 pub use client::{ConnectError, DEADLINE, configure, connect};
 pub use credential::SeenCredential;
+pub use dense::DenseMap;
 pub use events::Reporter;
 pub use inspect::{Right, Source};
 pub use lease::{LeaseClient, LeaseRecord, lease_time};

@@ -9,8 +9,8 @@ use tokio::sync::Mutex;
 
 use super::concerned::Concerned;
 use crate::api::EntraCredentialStatus;
+use crate::cluster::DenseMap;
 use crate::plan::Time;
-use crate::reconcile::dense::DenseMap;
 use crate::reconcile::packed::Packed;
 use crate::reconcile::ports::{Key, Ports};
 use crate::reconcile::{Credential, Memory, Remembered};

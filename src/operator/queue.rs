@@ -12,9 +12,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::cluster::DenseMap;
 use crate::plan::Time;
 use crate::plan::turns::Turns;
-use crate::reconcile::dense::DenseMap;
 use crate::reconcile::ports::Key;
 
 /// The queue of one process.

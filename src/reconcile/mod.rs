@@ -20,7 +20,7 @@
 //! | `shared` | what the credentials of a process have in common |
 //! | [`ports`] | what the shell needs of the world |
 //! | [`memory`], `restore` | what a process keeps of one credential, and takes from its status |
-//! | [`rest`], [`packed`], [`dense`] | what is forgotten between renewals, and how the rest is kept |
+//! | [`rest`], [`packed`] | what is forgotten between renewals, and how the rest is kept |
 //! | [`pocket`] | answers that are not stored yet |
 //! | `marks` | keyed hashes on our objects |
 //! | [`material`] | secrets on their way through |
@@ -31,7 +31,6 @@ mod act;
 pub mod annotations;
 pub mod audit;
 pub mod credential;
-pub mod dense;
 pub mod footing;
 mod leave;
 mod look;

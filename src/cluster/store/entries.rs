@@ -7,10 +7,10 @@ use std::num::NonZero;
 use std::sync::Arc;
 
 use super::history::{Source, is_older};
+use crate::cluster::dense::DenseMap;
 use crate::cluster::scope::Scope;
 use crate::cluster::watch::Selects;
 use crate::plan::metadata::Uid;
-use crate::reconcile::dense::DenseMap;
 use crate::reconcile::packed::Packed;
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
 
