@@ -15,7 +15,7 @@ use crate::reconcile::packed::Packed;
 use crate::reconcile::ports::{Controller, Key, SecretMeta};
 
 /// So many lie open: the Secrets of the credentials that are passed over at once.
-const OPEN: usize = 64;
+pub(super) const OPEN: usize = 64;
 
 /// All that is known.
 #[derive(Debug, Default)]
@@ -223,6 +223,11 @@ impl Entry {
 
     pub(super) fn meta(&self) -> SecretMeta {
         self.meta.get()
+    }
+
+    #[cfg(test)]
+    pub(super) const fn is_open(&self) -> bool {
+        self.meta.is_open()
     }
 
     /// Learns what is so now.

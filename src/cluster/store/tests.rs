@@ -31,6 +31,10 @@ fn meta(uid: &str, version: &str) -> SecretMeta {
     }
 }
 
+fn meta_of(name: &str) -> SecretMeta {
+    meta(name, "7")
+}
+
 fn secret(name: &str, uid: &str, version: &str) -> SeenSecret {
     let metadata = json!({"namespace": "etl", "name": name, "uid": uid, "resourceVersion": version});
     serde_json::from_value(json!({"metadata": metadata})).unwrap()
@@ -51,6 +55,34 @@ fn version(store: &SecretStore, name: &str) -> Option<String> {
 /// Feeds changes to the watch on token Secrets.
 fn feed(store: &SecretStore, changes: impl IntoIterator<Item = Change<SeenSecret>>) -> usize {
     changes.into_iter().map(|c| store.apply(&tokens(), c).len()).sum()
+}
+
+/// What is packed is what it was, and few lie open.
+#[test]
+fn what_was_looked_at_last_lies_open_and_nothing_is_lost_when_it_is_packed() {
+    let store = store();
+    let names: Vec<_> = (0..300).map(|n| format!("s-{n}")).collect();
+    feed(&store, names.iter().map(|name| applied(name, name, "7")));
+    for name in &names {
+        let meta = store.get_as(&key(name), Selects::Tokens);
+        assert_eq!(meta, Some(meta_of(name)));
+        assert_eq!(store.get(&key(name)), Some(meta_of(name)));
+    }
+    let open = |state: &State| {
+        state
+            .entries
+            .of(&None)
+            .filter(|(_, entry)| entry.is_open())
+            .count()
+    };
+    assert_eq!(open(&store.read()), entries::OPEN);
+    feed(&store, names.iter().map(|name| applied(name, name, "8")));
+    assert_eq!(open(&store.read()), entries::OPEN);
+    assert!(
+        names
+            .iter()
+            .all(|name| version(&store, name).as_deref() == Some("8"))
+    );
 }
 
 #[test]
