@@ -3,9 +3,11 @@
 //! # Guarantees
 //!
 //! - Its times are text: nothing here compares the clocks of two machines, and no time is too strange to be read.
+//! - An answer that shows that versions went back says so to the watches: no object is written as often as a Lease that is
+//!   held, so it is the first to show that etcd was set back.
 //! - Every call ends within the deadline of all calls, and fails alone: what is held back for others is not held back here.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -16,6 +18,7 @@ use serde_json::json;
 use super::client::Calls;
 use super::failure::{if_exists, unavailable};
 use super::patch::Op;
+use super::store::{Latest, SecretStore};
 use crate::plan::metadata::Version;
 use crate::reconcile::ports::{ClusterError, Key};
 
@@ -50,6 +53,8 @@ pub fn lease_time(at: Timestamp) -> String {
 pub struct LeaseClient {
     calls: Calls,
     key: Key,
+    latest: Mutex<Latest>,
+    store: Arc<SecretStore>,
 }
 
 /// What is read of the object.
@@ -67,12 +72,14 @@ struct Metadata {
 }
 
 impl LeaseClient {
-    /// The Lease of this name.
-    pub fn new(client: Client, key: Key) -> Self {
+    /// The Lease of this name. What is watched for the store is listed anew if its versions go back.
+    pub fn new(client: Client, key: Key, store: Arc<SecretStore>) -> Self {
         let unobserved = Arc::new(|_, _, _: Result<(), &ClusterError>| ());
         Self {
             calls: Calls::new(client, unobserved),
             key,
+            latest: Mutex::default(),
+            store,
         }
     }
 
@@ -87,8 +94,7 @@ impl LeaseClient {
             return Ok(None);
         };
         let object = decode(&answer)?;
-        let version = Version(object.metadata.resource_version);
-        Ok(Some((version, object.spec.unwrap_or_default())))
+        Ok(Some((self.saw(object.metadata), object.spec.unwrap_or_default())))
     }
 
     /// Creates it. [`ClusterError::Conflict`] if it exists.
@@ -98,7 +104,7 @@ impl LeaseClient {
             "metadata": {"name": self.key.name}, "spec": record,
         });
         let answer = self.calls.create(&self.collection(), &object).await?;
-        Ok(Version(decode(&answer)?.metadata.resource_version))
+        Ok(self.saw(decode(&answer)?.metadata))
     }
 
     /// Replaces the record, if nobody changed the object since it was `seen`.
@@ -117,7 +123,17 @@ impl LeaseClient {
             .calls
             .json_patch(&self.collection(), &self.key.name, &ops)
             .await?;
-        Ok(Version(decode(&answer)?.metadata.resource_version))
+        Ok(self.saw(decode(&answer)?.metadata))
+    }
+
+    /// One call goes out after the other.
+    fn saw(&self, metadata: Metadata) -> Version {
+        let version = Version(metadata.resource_version);
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        if latest.see(&version) {
+            self.store.mistold();
+        }
+        version
     }
 
     fn collection(&self) -> String {
@@ -173,7 +189,8 @@ mod tests {
         let missing = (404, json!({"kind": "Status", "code": 404}));
         let server = Scripted::new(vec![missing, lease("1"), lease("2"), lease("3")]);
         let key = Key::new("entra", "leader");
-        let client = LeaseClient::new(server.client(), key.clone());
+        let store = Arc::new(SecretStore::new(&[]));
+        let client = LeaseClient::new(server.client(), key.clone(), store);
         assert_eq!(client.key(), &key);
         assert_eq!(client.read().await, Ok(None));
         assert_eq!(client.create(&held_by("a")).await, Ok(Version("1".to_owned())));
@@ -199,5 +216,24 @@ mod tests {
                 Asked::new("PATCH", &path, replacement),
             ]
         );
+    }
+
+    /// Etcd was set back: it is what it was before this process renewed it last.
+    #[tokio::test]
+    async fn a_lease_that_went_back_asks_for_lists() {
+        let moved_on = (409, json!({"kind": "Status", "code": 409, "reason": "Conflict"}));
+        let server = Scripted::new(vec![lease("8"), lease("9"), moved_on, lease("5"), lease("6")]);
+        let store = Arc::new(SecretStore::new(&[]));
+        let mut rewound = store.rewound();
+        let client = LeaseClient::new(server.client(), Key::new("entra", "leader"), store);
+        let (eight, _) = client.read().await.unwrap().unwrap();
+        let nine = client.replace(&eight, &held_by("a")).await.unwrap();
+        assert!(client.replace(&nine, &held_by("a")).await.is_err());
+        assert!(!rewound.has_changed().unwrap());
+        let (five, _) = client.read().await.unwrap().unwrap();
+        assert!(rewound.has_changed().unwrap());
+        rewound.mark_unchanged();
+        client.replace(&five, &held_by("a")).await.unwrap();
+        assert!(!rewound.has_changed().unwrap());
     }
 }

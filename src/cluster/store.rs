@@ -7,7 +7,8 @@
 //! - A deletion counts only for the uid it names, and an event that is older than a deletion does not undo it.
 //! - A list is believed over all that was known when it began, whatever the versions say: they go back when etcd is
 //!   restored from a backup. What it did not contain is gone, unless we wrote it while the list was under way.
-//! - An answer that shows that versions went back counts, and says so: see [`SecretStore::answered`].
+//! - An answer and a list that show that versions went back count, and say so to every watch: each notices for itself only
+//!   what it was told, and the others may go on silently from a version that does not exist yet.
 //! - A Secret is known as a login only if the watch on logins shows it: the type is the user's consent.
 //!
 //! # Assumptions
@@ -25,7 +26,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
 use self::entries::{Entries, Entry};
-use self::history::{Source, is_lower, is_older, number};
+pub(super) use self::history::Latest;
+use self::history::{Source, is_older, number};
 use self::tombstones::{Death, Tombstones};
 use super::metadata::SeenSecret;
 use super::watch::{Change, Rewound, Selects, Watch};
@@ -63,8 +65,8 @@ struct State {
     tombstones: Tombstones,
     /// Counts what was taken in, to tell what was known before a list began.
     moment: u64,
-    /// Version of the whole as it was seen last.
-    present: Option<Version>,
+    /// Version of the whole.
+    present: Latest,
 }
 
 /// How far the lists of a watch are.
@@ -91,7 +93,7 @@ impl SecretStore {
             lists: lists.collect(),
             tombstones: Tombstones::default(),
             moment: 0,
-            present: None,
+            present: Latest::default(),
         };
         Self {
             state: RwLock::new(state),
@@ -113,6 +115,9 @@ impl SecretStore {
             Change::Applied(secret) => {
                 let (key, meta) = secret.into_parts();
                 let source = state.source(watch);
+                if state.overtakes(&key, &meta, source) {
+                    self.mistold();
+                }
                 let altered = state.upsert(&key, &meta, watch.selects, source);
                 state
                     .entries
@@ -147,8 +152,7 @@ impl SecretStore {
     /// The whole has this version now, as any list carries it. It only grows: where it is lower than at the last look, etcd
     /// was set back, and a watch may go on silently from a version that does not exist yet.
     pub fn present(&self, version: &Version) {
-        let before = self.write().present.replace(version.clone());
-        if before.is_some_and(|before| is_lower(version, &before)) {
+        if self.write().present.see(version) {
             self.mistold();
         }
     }
@@ -292,6 +296,17 @@ impl State {
                 Some(altered(key, meta))
             }
         }
+    }
+
+    /// Whether a list shows that versions went back: a Secret as it was before what was known when the list began.
+    fn overtakes(&mut self, key: &Key, meta: &SecretMeta, source: Source) -> bool {
+        let Source::List(since) = source else {
+            return false;
+        };
+        let known = self.entries.get(key);
+        let overtaken = known.is_some_and(|entry| entry.is_overtaken(meta, source));
+        let risen = self.tombstones.outlived(meta, since);
+        overtaken || risen
     }
 
     /// Whether the versions went back, as `live` shows who asked when this was known. Then, whatever they say, it is what

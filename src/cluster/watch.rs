@@ -9,8 +9,8 @@
 //!   are many, and all go on at once when it comes.
 //! - Client secrets and certificates are watched once something names one: [`Selects::is_named_first`].
 //! - It begins anew with a list where the version that it would go on from may be of another history, as after a restore
-//!   of etcd: when versions are seen to have gone back, and when it could not be resumed for a while, or for want of a
-//!   right. An API server that is asked to go on from a version that it has not reached yet is silent until then.
+//!   of etcd: when versions are seen to have gone back, whoever sees it, and when it could not be resumed for a while, for
+//!   want of a right, or because its version is not kept any more (410). An API server that is asked to go on from a version that it has not reached yet is silent until then.
 //!
 //! # Caveats
 //!
@@ -297,6 +297,8 @@ where
         self.failed = match event {
             // A complete list tells that the right is back; a watch that goes on is silent until something changes.
             Err(watcher::Error::WatchStartFailed(_)) if refused => ATTEMPTS,
+            // What happened since its version is not kept any more.
+            Err(watcher::Error::WatchStartFailed(error)) if has_status(error, &[410]) => ATTEMPTS,
             Err(watcher::Error::WatchStartFailed(_)) => self.failed.saturating_add(1),
             Ok(_) | Err(_) => 0,
         };
@@ -319,7 +321,11 @@ fn is_refusal(error: &watcher::Error) -> bool {
     else {
         return false;
     };
-    matches!(error, kube::Error::Api(status) if matches!(status.code, 403 | 404))
+    has_status(error, &[403, 404])
+}
+
+fn has_status(error: &kube::Error, codes: &[u16]) -> bool {
+    matches!(error, kube::Error::Api(status) if codes.contains(&status.code))
 }
 
 fn change<K>(event: Result<watcher::Event<K>, Interruption>) -> Change<K> {
@@ -346,6 +352,11 @@ fn failure(error: watcher::Error) -> Interruption {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures::stream::repeat_with;
+    use kube::core::Status;
+
     use super::super::scope::scopes;
     use super::*;
 
@@ -373,5 +384,36 @@ mod tests {
     fn types_lead_to_their_watch() {
         assert_eq!(Selects::of_type(LOGIN_TYPE), Some(Selects::Logins));
         assert_eq!(Selects::of_type("Opaque"), None);
+    }
+
+    /// How often a watch that cannot be resumed fails before it begins anew.
+    async fn failures_before_it_begins_anew(code: u16) -> usize {
+        let (started, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        let anew = || {
+            started.fetch_add(1, Ordering::Relaxed);
+            let failure = move || {
+                let status = Status::failure("made up", "MadeUp").with_code(code).boxed();
+                Err(watcher::Error::WatchStartFailed(kube::Error::Api(status)))
+            };
+            repeat_with(failure).boxed()
+        };
+        let (_told, rewound) = tokio::sync::watch::channel(());
+        let mut watch = Box::pin(lasting::<_, SeenSecret>(anew, rewound, Door::default()));
+        while started.load(Ordering::Relaxed) < 2 {
+            assert!(watch.next().await.is_some_and(|item| item.is_err()));
+            failed.fetch_add(1, Ordering::Relaxed);
+        }
+        failed.into_inner()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_watch_begins_anew_where_the_version_to_go_on_from_may_be_of_another_history() {
+        assert_eq!(failures_before_it_begins_anew(410).await, 1, "it is not kept");
+        assert_eq!(
+            failures_before_it_begins_anew(403).await,
+            1,
+            "for want of a right"
+        );
+        assert_eq!(failures_before_it_begins_anew(503).await, 3);
     }
 }

@@ -8,6 +8,7 @@
 
 mod candidate;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -18,7 +19,7 @@ pub(super) use self::candidate::Standing;
 use self::candidate::{Candidate, Claim};
 use super::clock::{SystemClock, timestamp};
 use super::config::{LEASE_NAME, LeaderElection};
-use crate::cluster::{LeaseClient, lease_time};
+use crate::cluster::{LeaseClient, SecretStore, lease_time};
 use crate::reconcile::ports::{Clock, ClusterError, Key, Names};
 
 /// Longest that the Lease is released for at shutdown.
@@ -45,6 +46,7 @@ impl Election {
         identity: &str,
         settings: LeaderElection,
         clock: SystemClock,
+        store: Arc<SecretStore>,
     ) -> Self {
         let released = CancellationToken::new();
         if !settings.enabled {
@@ -59,7 +61,7 @@ impl Election {
         let candidate = Candidate::new(identity.to_owned(), settings.lease);
         let (told, standing) = watch::channel(candidate.standing(clock.monotonic()));
         let election = Part {
-            leases: LeaseClient::new(client, Key::new(namespace, LEASE_NAME)),
+            leases: LeaseClient::new(client, Key::new(namespace, LEASE_NAME), store),
             candidate,
             clock,
             told,

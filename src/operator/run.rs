@@ -378,6 +378,7 @@ impl Base {
             &self.identity,
             self.config.leader_election,
             self.clock,
+            Arc::clone(&self.store),
         )
     }
 

@@ -258,6 +258,11 @@ impl Entry {
         is_older(meta, before) && !source.follows(self.learnt)
     }
 
+    /// Whether a list that was asked for when this was known shows a state before it.
+    pub(super) fn is_overtaken(&self, meta: &SecretMeta, source: Source) -> bool {
+        source.follows(self.learnt) && is_older(meta, &self.meta())
+    }
+
     /// We wrote it.
     pub(super) const fn was_written(&mut self, now: u64) {
         self.written = now;

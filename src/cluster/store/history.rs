@@ -1,4 +1,4 @@
-//! Which of two sights of a Secret is history.
+//! Which of two sights of an object is history, and whether history began anew.
 
 use crate::plan::metadata::Version;
 use crate::reconcile::ports::SecretMeta;
@@ -35,4 +35,16 @@ pub(super) fn is_lower(one: &Version, other: &Version) -> bool {
 
 pub(super) fn number(version: &Version) -> Option<u64> {
     version.0.parse().ok()
+}
+
+/// The version that was seen last of something whose versions only grow, unless etcd was set back.
+#[derive(Debug, Default)]
+pub(in crate::cluster) struct Latest(Option<Version>);
+
+impl Latest {
+    /// What was asked for after the one before it has this version. Whether versions went back.
+    pub(in crate::cluster) fn see(&mut self, version: &Version) -> bool {
+        let before = self.0.replace(version.clone());
+        before.is_some_and(|before| is_lower(version, &before))
+    }
 }

@@ -1,10 +1,12 @@
 //! etcd is set back to an earlier backup under running operators: what they know is newer than what there is.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use entra_lab::proxy::{Action, Gate, Rule as ApiRule, Trigger};
 use entra_lab::simulator::world::{password, user_name};
 use entra_lab::stage::Stage;
+use entra_operator::cluster::{PAGE, Selects};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt as _;
@@ -25,6 +27,9 @@ enum Meets {
     TheOutage,
     /// Something between them waits for the API server: its watches go on without having failed.
     NoOutage,
+    /// The same, but an API server that has not read its roles yet refuses its watches of Secrets, and they begin anew with what
+    /// there is: no write shows that what it knows is of the past.
+    ListsOfSecrets,
     /// Only once the versions have caught up with what it knows. It wrote nothing that was lost: no Secret tells it.
     NewerVersions,
 }
@@ -40,19 +45,24 @@ struct Case {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn after_a_restore_of_etcd_the_operator_goes_on_by_itself() {
-    let stage = Arc::new(Stage::with_users(6, LIFE).await.unwrap());
+    let stage = Arc::new(Stage::with_users(8, LIFE).await.unwrap());
     let through = Case::set(&stage, Meets::TheOutage, 0).await;
     let held = Case::set(&stage, Meets::NoOutage, 1).await;
-    let late = Case::set(&stage, Meets::NewerVersions, 2).await;
+    let listing = Case::set(&stage, Meets::ListsOfSecrets, 2).await;
+    let late = Case::set(&stage, Meets::NewerVersions, 3).await;
     late.before();
     let backup = stage.plane.back_up().await.unwrap();
     let lost = "a token that is lost again";
-    join!(through.trial.renewed(lost), held.trial.renewed(lost));
+    join!(
+        through.trial.renewed(lost),
+        held.trial.renewed(lost),
+        listing.trial.renewed(lost)
+    );
     let now = write_until(&stage, 0).await;
     write_until(&stage, now + FAR).await;
     late.somebody_passes_by().await;
     let known = write_until(&stage, 0).await;
-    for case in [&through, &held] {
+    for case in [&through, &held, &listing] {
         case.before();
     }
     stage.plane.restore(&backup).await.unwrap();
@@ -68,7 +78,7 @@ async fn after_a_restore_of_etcd_the_operator_goes_on_by_itself() {
         case.news().await;
         case.goes_on().await;
     };
-    join!(at_once(&through), at_once(&held), caught_up);
+    join!(at_once(&through), at_once(&held), at_once(&listing), caught_up);
 }
 
 /// Writes what is nothing of ours until its version is at least this one.
@@ -95,7 +105,7 @@ impl Case {
         Self {
             meets,
             trial,
-            other: user + 3,
+            other: user + 4,
             gate: Gate::new(),
         }
     }
@@ -104,15 +114,34 @@ impl Case {
         let api = &self.trial.relay.api;
         match self.meets {
             Meets::TheOutage => {}
-            Meets::NoOutage => {
-                let held = Action::Before(Trigger::gate(self.gate.clone()));
-                api.add(ApiRule::new(held).path("watch=true").forever());
+            Meets::NoOutage => self.hold_watches(),
+            Meets::ListsOfSecrets => {
+                let refused = Action::status(403, "Forbidden");
+                let each = [Selects::Logins, Selects::RefreshTokens, Selects::Tokens];
+                api.add(ApiRule::new(refused).path("/secrets?").times(each.len()));
+                self.hold_watches();
+                self.hide_the_present();
             }
             Meets::NewerVersions => {
                 let away = Action::status(503, "ServiceUnavailable");
                 api.add(ApiRule::new(away).forever());
             }
         }
+    }
+
+    fn hold_watches(&self) {
+        let held = Action::Before(Trigger::gate(self.gate.clone()));
+        let watches = ApiRule::new(held).path("watch=true").forever();
+        self.trial.relay.api.add(watches);
+    }
+
+    /// It does not get to know how far the versions are: in time it would see them go back.
+    fn hide_the_present(&self) {
+        let api = &self.trial.relay.api;
+        let pages = ApiRule::new(Action::Delay(Duration::ZERO));
+        api.add(pages.path(&format!("limit={PAGE}")).forever());
+        let away = Action::status(503, "ServiceUnavailable");
+        api.add(ApiRule::new(away).path("limit=1").forever());
     }
 
     /// Its watch goes on to a version that is lost.
@@ -141,6 +170,9 @@ impl Case {
         let (place, trial) = (&self.trial.place, &self.trial);
         let begun = Timestamp::now();
         trial.relay.api.clear();
+        if matches!(self.meets, Meets::ListsOfSecrets) {
+            self.hide_the_present();
+        }
         self.gate.release();
         let published = trial.version().await;
         place
