@@ -63,6 +63,9 @@ pub enum Notice {
 /// it: in the real one, one of thousands of versions is given twice to the same object.
 const STEP: u64 = 64;
 
+/// What all uids begin with; the rest is a number that grows.
+const UID: &str = "uid-";
+
 /// The store behind the API.
 #[derive(Clone, Debug, Default)]
 pub struct Api {
@@ -73,6 +76,8 @@ pub struct Api {
     pub terminating_since: Option<i64>,
     version: u64,
     uids: u64,
+    /// How many uids had been given when a credential was deleted.
+    ended: BTreeMap<Uid, u64>,
     /// How often it was set back.
     set_back: u64,
 }
@@ -161,7 +166,7 @@ impl Api {
 
     fn new_uid(&mut self) -> Uid {
         self.uids += 1;
-        Uid(format!("uid-{}", self.uids))
+        Uid(format!("{UID}{}", self.uids))
     }
 
     fn notice(&mut self, key: &Key, old: Option<Object>, new: Option<Object>) {
@@ -363,6 +368,9 @@ impl Api {
         };
         let before = resource.spec.clone();
         change(resource);
+        if resource.deleting {
+            self.ended.entry(resource.uid.clone()).or_insert(self.uids);
+        }
         if resource.spec != before {
             resource.generation += 1;
         }
@@ -373,8 +381,17 @@ impl Api {
     /// A credential is gone.
     pub fn remove_credential(&mut self, key: &Key) {
         self.bump();
-        self.credentials.remove(key);
+        if let Some(gone) = self.credentials.remove(key) {
+            self.ended.entry(gone.uid).or_insert(self.uids);
+        }
         self.outbox.push(Notice::Credential(key.clone()));
+    }
+
+    /// Whether an object was made after a credential was deleted.
+    pub fn is_later_than(&self, made: &Uid, credential: &Uid) -> bool {
+        let number = made.0.strip_prefix(UID).and_then(|n| n.parse::<u64>().ok());
+        let ended = self.ended.get(credential);
+        number.zip(ended).is_some_and(|(made, ended)| made > *ended)
     }
 
     /// A credential as a watch tells it.

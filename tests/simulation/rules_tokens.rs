@@ -122,13 +122,13 @@ impl World {
             .any(|r| r.uid == *uid && !r.deleting)
     }
 
-    /// What is claimed for a credential that is gone is collected with it, and has served nobody.
+    /// What is claimed for a credential that was gone when it was made is collected with it, and has served nobody.
     fn judge_claim(&mut self, key: &Key, old: &Object, new: &Object) {
         let claimant = new.goes_with.as_ref().filter(|_| new.goes_with != old.goes_with);
-        if claimant.is_some_and(|uid| !self.lives(uid)) {
+        if claimant.is_some_and(|uid| self.api.is_later_than(&old.uid, uid)) {
             self.broken(
                 2,
-                format!("{} was claimed for a credential that is gone", key.name),
+                format!("{} was claimed for a credential that was gone before", key.name),
             );
         }
         let mut claimed = old.clone();
