@@ -48,7 +48,7 @@ pub mod annotation {
     use std::collections::BTreeMap;
     use std::fmt;
 
-    use serde::{Deserialize, Deserializer, Serialize, de};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
     /// Token and refresh-token Secrets: keyed MAC of (namespace, Secret name, CR name); proof of ownership after a restore.
     pub const OWNER: &str = "entra-operator.dev/owner";
@@ -115,14 +115,18 @@ pub mod annotation {
         LAST_LOGIN,
     ];
 
-    /// One of [`READ`]: there are many Secrets, and the names are few.
-    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+    /// One of [`READ`]: there are many Secrets, and the names are few. Serialized, it is what stands behind the group.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
     pub struct Read(&'static str);
 
     impl Read {
         /// The annotation of this name, if it is one that is read.
         pub fn of(name: &str) -> Option<Self> {
             READ.into_iter().find(|read| *read == name).map(Self)
+        }
+
+        fn short(self) -> &'static str {
+            self.0.rsplit('/').next().unwrap_or(self.0)
         }
     }
 
@@ -135,6 +139,12 @@ pub mod annotation {
     impl Borrow<str> for Read {
         fn borrow(&self) -> &str {
             self.0
+        }
+    }
+
+    impl Serialize for Read {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.serialize_str(self.short())
         }
     }
 
@@ -155,7 +165,8 @@ pub mod annotation {
         }
 
         fn visit_str<E: de::Error>(self, name: &str) -> Result<Read, E> {
-            Read::of(name).ok_or_else(|| E::custom("no annotation that is read"))
+            let found = READ.into_iter().map(Read).find(|read| read.short() == name);
+            found.ok_or_else(|| E::custom("no annotation that is read"))
         }
     }
 }

@@ -4,7 +4,6 @@
 //! begins nothing any more: it stores what it has obtained.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -66,7 +65,7 @@ impl<P: Ports> Controller<P> {
         let key = credential.key.clone();
         self.applied(credential);
         if let Some(entry) = self.entry(&key) {
-            entry.listed_again.store(true, Ordering::Release);
+            entry.note(|news| news.listed_again = true);
         }
         self.queue.trigger(&key);
     }
@@ -75,7 +74,7 @@ impl<P: Ports> Controller<P> {
     pub(super) fn called(&self, called: &Called) {
         let (Called::Place(key) | Called::Answers(key)) = called;
         let Some(entry) = self.entry(key) else { return };
-        entry.called.store(true, Ordering::Release);
+        entry.note(|news| news.called = true);
         match called {
             Called::Place(_) => self.queue.call(key),
             Called::Answers(_) => self.queue.trigger(key),
@@ -254,15 +253,16 @@ impl<P: Ports> Controller<P> {
             return self.queue.forget(key);
         };
         let told = entry.told();
-        let Some(credential) = told.get() else {
+        let Some(credential) = told.with_key(key) else {
             return self.queue.forget(key);
         };
         let mut remembered = entry.remembered.lock().await;
-        if entry.listed_again.swap(false, Ordering::AcqRel) {
+        let news = entry.news();
+        if news.listed_again {
             remembered.compare_status(&credential);
         }
         let memory = remembered.recall(&*self.ports, &credential);
-        if entry.called.swap(false, Ordering::AcqRel) {
+        if news.called {
             settle::renewal::turn_came(&mut memory.known);
         }
         let stands = || self.leadership.lasts() && self.still_asks(key, &entry);
@@ -276,7 +276,7 @@ impl<P: Ports> Controller<P> {
         let credential = if tells == told {
             Some(credential)
         } else {
-            tells.get()
+            tells.with_key(key)
         };
         if let Some(credential) = credential {
             remembered.rest(&*self.ports, &credential);

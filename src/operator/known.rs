@@ -1,8 +1,7 @@
 //! What is known of the credentials: what their watches tell, and what passes remember.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -29,28 +28,34 @@ pub(super) struct Known {
 pub(super) struct Entry {
     told: RwLock<Told>,
     pub(super) remembered: Mutex<Remembered>,
-    /// A list told it again, and no pass has compared its status since.
-    pub(super) listed_again: AtomicBool,
-    /// The gate in front of the provider has called it, and no pass has asked there since.
-    pub(super) called: AtomicBool,
-    /// What the metrics show while a pass holds the memory.
-    meanwhile: RwLock<Option<Box<Meanwhile>>>,
+}
+
+/// What came since the last pass, for the next one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct News {
+    /// A list told it again, and its status is to be compared.
+    pub(super) listed_again: bool,
+    /// The gate in front of the provider has called it.
+    pub(super) called: bool,
 }
 
 /// A pass that is under way.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Meanwhile {
     since: Duration,
     /// What was decided before it, if this process had decided anything.
     decided: Option<Seen>,
 }
 
-/// A credential as its watch tells it.
+/// A credential as its watch tells it, and what is new of it.
 #[derive(Debug)]
 struct Told {
     credential: Packed<Credential>,
     suspended: bool,
     deleting: bool,
+    news: News,
+    /// What the metrics show while a pass holds the memory.
+    meanwhile: Option<Box<Meanwhile>>,
 }
 
 /// What the metrics show of one credential.
@@ -74,7 +79,7 @@ impl Known {
         let key = &credential.key;
         self.not_understood.remove(key);
         let entry = self.credentials.get(key).cloned();
-        let before = entry.as_deref().and_then(Entry::credential);
+        let before = entry.as_deref().and_then(|entry| entry.credential(key));
         let differs_in_status_only = |before: &Credential| credential.differs_in_status_only(before);
         let changed = !before.as_ref().is_some_and(differs_in_status_only);
         if changed {
@@ -98,7 +103,7 @@ impl Known {
     pub(super) fn remove(&mut self, key: &Key) {
         self.not_understood.remove(key);
         let entry = self.credentials.remove(key);
-        if let Some(before) = entry.as_deref().and_then(Entry::credential) {
+        if let Some(before) = entry.and_then(|entry| entry.credential(key)) {
             self.concerned.remove(&before);
         }
     }
@@ -132,15 +137,22 @@ impl Entry {
         Self {
             told: RwLock::new(Told::of(credential)),
             remembered: Mutex::default(),
-            listed_again: AtomicBool::default(),
-            called: AtomicBool::default(),
-            meanwhile: RwLock::default(),
         }
     }
 
+    /// Something came that the next pass is to know.
+    pub(super) fn note(&self, note: impl FnOnce(&mut News)) {
+        note(&mut self.write().news);
+    }
+
+    /// What came since the last pass.
+    pub(super) fn news(&self) -> News {
+        std::mem::take(&mut self.write().news)
+    }
+
     /// As the watch told it last.
-    pub(super) fn credential(&self) -> Option<Credential> {
-        self.told().get()
+    pub(super) fn credential(&self, key: &Key) -> Option<Credential> {
+        self.told().with_key(key)
     }
 
     /// The same, as it is kept.
@@ -162,10 +174,14 @@ impl Entry {
         self.told.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn write(&self) -> RwLockWriteGuard<'_, Told> {
+        self.told.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The watch tells something else. A status that somebody wrote asks for no pass, but who takes over goes by it; while a
     /// pass is under way, its end sees what is told.
     fn tell<P: Ports>(&self, ports: &P, before: &Credential, credential: &Credential) {
-        *self.told.write().unwrap_or_else(PoisonError::into_inner) = Told::of(credential);
+        self.write().tell(credential);
         let Ok(mut remembered) = self.remembered.try_lock() else {
             return;
         };
@@ -200,25 +216,20 @@ impl Entry {
     }
 
     fn show_meanwhile(&self, pass: Option<Meanwhile>) {
-        *self.meanwhile.write().unwrap_or_else(PoisonError::into_inner) = pass.map(Box::new);
+        self.write().meanwhile = pass.map(Box::new);
     }
 
     fn shown_meanwhile(&self, key: &Key) -> Option<Seen> {
-        let meanwhile = self.meanwhile.read().unwrap_or_else(PoisonError::into_inner);
-        let Meanwhile { since, decided } = meanwhile.as_deref()?;
+        let Meanwhile { since, decided } = self.read().meanwhile.as_deref().cloned()?;
         Some(Seen {
-            passing_since: Some(*since),
-            ..decided.clone().unwrap_or_else(|| self.shown_as_told(key))
+            passing_since: Some(since),
+            ..decided.unwrap_or_else(|| self.shown_as_told(key))
         })
     }
 
     /// As the watch tells it: what this process once decided is of no use while another one leads.
     pub(super) fn shown_as_told(&self, key: &Key) -> Seen {
-        Seen::told(key, self.status_told())
-    }
-
-    fn status_told(&self) -> Option<EntraCredentialStatus> {
-        self.credential().and_then(|told| told.status)
+        Seen::told(key, self.credential(key).and_then(|told| told.status))
     }
 }
 
@@ -228,6 +239,13 @@ impl Told {
             credential: Packed::of(credential),
             suspended: credential.spec.suspend,
             deleting: credential.deleting,
+            news: News::default(),
+            meanwhile: None,
         }
+    }
+
+    fn tell(&mut self, credential: &Credential) {
+        self.credential = Packed::of(credential);
+        (self.suspended, self.deleting) = (credential.spec.suspend, credential.deleting);
     }
 }

@@ -1,6 +1,7 @@
 //! The custom resource as a pass takes it in.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -14,10 +15,9 @@ use crate::plan::word::{Said, Word};
 /// One `EntraCredential`, lean.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Credential {
-    /// Namespace and name.
+    /// Namespace and name. It is not packed: what is packed is found by it.
+    #[serde(skip, default = "nowhere")]
     pub key: Key,
-    /// `metadata.uid`.
-    pub uid: Uid,
     /// `metadata.generation`.
     pub generation: i64,
     /// A deletion was asked for.
@@ -28,6 +28,13 @@ pub struct Credential {
     pub status: Option<EntraCredentialStatus>,
     /// Value of `entra-operator.dev/refresh-requested-at`.
     pub request: Option<String>,
+    /// `metadata.uid`. At the end, where nothing can be [packed](super::packed), stands what cannot be anyway.
+    pub uid: Uid,
+}
+
+fn nowhere() -> Key {
+    static NOWHERE: LazyLock<Key> = LazyLock::new(|| Key::new("", ""));
+    NOWHERE.clone()
 }
 
 impl Credential {

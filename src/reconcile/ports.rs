@@ -87,18 +87,10 @@ pub struct Controller {
 #[expect(clippy::struct_excessive_bools, reason = "independent facts, not a state")]
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SecretMeta {
-    /// `metadata.uid`.
-    pub uid: Uid,
-    /// `metadata.resourceVersion`.
-    pub version: Version,
     /// A deletion was asked for.
     pub deleting: bool,
-    /// Controlling owner.
-    pub controller: Option<Controller>,
     /// It carries the label by which the operator watches its token Secrets.
     pub managed: bool,
-    /// Annotations that are read.
-    pub annotations: BTreeMap<annotation::Read, String>,
     /// Whether the object has any annotation at all (a JSON patch must know).
     pub has_annotations: bool,
     /// Whether the object has any label at all.
@@ -106,6 +98,14 @@ pub struct SecretMeta {
     /// Whether the object has any owner at all.
     #[serde(default)]
     pub has_owners: bool,
+    /// Controlling owner.
+    pub controller: Option<Controller>,
+    /// Annotations that are read.
+    pub annotations: BTreeMap<annotation::Read, String>,
+    /// `metadata.resourceVersion`.
+    pub version: Version,
+    /// `metadata.uid`. At the end, where nothing can be [packed](super::packed), stands what cannot be anyway.
+    pub uid: Uid,
 }
 
 /// A Secret that was read whole.
