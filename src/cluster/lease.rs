@@ -7,7 +7,7 @@
 //!   held, so it is the first to show that etcd was set back.
 //! - Every call ends within the deadline of all calls, and fails alone: what is held back for others is not held back here.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -48,12 +48,12 @@ pub fn lease_time(at: Timestamp) -> String {
     format!("{at:.6}")
 }
 
-/// One Lease of an API server.
+/// One Lease of an API server. One call goes out after the other: its versions are compared as they come.
 #[derive(Debug)]
 pub struct LeaseClient {
     calls: Calls,
     key: Key,
-    latest: Mutex<Latest>,
+    latest: Latest,
     store: Arc<SecretStore>,
 }
 
@@ -78,7 +78,7 @@ impl LeaseClient {
         Self {
             calls: Calls::new(client, unobserved),
             key,
-            latest: Mutex::default(),
+            latest: Latest::default(),
             store,
         }
     }
@@ -89,7 +89,7 @@ impl LeaseClient {
     }
 
     /// Reads it; `None` if it does not exist.
-    pub async fn read(&self) -> Result<Option<(Version, LeaseRecord)>, ClusterError> {
+    pub async fn read(&mut self) -> Result<Option<(Version, LeaseRecord)>, ClusterError> {
         let Some(answer) = if_exists(self.calls.get(&self.collection(), &self.key.name).await)? else {
             return Ok(None);
         };
@@ -98,7 +98,7 @@ impl LeaseClient {
     }
 
     /// Creates it. [`ClusterError::Conflict`] if it exists.
-    pub async fn create(&self, record: &LeaseRecord) -> Result<Version, ClusterError> {
+    pub async fn create(&mut self, record: &LeaseRecord) -> Result<Version, ClusterError> {
         let object = json!({
             "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
             "metadata": {"name": self.key.name}, "spec": record,
@@ -108,7 +108,7 @@ impl LeaseClient {
     }
 
     /// Replaces the record, if nobody changed the object since it was `seen`.
-    pub async fn replace(&self, seen: &Version, record: &LeaseRecord) -> Result<Version, ClusterError> {
+    pub async fn replace(&mut self, seen: &Version, record: &LeaseRecord) -> Result<Version, ClusterError> {
         let ops = [
             Op::Replace {
                 path: "/metadata/resourceVersion".to_owned(),
@@ -126,11 +126,9 @@ impl LeaseClient {
         Ok(self.saw(decode(&answer)?.metadata))
     }
 
-    /// One call goes out after the other.
-    fn saw(&self, metadata: Metadata) -> Version {
+    fn saw(&mut self, metadata: Metadata) -> Version {
         let version = Version(metadata.resource_version);
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if latest.see(&version) {
+        if self.latest.see(&version) {
             self.store.mistold();
         }
         version
@@ -190,7 +188,7 @@ mod tests {
         let server = Scripted::new(vec![missing, lease("1"), lease("2"), lease("3")]);
         let key = Key::new("entra", "leader");
         let store = Arc::new(SecretStore::new(&[]));
-        let client = LeaseClient::new(server.client(), key.clone(), store);
+        let mut client = LeaseClient::new(server.client(), key.clone(), store);
         assert_eq!(client.key(), &key);
         assert_eq!(client.read().await, Ok(None));
         assert_eq!(client.create(&held_by("a")).await, Ok(Version("1".to_owned())));
@@ -225,7 +223,7 @@ mod tests {
         let server = Scripted::new(vec![lease("8"), lease("9"), moved_on, lease("5"), lease("6")]);
         let store = Arc::new(SecretStore::new(&[]));
         let mut rewound = store.rewound();
-        let client = LeaseClient::new(server.client(), Key::new("entra", "leader"), store);
+        let mut client = LeaseClient::new(server.client(), Key::new("entra", "leader"), store);
         let (eight, _) = client.read().await.unwrap().unwrap();
         let nine = client.replace(&eight, &held_by("a")).await.unwrap();
         assert!(client.replace(&nine, &held_by("a")).await.is_err());
