@@ -115,10 +115,11 @@ impl SecretStore {
             Change::Applied(secret) => {
                 let (key, meta) = secret.into_parts();
                 let source = state.source(watch);
-                if state.overtakes(&key, &meta, source) {
+                let before = state.entries.meta(&key);
+                if state.overtakes(&key, before.as_ref(), &meta, source) {
                     self.mistold();
                 }
-                let altered = state.upsert(&key, &meta, watch.selects, source);
+                let altered = state.upsert(&key, before, &meta, watch.selects, source);
                 state
                     .entries
                     .change(&key, |entry| entry.was_listed(watch.selects));
@@ -276,13 +277,20 @@ impl State {
         hidden.collect()
     }
 
-    fn upsert(&mut self, key: &Key, meta: &SecretMeta, selects: Selects, source: Source) -> Option<Altered> {
+    /// Takes in a sight of what was known as it was `before`.
+    fn upsert(
+        &mut self,
+        key: &Key,
+        before: Option<SecretMeta>,
+        meta: &SecretMeta,
+        selects: Selects,
+        source: Source,
+    ) -> Option<Altered> {
         if self.tombstones.covers(meta, source) {
             return None;
         }
-        self.tombstones.lift(&meta.uid, source);
         let now = self.next_moment();
-        match self.entries.get(key).map(|entry| (entry.meta(), entry)) {
+        match before.zip(self.entries.get(key)) {
             Some((before, entry)) if before.uid == meta.uid => {
                 let outdated = entry.outdates(&before, meta, source);
                 let latest = if outdated { &before } else { meta };
@@ -298,13 +306,20 @@ impl State {
         }
     }
 
-    /// Whether a list shows that versions went back: a Secret as it was before what was known when the list began.
-    fn overtakes(&mut self, key: &Key, meta: &SecretMeta, source: Source) -> bool {
+    /// Whether a list shows that versions went back: a Secret as it was before what was known when the list began. One that was
+    /// dead then lives, in a history that began since.
+    fn overtakes(
+        &mut self,
+        key: &Key,
+        before: Option<&SecretMeta>,
+        meta: &SecretMeta,
+        source: Source,
+    ) -> bool {
         let Source::List(since) = source else {
             return false;
         };
-        let known = self.entries.get(key);
-        let overtaken = known.is_some_and(|entry| entry.is_overtaken(meta, source));
+        let known = before.zip(self.entries.get(key));
+        let overtaken = known.is_some_and(|(before, entry)| entry.is_overtaken(before, meta, source));
         let risen = self.tombstones.outlived(meta, since);
         overtaken || risen
     }
@@ -357,7 +372,7 @@ impl State {
         let Some(selects) = selects.or_else(|| shown_by(self)) else {
             return;
         };
-        self.upsert(key, meta, selects, Source::Answer);
+        self.upsert(key, self.entries.meta(key), meta, selects, Source::Answer);
         let now = self.next_moment();
         if self.entries.meta(key).is_some_and(|known| known.uid == meta.uid) {
             self.entries.change(key, |entry| entry.was_written(now));

@@ -258,9 +258,9 @@ impl Entry {
         is_older(meta, before) && !source.follows(self.learnt)
     }
 
-    /// Whether a list that was asked for when this was known shows a state before it.
-    pub(super) fn is_overtaken(&self, meta: &SecretMeta, source: Source) -> bool {
-        source.follows(self.learnt) && is_older(meta, &self.meta())
+    /// Whether a list that was asked for when it was known as it was `before` shows a state before that.
+    pub(super) fn is_overtaken(&self, before: &SecretMeta, meta: &SecretMeta, source: Source) -> bool {
+        is_older(meta, before) && source.follows(self.learnt)
     }
 
     /// We wrote it.

@@ -42,14 +42,6 @@ impl Tombstones {
         }
     }
 
-    /// A list that tells of what is dead has overtaken the death: the object lives, in a history that began since.
-    pub(super) fn lift(&mut self, uid: &Uid, source: Source) {
-        let overtaken = |death: &Death| source.follows(death.learnt);
-        if self.dead_at.get(uid).is_some_and(overtaken) {
-            self.raise(uid);
-        }
-    }
-
     /// Whether this lives although it died in a later version and who asked for it knew that: it rose again in another
     /// history, and the death is none.
     pub(super) fn outlived(&mut self, live: &SecretMeta, asked: u64) -> bool {
