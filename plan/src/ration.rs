@@ -19,6 +19,9 @@ const AT_ONCE: u64 = 7;
 /// Milliseconds in which one more may fail.
 const INTERVAL: u64 = 6000;
 
+/// Milliseconds.
+const SECOND: u64 = 1000;
+
 /// What one credential has used of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Ration {
@@ -27,11 +30,13 @@ pub struct Ration {
 }
 
 impl Ration {
-    /// Milliseconds until the next call, if none is left at `now`.
-    pub fn wait(&self, now: u64) -> Option<u64> {
+    /// Seconds until the next call, if none is left at `now`: from the beginning of a second that may have begun before.
+    pub fn wait(&self, now: u64) -> Option<i64> {
         let enough = AT_ONCE.saturating_sub(1).saturating_mul(INTERVAL);
         let used = self.whole_at.saturating_sub(now);
-        Some(used.saturating_sub(enough)).filter(|wait| *wait > 0)
+        let wait = used.saturating_sub(enough).div_ceil(SECOND);
+        let wait = i64::try_from(wait).unwrap_or(i64::MAX);
+        Some(wait.saturating_add(1)).filter(|wait| *wait > 1)
     }
 
     /// So many calls brought nothing new.
@@ -79,8 +84,9 @@ mod tests {
             for (after, calls) in spends {
                 now += after;
                 if let Some(wait) = ration.wait(now) {
-                    prop_assert!(wait <= 2 * INTERVAL);
-                    now += wait;
+                    let wait = u64::try_from(wait).unwrap() * SECOND;
+                    prop_assert!(wait <= 2 * INTERVAL + SECOND);
+                    now = now / SECOND * SECOND + wait;
                 }
                 prop_assert_eq!(ration.wait(now), None);
                 ration.spend(calls, now);

@@ -161,11 +161,12 @@ impl<P: Ports> Controller<P> {
                 .collect()
         };
         for (key, entry) in known {
-            show(if leads {
+            let seen = if leads {
                 entry.decided(&key)
             } else {
-                entry.shown_as_told(&key)
-            });
+                Some(entry.shown_as_told(&key))
+            };
+            seen.into_iter().for_each(&mut show);
         }
     }
 

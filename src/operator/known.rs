@@ -189,18 +189,20 @@ impl Entry {
         remembered.rest(ports, credential);
     }
 
-    /// As this process decided it last; before its first pass as it is told.
-    pub(super) fn decided(&self, key: &Key) -> Seen {
+    /// As this process decided it last; before its first pass as it is told; not at all where it was found to be gone.
+    pub(super) fn decided(&self, key: &Key) -> Option<Seen> {
         let Ok(remembered) = self.remembered.try_lock() else {
-            return self
-                .shown_meanwhile(key)
-                .unwrap_or_else(|| self.shown_as_told(key));
+            let meanwhile = self.shown_meanwhile(key);
+            return Some(meanwhile.unwrap_or_else(|| self.shown_as_told(key)));
         };
+        if remembered.is_gone() {
+            return None;
+        }
         let decided = remembered.more().and_then(|memory| Seen::decided(key, memory));
-        decided.unwrap_or_else(|| Seen {
+        Some(decided.unwrap_or_else(|| Seen {
             login_waiting_since: remembered.login_waiting_since(),
             ..self.shown_as_told(key)
-        })
+        }))
     }
 
     /// A pass begins, and holds the memory until it ends.

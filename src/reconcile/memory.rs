@@ -51,9 +51,9 @@ pub struct Unwritten {
 }
 
 impl Memory {
-    /// How long to wait for the next call to the API server, if none is left.
-    pub fn rationed(&self, now: Duration) -> Option<Duration> {
-        self.ration().wait(millis(now)).map(Duration::from_millis)
+    /// Seconds to wait for the next call to the API server, if none is left.
+    pub fn rationed(&self, now: Duration) -> Option<i64> {
+        self.ration().wait(millis(now))
     }
 
     /// So many calls brought nothing new.

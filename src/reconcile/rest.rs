@@ -74,12 +74,18 @@ impl Remembered {
         }
     }
 
-    /// The status that was decided last: of a credential that rests it is the one that is told. None before its first pass.
+    /// The status that was decided last: of a credential that rests it is the one that is told. None before its first pass, and of
+    /// one that is gone.
     pub fn decided<'a>(&'a self, credential: &'a Credential) -> Option<&'a EntraCredentialStatus> {
         match &self.memory {
-            Some(memory) => memory.restored.then(|| memory.decided()),
+            Some(memory) => (memory.restored && !self.is_gone()).then(|| memory.decided()),
             None => credential.status.as_ref().filter(|_| self.as_told),
         }
+    }
+
+    /// Whether the API server said that the credential is gone. The watch tells it later.
+    pub fn is_gone(&self) -> bool {
+        self.memory.as_ref().is_some_and(|memory| memory.known.deleting)
     }
 
     /// Since when this process has seen a login Secret wait.
@@ -238,6 +244,18 @@ mod tests {
         Kept::of(&before).unwrap().back_into(&mut after);
         assert_eq!(after.known, before.known);
         assert_eq!(after.login_waiting_since, before.login_waiting_since);
+    }
+
+    #[test]
+    fn of_what_is_gone_nothing_is_told() {
+        let credential = usual();
+        let mut remembered = Remembered {
+            memory: Some(Box::new(woken(&credential, 0))),
+            ..Remembered::default()
+        };
+        assert!(!remembered.is_gone() && remembered.decided(&credential).is_some());
+        remembered.memory.as_mut().unwrap().known.deleting = true;
+        assert!(remembered.is_gone() && remembered.decided(&credential).is_none());
     }
 
     #[test]

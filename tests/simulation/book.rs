@@ -89,6 +89,8 @@ pub struct Tally {
     pub statuses: u32,
     pub sends: u32,
     pub redemptions: u32,
+    /// Of tokens that reached half of their life while the pass was under way: they could not go along with those before.
+    pub ripened: u32,
     pub refused: u32,
     /// A blob was sealed by another key than before.
     pub resealed: bool,

@@ -506,6 +506,8 @@ impl Provider for Process {
             return Outcome::Later(self.later());
         }
         let wall = self.wall();
+        let asking = self.asked(&request, wall);
+        self.lock().judge_due(&asking, &self.store);
         self.gate(trip.before).await;
         let asked = self.asked(&request, wall);
         let token = session.refresh_token.expose();

@@ -23,6 +23,7 @@ impl World {
     pub fn judge_redemption(&mut self, asked: &Asked, token: &str, store: &SecretStore) {
         self.counts.redemptions += 1;
         self.tally().redemptions += 1;
+        self.count_ripened(asked);
         self.note(|| format!("REDEEM {token} for {:?}", asked.scopes));
         let Some(known) = self.idp.refresh.get(token).cloned() else {
             return self.broken(6, format!("an unknown refresh token {token}"));
@@ -53,7 +54,6 @@ impl World {
         if dead && before && credential.request.is_none() {
             self.broken(7, "a dead refresh token was redeemed");
         }
-        self.judge_due(asked, store);
     }
 
     /// Whether the namespaces were on their way out before this pass began.
@@ -79,8 +79,21 @@ impl World {
         }
     }
 
-    /// Nothing is renewed that is known to be whole and younger than half of its life.
-    fn judge_due(&mut self, asked: &Asked, store: &SecretStore) {
+    fn count_ripened(&mut self, asked: &Asked) {
+        let credential = &self.turn.as_ref().unwrap().credential;
+        let entry = credential.spec.tokens.iter().find(|t| t.scopes == asked.scopes);
+        let object = entry.and_then(|t| self.api.secrets.get(&credential.sibling(&t.secret_name)));
+        let Some(published) = object.and_then(|o| annotations::published(&o.meta())) else {
+            return;
+        };
+        let began = self.tally().began / 1000;
+        let young = |at: i64| (at - published.issued_at.0) * 2 < published.life().seconds();
+        self.tally().ripened += u32::from(young(began) && !young(asked.at));
+    }
+
+    /// Nothing is renewed that is known to be whole and younger than half of its life, as the call is begun: what becomes known
+    /// while it is on its way is late.
+    pub fn judge_due(&mut self, asked: &Asked, store: &SecretStore) {
         let credential = self.turn.as_ref().unwrap().credential.clone();
         let word = credential
             .request

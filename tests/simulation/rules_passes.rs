@@ -28,8 +28,8 @@ impl World {
                 status.is_some_and(|s| s.failure.is_some() || s.tokens.iter().any(|t| t.failure.is_some()));
             let most = match (renewed, probed) {
                 (0, _) => 0,
-                (k, false) => k + 1,
-                (k, true) => k + 2,
+                (k, false) => k + 1 + tally.ripened,
+                (k, true) => k + 2 + tally.ripened,
             };
             if tally.writes > most + u32::from(tally.resealed) || tally.statuses > 1 {
                 self.broken(11, format!("{renewed} renewals cost {tally:?}"));

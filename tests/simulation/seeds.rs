@@ -132,6 +132,18 @@ fn a_token_without_a_session_answers_the_present_spec_or_not() {
     keeps_the_rules(BUSY + 194);
 }
 
+/// What a process had seen to be gone it still showed as it was before, until the watch told.
+#[test]
+fn what_is_gone_is_not_shown() {
+    keeps_the_rules(50_637);
+}
+
+/// One Secret that somebody else changed whenever it was written had the whole ration of failed calls.
+#[test]
+fn one_secret_does_not_have_every_call() {
+    keeps_the_rules(WIDE + 50_290);
+}
+
 /// The history that is played as the `n`-th: every third one of each sort.
 fn seed(n: u64) -> u64 {
     n / 3 + [0, BUSY, WIDE][usize::try_from(n % 3).unwrap()]

@@ -21,6 +21,8 @@ pub struct Spell {
 pub enum Target {
     /// Token Secrets of this letter.
     Token(char),
+    /// Those up to this letter.
+    UpTo(char),
     /// All of them.
     Tokens,
     Session,
@@ -62,6 +64,21 @@ pub enum Verb {
     Status,
 }
 
+impl Target {
+    /// Whether it is about the token Secret of this name.
+    fn is_token(self, name: &str) -> bool {
+        let letter = name
+            .rsplit_once('-')
+            .and_then(|(_, last)| last.parse::<char>().ok());
+        letter.is_some_and(|letter| match self {
+            Self::Token(one) => letter == one,
+            Self::UpTo(last) => letter <= last,
+            Self::Tokens => true,
+            Self::Session | Self::Login | Self::Status | Self::All => false,
+        })
+    }
+}
+
 impl Spell {
     /// All that there are.
     pub const ALL: [Self; 17] = [
@@ -91,9 +108,8 @@ impl Spell {
     fn concerns(self, call: Call<'_>) -> bool {
         let of_secret = !matches!(call.verb, Verb::Ask | Verb::Status);
         match self.on {
-            Target::Token(letter) => of_secret && call.key.name.ends_with(&format!("-{letter}")),
-            Target::Tokens => {
-                of_secret && call.key.name.rfind('-') == call.key.name.len().checked_sub("-a".len())
+            Target::Token(_) | Target::UpTo(_) | Target::Tokens => {
+                of_secret && self.on.is_token(&call.key.name)
             }
             Target::Session => of_secret && credential_of(call.key).is_some(),
             Target::Login => of_secret && call.key.name.ends_with("-login"),
@@ -169,9 +185,7 @@ impl World {
     /// Whether the entry's own trouble may keep this token Secret from being what it should be.
     pub fn is_concerned(&self, secret: &str) -> bool {
         let of_first = [Weather::FirstPolicy, Weather::FirstScope];
-        let by_spell = self
-            .spell
-            .is_some_and(|s| matches!(s.on, Target::Token(l) if secret.ends_with(l)));
+        let by_spell = self.spell.is_some_and(|s| s.on.is_token(secret));
         by_spell || (secret.ends_with('a') && of_first.contains(&self.idp.weather))
     }
 }

@@ -187,6 +187,9 @@ const REFUSED: Spell = Spell::new(Target::Tokens, Trouble::Refused);
 /// Nothing that concerns token Secrets is answered.
 const BUSY: Spell = Spell::new(Target::Tokens, Trouble::Busy(Some(1)));
 
+/// Somebody changes them as soon as they are written; all but the last of sixteen.
+const MEDDLED: Spell = Spell::new(Target::UpTo('o'), Trouble::Meddled);
+
 /// Plays a story with some seeds, which have all lives of tokens among them.
 fn plays(script: &'static [(i64, Act)]) {
     for seed in 0..6 {
@@ -308,6 +311,17 @@ fn sixteen_secrets_that_nobody_answers_for_spin_no_more_than_one() {
         (10, Act::Application),
         (25, Act::Calm),
         (37, Act::Whole),
+    ]);
+}
+
+/// Fifteen of them had every call of the ration, for ever, and the sixteenth none.
+#[test]
+fn what_somebody_else_changes_as_it_is_written_leaves_calls_for_the_others() {
+    plays(&[
+        (5, Act::Sixteen),
+        (10, Act::Spell(MEDDLED)),
+        (130, Act::Calm),
+        (142, Act::Whole),
     ]);
 }
 

@@ -40,6 +40,7 @@ pub fn with(known: &mut Known, s: &Snapshot, object: &Object, trouble: &Trouble,
         Trouble::DeleteRefused(text) => hold(known, s, object, not_deleted(text), now),
         Trouble::ReadRefused(text) => hold(known, s, object, read_refused(text), now),
         Trouble::Away(text, retry_after) => hold(known, s, object, away(text, *retry_after), now),
+        Trouble::Rationed(_) if moved_in_this_pass(known, object) => without_progress(known, s, object, now),
         Trouble::Rationed(wait) => hold_on(known, s, object, *wait, now),
     }
 }
@@ -76,6 +77,13 @@ fn moved(known: &mut Known, object: &Object) {
     if !known.moved.contains(object) {
         known.moved.push(object.clone());
     }
+}
+
+/// Whether somebody else changed `object` as this pass went at it. Where the ration ends that pass, the object has had its
+/// tries all the same: with no back-off of its own, it would have every call that is left, for ever, and what else is due none.
+fn moved_in_this_pass(known: &Known, object: &Object) -> bool {
+    let mut before = known.taken.iter().rev().skip(1);
+    known.moved.contains(object) && before.any(|step| step.objects().contains(object))
 }
 
 /// The view was told; what was read of the object is void.

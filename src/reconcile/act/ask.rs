@@ -66,9 +66,6 @@ impl<P: Ports> Pass<'_, P> {
     ) -> Result<T, ClusterError> {
         let now = self.ports.clock().monotonic();
         if let Some(wait) = self.memory.rationed(now) {
-            let wait = i64::try_from(wait.as_secs())
-                .unwrap_or(i64::MAX)
-                .saturating_add(1);
             return Err(ClusterError::Rationed { wait });
         }
         self.insist(asked, call).await

@@ -4,7 +4,7 @@ use entra_plan::known::Known;
 use entra_plan::reason::Reason;
 use entra_plan::settle::trouble::Trouble;
 use entra_plan::settle::{tokens, trouble};
-use entra_plan::{Object, Snapshot, Time};
+use entra_plan::{Object, Snapshot, Step, Time};
 
 use super::super::build::*;
 use super::token_object;
@@ -126,6 +126,40 @@ fn what_was_turned_away_waits_with_the_back_off_and_the_message_that_it_had() {
     let held = &first.holds[&token_object()];
     assert_eq!((held.next_attempt_at, held.consecutive), (Some(NOW.plus(7)), 0));
     assert_eq!(held.refusal.reason, Reason::ClusterUnavailable);
+}
+
+/// Two tries of a pass are its tries, also where the ration leaves it one; and a new pass is a new pass.
+#[test]
+fn what_somebody_else_changes_backs_off_also_where_no_call_is_left() {
+    let mut known = Known::default();
+    let write = Step::Publish(vec![name("graph")]);
+    let look = Step::Look(vec![token_object()]);
+    let mut turned_away = |taken: &[&Step], moved: bool| {
+        let s = Snapshot {
+            holds: known.holds.clone(),
+            ..healthy()
+        };
+        known.taken = taken.iter().copied().cloned().collect();
+        known.moved.clear();
+        if moved {
+            trouble::with(&mut known, &s, &token_object(), &Trouble::Moved, NOW);
+        }
+        trouble::with(&mut known, &s, &token_object(), &Trouble::Rationed(7), NOW);
+        let held = known.holds[&token_object()].clone();
+        (held.refusal.reason, held.consecutive)
+    };
+    assert_eq!(
+        turned_away(&[&look], true),
+        (Reason::ClusterUnavailable, 0),
+        "not tried yet"
+    );
+    assert_eq!(turned_away(&[&write, &look], true), (Reason::SecretConflict, 1));
+    assert_eq!(turned_away(&[&write, &look], true), (Reason::SecretConflict, 2));
+    assert_eq!(
+        turned_away(&[&look, &write], false),
+        (Reason::SecretConflict, 2),
+        "it was looked at, and is to be written yet"
+    );
 }
 
 #[test]
