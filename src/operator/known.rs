@@ -251,3 +251,20 @@ impl Told {
         (self.suspended, self.deleting) = (credential.spec.suspend, credential.deleting);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A pass asked, and the watch has not told yet.
+    #[test]
+    fn what_was_found_to_be_gone_is_not_shown() {
+        let credential: Credential =
+            serde_json::from_str(include_str!("../reconcile/packed/usual.json")).unwrap();
+        let key = &credential.key;
+        let entry = Entry::of(&credential);
+        assert!(entry.decided(key).is_some(), "as it is told");
+        *entry.remembered.try_lock().unwrap() = Remembered::of_what_is_gone(&credential);
+        assert!(entry.decided(key).is_none());
+    }
+}

@@ -182,6 +182,19 @@ fn like(again: &Known, mut known: Known) -> Known {
 }
 
 #[cfg(test)]
+impl Remembered {
+    /// Of a credential that a pass found to be gone.
+    pub fn of_what_is_gone(credential: &Credential) -> Self {
+        let mut memory = woken(credential, 0);
+        memory.known.deleting = true;
+        Self {
+            memory: Some(Box::new(memory)),
+            ..Self::default()
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::api::TokenStatus;
@@ -249,13 +262,13 @@ mod tests {
     #[test]
     fn of_what_is_gone_nothing_is_told() {
         let credential = usual();
-        let mut remembered = Remembered {
+        let lives = Remembered {
             memory: Some(Box::new(woken(&credential, 0))),
             ..Remembered::default()
         };
-        assert!(!remembered.is_gone() && remembered.decided(&credential).is_some());
-        remembered.memory.as_mut().unwrap().known.deleting = true;
-        assert!(remembered.is_gone() && remembered.decided(&credential).is_none());
+        assert!(!lives.is_gone() && lives.decided(&credential).is_some());
+        let gone = Remembered::of_what_is_gone(&credential);
+        assert!(gone.is_gone() && gone.decided(&credential).is_none());
     }
 
     #[test]
