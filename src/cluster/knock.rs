@@ -66,6 +66,11 @@ impl Knock {
         self.turn = None;
     }
 
+    /// Whether it was refused when it asked last.
+    pub(super) const fn was_refused(&self) -> bool {
+        self.refused
+    }
+
     /// The right is missing, or the API server does not know of it yet.
     pub(super) fn refused(&mut self) {
         let again = self.refused;

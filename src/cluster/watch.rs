@@ -7,6 +7,8 @@
 //!   on, from where it was or with a new list. Only what it brings ends the doubling, not that it was asked for.
 //! - Where the right is missing, one watch of a scope asks for all that want the same right, every 10 s at the latest: they
 //!   are many, and all go on at once when it comes.
+//! - After a refusal a list is complete only once its watch was let in, so that who may list and not watch is refused for
+//!   good, and does not list again and again.
 //! - Client secrets and certificates are watched once something names one: [`Selects::is_named_first`].
 //! - It begins anew with a list where the version that it would go on from may be of another history, as after a restore
 //!   of etcd: when versions are seen to have gone back, whoever sees it, and when it could not be resumed for a while, for
@@ -18,12 +20,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
+use std::pin::Pin;
+use std::time::Duration;
 
-use futures::stream::{BoxStream, SelectAll, Stream, StreamExt, once, select_all, unfold};
+use futures::stream::{BoxStream, Peekable, SelectAll, Stream, StreamExt, once, select_all, unfold};
 use k8s_openapi::NamespaceResourceScope;
 use kube::runtime::watcher;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
+use tokio::time::timeout;
 
 use super::credential::SeenCredential;
 use super::failure::{Verb, classify, unavailable};
@@ -40,6 +45,9 @@ pub const PAGE: u32 = 100;
 /// Attempts to resume a watch, of which each failed; with the pauses between them they take some seconds. etcd is
 /// restored while no API server runs.
 const ATTEMPTS: u32 = 3;
+
+/// Longest until an API server that answers has refused a watch that it does not let in; one that it lets in is silent.
+const REFUSED_WITHIN: Duration = Duration::from_secs(1);
 
 // Of each namespace the credentials, and Secrets by what selects them.
 const _: () = assert!(SCOPES * (1 + Selects::ALL.len()) <= STREAMS);
@@ -229,10 +237,12 @@ where
     lasting(begin, rewound, door).map(change).boxed()
 }
 
+type Events<K> = BoxStream<'static, watcher::Result<watcher::Event<K>>>;
+
 /// A watch, of the one history that there is.
 struct Lasting<B, K> {
     begin: B,
-    events: BoxStream<'static, watcher::Result<watcher::Event<K>>>,
+    events: Peekable<Events<K>>,
     rewound: Rewound,
     /// Attempts to resume it that failed, in a row.
     failed: u32,
@@ -245,11 +255,11 @@ fn lasting<B, K>(
     door: Door,
 ) -> impl Stream<Item = Result<watcher::Event<K>, Interruption>>
 where
-    B: Fn() -> BoxStream<'static, watcher::Result<watcher::Event<K>>>,
+    B: Fn() -> Events<K>,
     K: 'static,
 {
     let lasting = Lasting {
-        events: begin(),
+        events: begin().peekable(),
         begin,
         rewound,
         failed: 0,
@@ -260,12 +270,18 @@ where
 
 impl<B, K> Lasting<B, K>
 where
-    B: Fn() -> BoxStream<'static, watcher::Result<watcher::Event<K>>>,
+    B: Fn() -> Events<K>,
 {
     async fn next(&mut self) -> Option<Result<watcher::Event<K>, Interruption>> {
         let next = async {
             self.knock.turn().await;
-            self.events.next().await
+            let event = self.events.next().await;
+            let listed = matches!(event, Some(Ok(watcher::Event::InitDone)));
+            if listed && self.knock.was_refused() && refuses(&mut self.events).await {
+                self.events.next().await
+            } else {
+                event
+            }
         };
         // Nothing of the old history after it is known to be over.
         tokio::select! {
@@ -308,9 +324,15 @@ where
     }
 
     fn begin_anew(&mut self) {
-        self.events = (self.begin)();
+        self.events = (self.begin)().peekable();
         self.failed = 0;
     }
+}
+
+/// Whether the watch is refused that follows a list.
+async fn refuses<K>(events: &mut Peekable<Events<K>>) -> bool {
+    let next = timeout(REFUSED_WITHIN, Pin::new(events).peek()).await;
+    matches!(next, Ok(Some(Err(error))) if is_refusal(error))
 }
 
 /// Whether a right is missing, or the kind: which is so until somebody changes it.
@@ -351,69 +373,4 @@ fn failure(error: watcher::Error) -> Interruption {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use futures::stream::repeat_with;
-    use kube::core::Status;
-
-    use super::super::scope::scopes;
-    use super::*;
-
-    #[test]
-    fn no_namespace_means_all() {
-        assert_eq!(scopes(&[]), [None]);
-        assert_eq!(secret_watches(&scopes(&[])).len(), 5);
-    }
-
-    #[test]
-    fn each_namespace_has_its_watches() {
-        let scopes = scopes(&["a".to_owned(), "b".to_owned()]);
-        assert_eq!(secret_watches(&scopes).len(), 10);
-    }
-
-    #[test]
-    fn every_watch_selects_on_the_server() {
-        for selects in Selects::ALL {
-            let config = selects.config();
-            assert!(config.field_selector.is_some() != config.label_selector.is_some());
-        }
-    }
-
-    #[test]
-    fn types_lead_to_their_watch() {
-        assert_eq!(Selects::of_type(LOGIN_TYPE), Some(Selects::Logins));
-        assert_eq!(Selects::of_type("Opaque"), None);
-    }
-
-    /// How often a watch that cannot be resumed fails before it begins anew.
-    async fn failures_before_it_begins_anew(code: u16) -> usize {
-        let (started, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        let anew = || {
-            started.fetch_add(1, Ordering::Relaxed);
-            let failure = move || {
-                let status = Status::failure("made up", "MadeUp").with_code(code).boxed();
-                Err(watcher::Error::WatchStartFailed(kube::Error::Api(status)))
-            };
-            repeat_with(failure).boxed()
-        };
-        let (_told, rewound) = tokio::sync::watch::channel(());
-        let mut watch = Box::pin(lasting::<_, SeenSecret>(anew, rewound, Door::default()));
-        while started.load(Ordering::Relaxed) < 2 {
-            assert!(watch.next().await.is_some_and(|item| item.is_err()));
-            failed.fetch_add(1, Ordering::Relaxed);
-        }
-        failed.into_inner()
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_watch_begins_anew_where_the_version_to_go_on_from_may_be_of_another_history() {
-        assert_eq!(failures_before_it_begins_anew(410).await, 1, "it is not kept");
-        assert_eq!(
-            failures_before_it_begins_anew(403).await,
-            1,
-            "for want of a right"
-        );
-        assert_eq!(failures_before_it_begins_anew(503).await, 3);
-    }
-}
+mod tests;

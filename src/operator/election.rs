@@ -8,6 +8,7 @@
 
 mod candidate;
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +66,7 @@ impl Election {
             candidate,
             clock,
             told,
+            refused: false,
         };
         Self {
             standing,
@@ -96,6 +98,8 @@ struct Part {
     candidate: Candidate,
     clock: SystemClock,
     told: watch::Sender<Standing>,
+    /// What was asked last was refused: see [`Part::stopped_by`].
+    refused: bool,
 }
 
 /// A call that failed, with its verb as a Role names it.
@@ -118,7 +122,7 @@ impl Part {
     }
 
     /// Who leads no longer is told so before it asks anything: an answer may take long.
-    fn end_in_time(&self) {
+    fn end_in_time(&mut self) {
         if self.told.borrow().leads() && self.candidate.leads_for(self.clock.monotonic()).is_none() {
             self.tell(None);
         }
@@ -177,9 +181,17 @@ impl Part {
         Ok(())
     }
 
-    fn tell(&self, failed: Option<Failed>) {
+    fn tell(&mut self, failed: Option<Failed>) {
+        let refused = matches!(
+            &failed,
+            Some(Failed {
+                error: ClusterError::Refused(_),
+                ..
+            })
+        );
+        let again = mem::replace(&mut self.refused, refused) && refused;
         let standing = match (self.candidate.standing(self.clock.monotonic()), failed) {
-            (Standing::Nobody(_), Some(failed)) => self.stopped_by(&failed),
+            (Standing::Nobody(_), Some(failed)) => self.stopped_by(&failed, again),
             (standing, _) => standing,
         };
         self.told.send_if_modified(|told| {
@@ -189,12 +201,13 @@ impl Part {
         });
     }
 
-    fn stopped_by(&self, failed: &Failed) -> Standing {
+    /// A right is missing where it is refused `again`: an API server that has just started refuses for a moment what it grants.
+    fn stopped_by(&self, failed: &Failed, again: bool) -> Standing {
         let (Names { namespace, name }, Failed { verb, error }) = (&**self.leases.key(), failed);
         let why = format!(
             "cannot {verb} leases.coordination.k8s.io named {name} in the namespace {namespace}: {error}"
         );
-        if matches!(error, ClusterError::Refused(_)) {
+        if again {
             Standing::Forbidden(why)
         } else {
             Standing::Nobody(why)

@@ -59,11 +59,31 @@ enum Standing {
     Waits(Option<String>),
     /// It was listed.
     Listed,
+    /// It was listed, and refused once since, which makes nobody unready: an API server that has just started refuses for a
+    /// moment what it grants.
+    Doubted,
     /// It began late, because a credential names what it shows. Nobody is unready for that, and its first list is waited for
     /// by that credential alone.
     Named,
     /// The right to it, or its kind, is missing.
     Refused(String),
+}
+
+impl Standing {
+    /// After an attempt that failed for this reason.
+    fn after(self, refused: bool, why: &str) -> Self {
+        match (self, refused) {
+            (Self::Listed, true) => Self::Doubted,
+            (_, true) => Self::Refused(why.to_owned()),
+            (Self::Doubted, false) => Self::Listed,
+            (Self::Waits(_), false) => Self::Waits(Some(why.to_owned())),
+            (same, false) => same,
+        }
+    }
+
+    const fn was_listed(&self) -> bool {
+        matches!(self, Self::Listed | Self::Doubted)
+    }
 }
 
 impl Lists {
@@ -91,20 +111,22 @@ impl Lists {
         self.stands(watched, Standing::Listed);
     }
 
-    /// A list or a watch failed. An API server that does not answer for a while makes nobody unready who was ready.
+    /// A list or a watch failed. An API server that does not answer for a while makes nobody unready who was ready, nor one
+    /// that refuses once.
     pub(super) fn interrupted(&self, watched: &Watched, interruption: &Interruption) {
         let Interruption::Failed { verb, error } = interruption else {
             tracing::warn!(%interruption, ?watched, "watch interrupted");
             return;
         };
         let why = watched.cannot(verb, error);
-        if matches!(error, ClusterError::Refused(_) | ClusterError::NotFound) {
-            return self.stands(watched, Standing::Refused(why));
+        let refused = matches!(error, ClusterError::Refused(_) | ClusterError::NotFound);
+        let standing = self.state().watched.get(watched).cloned();
+        let now = standing.map(|before| before.after(refused, &why));
+        if !matches!(now, Some(Standing::Refused(_))) {
+            tracing::warn!(error = why, "watch interrupted");
         }
-        tracing::warn!(error = why, "watch interrupted");
-        let waits = matches!(self.state().watched.get(watched), Some(Standing::Waits(_)));
-        if waits {
-            self.stands(watched, Standing::Waits(Some(why)));
+        if let Some(now) = now {
+            self.stands(watched, now);
         }
     }
 
@@ -230,7 +252,7 @@ impl State {
 
     fn has_all_of(&self, scope: &Scope) -> bool {
         self.of(scope)
-            .all(|(_, is)| matches!(is, Standing::Listed | Standing::Named))
+            .all(|(_, is)| is.was_listed() || *is == Standing::Named)
     }
 
     fn serves_something(&self) -> bool {
@@ -252,16 +274,14 @@ impl State {
         let told = self.watched.values().filter_map(|is| match is {
             Standing::Waits(why) => why.clone(),
             Standing::Refused(why) => Some(why.clone()),
-            Standing::Listed | Standing::Named => None,
+            Standing::Listed | Standing::Doubted | Standing::Named => None,
         });
         told.chain(self.missing.iter().map(|ns| missing(ns))).collect()
     }
 
     fn has_secrets_of(&self, scope: &Scope) -> bool {
         let secrets = |(w, _): &(&Watched, _)| matches!(w, Watched::Secrets(_));
-        self.of(scope)
-            .filter(secrets)
-            .all(|(_, is)| *is == Standing::Listed)
+        self.of(scope).filter(secrets).all(|(_, is)| is.was_listed())
     }
 
     fn secrets_are_known(&self) -> bool {

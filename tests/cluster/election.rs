@@ -300,16 +300,27 @@ async fn that_nobody_leads_is_told() {
         "{detail}"
     );
 
+    let forbidden = Action::Answer(Canned::api_status(403, "Forbidden"));
+    let right = format!("cannot get leases.coordination.k8s.io named {NAME} in the namespace {OPERATOR}");
     relay.api.clear();
-    let forbidden = Canned::api_status(403, "Forbidden");
-    relay.api.add(at_lease(Action::Answer(forbidden)));
+    relay.api.add(Rule::new(forbidden.clone()).path("/leases"));
+    relay.api.add(at_lease(Action::Close));
+    let refused = format!("nobody leads: {right}: the API server refused");
+    place
+        .until("one refusal is told", || async {
+            operator.log().contains(&refused)
+        })
+        .await;
+    assert!(operator.is_ready().await, "one refusal is no missing right");
+
+    relay.api.clear();
+    relay.api.add(at_lease(forbidden));
     place
         .until("the missing right is told", || async {
             !operator.is_ready().await
         })
         .await;
     let detail = answer(&operator, "readyz").await;
-    let right = format!("cannot get leases.coordination.k8s.io named {NAME} in the namespace {OPERATOR}");
     assert!(detail.contains(&right), "{detail}");
 
     relay.api.clear();

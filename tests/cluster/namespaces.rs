@@ -3,7 +3,7 @@
 //!
 //! The operators here have the rights of the manifests by RoleBindings, in some namespaces only.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use entra_lab::audit::service_account;
 use entra_lab::stage::{OPERATOR, Operator, OperatorOptions};
@@ -24,6 +24,9 @@ const SERVED: u64 = 40;
 /// and a little more while the pauses grow.
 const WATCHED: Duration = Duration::from_secs(15);
 const ASKED: usize = 12;
+
+/// How often is looked whether something is still told.
+const SAMPLED: Duration = Duration::from_millis(50);
 
 /// Namespaces that are served, and connections that this may take: two for their watches, and some for calls.
 const NAMESPACES: usize = 12;
@@ -147,6 +150,48 @@ async fn a_namespace_that_may_not_be_read_or_does_not_exist_holds_up_nobody() {
     later.expect_within(SERVED, "one", "Ready", "True/Fresh").await;
     tells_nothing(&served, &operator).await;
     assert_eq!(unserved(&operator).await, "0");
+}
+
+/// A list is an answer, but nothing goes on from it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_namespace_that_may_be_listed_and_not_watched_is_told_for_good_and_listed_seldom() {
+    let (served, closed) = (Place::new("open").await, Place::new("unwatched").await);
+    let account = Account::new(&served).await;
+    account.allow(&served.namespace).await;
+    apply(&json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": "list-only", "namespace": closed.namespace},
+        "rules": [
+            {"apiGroups": ["entra-operator.dev"], "resources": ["entracredentials"], "verbs": ["get", "list"]},
+            {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get", "list", "create", "patch", "delete"]},
+        ],
+    }))
+    .await;
+    account.bind(&closed.namespace, "Role", "list-only").await;
+    let namespaces = [&served, &closed].map(|place| place.namespace.as_str());
+    let operator = account.operator(&namespaces, OperatorOptions::default()).await;
+    let no_watch = format!("cannot watch secrets in the namespace {}: ", closed.namespace);
+    tells(&served, &operator, &no_watch).await;
+    let goes_on = async {
+        let end = Instant::now() + WATCHED;
+        while Instant::now() < end {
+            let detail = detail(&operator).await;
+            assert!(detail.contains(&no_watch), "{detail}");
+            tokio::time::sleep(SAMPLED).await;
+        }
+    };
+    let (asked, ()) = tokio::join!(asks(&account, &closed.namespace), goes_on);
+    // A watch that was listed is asked for, too.
+    assert!(
+        asked > 0 && asked <= 2 * ASKED,
+        "asked {asked} times in {WATCHED:?}"
+    );
+    assert_eq!(unserved(&operator).await, "1");
+    account.forbid(&closed.namespace).await;
+    account.allow(&closed.namespace).await;
+    sign_in(&closed).await;
+    closed.expect_within(SERVED, "one", "Ready", "True/Fresh").await;
+    tells_nothing(&served, &operator).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

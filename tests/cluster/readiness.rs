@@ -82,7 +82,7 @@ async fn who_loses_the_only_right_to_read_is_not_ready_and_names_it() {
     answers(&relay, &path, 403, "Forbidden");
     relay.api.cut_connections();
     let list = format!(
-        "cannot watch entracredentials.entra-operator.dev in the namespace {}: ",
+        "cannot list entracredentials.entra-operator.dev in the namespace {}: ",
         place.namespace
     );
     says(&place, &operator, &list).await;

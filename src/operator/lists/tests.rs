@@ -30,6 +30,13 @@ fn forbidden() -> ClusterError {
     ClusterError::Refused("the operator lacks the permission (RBAC)".to_owned())
 }
 
+fn away() -> ClusterError {
+    ClusterError::Unavailable {
+        text: "gone".to_owned(),
+        retry_after: None,
+    }
+}
+
 /// Whether `/readyz` says so.
 fn says(lists: &Lists, what: &str) -> bool {
     lists.health.ready().text.contains(what)
@@ -178,7 +185,7 @@ fn a_namespace_that_does_not_exist_is_told_and_holds_nobody_up() {
 
 #[test]
 fn a_missing_crd_is_told() {
-    let lists = listed(&[]);
+    let (lists, _) = lists(&[]);
     lists.interrupted(
         &Watched::Credentials(None),
         &failed("list", ClusterError::NotFound),
@@ -196,15 +203,28 @@ fn a_missing_crd_is_told() {
 fn a_right_that_is_taken_away_ends_readiness_and_an_outage_does_not() {
     let lists = listed(&["a"]);
     let credentials = Watched::Credentials(Some(Arc::from("a")));
-    let away = ClusterError::Unavailable {
-        text: "gone".to_owned(),
-        retry_after: None,
-    };
-    lists.interrupted(&credentials, &failed("watch", away));
+    lists.interrupted(&credentials, &failed("watch", away()));
     assert!(lists.health.ready().ok, "an outage");
+    lists.interrupted(&credentials, &failed("watch", forbidden()));
     lists.interrupted(&credentials, &failed("watch", forbidden()));
     assert!(!lists.health.ready().ok);
     assert!(says(&lists, "cannot watch"));
     lists.listed(&credentials);
     assert!(lists.health.ready().ok);
+}
+
+#[test]
+fn one_refusal_of_what_was_listed_is_no_news_and_two_in_a_row_are() {
+    let lists = listed(&["a"]);
+    let secrets = lists.state().watched.keys().next_back().cloned().unwrap();
+    for verb in ["list", "watch"] {
+        lists.interrupted(&secrets, &failed(verb, forbidden()));
+        assert!(says(&lists, "[+] watches: ok"), "{verb}");
+        assert!(lists.secrets_known().now_or_never().is_some(), "{verb}");
+        lists.interrupted(&secrets, &failed(verb, away()));
+    }
+    lists.interrupted(&secrets, &failed("list", forbidden()));
+    lists.interrupted(&secrets, &failed("list", forbidden()));
+    assert!(says(&lists, "cannot list secrets in the namespace a"));
+    assert!(lists.secrets_known().now_or_never().is_none());
 }

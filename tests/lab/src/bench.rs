@@ -9,6 +9,7 @@
 //! - Lateness of a renewal: from the moment that the token before it named to the one in which a watch showed the new one.
 
 mod bare_logins;
+mod bare_renewals;
 mod elsewhere;
 mod eyes;
 mod hostile;
@@ -24,6 +25,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use self::bare_logins::Caller;
 use self::elsewhere::Elsewhere;
 use self::eyes::Eyes;
 use self::meter::{Meter, Used, footprint};
@@ -69,7 +71,7 @@ pub struct Args {
     listed: bool,
     /// Renewals that are due in a second, where tokens then live for 24 s or longer
     #[arg(long, default_value_t = 16)]
-    rate: u64,
+    rate: u16,
     /// Seconds of renewals that are measured
     #[arg(long, default_value_t = 60)]
     window: u64,
@@ -200,11 +202,14 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
     let scene = Scene::set(args, credentials).await?;
     let stage = &scene.stage;
     let alone = alone(stage).await;
+    scene.tell("makes the calls of renewals in a loop");
+    let caller = Caller::new(stage).await?;
+    let bare_renewal = bare_renewals::measure(stage, &caller, args.rate).await?;
     let bare_logins = if args.renewals_only {
         None
     } else {
         scene.tell("makes the calls of all logins in a loop");
-        Some(bare_logins::measure(stage, credentials).await?)
+        Some(bare_logins::measure(&caller, credentials).await?)
     };
     let operator = stage.operator(&args.program, scene.options(args)).await?;
     tokio::time::sleep(SETTLE / 4).await;
@@ -225,6 +230,7 @@ async fn measure(args: &Args, credentials: usize) -> Result<Figures, Error> {
         alone,
         idle,
         all_ready_seconds: sign_in.seconds,
+        bare_renewal,
         bare_logins,
         logins,
         renewals,
@@ -249,14 +255,14 @@ fn renewed_within(life: u64) -> Duration {
 
 /// Seconds that tokens live, so that so many renewals are due in a second, and that the first renewal of each brings a token
 /// that outlives the one before: else it is put off.
-fn life(population: Population, rate: u64) -> u64 {
+fn life(population: Population, rate: u16) -> u64 {
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "thousands"
     )]
-    let life = (population.credentials as f64 / rate.max(1) as f64 / RENEWED_AFTER) as u64;
+    let life = (population.credentials as f64 / f64::from(rate.max(1)) / RENEWED_AFTER) as u64;
     life.max(population.shortest_life() + 1)
 }
 

@@ -22,23 +22,23 @@ const AT_ONCE: usize = 64;
 const MOST: usize = 1000;
 
 /// Where its objects are.
-const NAMESPACE: &str = "bench-bare";
+pub(super) const NAMESPACE: &str = "bench-bare";
 
 /// Not the operator's, which would take them for its own.
-const KIND: &str = "Opaque";
+pub(super) const KIND: &str = "Opaque";
 
 /// Bytes of a sealed refresh token, of its record, and of an access token with its metadata, about.
-const SEALED: usize = 1800;
+pub(super) const SEALED: usize = 1800;
 
 /// Calls to the API server for one login.
 pub(super) const CALLS: usize = 11;
 
 /// Calls the API server and the provider.
 #[derive(Clone, Debug)]
-struct Caller {
+pub(super) struct Caller {
     namespaces: Api<Namespace>,
-    secrets: Api<Secret>,
-    credentials: Api<EntraCredential>,
+    pub(super) secrets: Api<Secret>,
+    pub(super) credentials: Api<EntraCredential>,
     http: reqwest::Client,
     token_endpoint: String,
 }
@@ -53,9 +53,8 @@ pub(super) struct BareLogins {
 }
 
 /// Makes the calls of as many logins, or of as many as are enough.
-pub(super) async fn measure(stage: &Stage, credentials: usize) -> Result<BareLogins, Error> {
+pub(super) async fn measure(caller: &Caller, credentials: usize) -> Result<BareLogins, Error> {
     let count = credentials.min(MOST);
-    let caller = Caller::new(stage).await?;
     for i in 0..count {
         create(&caller.credentials, &credential(i)).await?;
         create(&caller.secrets, &secret(&login_name(i), KIND, 64)).await?;
@@ -71,7 +70,7 @@ pub(super) async fn measure(stage: &Stage, credentials: usize) -> Result<BareLog
 }
 
 impl Caller {
-    async fn new(stage: &Stage) -> Result<Self, Error> {
+    pub(super) async fn new(stage: &Stage) -> Result<Self, Error> {
         let client = stage.plane.client().await?;
         let place = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
         create::<Namespace>(&Api::all(client.clone()), &place).await?;
@@ -113,7 +112,7 @@ impl Caller {
     }
 
     /// The operator that comes must not find them.
-    async fn forget(&self) -> Result<(), Error> {
+    pub(super) async fn forget(&self) -> Result<(), Error> {
         let (params, all) = (DeleteParams::default(), ListParams::default());
         called(self.credentials.delete_collection(&params, &all).await)?;
         Ok(())
@@ -129,7 +128,7 @@ impl Caller {
         Ok(())
     }
 
-    async fn send(&self, i: usize) -> Result<(), Error> {
+    pub(super) async fn send(&self, i: usize) -> Result<(), Error> {
         let (user, password, scope) = (
             user_name(i),
             password(i),
@@ -153,7 +152,7 @@ impl Caller {
     }
 }
 
-fn credential_name(i: usize) -> String {
+pub(super) fn credential_name(i: usize) -> String {
     format!("bare-{i:05}")
 }
 
@@ -161,14 +160,14 @@ fn login_name(i: usize) -> String {
     format!("bare-{i:05}-login")
 }
 
-fn secret(name: &str, kind: &str, bytes: usize) -> Value {
+pub(super) fn secret(name: &str, kind: &str, bytes: usize) -> Value {
     json!({
         "apiVersion": "v1", "kind": "Secret", "type": kind, "metadata": {"name": name},
         "stringData": {"value": "x".repeat(bytes)},
     })
 }
 
-fn credential(i: usize) -> Value {
+pub(super) fn credential(i: usize) -> Value {
     json!({
         "apiVersion": "entra-operator.dev/v1alpha1", "kind": "EntraCredential", "metadata": {"name": credential_name(i)},
         "spec": {
@@ -179,7 +178,7 @@ fn credential(i: usize) -> Value {
 }
 
 /// As many as the operator writes.
-fn conditions() -> Vec<Value> {
+pub(super) fn conditions() -> Vec<Value> {
     let one = |kind: &&str| {
         json!({
             "type": kind, "status": "True", "reason": "Fresh", "message": "", "observedGeneration": 1,

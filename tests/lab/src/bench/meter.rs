@@ -1,11 +1,12 @@
-//! Processor time and memory of processes, from `/proc`.
+//! Processor time and memory of processes, from `/proc`, and of a thread.
 
 use std::time::Instant;
 
 use serde::Serialize;
 
+use super::report::failed;
 use crate::controlplane::Component;
-use crate::stage::{Operator, Stage};
+use crate::stage::{Error, Operator, Stage};
 
 /// Processor time over a while, seconds.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
@@ -75,6 +76,29 @@ fn processor(pid: u32) -> f64 {
 
 /// Clock ticks in a second; Linux tells user space this number whatever the kernel's own is.
 const TICKS: f64 = 100.0;
+
+/// Does this on a thread of its own, as the operator does.
+pub(super) async fn on_a_thread<T, F>(work: F) -> Result<T, Error>
+where
+    F: AsyncFnOnce() -> Result<T, Error> + Send + 'static,
+    T: Send + 'static,
+{
+    let done = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| failed(&format!("no runtime: {error}")))?;
+        runtime.block_on(work())
+    });
+    done.await
+        .unwrap_or_else(|_| Err(failed("the bare loop panicked")))
+}
+
+/// Processor time of this thread, seconds.
+pub(super) fn thread_time() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    #[expect(clippy::cast_precision_loss, reason = "seconds of one run")]
+    let (seconds, nanoseconds) = (time.tv_sec as f64, time.tv_nsec as f64);
+    seconds + nanoseconds / 1e9
+}
 
 /// What the operator takes now.
 pub(super) fn footprint(stage: &Stage, operator: &Operator) -> Footprint {

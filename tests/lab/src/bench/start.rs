@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::elsewhere::Elsewhere;
-use super::meter::{Footprint, footprint};
+use super::meter::{Footprint, footprint, on_a_thread, thread_time};
 use super::report::failed;
 use super::window::{Cost, Window, calls_since, mark};
 use crate::controlplane::Component;
@@ -49,7 +49,8 @@ pub(super) async fn again(
     options: OperatorOptions,
 ) -> Result<(Start, Operator), Error> {
     operator.terminate().await?;
-    let bare = bare(stage)?;
+    let kubeconfig = stage.plane.admin_kubeconfig().to_owned();
+    let bare = on_a_thread(async move || bare(&kubeconfig).await).await?;
     let open = Window::open(stage, elsewhere, None).await?;
     let operator = stage
         .operator(
@@ -92,19 +93,11 @@ pub(super) async fn relisted(stage: &Stage, operator: &Operator) -> Result<Footp
 }
 
 /// Processor time of a thread that reads all pages that a start reads, with the same client, and skips the bytes.
-fn bare(stage: &Stage) -> Result<f64, Error> {
-    let kubeconfig = stage.plane.admin_kubeconfig().to_owned();
-    let thread = std::thread::spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let runtime = runtime.map_err(|error| failed(&format!("no runtime: {error}")))?;
-        let client = runtime.block_on(connect(&kubeconfig))?;
-        let before = thread_time();
-        runtime.block_on(skip_all(&client))?;
-        Ok(thread_time() - before)
-    });
-    thread
-        .join()
-        .unwrap_or_else(|_| Err(failed("the bare loop panicked")))
+async fn bare(kubeconfig: &Path) -> Result<f64, Error> {
+    let client = connect(kubeconfig).await?;
+    let before = thread_time();
+    skip_all(&client).await?;
+    Ok(thread_time() - before)
 }
 
 async fn connect(kubeconfig: &Path) -> Result<Client, Error> {
@@ -112,14 +105,6 @@ async fn connect(kubeconfig: &Path) -> Result<Client, Error> {
     let clients = config.and_then(|config| WatchClients::new(&config, &[]));
     let connected = clients.map(|clients| clients.of(&None));
     connected.map_err(|error| failed(&format!("cannot connect: {error}")))
-}
-
-/// Processor time of this thread, seconds.
-fn thread_time() -> f64 {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    #[expect(clippy::cast_precision_loss, reason = "seconds of one run")]
-    let (seconds, nanoseconds) = (time.tv_sec as f64, time.tv_nsec as f64);
-    seconds + nanoseconds / 1e9
 }
 
 async fn skip_all(client: &Client) -> Result<(), Error> {
