@@ -88,7 +88,9 @@ impl Test {
 
 /// Configuration for a namespace, an account's keys, and an authority.
 async fn config(place: &Place, account: &Account, url: &str) -> String {
-    let file = stage().await.plane.directory().join("simulator-ca.pem");
+    // A file of its own: one that another test writes anew is empty for a moment.
+    let name = format!("ca-for-{}.pem", place.namespace);
+    let file = stage().await.plane.directory().join(name);
     std::fs::write(&file, stage().await.simulator.ca_pem()).unwrap();
     json!({
         "watch": {"namespaces": [place.namespace]},
